@@ -27,6 +27,7 @@ export function devPods(pods: readonly RunningPod[], startedAt: number): PodWatc
       return running.has(uid) ? uid : undefined;
     },
     uidOfContainer: () => undefined,
+    ended: { find: () => undefined, named: () => [], uidOfContainer: () => undefined },
     confirm: ({ uid }) => Promise.resolve(running.get(uid) ?? GONE),
     close: () => Promise.resolve(),
   };

@@ -12,12 +12,14 @@ export interface PresentedSource {
 export interface AlertSource {
   readonly name: string;
   readonly format: AlertFormat;
-  /** The registered cluster whose pods its alerts name. */
-  readonly cluster: string;
+  /** The registered clusters whose pods its alerts name. */
+  readonly clusters: readonly string[];
   /** The most quarantines and revocations of its alerts at a time; further ones wait for an operator. */
   readonly maxResponses: number;
   /** The largest share of the workloads of its cluster that its alerts may quarantine. */
   readonly maxWorkloadPercent: number;
+  /** The registered cluster of an alert, by the name that the source gives the cluster; undefined if the source does not speak for it. */
+  clusterOf(named: string | undefined): string | undefined;
   /** Authenticates before the body is read. `false`: only the signature of the body can decide. @throws ERR_UNAUTHENTICATED */
   admit(presented: PresentedSource): Promise<boolean>;
   /** @throws ERR_UNAUTHENTICATED */

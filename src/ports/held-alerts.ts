@@ -3,7 +3,8 @@ import type { Alert } from '../domain/alerts/alert.ts';
 /** The alerts of one request that a held broker received. */
 export interface HeldAlerts {
   readonly source: string;
-  readonly cluster: string;
+  /** Undefined if the source speaks for no cluster that the alerts name. */
+  readonly cluster: string | undefined;
   readonly alerts: readonly Alert[];
 }
 

@@ -32,6 +32,24 @@ export interface PodManifest {
   read(): unknown;
 }
 
+/** A pod that ended lately. */
+export interface EndedPod extends PodFacts {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Time at which the watch saw the end, milliseconds since the epoch. */
+  readonly endedAt: number;
+}
+
+/** The pods of one cluster that ended in the last six hours and are gone from the API server, as far as memory has room for them. */
+export interface EndedPods {
+  find(uid: string): EndedPod | undefined;
+  /** Pods that had this name, the oldest first. */
+  named(namespace: string, name: string): readonly EndedPod[];
+  /** The UID of the pod with this container, by the first 12 hexadecimal digits of its id; undefined if two pods share them. */
+  uidOfContainer(id: string): string | undefined;
+}
+
 /** `stale`: the watch received nothing for 60 s. `off`: this cluster has no watch. */
 export type WatchStatus = 'off' | 'starting' | 'live' | 'stale';
 
@@ -45,6 +63,7 @@ export interface PodWatch {
   uidOf(namespace: string, name: string): string | undefined;
   /** The UID of the pod with this container, by the first 12 hexadecimal digits of its id; undefined if two pods share them. */
   uidOfContainer(id: string): string | undefined;
+  readonly ended: EndedPods;
   /** Sends one fresh GET. @throws ERR_IDENTITY_UNAVAILABLE. */
   confirm(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },

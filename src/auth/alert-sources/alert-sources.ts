@@ -56,18 +56,24 @@ export class ConfiguredAlertSources implements AlertSources {
 class ConfiguredSource implements AlertSource {
   readonly name: string;
   readonly format: AlertSource['format'];
-  readonly cluster: string;
+  readonly clusters: readonly string[];
   readonly maxResponses: number;
   readonly maxWorkloadPercent: number;
+  readonly #cluster: string | undefined;
+  readonly #byName: ReadonlyMap<string, string>;
   readonly #authenticate: AlertSourceConfig['authenticate'];
   readonly #clock: Clock;
   readonly #file: WatchedFile | undefined;
 
   constructor(name: string, config: AlertSourceConfig, clock: Clock) {
-    const { format, cluster, authenticate, maxResponses, maxWorkloadPercent } = config;
+    const { format, cluster, clusters = {}, authenticate } = config;
+    const { maxResponses, maxWorkloadPercent } = config;
     this.name = name;
     this.format = format;
-    this.cluster = cluster;
+    this.#cluster = cluster;
+    this.#byName = new Map(Object.entries(clusters));
+    const all = [...(cluster === undefined ? [] : [cluster]), ...this.#byName.values()];
+    this.clusters = [...new Set(all)];
     this.maxResponses = maxResponses;
     this.maxWorkloadPercent = maxWorkloadPercent;
     this.#authenticate = authenticate;
@@ -79,6 +85,11 @@ class ConfiguredSource implements AlertSource {
           ? authenticate.hmac
           : undefined;
     this.#file = secret && new WatchedFile(secret.secretFile);
+  }
+
+  clusterOf(named: string | undefined): string | undefined {
+    if (named === undefined) return this.#cluster;
+    return this.#byName.get(named) ?? (named === this.#cluster ? named : undefined);
   }
 
   async admit({ authorization = '', signature, chain }: PresentedSource): Promise<boolean> {

@@ -25,13 +25,24 @@ const authenticate = z.union([
   }),
 ]);
 
-const source = z.strictObject({
-  format: z.enum(ALERT_FORMATS),
-  cluster: name,
-  authenticate,
-  maxResponses: z.int().min(1).max(500).default(10),
-  maxWorkloadPercent: z.int().min(1).max(100).default(20),
-});
+const source = z
+  .strictObject({
+    format: z.enum(ALERT_FORMATS),
+    /** The registered cluster of alerts that name no cluster, or this one. */
+    cluster: name.optional(),
+    /** Registered clusters, by the name that the source gives each in its alerts. */
+    clusters: z
+      .record(z.string().min(1).max(256), name)
+      .refine((clusters) => Object.keys(clusters).length <= 256, 'may be 256 at most')
+      .optional(),
+    authenticate,
+    maxResponses: z.int().min(1).max(500).default(10),
+    maxWorkloadPercent: z.int().min(1).max(100).default(20),
+  })
+  .refine(({ cluster, clusters }) => cluster !== undefined || clusters !== undefined, {
+    path: ['cluster'],
+    message: 'is required unless "clusters" is given',
+  });
 
 /** Sources of runtime alerts, by the name that response rules use. */
 export const alertsConfigSchema = z

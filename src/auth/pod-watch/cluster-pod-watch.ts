@@ -1,5 +1,5 @@
 import type { CallContext } from '../../ports/call-context.ts';
-import type { PodFacts, PodWatch, PodWatchEvents } from '../../ports/pod-watch.ts';
+import type { EndedPods, PodFacts, PodWatch, PodWatchEvents } from '../../ports/pod-watch.ts';
 import {
   ResourceWatch,
   type ObjectEvent,
@@ -60,6 +60,10 @@ export class ClusterPodWatch implements PodWatch {
 
   uidOfContainer(id: string): string | undefined {
     return this.#table.uidOfContainer(id);
+  }
+
+  get ended(): EndedPods {
+    return this.#table.ended;
   }
 
   confirm(pod: PodName, { signal }: CallContext): Promise<PodFacts> {

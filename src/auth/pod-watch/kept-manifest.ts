@@ -18,7 +18,7 @@ const MOST_FINGERPRINTS = 256;
  * hold secrets, and no check needs them. Of longer values it keeps a fingerprint
  * (`valueFingerprint`). Members of an unexpected type are kept as they are, so that a check refuses the pod.
  */
-export function keepManifest({ metadata, spec, status }: Members): PodManifest {
+export function keepManifest({ metadata, spec, status }: Members): KeptManifest {
   const fingerprints = { left: MOST_FINGERPRINTS };
   const keep = (containers: unknown): unknown => keptContainers(containers, fingerprints);
   const kept = {
@@ -35,11 +35,20 @@ export function keepManifest({ metadata, spec, status }: Members): PodManifest {
   return new PackedManifest(Buffer.from(JSON.stringify(kept)));
 }
 
-class PackedManifest implements PodManifest {
+/** A packed manifest. */
+export interface KeptManifest extends PodManifest {
+  /** Memory that it takes. */
+  readonly bytes: number;
+}
+
+class PackedManifest implements KeptManifest {
   readonly #packed: Uint8Array;
   constructor(json: Buffer) {
     // A copy: the result of the compressor keeps its whole output block of 16 KB.
     this.#packed = new Uint8Array(zstdCompressSync(json));
+  }
+  get bytes(): number {
+    return this.#packed.length;
   }
   read(): unknown {
     return JSON.parse(zstdDecompressSync(this.#packed).toString());

@@ -11,6 +11,7 @@ export function noPodWatch(clock: Clock, api?: KubernetesApi): PodWatch {
     find: () => undefined,
     uidOf: () => undefined,
     uidOfContainer: () => undefined,
+    ended: { find: () => undefined, named: () => [], uidOfContainer: () => undefined },
     confirm: (pod, { signal }) =>
       api === undefined
         ? Promise.reject(identityUnavailable('no_api_server'))

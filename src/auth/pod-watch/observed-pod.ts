@@ -1,6 +1,5 @@
-import type { PodManifest } from '../../ports/pod-watch.ts';
 import { malformed, membersOf, type Members } from '../watch/members.ts';
-import { keepManifest } from './kept-manifest.ts';
+import { keepManifest, type KeptManifest } from './kept-manifest.ts';
 
 /** The few facts of a pod object that the broker uses. */
 export interface ObservedPod {
@@ -11,7 +10,7 @@ export interface ObservedPod {
   /** The end of its grace period, milliseconds since the epoch; absent unless the pod was deleted. */
   readonly deletionAt?: number;
   readonly labels: Readonly<Record<string, string>>;
-  readonly manifest: PodManifest;
+  readonly manifest: KeptManifest;
   /** The first 12 digits of the ids of its containers, as far as they have started. */
   readonly containers: readonly string[];
 }

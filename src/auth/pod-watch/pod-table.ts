@@ -1,11 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
-import type {
-  PodEnd,
-  PodFacts,
-  PodManifest,
-  PodState,
-  PodWatchEvents,
-} from '../../ports/pod-watch.ts';
+import type { PodEnd, PodFacts, PodState, PodWatchEvents } from '../../ports/pod-watch.ts';
+import { CONTAINER_DIGITS, EndedPodMemory } from './ended-pods.ts';
+import type { KeptManifest } from './kept-manifest.ts';
 import { LabelPool } from './label-pool.ts';
 import type { ObservedPod } from './observed-pod.ts';
 import { endReasonOf, podStateOf } from './pod-state.ts';
@@ -15,8 +11,9 @@ interface Entry {
   readonly key: string;
   state: PodState;
   labels: ReadonlyMap<string, string>;
-  manifest: PodManifest | undefined;
+  manifest: KeptManifest | undefined;
   containers: readonly string[];
+  endedAt: number | undefined;
   cancelTimer: (() => void) | undefined;
 }
 
@@ -31,12 +28,14 @@ export class PodTable {
   readonly #byName = new Map<string, string>();
   readonly #labels = new LabelPool();
   readonly #byContainer = new Map<string, string>();
+  readonly ended: EndedPodMemory;
 
   /** Reports every ended pod except those that `dropUnseen` returns. */
   constructor(cluster: string, clock: Clock, events: TableEvents) {
     this.#cluster = cluster;
     this.#clock = clock;
     this.#events = events;
+    this.ended = new EndedPodMemory(clock);
   }
 
   find(uid: string): PodFacts | undefined {
@@ -72,6 +71,7 @@ export class PodTable {
     this.#index(pod.uid, entry, pod.containers);
     entry.state = podStateOf(pod, now);
     const reason = endReasonOf(pod, now);
+    if (reason !== undefined) entry.endedAt = now;
     if (reason !== undefined) this.#events.onEnd(this.#endOf(pod.uid, entry, reason));
     else if (pod.deletionAt !== undefined) this.#endAt(pod.uid, entry, pod.deletionAt);
     const { uid, namespace, name } = pod;
@@ -119,6 +119,7 @@ export class PodTable {
       labels: this.#labels.share({}),
       manifest: undefined,
       containers: [],
+      endedAt: undefined,
       cancelTimer: undefined,
     };
     this.#entries.set(pod.uid, entry);
@@ -130,9 +131,17 @@ export class PodTable {
     if (entry === undefined) return undefined;
     entry.cancelTimer?.();
     this.#entries.delete(uid);
+    const end = this.#endOf(uid, entry, reason);
+    this.#remember(end, entry);
     this.#index(uid, entry, []);
     if (this.#byName.get(entry.key) === uid) this.#byName.delete(entry.key);
-    return entry.state === 'ended' ? undefined : this.#endOf(uid, entry, reason);
+    return entry.state === 'ended' ? undefined : end;
+  }
+
+  #remember({ uid, namespace, name }: PodEnd, entry: Entry): void {
+    const { labels, manifest, containers, endedAt = this.#clock.now() } = entry;
+    const facts = { state: 'ended', labels, manifest, containers, endedAt } as const;
+    this.ended.remember({ ...facts, uid, namespace, name });
   }
 
   /** A prefix that two pods share names neither of them. */
@@ -158,6 +167,7 @@ export class PodTable {
       }
       entry.cancelTimer = undefined;
       entry.state = 'ended';
+      entry.endedAt = this.#clock.now();
       this.#events.onEnd(this.#endOf(uid, entry, 'deletion_passed'));
     });
   }
@@ -168,9 +178,6 @@ export class PodTable {
     return { cluster: this.#cluster, uid, namespace, name: key.slice(slash + 1), reason };
   }
 }
-
-/** Sources of alerts give at least this much of a container's id. */
-const CONTAINER_DIGITS = 12;
 
 /** Node's timers hold 31 bits of milliseconds. */
 const LONGEST_TIMER_MS = 24 * 60 * 60_000;

@@ -106,7 +106,7 @@ export async function decideAlert(
 export interface AlertSourceStatus {
   readonly name: string;
   readonly format: string;
-  readonly cluster: string;
+  readonly clusters: readonly string[];
   readonly lastAt: number | undefined;
 }
 
@@ -122,8 +122,8 @@ export async function listAlertSources(
     return alertSources.names.flatMap((name) => {
       const source = alertSources.find(name);
       if (source === undefined) return [];
-      const { format, cluster } = source;
-      return [{ name, format, cluster, lastAt: alertTallies.lastAt(name) }];
+      const { format, clusters } = source;
+      return [{ name, format, clusters, lastAt: alertTallies.lastAt(name) }];
     });
   });
 }

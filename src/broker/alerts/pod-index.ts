@@ -3,23 +3,37 @@ import { imageReference, runningDigest } from '../../domain/posture/image-refere
 import type { KnownPod, PodIndex } from '../../domain/alerts/match-pod.ts';
 import type { NamedScope } from '../../domain/identity/quarantine.ts';
 import { accountId } from '../../domain/identity/workload.ts';
-import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
+import type { EndedPod, PodFacts, PodWatch } from '../../ports/pod-watch.ts';
 import type { AlertSubject } from './alert-record.ts';
 
-/** The running pods of a cluster, as its watch knows them. */
+/** The pods of a cluster that run or ended lately, as its watch knows them. */
 export function podIndex(watch: PodWatch): PodIndex {
-  const byUid = (uid: string | undefined): KnownPod | undefined =>
-    uid === undefined ? undefined : knownPod(uid, watch.find(uid));
+  const byUid = (uid: string | undefined): KnownPod | undefined => {
+    if (uid === undefined) return undefined;
+    const ended = watch.ended.find(uid);
+    return knownPod(uid, watch.find(uid)) ?? (ended && endedPod(ended));
+  };
   return {
     byUid,
-    byContainer: (id) => byUid(watch.uidOfContainer(id)),
+    byContainer: (id) => byUid(watch.uidOfContainer(id) ?? watch.ended.uidOfContainer(id)),
     byName: (namespace, name) => byUid(watch.uidOf(namespace, name)),
+    ended: (namespace, name) => watch.ended.named(namespace, name).map(endedPod),
     isLive: watch.status() === 'live',
   };
 }
 
+function endedPod(pod: EndedPod): KnownPod {
+  const { uid, namespace, name, endedAt } = pod;
+  return { uid, namespace, name, createdAt: knownPod(uid, pod)?.createdAt, endedAt };
+}
+
+/** Facts of a pod that runs, or of one that ended lately. */
+export function factsOfPod(watch: PodWatch | undefined, uid: string): PodFacts | undefined {
+  return watch?.find(uid) ?? watch?.ended.find(uid);
+}
+
 function knownPod(uid: string, facts: PodFacts | undefined): KnownPod | undefined {
-  if (facts === undefined || facts.state === 'ended') return undefined;
+  if (facts === undefined) return undefined;
   return reading(facts, (pod) => {
     const metadata = pod.at('metadata');
     const createdAt = Date.parse(metadata.at('creationTimestamp').text() ?? '');
@@ -35,7 +49,7 @@ function knownPod(uid: string, facts: PodFacts | undefined): KnownPod | undefine
 /** The pod with its workload. */
 export function subjectOf(watch: PodWatch, cluster: string, pod: KnownPod): AlertSubject {
   const { uid, namespace, name } = pod;
-  const facts = watch.find(uid);
+  const facts = factsOfPod(watch, uid);
   const workload =
     facts &&
     reading(facts, (manifest) => {

@@ -13,6 +13,7 @@ import {
   creatorOf,
   decideResponse,
   limitFence,
+  matchedUid,
   quarantinesOf,
   RESPONSE_RULES,
   type Raised,
@@ -42,18 +43,30 @@ export async function receiveAlerts(
   source: AlertSource,
   alerts: readonly Alert[],
 ): Promise<Received> {
-  const { name, cluster } = source;
+  const { name } = source;
   const outcomes = await Promise.all(
     alerts.map((alert) =>
-      raiseAlert(parts, { id: alertId(name, alert), source: name, cluster, alert }, call),
+      raiseSent(parts, { source: name, cluster: source.clusterOf(alert.cluster), alert }, call),
     ),
   ).catch(async (error: unknown): Promise<readonly AlertOutcome[]> => {
     if (!(error instanceof BrokerError) || error.code !== 'ERR_HELD') throw error;
-    await parts.heldAlerts.keep({ source: name, cluster, alerts });
+    const byCluster = Map.groupBy(alerts, (alert) => source.clusterOf(alert.cluster));
+    for (const [cluster, own] of byCluster)
+      await parts.heldAlerts.keep({ source: name, cluster, alerts: own });
     return alerts.map(() => 'kept');
   });
   const repeated = outcomes.filter((outcome) => outcome === 'repeated').length;
   return { accepted: outcomes.length - repeated, repeated };
+}
+
+/** Raises an alert that a source sent. */
+export function raiseSent(
+  parts: Parts,
+  sent: Pick<Raised, 'source' | 'cluster' | 'alert'>,
+  call?: Pick<Call, 'requestId' | 'client'>,
+): Promise<AlertOutcome> {
+  const { source, alert } = sent;
+  return raiseAlert(parts, { ...sent, id: alertId(source, alert, matchedUid(parts, sent)) }, call);
 }
 
 /** Keeps an alert and begins the response to it. Without a call, the broker itself raised it. */
@@ -146,10 +159,13 @@ export function factsOfAlert(record: AlertRecord): {
 
 /**
  * Derives the id of an alert. The same event has the same id, however often it is delivered; a new delivery has another `uuid`,
- * which is not part of it.
+ * which is not part of it. The pod that the broker matched is: the client of an audited request chooses its id, and would otherwise
+ * make an alert about a new pod look like one about an earlier pod of the same name.
  */
-export function alertId(source: string, { rule, instance, node, container, pod }: Alert): string {
+export function alertId(source: string, alert: Alert, matched: string | undefined): string {
+  const { rule, instance, cluster, node, container, pod } = alert;
   const { namespace, name: podName, uid } = pod;
-  const parts = [source, rule, instance, node, container.id, namespace, podName, uid];
+  const named = [cluster, node, container.id, namespace, podName, uid];
+  const parts = [source, rule, instance, ...named, matched];
   return `alr_${sha256Hex(JSON.stringify(parts)).slice(0, 32)}`;
 }

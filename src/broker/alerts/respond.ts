@@ -14,7 +14,7 @@ import type { Alerting } from './alerting.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
 import { quarantinePlan } from '../sessions/quarantines.ts';
 import type { AlertRecord, AlertSubject } from './alert-record.ts';
-import { digestsOf, podIndex, podScope, subjectOf } from './pod-index.ts';
+import { digestsOf, factsOfPod, podIndex, podScope, subjectOf } from './pod-index.ts';
 
 type Parts = Storage & Access & Alerting;
 
@@ -27,7 +27,8 @@ const DAY_MS = 86_400_000;
 export interface Raised {
   readonly id: string;
   readonly source: string;
-  readonly cluster: string;
+  /** The registered cluster; undefined if the source speaks for no cluster of this name. */
+  readonly cluster: string | undefined;
   readonly alert: Alert;
   /** Subject of the alert, if the broker itself knows the pod. */
   readonly subject?: AlertSubject | undefined;
@@ -39,13 +40,13 @@ const ONLY_RECORD: AlertRecord['response'] = { action: 'audit', scope: 'pod', ro
 
 /** Finds the pod and the rule of an alert, and the scopes that the response blocks. Nothing is changed yet. */
 export async function decideResponse(parts: Parts, raised: Raised): Promise<AlertRecord> {
-  const { id, source, cluster, alert } = raised;
+  const { id, source, alert } = raised;
   const { rule: name, tags, priority, node, container, time } = alert;
   const receivedAt = parts.clock.now();
   const record: AlertRecord = {
     id,
     source,
-    cluster,
+    cluster: clusterName(raised),
     receivedAt,
     state: 'kept',
     scopes: [],
@@ -119,11 +120,26 @@ function rulesOf({ catalog }: Pick<Access, 'catalog'>): readonly ResponseRule[] 
   );
 }
 
+/** The UID of the pod that an alert is about; undefined if none is certain to be meant. */
+export function matchedUid(
+  parts: Pick<Access, 'clusters'>,
+  sent: Pick<Raised, 'cluster' | 'alert'>,
+): string | undefined {
+  const found = subjectFor(parts, sent);
+  return 'unmatched' in found ? undefined : found.subject.uid;
+}
+
+/** The registered cluster, or the name that the source gave. */
+function clusterName({ cluster, alert }: Raised): string {
+  return cluster ?? alert.cluster ?? '';
+}
+
 function subjectFor(
   { clusters }: Pick<Access, 'clusters'>,
-  { cluster, alert, subject }: Raised,
+  { cluster, alert, subject }: Pick<Raised, 'cluster' | 'alert' | 'subject'>,
 ): { readonly subject: AlertSubject } | Extract<PodMatch, { readonly unmatched: unknown }> {
   if (subject !== undefined) return { subject };
+  if (cluster === undefined) return { unmatched: 'cluster_unknown' };
   const watch = clusters.watch(cluster);
   if (watch === undefined) return { unmatched: 'watch_not_live' };
   const match = matchPod(alert, podIndex(watch));
@@ -148,7 +164,8 @@ async function findScopes(
   if (response.scope !== 'image') return [own];
   const named = alert.container.imageDigest;
   const watch = parts.clusters.watch(cluster);
-  const digests = named === undefined ? digestsOf(watch?.find(subject.uid)) : new Set([named]);
+  const digests =
+    named === undefined ? digestsOf(factsOfPod(watch, subject.uid)) : new Set([named]);
   const others = await podsWithImage(parts, cluster, digests);
   return [own, ...others.filter((each) => each.subject !== own.subject)];
 }

@@ -36,7 +36,7 @@ export const ALERTS: readonly CommandRow[] = [
     columns: {
       name: 'name',
       format: 'format',
-      cluster: 'cluster',
+      clusters: ({ clusters }) => clusters.join(', '),
       last: ({ lastAlertAt }) => lastAlertAt ?? 'never since this replica started',
     },
     examples: ['quaymaster alert sources'],

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { syncDirectory, writeDurably } from '../../audit/durable-file.ts';
-import { alertId, raiseAlert } from '../../broker/alerts/receive-alerts.ts';
+import { raiseSent } from '../../broker/alerts/receive-alerts.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { PRIORITIES } from '../../domain/alerts/alert.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -21,7 +21,7 @@ const fact = z.string().optional();
 const FILE = z.strictObject({
   version: z.literal(1),
   source: z.string(),
-  cluster: z.string(),
+  cluster: z.string().optional(),
   alerts: z.array(
     z.strictObject({
       rule: z.string(),
@@ -29,6 +29,7 @@ const FILE = z.strictObject({
       priority: z.enum(PRIORITIES),
       time: z.number().optional(),
       instance: z.string(),
+      cluster: fact,
       node: fact,
       container: z.strictObject({ id: fact, imageDigest: fact }),
       pod: z.strictObject({ namespace: fact, name: fact, uid: fact }),
@@ -123,9 +124,9 @@ async function takeAndRemove(path: string, take: () => Promise<void>): Promise<v
  */
 export async function takeHeldAlerts(parts: Parts): Promise<void> {
   await parts.heldAlerts.drain(async ({ source, cluster, alerts }) => {
-    await untilWatched(parts, cluster);
+    if (cluster !== undefined) await untilWatched(parts, cluster);
     for (const alert of alerts) {
-      await raiseAlert(parts, { id: alertId(source, alert), source, cluster, alert });
+      await raiseSent(parts, { source, cluster, alert });
     }
     parts.log.warn({ source, alerts: alerts.length }, 'took alerts that came while held');
   });

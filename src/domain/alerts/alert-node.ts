@@ -7,6 +7,7 @@ const MOST_TAGS = 64;
 /** Texts that sources write for an unknown fact. */
 const UNKNOWN: readonly string[] = ['', '<NA>', 'null', 'N/A'];
 const CONTAINER_ID = /^(?:[a-z0-9.-]+:\/\/)?([0-9a-f]{12,64})$/;
+const DECIMAL = /^\d{1,16}$/;
 const DIGEST = /(sha256:[0-9a-f]{64})$/;
 
 type Members = Readonly<Record<string, unknown>>;
@@ -42,6 +43,12 @@ export class AlertNode {
 
   number(): number | undefined {
     return typeof this.value === 'number' && Number.isFinite(this.value) ? this.value : undefined;
+  }
+
+  /** A whole number, also as text: JSON of Protocol Buffers writes 64-bit integers as texts. */
+  integer(): number | undefined {
+    const number = this.number() ?? (DECIMAL.test(this.text() ?? '') ? Number(this.value) : NaN);
+    return Number.isSafeInteger(number) ? number : undefined;
   }
 
   texts(): readonly string[] {

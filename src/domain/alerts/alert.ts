@@ -32,6 +32,8 @@ export interface Alert {
   readonly time: number | undefined;
   /** The time as the source wrote it, with its nanoseconds, and the id if the source gives one: together they distinguish two events. */
   readonly instance: string;
+  /** Name of the cluster as the source wrote it; most sources give none. */
+  readonly cluster?: string | undefined;
   readonly node: string | undefined;
   readonly container: {
     /** The first 12 hexadecimal digits, or more of them. */

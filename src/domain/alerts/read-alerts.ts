@@ -27,6 +27,7 @@ const falco: Reader = (body) => {
       priority: required(body.at('priority').priority(), '/priority', 'is not a priority of Falco'),
       time: body.at('time').instant(),
       instance: body.at('time').text() ?? '',
+      cluster: field('k8s.cluster.name').text(),
       node: body.at('hostname').text(),
       container: {
         id: field('container.full_id').containerId() ?? field('container.id').containerId(),
@@ -70,6 +71,7 @@ const sysdig: Reader = (body) => {
       ),
       time: body.at('timestampRFC3339Nano').instant() ?? (nanoseconds && nanoseconds / 1e6),
       instance: `${id} ${body.at('timestampRFC3339Nano').text() ?? nanoseconds ?? ''}`,
+      cluster: label('cluster.name').text(),
       node: label('node.name').text(),
       container: {
         id:
@@ -124,9 +126,10 @@ function traceePriority(severity: AlertNode): Priority {
 function traceeTime(timestamp: AlertNode): Pick<Alert, 'time' | 'instance'> {
   const text = timestamp.text();
   if (text !== undefined) return { time: timestamp.instant(), instance: text };
-  const seconds = timestamp.at('seconds').number();
-  const nanos = timestamp.at('nanos').number() ?? 0;
-  return { time: seconds && seconds * 1000, instance: `${seconds ?? ''}.${nanos}` };
+  const seconds = timestamp.at('seconds').integer();
+  const nanos = timestamp.at('nanos').integer() ?? 0;
+  const time = seconds && seconds * 1_000 + Math.floor(nanos / 1e6);
+  return { time, instance: `${seconds ?? ''}.${nanos}` };
 }
 
 function traceePod(workload: AlertNode): Alert['pod'] {
@@ -166,6 +169,7 @@ const tetragon: Reader = (body) => {
       priority: policy === undefined ? 'notice' : 'warning',
       time: body.at('time').instant(),
       instance: `${body.at('time').text() ?? ''} ${event.at('process', 'exec_id').text() ?? ''}`,
+      cluster: body.at('cluster_name').text(),
       node: body.at('node_name').text(),
       container: {
         id: pod.at('container', 'id').containerId(),
@@ -218,7 +222,8 @@ function auditEvent(event: AlertNode): readonly Alert[] {
       tags: ['T1609'],
       priority: 'warning',
       time: event.at('requestReceivedTimestamp').instant(),
-      instance: event.at('auditID').text() ?? event.at('requestReceivedTimestamp').text() ?? '',
+      // The client may choose the audit id. It does not choose the time, in microseconds, at which the API server received the request.
+      instance: `${event.at('auditID').text() ?? ''} ${event.at('requestReceivedTimestamp').text() ?? ''}`,
       node: undefined,
       container: { id: undefined, imageDigest: undefined },
       pod: {
@@ -243,6 +248,7 @@ const generic: Reader = (body) => [
       'is not an instant such as 2026-11-27T12:00:00Z',
     ),
     instance: `${body.at('id').text() ?? ''} ${body.at('time').text() ?? ''}`,
+    cluster: body.at('cluster').text(),
     node: body.at('node').text(),
     container: {
       id: body.at('container', 'id').containerId(),

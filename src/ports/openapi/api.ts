@@ -1684,7 +1684,8 @@ export interface components {
             readonly items: readonly {
                 readonly name: components["schemas"]["Name"];
                 readonly format: string;
-                readonly cluster: components["schemas"]["Name"];
+                /** @description The registered clusters whose pods its alerts name. */
+                readonly clusters: readonly components["schemas"]["Name"][];
                 readonly lastAlertAt?: components["schemas"]["Instant"];
             }[];
         };
@@ -1697,6 +1698,7 @@ export interface components {
             readonly source: string;
             readonly state: components["schemas"]["AlertState"];
             readonly receivedAt: components["schemas"]["Instant"];
+            /** @description The registered cluster. For `cluster_unknown`, the name that the source gave. */
             readonly cluster: string;
             readonly rule: string;
             readonly tags: readonly string[];
@@ -1714,10 +1716,10 @@ export interface components {
             };
             readonly workload?: string;
             /**
-             * @description Why no running pod is certain to be meant.
+             * @description Why no pod is certain to be meant.
              * @enum {string}
              */
-            readonly unmatched?: "no_pod_named" | "pod_unknown" | "facts_differ" | "older_than_pod" | "time_missing" | "watch_not_live";
+            readonly unmatched?: "cluster_unknown" | "no_pod_named" | "pod_unknown" | "facts_differ" | "older_than_pod" | "time_missing" | "watch_not_live";
             readonly responseRule?: {
                 readonly name: components["schemas"]["Name"];
                 readonly version: number;

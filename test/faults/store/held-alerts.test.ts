@@ -183,7 +183,7 @@ it('starts although the source or the cluster of a kept alert is gone, and the f
 
 it('starts held, and keeps the alert, if a row in the database would hide it (RS06)', async () => {
   const alert = await keepAlert({ source: 'falco', cluster: 'prod' }, 'uid-hidden');
-  const id = alertId('falco', alert);
+  const id = alertId('falco', alert, undefined);
   const forged = { id, source: 'falco', state: 'done', received_at: 1, body: '{}', mac: null };
   own.putRow('alerts', forged);
   const { url, broker } = await serve();

@@ -126,6 +126,8 @@ export class ScriptedWatch implements PodWatch {
     return undefined;
   }
 
+  readonly ended = { find: () => undefined, named: () => [], uidOfContainer: () => undefined };
+
   confirm(): Promise<PodFacts> {
     this.confirmed += 1;
     return this.fresh === undefined

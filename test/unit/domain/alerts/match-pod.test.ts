@@ -11,12 +11,17 @@ import {
 const WEB: KnownPod = { uid: 'uid-2', namespace: 'shop', name: 'web-0', createdAt: 2_000 };
 const CONTAINER = 'abcdefabcdef';
 
+/** The pods without an end have their names now. */
 function indexOf(pods: readonly KnownPod[], isLive = true): PodIndex {
   return {
     byUid: (uid) => pods.find((pod) => pod.uid === uid),
     byContainer: (id) => (id.startsWith(CONTAINER) ? pods[0] : undefined),
     byName: (namespace, name) =>
-      pods.find((pod) => pod.namespace === namespace && pod.name === name),
+      pods.find(
+        (pod) => pod.endedAt === undefined && pod.namespace === namespace && pod.name === name,
+      ),
+    ended: (_namespace, name) =>
+      pods.filter((pod) => pod.endedAt !== undefined && pod.name === name),
     isLive,
   };
 }
@@ -74,6 +79,30 @@ describe('the pod of an alert', () => {
     ['nothing', alert({}), 'no_pod_named'],
   ] as const)('is not found for %s', (_what, given, unmatched) => {
     expect(matchPod(given, indexOf([WEB]))).toEqual({ unmatched });
+  });
+
+  describe('if pods of its name ended', () => {
+    const first: KnownPod = { ...WEB, uid: 'uid-0', createdAt: 0, endedAt: 1_500 };
+    const second: KnownPod = { ...WEB, createdAt: 1_000, endedAt: 9_000 };
+    const third: KnownPod = { ...WEB, uid: 'uid-3', createdAt: 9_000 };
+    const at = (time: number | undefined, ...pods: readonly KnownPod[]): unknown =>
+      matchPod(alert({ name: 'web-0', time }), indexOf(pods));
+
+    it('is the one that lived at the time of the event', () => {
+      expect(at(500, first, second)).toEqual({ pod: first });
+      expect(at(5_000, first, second, third)).toEqual({ pod: second });
+      expect(at(20_000, first, second, third)).toEqual({ pod: third });
+    });
+
+    it('is the ended one if both lived in the second in which the name changed hands', () => {
+      expect(at(9_000, second, third)).toEqual({ pod: second });
+      expect(at(9_001, second, third)).toEqual({ pod: third });
+    });
+
+    it('is none after the end of the last, and none without a time', () => {
+      expect(at(9_001, first, second)).toEqual({ unmatched: 'pod_unknown' });
+      expect(at(undefined, first, second)).toEqual({ unmatched: 'pod_unknown' });
+    });
   });
 
   it('is not found by a name while the watch is not live', () => {

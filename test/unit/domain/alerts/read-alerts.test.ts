@@ -150,6 +150,7 @@ describe('the normal form', () => {
       tags: ['MITRE_T1552'],
       priority: 'warning',
       instance: `${SYSDIG.id} ${TIME}`,
+      cluster: 'prod',
       node: 'node-1',
       container: { id: ID.slice(0, 12), imageDigest: DIGEST },
       pod: { namespace: 'shop', name: 'web-0', uid: undefined },
@@ -158,7 +159,7 @@ describe('the normal form', () => {
 
   it('is read from Tracee, also with the pod where its page shows it', () => {
     const alert = only('tracee');
-    expect(alert).toMatchObject({ ...everything, time: 1_764_244_800_000 });
+    expect(alert).toMatchObject({ ...everything, time: 1_764_244_800_123 });
     expect(alert).toMatchObject({
       rule: 'fileless_execution',
       priority: 'error',
@@ -170,6 +171,30 @@ describe('the normal form', () => {
     expect(only('tracee', { ...TRACEE, threat: { severity: 'CRITICAL' } }).priority).toBe(
       'critical',
     );
+  });
+
+  it('has the time of Tracee, whose JSON has the seconds as a text', () => {
+    const timestamp = { seconds: '1764244800', nanos: 123_456_789 };
+    expect(only('tracee', { ...TRACEE, timestamp })).toMatchObject({
+      time: 1_764_244_800_123,
+      instance: '1764244800.123456789',
+    });
+    const odd = { seconds: '12:00', nanos: 0 };
+    expect(only('tracee', { ...TRACEE, timestamp: odd }).time).toBeUndefined();
+  });
+
+  it.each([
+    ['falco', { ...FALCO, output_fields: { ...FALCO.output_fields, 'k8s.cluster.name': 'eu-1' } }],
+    ['sysdig', { ...SYSDIG, labels: { 'kubernetes.cluster.name': 'eu-1' } }],
+    ['tetragon', { ...TETRAGON, cluster_name: 'eu-1' }],
+    ['generic', { ...GENERIC, cluster: 'eu-1' }],
+  ] as const)('has the name of the cluster from the format %s', (format, body) => {
+    expect(only(format, body).cluster).toBe('eu-1');
+  });
+
+  it('has the time of an audited request beside its id, which the client may choose', () => {
+    const { requestReceivedTimestamp } = AUDIT;
+    expect(only('kubernetes-audit').instance).toBe(`${AUDIT.auditID} ${requestReceivedTimestamp}`);
   });
 
   it('is read from Tetragon', () => {
