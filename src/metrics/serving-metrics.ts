@@ -20,6 +20,28 @@ export function certificateMetrics(certificate: {
   ];
 }
 
+/** Connections of one listener that it did not keep, since its start. */
+export interface TurnedAway {
+  readonly refused: number;
+  readonly evicted: number;
+}
+
+/** The listeners by name, such as `api`; a listener that opens later joins the map. */
+export function listenerMetrics(listeners: ReadonlyMap<string, TurnedAway>): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_listener_connections_closed_total',
+      help: 'Connections that a listener closed by result: refused above its limits, or evicted because they were quiet and a new one needed room',
+      labels: ['listener', 'result'],
+      values: () =>
+        [...listeners].flatMap(([listener, { refused, evicted }]) => [
+          [{ listener, result: 'refused' }, refused] as const,
+          [{ listener, result: 'evicted' }, evicted] as const,
+        ]),
+    },
+  ];
+}
+
 /** The configuration in use. Its digest is not a label: it would make a series for each change. */
 export function configurationMetrics(reload: {
   inUse(): {

@@ -1,5 +1,11 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
 import { bindUnixSocket } from './unix-socket.ts';
@@ -18,18 +24,33 @@ const BOUNDS = {
 const MOST_CONNECTIONS = 100;
 
 /**
- * Makes a server for callers of the same pod or node. Above its limit of connections it closes the oldest: a caller that opens many connections
- * blocks neither a probe, without which the kubelet ends the container, nor another program.
+ * Makes a server for callers of the same pod or node, whose addresses do not tell them apart. Above its limit of connections it closes the oldest one
+ * without a request in progress, else the oldest: a caller that opens many connections blocks neither a probe, without which the kubelet ends the
+ * container, nor another program.
  */
 export function boundedServer(listener: RequestListener): Server {
   const server = createServer(BOUNDS, listener);
-  const open = new Set<Socket>();
+  const quiet = new Set<Socket>();
+  const asking = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-    if (open.size <= MOST_CONNECTIONS) return;
-    const [oldest] = open;
-    oldest?.destroy();
+    quiet.add(socket);
+    socket.once('close', () => {
+      quiet.delete(socket);
+      asking.delete(socket);
+    });
+    if (quiet.size + asking.size <= MOST_CONNECTIONS) return;
+    const from = quiet.size > 1 ? quiet : asking;
+    const [oldest] = from;
+    if (oldest === undefined) return;
+    from.delete(oldest);
+    oldest.destroy();
+  });
+  server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    quiet.delete(socket);
+    asking.add(socket);
+    response.once('close', () => {
+      if (asking.delete(socket)) quiet.add(socket);
+    });
   });
   return server;
 }

@@ -16,7 +16,7 @@ const KEEP_ALIVE_MS = 5_000;
  */
 export class MetricsServer {
   readonly #server: Server;
-  readonly #connections = new ConnectionLimits(CONNECTIONS);
+  readonly connections = new ConnectionLimits(CONNECTIONS);
 
   constructor(metrics: Metrics) {
     this.#server = createServer(
@@ -33,7 +33,7 @@ export class MetricsServer {
         );
       },
     );
-    this.#connections.guard(this.#server);
+    this.connections.guard(this.#server);
     this.#server.timeout = STALLED_MS;
   }
 

@@ -43,6 +43,7 @@ export interface InjectorDeps {
 
 export interface RunningInjector {
   readonly port: number;
+  readonly connections: WebhookServer['connections'];
   /** Reasons why the broker is not ready for requests yet. */
   unready(): readonly string[];
   close(): Promise<void>;
@@ -105,6 +106,7 @@ async function open(
   closings.add(() => kept.stop());
   return {
     port: address.port,
+    connections: kept.server.connections,
     unready: () => (kept.isAwaited() ? ['injector_untrusted'] : []),
     close: () => closings.close(),
   };

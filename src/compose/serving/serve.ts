@@ -17,7 +17,9 @@ import { RegisteredMetrics } from '../../metrics/registered-metrics.ts';
 import {
   certificateMetrics,
   configurationMetrics,
+  listenerMetrics,
   traceMetrics,
+  type TurnedAway,
 } from '../../metrics/serving-metrics.ts';
 import { routesOf } from '../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
@@ -91,7 +93,10 @@ async function listen(
   const drain = new Drain();
   const metrics = new RegisteredMetrics();
   metrics.addProcess();
+  const listeners = new Map<string, TurnedAway>();
+  metrics.add(listenerMetrics(listeners));
   const injector = await openInjector(config, deps, metrics);
+  if (injector !== undefined) listeners.set('injector', injector.connections);
   beside.add(() => injector?.close());
   const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
   metrics.add(allMetrics(broker, unready));
@@ -121,12 +126,14 @@ async function listen(
   const malformed = new MalformedRequests(parts, boot);
   const server = await createServer(app, config.listener, { ...deps, drain, malformed, sources });
   running.server = server;
+  listeners.set('api', server.connections);
   if (server.certificate !== undefined) {
     const expiresAt = (): number => readCertificate(server.certificate ?? '')?.notAfter ?? 0;
     metrics.add(certificateMetrics({ expiresAt, hasReloadFailed: () => server.hasTlsFailed }));
   }
   if (reload !== undefined) metrics.add(configurationMetrics(reload));
-  await listenForMetrics(config.metrics.listener, metrics, beside);
+  const scraped = await listenForMetrics(config.metrics.listener, metrics, beside);
+  if (scraped !== undefined) listeners.set('metrics', scraped.connections);
   await deps.beforeListening?.();
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
@@ -169,11 +176,12 @@ async function listenForMetrics(
   listener: Config['metrics']['listener'],
   metrics: Metrics,
   beside: Closings,
-): Promise<void> {
-  if (listener === undefined) return;
+): Promise<MetricsServer | undefined> {
+  if (listener === undefined) return undefined;
   const server = new MetricsServer(metrics);
   await server.listen(listener);
   beside.add(() => server.close());
+  return server;
 }
 
 /** Loads the injector only if the configuration enables it. */

@@ -42,7 +42,7 @@ export class WebhookServer {
   readonly #server: Server;
   readonly #options: WebhookServerOptions;
   readonly #clock: Clock;
-  readonly #connections = new ConnectionLimits(CONNECTIONS);
+  readonly connections = new ConnectionLimits(CONNECTIONS);
   readonly #kept = new KeptBytes(REVIEW_BYTES);
   #turn = Promise.resolve();
   #inFlight = 0;
@@ -71,7 +71,7 @@ export class WebhookServer {
         this.#inFlight += 1;
         response.once('close', () => {
           this.#inFlight -= 1;
-          if (this.#isClosing && this.#inFlight === 0) this.#connections.destroyAll();
+          if (this.#isClosing && this.#inFlight === 0) this.connections.destroyAll();
         });
         void answerRequest(request, response, {
           kept: this.#kept,
@@ -83,7 +83,7 @@ export class WebhookServer {
         });
       },
     );
-    this.#connections.guard(this.#server);
+    this.connections.guard(this.#server);
     this.#server.timeout = STALLED_MS;
   }
 
@@ -106,10 +106,10 @@ export class WebhookServer {
   /** Answers requests in flight and accepts no new ones. After five seconds the rest is cut off. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#clock.after(DRAIN_MS, () => this.#connections.destroyAll());
+    const cancel = this.#clock.after(DRAIN_MS, () => this.connections.destroyAll());
     this.#isClosing = true;
     this.#server.close(() => resolve(undefined));
-    if (this.#inFlight === 0) this.#connections.destroyAll();
+    if (this.#inFlight === 0) this.connections.destroyAll();
     await promise;
     cancel();
   }

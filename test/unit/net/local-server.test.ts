@@ -1,14 +1,18 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { boundedServer, closeServer } from '../../../src/net/local-server.ts';
 
 let server: Server;
 let port: number;
+const slow = Promise.withResolvers<ServerResponse>();
 
 beforeAll(async () => {
-  server = boundedServer((_request, response) => void response.end('here'));
+  server = boundedServer(({ url }, response) => {
+    if (url === '/slow') slow.resolve(response);
+    else response.end('here');
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   ({ port } = server.address() as AddressInfo);
@@ -35,6 +39,22 @@ describe('a server for callers of the same pod', () => {
     const answer = await fetch(`http://127.0.0.1:${port}/`);
     expect(await answer.text()).toBe('here');
     expect(held.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(100);
+    for (const socket of held) socket.destroy();
+  });
+
+  it('ends no request in progress for silent connections, however many there are', async () => {
+    const answer = fetch(`http://127.0.0.1:${port}/slow`);
+    const response = await slow.promise;
+    const held: Socket[] = [];
+    const cut: Promise<unknown>[] = [];
+    for (let count = 0; count < 150; count += 1) {
+      const socket = await opened();
+      held.push(socket);
+      cut.push(once(socket, 'close'));
+    }
+    await Promise.all(cut.slice(0, 50));
+    response.end('late');
+    expect(await (await answer).text()).toBe('late');
     for (const socket of held) socket.destroy();
   });
 
