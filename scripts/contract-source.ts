@@ -13,11 +13,11 @@ const MARK =
 const SCHEMAS = '#/components/schemas/';
 
 /** The lines of an operation that its row in access.ts gives. */
-const OWNED = /^ {6}(?:security: \[\]|x-(?:who|roles|weight|audit-action|dangerous): .*)\n/gm;
+const OWNED = /^ {6}(?:security: \[\]|x-(?:who|roles|weight|audit-action|step-up): .*)\n/gm;
 const OPERATION = /^ {6}operationId: (\w+)\n(?: {6}.*\n|\n)*/gm;
 const TAGS = /^ {6}tags: .*\n/m;
 
-function accessOf({ who, roles, weight, action, isDangerous }: Operation): string {
+function accessOf({ who, roles, weight, action, stepUp }: Operation): string {
   const named = roles.length === ROLES.length ? ['any'] : roles;
   const lines = [
     `x-who: ${who}`,
@@ -25,7 +25,7 @@ function accessOf({ who, roles, weight, action, isDangerous }: Operation): strin
     ...(named.length === 0 ? [] : [`x-roles: [${named.join(', ')}]`]),
     `x-weight: ${weight}`,
     ...(action === undefined ? [] : [`x-audit-action: ${action}`]),
-    ...(isDangerous ? ['x-dangerous: true'] : []),
+    ...(stepUp === 'never' ? [] : [`x-step-up: ${stepUp}`]),
   ];
   return lines.map((line) => `      ${line}\n`).join('');
 }

@@ -77,6 +77,8 @@ export const peopleConfigSchema = z
         maxAgeSeconds: z.int().min(30).max(DAY_SECONDS).default(900),
         /** Accepted contexts, of which one must match; empty: any context. */
         acr: z.array(context).max(16).default([]),
+        /** Reading values of secrets needs such a login too. */
+        secretReads: z.boolean().default(false),
       })
       .prefault({}),
   })

@@ -6,6 +6,13 @@ type Who = 'public' | 'workload' | 'operator' | 'caller';
 /** A method and a path. `{path}` alone matches across slashes. */
 type Place = `${Method} /${string}`;
 
+/**
+ * Condition under which a person needs a recent login for an operation. `always`: it deletes, grants roles, lifts a protection, or stops applications. `change`: only
+ * for a change that does so, which the operation decides (`document-risk.ts` for documents). `values`: only if the configuration demands it
+ * for values.
+ */
+export type StepUp = 'never' | 'always' | 'change' | 'values';
+
 /** The facts of one operation. */
 export interface Operation<W extends Who = Who> {
   readonly method: Method;
@@ -16,18 +23,17 @@ export interface Operation<W extends Who = Who> {
   readonly roles: readonly Role[];
   /** The cost of one request in the rate limit of its caller; a batch costs this for each item. */
   readonly weight: number;
-  /** A person needs a recent login for it: it revokes for many, deletes, grants roles, or lifts a protection. */
-  readonly isDangerous: boolean;
+  readonly stepUp: StepUp;
   /** The audit action. Undefined if the operation names no workload, path or version: then only refusals are recorded. */
   readonly action: AuditAction | undefined;
 }
 
 function open(place: Place, weight: number, action?: AuditAction): Operation<'public'> {
-  return { ...at(place), who: 'public', roles: [], weight, isDangerous: false, action };
+  return { ...at(place), who: 'public', roles: [], weight, stepUp: 'never', action };
 }
 
 function workload(place: Place, weight: number, action: AuditAction): Operation<'workload'> {
-  return { ...at(place), who: 'workload', roles: [], weight, isDangerous: false, action };
+  return { ...at(place), who: 'workload', roles: [], weight, stepUp: 'never', action };
 }
 
 function operator(
@@ -36,7 +42,7 @@ function operator(
   weight: number,
   action?: AuditAction,
 ): Operation<'operator'> {
-  return { ...at(place), who: 'operator', roles, weight, isDangerous: false, action };
+  return { ...at(place), who: 'operator', roles, weight, stepUp: 'never', action };
 }
 
 function caller(
@@ -45,11 +51,19 @@ function caller(
   weight: number,
   action: AuditAction,
 ): Operation<'caller'> {
-  return { ...at(place), who: 'caller', roles, weight, isDangerous: false, action };
+  return { ...at(place), who: 'caller', roles, weight, stepUp: 'never', action };
 }
 
 function dangerous<W extends Who>(operation: Operation<W>): Operation<W> {
-  return { ...operation, isDangerous: true };
+  return { ...operation, stepUp: 'always' };
+}
+
+function byChange<W extends Who>(operation: Operation<W>): Operation<W> {
+  return { ...operation, stepUp: 'change' };
+}
+
+function ofValues<W extends Who>(operation: Operation<W>): Operation<W> {
+  return { ...operation, stepUp: 'values' };
 }
 
 function at(place: Place): Pick<Operation, 'method' | 'path'> {
@@ -71,7 +85,7 @@ function documents<One extends string, Many extends string>(
   const rows: Readonly<Record<string, Operation<'operator'>>> = {
     [`list${many}`]: operator(`GET ${all}`, roles, 5, 'document.read'),
     [`read${one}`]: operator(`GET ${all}/{name}`, roles, 1, 'document.read'),
-    [`put${one}`]: operator(`PUT ${all}/{name}`, roles, 10, 'document.write'),
+    [`put${one}`]: byChange(operator(`PUT ${all}/{name}`, roles, 10, 'document.write')),
     [`delete${one}`]: dangerous(operator(`DELETE ${all}/{name}`, roles, 10, 'document.delete')),
     [`list${one}Versions`]: operator(`GET ${all}/{name}/versions`, roles, 5, 'document.read'),
   };
@@ -102,19 +116,19 @@ const ANY: readonly Role[] = ROLES;
  */
 // prettier-ignore
 const ROWS = {
-  readSecret: caller('GET /api/v1/secrets/{path}', READERS, 1, 'secret.read'),
+  readSecret: ofValues(caller('GET /api/v1/secrets/{path}', READERS, 1, 'secret.read')),
   createSession: open('POST /api/v1/sessions', 1, 'session.create'),
   listSessions: operator('GET /api/v1/sessions', LEASES, 5, 'session.list'),
   endSessions: dangerous(operator('POST /api/v1/sessions:end', RESPONDERS, 10, 'session.end')),
   readSession: workload('GET /api/v1/sessions/self', 1, 'session.read'),
   renewSession: workload('POST /api/v1/sessions/self/renew', 5, 'session.renew'),
   endSession: workload('DELETE /api/v1/sessions/self', 1, 'session.end'),
-  readSecrets: caller('POST /api/v1/secrets:batch', READERS, 1, 'secret.read'),
+  readSecrets: ofValues(caller('POST /api/v1/secrets:batch', READERS, 1, 'secret.read')),
   listSecrets: caller('GET /api/v1/secrets', LISTERS, 5, 'secret.list'),
   writeSecret: caller('PUT /api/v1/secrets/{path}', EDITORS, 5, 'secret.write'),
   patchSecret: caller('POST /api/v1/secrets/{path}:patch', EDITORS, 5, 'secret.write'),
   deleteSecret: dangerous(caller('DELETE /api/v1/secrets/{path}', EDITORS, 5, 'secret.delete')),
-  undeleteSecret: caller('POST /api/v1/secrets/{path}:undelete', EDITORS, 5, 'secret.undelete'),
+  undeleteSecret: dangerous(caller('POST /api/v1/secrets/{path}:undelete', EDITORS, 5, 'secret.undelete')),
   destroySecret: dangerous(caller('POST /api/v1/secrets/{path}:destroy', EDITORS, 5, 'secret.destroy')),
   listSecretVersions: caller('GET /api/v1/secret-versions/{path}', LISTERS, 5, 'secret.list'),
   issueCredential: workload('POST /api/v1/credentials/{path}', 10, 'credential.issue'),
@@ -123,12 +137,12 @@ const ROWS = {
   listRotations: operator('GET /api/v1/rotations', ROTATORS, 5, 'rotation.list'),
   readRotation: caller('GET /api/v1/rotations/{path}', ROTATORS, 5, 'rotation.read'),
   readRotationHistory: caller('GET /api/v1/rotation-history/{path}', ROTATORS, 5, 'rotation.read'),
-  runRotation: caller('POST /api/v1/rotations/{path}:run', TURNERS, 10, 'rotation.request'),
+  runRotation: byChange(caller('POST /api/v1/rotations/{path}:run', TURNERS, 10, 'rotation.request')),
   drillRotation: caller('POST /api/v1/rotations/{path}:drill', TURNERS, 10, 'rotation.request'),
   retryRotation: caller('POST /api/v1/rotations/{path}:retry', TURNERS, 5, 'rotation.retry'),
-  abortRotation: caller('POST /api/v1/rotations/{path}:abort', TURNERS, 5, 'rotation.abort'),
-  rollBackRotation: caller('POST /api/v1/rotations/{path}:rollback', TURNERS, 5, 'rotation.abort'),
-  retireRotation: caller('POST /api/v1/rotations/{path}:retire', TURNERS, 5, 'rotation.retire'),
+  abortRotation: dangerous(caller('POST /api/v1/rotations/{path}:abort', TURNERS, 5, 'rotation.abort')),
+  rollBackRotation: dangerous(caller('POST /api/v1/rotations/{path}:rollback', TURNERS, 5, 'rotation.abort')),
+  retireRotation: dangerous(caller('POST /api/v1/rotations/{path}:retire', TURNERS, 5, 'rotation.retire')),
   listLeases: operator('GET /api/v1/leases', LEASES, 5, 'lease.list'),
   readLease: caller('GET /api/v1/leases/{id}', LEASES, 1, 'lease.read'),
   releaseLease: workload('DELETE /api/v1/leases/{id}', 1, 'lease.revoke'),
@@ -144,7 +158,7 @@ const ROWS = {
   listAlertSources: operator('GET /api/v1/alert-sources', LEASES, 5, 'alert.list'),
   listAlerts: operator('GET /api/v1/alerts', LEASES, 5, 'alert.list'),
   approveAlert: operator('POST /api/v1/alerts/{id}:approve', RESPONDERS, 10, 'alert.approve'),
-  dismissAlert: operator('POST /api/v1/alerts/{id}:dismiss', RESPONDERS, 5, 'alert.dismiss'),
+  dismissAlert: dangerous(operator('POST /api/v1/alerts/{id}:dismiss', RESPONDERS, 5, 'alert.dismiss')),
   openIncident: dangerous(operator('POST /api/v1/incidents', RESPONDERS, 50, 'incident.open')),
   readIncident: operator('GET /api/v1/incidents/{id}', LEASES, 50, 'incident.read'),
   requestBreakGlass: dangerous(operator('POST /api/v1/approvals:break-glass', ANY, 10, 'approval.request')),
@@ -166,7 +180,7 @@ const ROWS = {
   explainPosture: operator('POST /api/v1/posture:explain', EXPLAINERS, 10, 'policy.explain'),
   surveyPosture: operator('POST /api/v1/posture:survey', EXPLAINERS, 50, 'policy.explain'),
   listEvidence: operator('GET /api/v1/evidence', VIEW, 5, 'evidence.read'),
-  pushEvidence: caller('POST /api/v1/evidence', PUSHERS, 20, 'evidence.write'),
+  pushEvidence: dangerous(caller('POST /api/v1/evidence', PUSHERS, 20, 'evidence.write')),
   readEvidence: operator('GET /api/v1/evidence/{id}', VIEW, 5, 'evidence.read'),
   deleteEvidence: dangerous(operator('DELETE /api/v1/evidence/{id}', PUSHERS, 5, 'evidence.delete')),
   ...documents('Cluster', 'Clusters', 'clusters', ADMIN),
@@ -174,7 +188,7 @@ const ROWS = {
   checkMount: operator('POST /api/v1/mounts/{name}:check', RESPONDERS, 20, 'document.check'),
   listDefinitions: operator('GET /api/v1/definitions', EDITORS, 5, 'document.read'),
   readDefinition: operator('GET /api/v1/definitions/{path}', EDITORS, 1, 'document.read'),
-  putDefinition: operator('PUT /api/v1/definitions/{path}', EDITORS, 10, 'document.write'),
+  putDefinition: byChange(operator('PUT /api/v1/definitions/{path}', EDITORS, 10, 'document.write')),
   deleteDefinition: dangerous(operator('DELETE /api/v1/definitions/{path}', EDITORS, 10, 'document.delete')),
   listDefinitionVersions: operator('GET /api/v1/definition-versions/{path}', EDITORS, 5, 'document.read'),
   ...documents('Operator', 'Operators', 'operators', ADMIN),
@@ -182,7 +196,7 @@ const ROWS = {
   ...documents('RoleBinding', 'RoleBindings', 'role-bindings', ADMIN),
   putRoleBinding: dangerous(operator('PUT /api/v1/role-bindings/{name}', ADMIN, 10, 'document.write')),
   ...documents('PostureProfile', 'PostureProfiles', 'posture-profiles', POLICIES),
-  applyDocuments: operator('POST /api/v1/documents:apply', WRITERS, 10, 'document.write'),
+  applyDocuments: byChange(operator('POST /api/v1/documents:apply', WRITERS, 10, 'document.write')),
   ...documents('ResponseRule', 'ResponseRules', 'response-rules', POLICIES),
   readOwnToken: operator('GET /api/v1/operator-tokens/self', ANY, 1, 'operator-token.list'),
   createOperatorToken: dangerous(operator('POST /api/v1/operators/{name}/tokens', ADMIN, 10, 'operator-token.create')),

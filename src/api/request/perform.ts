@@ -143,7 +143,9 @@ function take(
   exchange.identity = identityOf(caller);
   exchange.hasRights = holdsAnything({ parts, caller });
   admit(caller, operation);
-  requireStepUp(parts, caller, operation);
+  if (operation.stepUp === 'always') requireStepUp(parts, caller);
+  else if (operation.stepUp === 'values')
+    requireStepUp(parts, caller, () => parts.people.stepUp.secretReads);
 }
 
 /** Awaits the acknowledgement of a receiver of the log. Only an operation with an audit action has an entry to acknowledge. */

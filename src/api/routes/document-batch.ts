@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { identityOf } from '../../broker/access/call.ts';
-import type { DocumentWrite } from '../../broker/documents/apply-document.ts';
+import { requireStepUpFor, type DocumentWrite } from '../../broker/documents/apply-document.ts';
 import { applyDocuments as apply } from '../../broker/documents/apply-documents.ts';
 import { documentTag } from '../../broker/model/document.ts';
 import type { DocumentKind } from '../../broker/model/kinds.ts';
@@ -68,8 +68,10 @@ export const applyDocuments: RouteOf<'applyDocuments'> = {
       rates.takeFromCaller(asking, Math.ceil(given.length / DOCUMENTS_OF_WEIGHT));
     }
     return async ({ parts, call, caller }) => {
-      for (const { kind } of given) requireStepUp(parts, caller, operationOf(kind));
+      if (given.some(({ kind }) => operationOf(kind).stepUp === 'always'))
+        requireStepUp(parts, caller);
       const changes = await parseChanges(given, isDryRun);
+      if (!isDryRun) requireStepUpFor(parts, caller, changes);
       const results = await apply(parts, call, caller, changes);
       const items = results.map((result, at) => {
         const { kind, name } = changes[at] as DocumentWrite;

@@ -5,6 +5,7 @@ import {
   controlRotation,
   type RotationControl,
 } from '../../broker/rotations/control-rotation.ts';
+import { requireStepUp } from '../../broker/access/step-up.ts';
 import { requestRotation } from '../../broker/rotations/request-rotation.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import type { Caller } from '../../broker/access/call.ts';
@@ -32,12 +33,15 @@ export const runRotation: RouteOf<'runRotation'> = {
   read: ({ params, headers, body }) => {
     const path = parseSecretPath(params['path'] ?? '');
     const order = { ...parseInput(run, body?.value), idempotencyKey: keyIn(headers) };
-    return async ({ parts, call, caller }) => ({
-      status: 202,
-      body: rotationJson(
-        await requestRotation(parts, call, caller, { path, kind: 'rotation', ...order }),
-      ),
-    });
+    return async ({ parts, call, caller }) => {
+      // An incident does not wait for the holders, so it stops applications.
+      requireStepUp(parts, caller, () => order.incident);
+      const rotation = { path, kind: 'rotation', ...order } as const;
+      return {
+        status: 202,
+        body: rotationJson(await requestRotation(parts, call, caller, rotation)),
+      };
+    };
   },
 };
 

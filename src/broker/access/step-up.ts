@@ -7,20 +7,25 @@ import { LiveSession } from '../state/session-memory.ts';
 type StepUpParts = People & Pick<Storage, 'clock'>;
 
 /**
- * A dangerous operation needs a recent login of the person, with one of the demanded contexts; or a recent proof of a security key, if the issuer
- * proves no second factor (RFC 9470). Operator tokens are exempt: no login stands behind them.
+ * Requires a recent login of the person, with one of the demanded contexts; or a recent proof of a security key, if the issuer proves no
+ * second factor (RFC 9470). Operator tokens are exempt: no login stands behind them. The access table says which operations call this, and for
+ * those that depend on the change, `isNeeded` decides. It runs only if the login is not recent.
  * @throws ERR_STEP_UP_REQUIRED
  */
-export function requireStepUp(
-  parts: StepUpParts,
-  caller: Caller,
-  { isDangerous }: { readonly isDangerous: boolean },
-): void {
-  if (!isDangerous || caller instanceof LiveSession) return;
+export function requireStepUp(parts: StepUpParts, caller: Caller, isNeeded = always): void {
+  const missing = missingStepUp(parts, caller);
+  if (missing !== undefined && isNeeded()) throw missing;
+}
+
+const always = (): boolean => true;
+
+/** The error of a caller whose login or proof is not recent enough; undefined for every other caller. */
+function missingStepUp(parts: StepUpParts, caller: Caller): BrokerError | undefined {
+  if (caller instanceof LiveSession || caller.person === undefined) return undefined;
   const { person } = caller;
-  if (person === undefined) return;
-  if (provesKeys(parts, person)) requireProof(parts, person);
-  else requireRecentLogin(parts, person, parts.people.stepUp.acr);
+  return provesKeys(parts, person)
+    ? missingProof(parts, person)
+    : missingLogin(parts, person, parts.people.stepUp.acr);
 }
 
 /** Reports whether the person's second factor is a security key that the broker checks. */
@@ -29,24 +34,39 @@ export function provesKeys({ people }: People, { issuer }: Pick<Person, 'issuer'
 }
 
 /** @throws ERR_STEP_UP_REQUIRED unless the person proved a security key in this session recently */
-export function requireProof({ people, clock }: StepUpParts, { proof }: Person): void {
+export function requireProof(parts: StepUpParts, person: Person): void {
+  const missing = missingProof(parts, person);
+  if (missing !== undefined) throw missing;
+}
+
+function missingProof({ people, clock }: StepUpParts, { proof }: Person): BrokerError | undefined {
   const { maxAgeSeconds } = people.stepUp;
-  if (proof !== undefined && clock.now() - proof.at <= maxAgeSeconds * 1000) return;
+  if (proof !== undefined && clock.now() - proof.at <= maxAgeSeconds * 1000) return undefined;
   const detail =
     'your security key must confirm this: quaymaster login --step-up; to register a first one: quaymaster second-factor add';
-  throw needed('second_factor', { acr: [WEBAUTHN], maxAgeSeconds, detail });
+  return needed('second_factor', { acr: [WEBAUTHN], maxAgeSeconds, detail });
 }
 
 /** @throws ERR_STEP_UP_REQUIRED unless the person logged in at the issuer recently, with one of the contexts */
 export function requireRecentLogin(
+  parts: StepUpParts,
+  person: Person,
+  acr: readonly string[],
+): void {
+  const missing = missingLogin(parts, person, acr);
+  if (missing !== undefined) throw missing;
+}
+
+function missingLogin(
   { people, clock }: StepUpParts,
   { authTime, acr: own }: Person,
   acr: readonly string[],
-): void {
+): BrokerError | undefined {
   const { maxAgeSeconds } = people.stepUp;
   const isRecent = authTime !== undefined && clock.now() / 1000 - authTime <= maxAgeSeconds;
   const isStrong = acr.length === 0 || (own !== undefined && acr.includes(own));
-  if (!isRecent || !isStrong) throw needed(isRecent ? 'acr' : 'auth_time', { acr, maxAgeSeconds });
+  if (isRecent && isStrong) return undefined;
+  return needed(isRecent ? 'acr' : 'auth_time', { acr, maxAgeSeconds });
 }
 
 interface Demand {

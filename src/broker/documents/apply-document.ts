@@ -15,6 +15,7 @@ import { isConsent, withConsent, type Consenting } from '../recording/consent.ts
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { denied } from '../access/judge.ts';
+import { requireStepUp } from '../access/step-up.ts';
 import { authorizeDecoy, authorizeDocument, mayCreatePolicy } from './authority.ts';
 import { adminGrant } from '../recording/admin-grant.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
@@ -24,6 +25,7 @@ import {
   authenticateDocumentVersion,
   type StoredDocument,
 } from '../model/document.ts';
+import { isWider, mayStopMany } from '../model/document-risk.ts';
 import type { DocumentKind } from '../model/kinds.ts';
 import { policyIn, policyOf } from '../model/policy-form.ts';
 import { checkPrecondition, type Precondition } from '../model/precondition.ts';
@@ -72,10 +74,11 @@ export async function applyDocument(
   return commitAs(parts, live, async (decidedAt, editor): Promise<Attempt<AppliedDocument>> => {
     const current = parts.catalog.find(change.kind, change.name);
     const document = next(parts, editor, change, current);
+    const isDryRun = change.isDryRun === true;
+    if (!isDryRun) requireStepUp(parts, editor, () => isRisky(current, document));
     checkAdminRemains(parts, current, document);
     await checkReferences(parts, document, current, editor);
     const acting = { call, live: editor, decidedAt };
-    const isDryRun = change.isDryRun === true;
     const consent = parts.consents.to(acting, isDryRun ? undefined : adminGrant(current, document));
     if (!isConsent(consent)) return consent;
     const isKept = isDryRun || document === current;
@@ -177,6 +180,32 @@ function next(
 
 function decoyOf(spec: unknown): Decoy | undefined {
   return (spec as DefinitionSpec | undefined)?.decoy;
+}
+
+/**
+ * Requires a recent login of a person for changes of one request, before any of them is made. A change that the person may not make,
+ * or that is refused for another reason, demands none: the answer would tell about the document.
+ * @throws ERR_STEP_UP_REQUIRED
+ */
+export function requireStepUpFor(
+  parts: Access & People,
+  live: LiveOperator,
+  changes: readonly DocumentWrite[],
+): void {
+  const isDemanded = (change: DocumentWrite): boolean => {
+    const current = parts.catalog.find(change.kind, change.name);
+    try {
+      return isRisky(current, next(parts, live, change, current));
+    } catch {
+      return false;
+    }
+  };
+  requireStepUp(parts, live, () => changes.some(isDemanded));
+}
+
+/** Reports whether a person needs a recent login for the change. */
+function isRisky(current: StoredDocument | undefined, document: StoredDocument): boolean {
+  return document !== current && (isWider(current, document) || mayStopMany(current, document));
 }
 
 function isSame({ body, keepsSame }: DocumentWrite, current: StoredDocument): boolean {

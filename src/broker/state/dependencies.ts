@@ -113,7 +113,12 @@ export interface People {
     readonly sessionSeconds: number;
     readonly idleSeconds: number;
     /** Requirements that dangerous operations have on a login. */
-    readonly stepUp: { readonly maxAgeSeconds: number; readonly acr: readonly string[] };
+    readonly stepUp: {
+      readonly maxAgeSeconds: number;
+      readonly acr: readonly string[];
+      /** Reading values is one of them. */
+      readonly secretReads: boolean;
+    };
     /** Verifier of security keys; undefined without a public URL in the configuration. */
     readonly securityKeys: SecurityKeyVerifier | undefined;
   };

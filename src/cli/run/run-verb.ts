@@ -52,8 +52,10 @@ export async function runVerb(
 
 /** Logs the person in again if the broker demanded it, and tells whether it did. Without a terminal no person is there to do so. */
 async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolean> {
-  const code = (error as { readonly code?: unknown } | undefined)?.code;
-  if (code !== 'ERR_STEP_UP_REQUIRED' || !process.stdin.isTTY) return false;
+  // Work in several steps wraps the error of the step that failed.
+  const { code, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown };
+  const reason = code ?? (cause as { readonly code?: unknown } | undefined)?.code;
+  if (reason !== 'ERR_STEP_UP_REQUIRED' || !process.stdin.isTTY) return false;
   context.output.note('this operation needs a recent login, or your security key');
   const { stepUp } = await import('../connection/person-login.ts');
   return (await stepUp(context)) !== 'no_person';

@@ -10,7 +10,7 @@ const NO_PEOPLE: PeopleConfig = {
   issuers: {},
   sessionSeconds: 0,
   idleSeconds: 0,
-  stepUp: { maxAgeSeconds: 0, acr: [] },
+  stepUp: { maxAgeSeconds: 0, acr: [], secretReads: false },
 };
 
 /** The issuers of people's logins. None is contacted before the first login. A reload keeps those that did not change. */

@@ -67,6 +67,22 @@ export function widenedGrants(
   ];
 }
 
+/**
+ * Reports whether a change of one policy denies many paths to many workloads. A deny of one path, or for workloads that are named, is
+ * not counted: an operator must be able to contain an attack at once. A path with a variable stands for many.
+ */
+export function deniesMany(
+  before: CompiledPolicy | undefined,
+  after: CompiledPolicy | undefined,
+): boolean {
+  if (after?.subjects.every(isNamed) !== false) return false;
+  return uncovered(after, before, 'deny').some(({ path }) => /[*$]/.test(path));
+}
+
+function isNamed({ names }: CompiledSubject): boolean {
+  return names.every((levels) => levels.every((level) => !level.includes('*')));
+}
+
 /** The parts of the rules of `own` with this effect that no rule of `other` covers. */
 function uncovered(
   own: CompiledPolicy | undefined,

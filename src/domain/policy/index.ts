@@ -18,7 +18,7 @@ export { sharedViewFor, viewFor } from './workload-view.ts';
 export type { WorkloadView } from './workload-view.ts';
 export { decide, decideIn, decidePossible } from './decide.ts';
 export type { PossibleDecision } from './decide.ts';
-export { grantsFor, grantsOf, widenedGrants } from './grants.ts';
+export { deniesMany, grantsFor, grantsOf, widenedGrants } from './grants.ts';
 export type { PolicyGrant, WidenedGrant } from './grants.ts';
 export type { RuleFact } from './request-facts.ts';
 export { explain } from './explain.ts';
