@@ -9,6 +9,8 @@ import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
 import {
   BUILDAH,
+  DETECT_SECRETS,
+  GITLEAKS,
   GRYPE,
   GRYPE_REPORTS,
   HELM,
@@ -19,6 +21,7 @@ import {
   PROMTOOL,
   RSYSLOG,
   SCHEMATHESIS,
+  SECRETLINT,
   SHELLCHECK,
   TRIVY,
   TRIVY_REPORTS,
@@ -42,6 +45,9 @@ export interface Backends {
   readonly shellcheck: Tool;
   readonly buildah: Tool;
   readonly schemathesis: Tool;
+  readonly detectsecrets: Tool;
+  readonly secretlint: Tool;
+  readonly gitleaks: Tool;
   readonly podsecurity: Tool;
   readonly trivyreports: Tool;
   readonly grypereports: Tool;
@@ -74,6 +80,9 @@ const START: Starters = {
   shellcheck: () => startTool(SHELLCHECK),
   buildah: () => startTool(BUILDAH),
   schemathesis: () => startTool(SCHEMATHESIS),
+  detectsecrets: () => startTool(DETECT_SECRETS),
+  secretlint: () => startTool(SECRETLINT),
+  gitleaks: () => startTool(GITLEAKS),
   podsecurity: () => startTool(POD_SECURITY),
   trivyreports: () => startTool(TRIVY_REPORTS),
   grypereports: () => startTool(GRYPE_REPORTS),

