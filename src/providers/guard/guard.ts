@@ -9,7 +9,7 @@ import type { TraceCall } from '../../ports/trace.ts';
 import { Circuit } from './circuit.ts';
 import type { GuardLimits } from './config.ts';
 import { Deadline } from './deadline.ts';
-import { FairBulkhead } from './fair-bulkhead.ts';
+import { FairBulkhead } from '../../ports/fair-bulkhead.ts';
 
 /**
  * One attempt at the backend. It ends soon after `signal` aborts, and throws BrokerErrors, which `verdictOf`
@@ -67,7 +67,7 @@ class ConnectionGuard implements Guard {
     this.#limits = limits;
     this.#clock = clock;
     this.#traceCall = traceCall;
-    this.#bulkhead = new FairBulkhead(limits.maxConcurrent, limits.maxQueue);
+    this.#bulkhead = new FairBulkhead(limits.maxConcurrent, limits.maxQueue, queueFull);
     this.#circuit = new Circuit(limits, clock);
   }
 
@@ -221,4 +221,9 @@ function verdictOf(error: unknown): Verdict {
   }
   const isBroken = error.code === 'ERR_PROVIDER_TIMEOUT' || error.code === 'ERR_PROVIDER_MALFORMED';
   return isBroken ? { fault: true, retryable: false } : ANSWERED;
+}
+
+function queueFull(): BrokerError {
+  const options = { reason: 'queue_full', retryAfterSeconds: 1 };
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, options);
 }

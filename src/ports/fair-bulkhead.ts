@@ -1,4 +1,4 @@
-import { BrokerError } from '../../domain/errors.ts';
+import type { BrokerError } from '../domain/errors.ts';
 
 interface Waiting {
   readonly start: () => void;
@@ -6,13 +6,14 @@ interface Waiting {
 }
 
 /**
- * Concurrent calls of one connection, shared fairly among callers. A free slot goes to the waiting caller with the fewest calls in progress, in turn
+ * Concurrent calls of one resource, such as a connection, shared fairly among callers. A free slot goes to the waiting caller with the fewest calls in progress, in turn
  * among equals: a caller with more than its share gets another slot only if no caller with fewer calls waits. A full queue takes the call of a caller with
  * fewer waiting, in place of the newest call of the caller with the most.
  */
 export class FairBulkhead {
   readonly #places: number;
   readonly #queueLength: number;
+  readonly #full: () => BrokerError;
   /** Calls in progress by caller. */
   readonly #running = new Map<string, number>();
   /** Waiting calls of each caller, in the order of their turns; a caller without a waiting call has no row. */
@@ -20,9 +21,11 @@ export class FairBulkhead {
   #inFlight = 0;
   #queued = 0;
 
-  constructor(places: number, queueLength: number) {
+  /** @param full makes the error of a call for which the queue has no room */
+  constructor(places: number, queueLength: number, full: () => BrokerError) {
     this.#places = places;
     this.#queueLength = queueLength;
+    this.#full = full;
   }
 
   get inFlight(): number {
@@ -33,7 +36,7 @@ export class FairBulkhead {
     return this.#queued;
   }
 
-  /** @throws ERR_PROVIDER_UNAVAILABLE, reason `queue_full`, and the reason of `signal` when it aborts while the call waits. */
+  /** @throws the error of a full queue, and the reason of `signal` when it aborts while the call waits. */
   async run<T>(caller: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#inFlight < this.#places) this.#take(caller);
     else await this.#wait(caller, signal);
@@ -97,7 +100,7 @@ export class FairBulkhead {
     waiting.start();
   }
 
-  /** @throws ERR_PROVIDER_UNAVAILABLE when no other caller has at least two more waiting calls than this one. */
+  /** @throws the error of a full queue when no other caller has at least two more waiting calls than this one. */
   #makeRoom(caller: string): void {
     let largest: Waiting[] = [];
     let holder = caller;
@@ -106,9 +109,9 @@ export class FairBulkhead {
     }
     const newest = largest.at(-1);
     const own = this.#queues.get(caller)?.length ?? 0;
-    if (newest === undefined || largest.length < own + 2) throw queueFull();
+    if (newest === undefined || largest.length < own + 2) throw this.#full();
     this.#remove(holder, newest);
-    newest.refuse(queueFull());
+    newest.refuse(this.#full());
   }
 
   #remove(caller: string, waiting: Waiting): void {
@@ -119,9 +122,4 @@ export class FairBulkhead {
     this.#queued -= 1;
     if (queue.length === 0) this.#queues.delete(caller);
   }
-}
-
-function queueFull(): BrokerError {
-  const options = { reason: 'queue_full', retryAfterSeconds: 1 };
-  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, options);
 }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { BrokerError } from '../../../../src/domain/errors.ts';
-import { createGuard } from '../../../../src/providers/guard/guard.ts';
-import { FairBulkhead } from '../../../../src/providers/guard/fair-bulkhead.ts';
-import { guardLimitsSchema } from '../../../../src/providers/guard/config.ts';
-import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import { createGuard } from '../../../src/providers/guard/guard.ts';
+import { FairBulkhead } from '../../../src/ports/fair-bulkhead.ts';
+import { guardLimitsSchema } from '../../../src/providers/guard/config.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 
+const full = (): BrokerError =>
+  new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'queue_full' });
 const FOREVER = new AbortController().signal;
 
 /** A backend whose calls finish when the test says so. */
@@ -16,7 +18,7 @@ class Calls {
   readonly #bulkhead: FairBulkhead;
 
   constructor(places: number, queueLength: number) {
-    this.#bulkhead = new FairBulkhead(places, queueLength);
+    this.#bulkhead = new FairBulkhead(places, queueLength, full);
   }
 
   get bulkhead(): FairBulkhead {
