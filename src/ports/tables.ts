@@ -398,12 +398,14 @@ export const SCHEMA = {
       received_at: 'integer',
       /** Time at which a pod with this image was last judged. */
       seen_at: 'integer',
-      /** The findings, as JSON, compressed. */
+      /** Summary of the findings, as JSON, compressed; all findings if `findings` is null. */
       body: 'bytes',
       /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
       /** JSON: prefixes of the repositories for whose images it counts; null: for all. */
       scope: 'text?',
+      /** Number of findings of the report; null in rows of earlier releases, which have no summary yet. */
+      findings: 'integer?',
     },
     key: ['id'],
     digestedSince: 6,

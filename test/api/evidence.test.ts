@@ -347,7 +347,7 @@ describe('POST /api/v1/evidence', () => {
 
   it('refuses a report of more than 1 MiB', async () => {
     const { body } = await push(`{"x":"${'y'.repeat(1_048_576)}"}`);
-    expect(body.problems).toMatchObject([{ message: 'may have 1048576 bytes' }]);
+    expect(body.problems).toMatchObject([{ message: 'has 1048584 bytes; the limit is 1048576' }]);
   });
 
   it('needs the role evidence-writer, which reads no secrets', async () => {

@@ -29,9 +29,8 @@ export function countedEvidenceJson({ evidence, count }: StoredEvidence): Shape<
   return { ...evidenceJson(evidence), count };
 }
 
-const MOST_FINDINGS = 1_000;
-
-export function evidenceDetailsJson(evidence: Evidence): Shape<'EvidenceDetails'> {
+/** @param count the findings of the report, of which the broker kept the worst ones */
+export function evidenceDetailsJson({ evidence, count }: StoredEvidence): Shape<'EvidenceDetails'> {
   const section: NonNullable<EvidenceSections[keyof EvidenceSections]> = evidence.section();
   const findings = section.findings
     .map((found) => ({ rank: rankOf(found), finding: findingJson(found) }))
@@ -39,8 +38,8 @@ export function evidenceDetailsJson(evidence: Evidence): Shape<'EvidenceDetails'
   return {
     ...evidenceJson(evidence),
     ...('isOsEnded' in section && scanJson(section)),
-    count: findings.length,
-    findings: findings.slice(0, MOST_FINDINGS).map(({ finding }) => finding),
+    count,
+    findings: findings.map(({ finding }) => finding),
   };
 }
 

@@ -69,6 +69,8 @@ export class Exchange implements Call {
   identity: string | undefined;
   /** True if any policy or role allows the caller anything: a caller without rights has a small share of memory. */
   hasRights = false;
+  /** Milliseconds of processor time that the request cost beyond its weight. */
+  spentMs = 0;
   readonly #surroundings: Surroundings;
   readonly peer: Peer;
   readonly client: EncodedClient;
@@ -114,6 +116,10 @@ export class Exchange implements Call {
     return this.identity ?? this.network;
   }
 
+  spend(ms: number): void {
+    this.spentMs += ms;
+  }
+
   get refusedClient(): EncodedClient {
     return encodeRefusedClient(this.#facts(), this.#surroundings.parts.digest);
   }
@@ -143,6 +149,7 @@ export class Exchange implements Call {
       client: refusedClient,
       refusedClient,
       context: () => this.context(),
+      spend: (ms) => this.spend(ms),
     };
   }
 

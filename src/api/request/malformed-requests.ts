@@ -75,6 +75,7 @@ export class MalformedRequests {
       client,
       refusedClient: client,
       context: () => ({ requestId, signal: AbortSignal.abort() }),
+      spend: () => undefined,
     };
   }
 }

@@ -17,6 +17,8 @@ export interface Call {
   readonly refusedClient: EncodedClient;
   /** Creates the context of calls that leave the process; its signal aborts when the caller disconnects. */
   context(): CallContext;
+  /** Takes milliseconds of processor time that the call cost beyond its weight; they are charged to the caller after the answer. */
+  spend(ms: number): void;
 }
 
 /** An identified caller. */

@@ -305,6 +305,7 @@ export class ClusterDocuments {
       client,
       refusedClient: client,
       context: () => ({ requestId, signal }),
+      spend: () => undefined,
     };
   }
 }

@@ -1,19 +1,22 @@
-import type { Evidence, EvidenceOf } from '../../domain/posture/evidence.ts';
+import { LRUCache } from 'lru-cache';
+import type {
+  Evidence,
+  EvidenceKind,
+  EvidenceOf,
+  EvidenceSections,
+} from '../../domain/posture/evidence.ts';
 import { allRows } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow } from '../kernel/row-macs.ts';
+import { MOST_OF_DIGEST, type EvidenceShare } from './evidence-bounds.ts';
 import { openEvidence } from './evidence-rows.ts';
+import { openSummary, summarizeEarlier } from './report-summary.ts';
 import type { Follower } from '../state/followers.ts';
 
 type Row = Tables['image_evidence'];
-
-/** Rows and bytes that some writers, or all of them, have in the store. */
-export interface EvidenceShare {
-  readonly rows: number;
-  readonly bytes: number;
-}
+type Section = NonNullable<EvidenceSections[EvidenceKind]>;
 
 interface Kept {
   readonly row: Row;
@@ -21,12 +24,22 @@ interface Kept {
 }
 
 const NONE: readonly Evidence[] = [];
+/** Findings of unpacked summaries that stay in memory: pods of one image, and a new report beside others, read them again. */
+const MOST_UNPACKED_FINDINGS = 50_000;
 
 /** All evidence about images, in memory, compressed. A change of kind `evidence` makes it read one row again. Rows and bytes are bounded. */
 export class ImageEvidence {
   readonly #store: Store;
   readonly #byId = new Map<string, Kept>();
   readonly #byDigest = new Map<string, readonly Evidence[]>();
+  readonly #shares = new Map<string, EvidenceShare>();
+  readonly #unpacked = new LRUCache<
+    string,
+    { readonly body: Uint8Array; readonly section: Section }
+  >({
+    maxSize: MOST_UNPACKED_FINDINGS,
+    sizeCalculation: ({ section }) => section.findings.length + 1,
+  });
   readonly #used = new Set<string>();
   #generation = 0;
 
@@ -34,7 +47,7 @@ export class ImageEvidence {
     this.#store = store;
   }
 
-  /** Reads all rows. In a held store, altered rows are skipped. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write */
+  /** Reads all rows, and unpacks none. In a held store, altered rows are skipped. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write */
   async load(): Promise<void> {
     for await (const row of listAll(this.#store, allRows('image_evidence')))
       openRow(this.#store, () => this.#keep(row));
@@ -59,6 +72,16 @@ export class ImageEvidence {
     return this.#byId.get(id)?.evidence;
   }
 
+  /** Counts the findings of the report, those included that its summary leaves out. */
+  countOf(evidence: Evidence): number {
+    return this.#byId.get(evidence.id)?.row.findings ?? evidence.section().findings.length;
+  }
+
+  /** Rows of earlier releases, which have no summary yet. */
+  unsummarized(): readonly Row[] {
+    return [...this.#byId.values()].flatMap(({ row }) => (row.findings === null ? [row] : []));
+  }
+
   /** Lists all evidence in the order of ids. */
   all(): readonly Evidence[] {
     return [...this.#byId.values()]
@@ -70,10 +93,10 @@ export class ImageEvidence {
   shareOf(isCounted: (writer: string) => boolean = () => true): EvidenceShare {
     let rows = 0;
     let total = 0;
-    for (const { row } of this.#byId.values()) {
-      if (!isCounted(row.writer)) continue;
-      rows += 1;
-      total += row.body.length;
+    for (const [writer, share] of this.#shares) {
+      if (!isCounted(writer)) continue;
+      rows += share.rows;
+      total += share.bytes;
     }
     return { rows, bytes: total };
   }
@@ -106,17 +129,20 @@ export class ImageEvidence {
       return;
     }
     this.#drop(row.id);
-    const evidence = openEvidence(row);
+    const evidence = openEvidence(row, this.#section);
     this.#byId.set(row.id, { row, evidence });
+    this.#count(row, 1);
     this.#generation += 1;
     for (const digest of evidence.digests)
-      this.#byDigest.set(digest, [...this.of(digest), evidence]);
+      this.#byDigest.set(digest, boundedList([...this.of(digest), evidence], evidence.writer));
   }
 
   #drop(id: string): void {
     const known = this.#byId.get(id);
     if (known === undefined) return;
     this.#byId.delete(id);
+    this.#unpacked.delete(id);
+    this.#count(known.row, -1);
     this.#generation += 1;
     for (const digest of known.evidence.digests) {
       const left = this.of(digest).filter((each) => each.id !== id);
@@ -124,6 +150,29 @@ export class ImageEvidence {
       else this.#byDigest.set(digest, left);
     }
   }
+
+  #count({ writer, body }: Row, sign: 1 | -1): void {
+    const { rows, bytes } = this.#shares.get(writer) ?? { rows: 0, bytes: 0 };
+    if (rows + sign === 0) this.#shares.delete(writer);
+    else this.#shares.set(writer, { rows: rows + sign, bytes: bytes + sign * body.length });
+  }
+
+  readonly #section = ({ id, body, kind, findings }: Row): Section => {
+    const known = this.#unpacked.get(id);
+    if (known?.body === body) return known.section;
+    const summary = findings === null ? summarizeEarlier(body, kind).body : body;
+    const section = openSummary(summary, kind);
+    this.#unpacked.set(id, { body, section });
+    return section;
+  };
+}
+
+/** A store of an earlier release may have more reports of one writer about one image than an evaluation may read: its newest ones count. */
+function boundedList(list: readonly Evidence[], writer: string): readonly Evidence[] {
+  const own = list.filter((each) => each.writer === writer);
+  if (own.length <= MOST_OF_DIGEST.ofWriter.rows) return list;
+  const oldest = own.reduce((a, b) => (b.receivedAt < a.receivedAt ? b : a));
+  return list.filter((each) => each !== oldest);
 }
 
 /** Reports whether only the mark of the last use differs, which no verdict depends on. */

@@ -1,22 +1,13 @@
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
-import { BrokerError } from '../../domain/errors.ts';
-import type {
-  Evidence,
-  EvidenceKind,
-  EvidenceSections,
-  Vulnerability,
-} from '../../domain/posture/evidence.ts';
-import { SEVERITIES } from '../../domain/posture/evidence.ts';
+import type { Evidence, EvidenceKind, EvidenceSections } from '../../domain/posture/evidence.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { openSummary, packSummary, type PackedSection } from './report-summary.ts';
 
 type Row = Tables['image_evidence'];
+type Section = NonNullable<EvidenceSections[EvidenceKind]>;
 
 /** Members of a row besides its findings. */
 export type EvidenceFacts = Omit<Evidence, 'section' | 'id'>;
-
-/** Limit of an unpacked body: a report of 1 MiB has less than that to keep. */
-const MAX_UNPACKED = 8 * 1_048_576;
 
 /**
  * A later report of the same kind, scanner, image and scope has the same id. The first digest is one that every report about the
@@ -33,10 +24,12 @@ export function evidenceId({
 }
 
 /** The row of a section of a report. */
-export function evidenceRow(
-  facts: EvidenceFacts,
-  section: NonNullable<EvidenceSections[EvidenceKind]>,
-): Row {
+export function evidenceRow(facts: EvidenceFacts, section: Section): Row {
+  return packedRow(facts, packSummary(section));
+}
+
+/** The row of a section that is packed already. */
+export function packedRow(facts: EvidenceFacts, { body, count }: PackedSection): Row {
   const { kind, scanner, digests, config, writer, scope } = facts;
   return {
     id: evidenceId(facts),
@@ -49,14 +42,19 @@ export function evidenceRow(
     reported_at: facts.reportedAt,
     received_at: facts.receivedAt,
     seen_at: facts.receivedAt,
-    body: packed(section),
+    body,
     mac: null,
     scope: scope.length === 0 ? null : JSON.stringify(scope),
+    findings: count,
   };
 }
 
-export function openEvidence(row: Row): Evidence {
-  const { id, kind, scanner, writer, body } = row;
+/** Reads a row. @param read reads its summary; it may keep the result */
+export function openEvidence(
+  row: Row,
+  read: (row: Row) => Section = ({ body, kind }) => openSummary(body, kind),
+): Evidence {
+  const { id, kind, scanner, writer } = row;
   return {
     id,
     kind,
@@ -68,76 +66,6 @@ export function openEvidence(row: Row): Evidence {
     config: row.config_digest ?? undefined,
     reportedAt: row.reported_at,
     receivedAt: row.received_at,
-    section: () => unpacked(body, kind),
-  };
-}
-
-/** A vulnerability as a short list: an image has thousands, and every replica keeps all of them in memory. */
-type PackedVulnerability = readonly [
-  id: string,
-  severity: number,
-  isFixable: 0 | 1,
-  fixedVersion: string,
-  publishedAt: number,
-  purl: string,
-  ...aliases: string[],
-];
-
-interface PackedSection {
-  readonly end?: boolean;
-  readonly built?: number;
-  /** The scanner saw no packages. */
-  readonly unscanned?: boolean;
-  readonly list: never[];
-}
-
-function packed(section: NonNullable<EvidenceSections[EvidenceKind]>): Uint8Array {
-  const body =
-    'isOsEnded' in section
-      ? {
-          end: section.isOsEnded,
-          built: section.databaseBuiltAt,
-          unscanned: section.isUnscanned === true ? true : undefined,
-          list: section.findings.map(packedVulnerability),
-        }
-      : { list: section.findings };
-  // A copy: the result of the compressor keeps its whole output block.
-  return new Uint8Array(zstdCompressSync(Buffer.from(JSON.stringify(body))));
-}
-
-function packedVulnerability(found: Vulnerability): PackedVulnerability {
-  const { id, aliases, severity, isFixable, fixedVersion, publishedAt, purl } = found;
-  return [
-    id,
-    SEVERITIES.indexOf(severity),
-    isFixable ? 1 : 0,
-    fixedVersion,
-    publishedAt ?? -1,
-    purl,
-    ...aliases,
-  ];
-}
-
-function unpacked(body: Uint8Array, kind: EvidenceKind): NonNullable<EvidenceSections['vex']> {
-  const json = zstdDecompressSync(body, { maxOutputLength: MAX_UNPACKED }).toString();
-  const { end, built, unscanned, list } = JSON.parse(json) as PackedSection;
-  if (kind !== 'vulnerabilities') return { findings: list };
-  const findings = (list as readonly PackedVulnerability[]).map(openVulnerability);
-  const facts = { isOsEnded: end === true, isUnscanned: unscanned === true };
-  return { ...facts, databaseBuiltAt: built, findings } as never;
-}
-
-function openVulnerability(found: PackedVulnerability): Vulnerability {
-  const [id, rank, isFixable, fixedVersion, publishedAt, purl, ...aliases] = found;
-  const severity = SEVERITIES[rank];
-  if (severity === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
-  return {
-    id,
-    aliases,
-    severity,
-    purl,
-    fixedVersion,
-    isFixable: isFixable === 1,
-    publishedAt: publishedAt === -1 ? undefined : publishedAt,
+    section: () => read(row),
   };
 }

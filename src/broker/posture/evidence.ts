@@ -1,14 +1,8 @@
 import type { DocumentReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
-import {
-  EVIDENCE_KINDS,
-  type Evidence,
-  type EvidenceSections,
-} from '../../domain/posture/evidence.ts';
-import type { Report } from '../../domain/posture/reports/report.ts';
+import { EVIDENCE_KINDS, type Evidence } from '../../domain/posture/evidence.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import { isWorkloadId } from '../../domain/identity/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
@@ -18,27 +12,18 @@ import type { Posture } from './judging.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { evidenceId, evidenceRow, openEvidence } from './evidence-rows.ts';
+import { checkSpace } from './evidence-bounds.ts';
+import { evidenceId, openEvidence, packedRow } from './evidence-rows.ts';
 import { requireWriter } from '../recording/evidence-writers.ts';
-import { parseReport, type AskedReport } from './report-text.ts';
+import type { PackedReport, PushedReport } from './pack-report.ts';
 
 type Evidencing = Pick<Posture, 'evidence'>;
 
 type Row = Tables['image_evidence'];
 
-/** Limits of all evidence, which every replica keeps in memory. One writer can fill a quarter of it. */
-const MOST = { rows: 20_000, bytes: 64 * 1_048_576 };
-const MOST_OF_WRITER = { rows: MOST.rows / 4, bytes: MOST.bytes / 4 };
-/** One person may start pipelines with many identities. Together they leave space for operators and watches. */
-const MOST_OF_WORKLOADS = { rows: MOST.rows / 2, bytes: MOST.bytes / 2 };
 const MOST_DIGESTS = 16;
 /** Clocks of pipelines differ by minutes. A report of the future would never become too old. */
 const SKEW_MS = 5 * 60_000;
-
-export interface PushedReport extends AskedReport {
-  /** Kinds of findings that the scan covered, if the sender states them. */
-  readonly covers?: readonly ('vulnerabilities' | 'secrets')[] | undefined;
-}
 
 /** Evidence as it was stored, and how many findings it has. */
 export interface StoredEvidence {
@@ -51,7 +36,7 @@ export interface StoredEvidence {
  * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_CONFLICT for a report that is older than the stored one, or that exceeds the quota
  */
 export async function pushEvidence(
-  parts: Recording & Access & Evidencing,
+  parts: Recording & Access & Evidencing & Pick<Posture, 'reports'>,
   call: Call,
   caller: Caller,
   pushed: PushedReport,
@@ -59,9 +44,14 @@ export async function pushEvidence(
   const acting = { parts, call, caller };
   const described = { action: 'evidence.write' } as const;
   try {
+    // The thread works for writers only.
+    const { writer: tenant } = requireWriter(parts, caller);
+    const { signal } = call.context();
+    const work = { tenant, signal, spend: (ms: number) => call.spend(ms) };
+    const report = await parts.reports.read(work, pushed);
     return await commitAs(parts, caller, (decidedAt, now) => {
       const { fences, ...writer } = requireWriter(parts, now);
-      const plan = planned(parts, { ...asked(pushed), ...writer });
+      const plan = planned(parts, { report, image: pushed.image, ...writer });
       const entries = plan.events.map((event) => entryOf(parts, call, now, event));
       return {
         plan: {
@@ -79,42 +69,8 @@ export async function pushEvidence(
   }
 }
 
-function asked({ covers, ...report }: PushedReport): Pick<Written, 'report' | 'image'> {
-  const parsed = parseReport(report);
-  const sections = covers === undefined ? parsed.sections : covered(parsed, covers);
-  if (Object.keys(sections).length === 0) {
-    throw refused(
-      'has no finding, and does not say what the scan looked for: state it ("covers"; --covers vulnerabilities,secrets)',
-    );
-  }
-  return { report: { ...parsed, sections }, image: report.image };
-}
-
-/**
- * Chooses the covered kinds of findings. Some scanners write the same report whether they found nothing or did not look: there the word of the sender
- * counts. It never turns a report of another kind into a clean scan.
- */
-function covered(
-  { sections, stated, scanner }: Report,
-  covers: NonNullable<PushedReport['covers']>,
-): EvidenceSections {
-  const known = { ...stated, ...sections };
-  const missing = covers.find((kind) => known[kind] === undefined);
-  if (missing !== undefined) {
-    throw refused(
-      `is a report of ${scanner} that does not cover ${missing}: leave it out of "covers"`,
-    );
-  }
-  const { vulnerabilities, secrets } = known;
-  return {
-    ...(covers.includes('vulnerabilities') && vulnerabilities && { vulnerabilities }),
-    ...(covers.includes('secrets') && secrets && { secrets }),
-    ...(sections.vex !== undefined && { vex: sections.vex }),
-  };
-}
-
 export interface Written extends Pick<Evidence, 'writer' | 'scope'> {
-  readonly report: Report;
+  readonly report: PackedReport;
   readonly image: readonly string[];
 }
 
@@ -144,13 +100,12 @@ export function planned(
     const known = evidence.find(evidenceId({ kind, scanner, digests: own, scope }));
     // An image may be in several repositories; each push names one of them.
     const digests = [...new Set([...own, ...(known?.digests ?? [])])].slice(0, MOST_DIGESTS);
-    const row = evidenceRow({ ...facts, digests }, section);
-    return [{ row, evidence: openEvidence(row), count: section.findings.length }];
+    const row = packedRow({ ...facts, digests }, section);
+    return [{ row, evidence: openEvidence(row), count: section.count }];
   });
   const changed = stored.filter(({ row }) => isNew(evidence.find(row.id), row));
   checkSpace(
-    { evidence },
-    writer,
+    evidence,
     changed.map(({ row }) => row),
   );
   return {
@@ -190,31 +145,6 @@ function expectation(id: string, known: Evidence | undefined): PlanFragment['exp
   return known === undefined
     ? { table: 'image_evidence', key, absent: true }
     : { table: 'image_evidence', key, match: { received_at: known.receivedAt } };
-}
-
-function checkSpace({ evidence }: Evidencing, writer: string, rows: readonly Row[]): void {
-  const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
-  const limits = [
-    { isCounted: () => true, most: MOST, whose: 'all writers' },
-    {
-      isCounted: (other: string) => other === writer,
-      most: MOST_OF_WRITER,
-      whose: `the writer ${writer}`,
-    },
-    ...(isWorkloadId(writer)
-      ? [{ isCounted: isWorkloadId, most: MOST_OF_WORKLOADS, whose: 'all workloads' }]
-      : []),
-  ];
-  for (const { isCounted, most, whose } of limits) {
-    const share = evidence.shareOf(isCounted);
-    const isFull = share.rows + rows.length > most.rows || share.bytes + bytes > most.bytes;
-    if (!isFull) continue;
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `${whose} may store ${most.rows} reports and ${most.bytes} bytes, and has ${share.rows} and ${share.bytes}: an operator deletes some with "quaymaster evidence rm"`,
-      { reason: 'evidence_full', isDetailShown: true },
-    );
-  }
 }
 
 function refused(message: string): BrokerError {
@@ -261,12 +191,13 @@ export async function readEvidence(
   call: Call,
   live: LiveOperator,
   id: string,
-): Promise<Evidence> {
+): Promise<StoredEvidence> {
   const document = { kind: 'evidence', name: id };
   const described = { action: 'evidence.read', document } as const;
   return recordOperation({ parts, call, caller: live }, described, (operator) => {
     requireRole(operator, ...READERS);
-    return found(parts, id);
+    const evidence = found(parts, id);
+    return { evidence, count: parts.evidence.countOf(evidence) };
   });
 }
 

@@ -98,7 +98,7 @@ function explained(
   }));
   const evidence = [...new Set([...read.values()].flat())].map((each) => ({
     evidence: each,
-    count: each.section().findings.length,
+    count: parts.evidence.countOf(each),
   }));
   return { pod: owner, isKnown: facts !== undefined, evidence, profiles };
 }

@@ -3,15 +3,17 @@ import type { Rights } from '../state/dependencies.ts';
 import type { ImageEvidence } from './evidence-memory.ts';
 import type { SecretValueMemory } from './secret-value-memory.ts';
 import type { Profiles } from './profiles.ts';
+import type { ReportReader } from './report-reader.ts';
 
 /** The memory by which posture profiles are judged. */
 export interface Posture {
   readonly profiles: Profiles;
   readonly evidence: ImageEvidence;
+  readonly reports: ReportReader;
   readonly secretValues: SecretValueMemory;
   /** Signatures and attestations of images; another generation after each change. */
   readonly attestations: ImageTrust & { readonly generation: number };
 }
 
 /** Judges a pod by the profiles. */
-export type Judging = Posture & Pick<Rights, 'clock' | 'clusters'>;
+export type Judging = Omit<Posture, 'reports'> & Pick<Rights, 'clock' | 'clusters'>;

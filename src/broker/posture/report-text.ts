@@ -23,42 +23,51 @@ export interface AskedReport {
   readonly format?: ReportFormat | undefined;
   /** Digests of the image that the sender names. */
   readonly image: readonly string[];
+  /** Limit of the text, by default that of a pushed report. */
+  readonly maxBytes?: number;
 }
 
 /**
  * Reads the text of a report. The text of a scanner is not authenticated: names of packages come from the image itself.
  * @throws ERR_BODY_INVALID with the position of the fault in the text
  */
-export function parseReport({ text, format, image }: AskedReport): Report & {
+export function parseReport({
+  text,
+  format,
+  image,
+  maxBytes = MAX_REPORT_BYTES,
+}: AskedReport): Report & {
   readonly format: ReportFormat;
 } {
-  const { value, source } = unwrapped(text);
+  const { value, source } = unwrapped(text, maxBytes);
   try {
     return readReport(value, { format, image });
   } catch (error) {
     if (!(error instanceof MalformedJson)) throw error;
     const place = new JsonText(source).locate(error.pointer);
-    throw invalid(error.message.slice(0, LONGEST_MESSAGE), place);
+    throw invalidReport(error.message.slice(0, LONGEST_MESSAGE), place);
   }
 }
 
 const IN_TOTO = 'application/vnd.in-toto+json';
 
 /** The payload of a DSSE envelope, or the text itself. Its signature is not checked here: the sender is authenticated. */
-function unwrapped(text: string): { readonly value: unknown; readonly source: string } {
-  const value = parse(text);
+function unwrapped(
+  text: string,
+  maxBytes: number,
+): { readonly value: unknown; readonly source: string } {
+  const value = parse(text, maxBytes);
   const { payloadType, payload } = (value ?? {}) as Readonly<Record<string, unknown>>;
   if (payloadType !== IN_TOTO || typeof payload !== 'string') return { value, source: text };
   const source = Buffer.from(payload, 'base64').toString();
-  return { value: parse(source), source };
+  return { value: parse(source, maxBytes), source };
 }
 
-function parse(text: string): unknown {
-  if (Buffer.byteLength(text) > MAX_REPORT_BYTES) {
-    throw invalid(`may have ${MAX_REPORT_BYTES} bytes`);
-  }
+function parse(text: string, maxBytes: number): unknown {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) throw invalidReport(`has ${bytes} bytes; the limit is ${maxBytes}`);
   const exceeded = exceededBound(text, BOUNDS);
-  if (exceeded !== undefined) throw invalid(EXCEEDED[exceeded]);
+  if (exceeded !== undefined) throw invalidReport(EXCEEDED[exceeded]);
   try {
     const value = JSON.parse(text) as unknown;
     // Parsers disagree about which of two members counts (RFC 8259 section 4).
@@ -66,13 +75,13 @@ function parse(text: string): unknown {
   } catch (error) {
     const [, offset] = /at position (\d+)/.exec((error as Error).message) ?? [];
     const at = offset === undefined ? text.length : Number(offset);
-    throw invalid('is not JSON', new Lines(text).positionAt(at));
+    throw invalidReport('is not JSON', new Lines(text).positionAt(at));
   }
-  throw invalid('names a member of an object twice');
+  throw invalidReport('names a member of an object twice');
 }
 
 /** The report is a text in the body: the position is the one in that text. */
-function invalid(message: string, place?: Position): BrokerError {
+export function invalidReport(message: string, place?: Position): BrokerError {
   const where = place === undefined ? '' : ` (line ${place.line}, column ${place.column})`;
   return new BrokerError('ERR_BODY_INVALID', 'the report is not valid', {
     reason: 'bad_report',

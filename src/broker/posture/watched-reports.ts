@@ -1,23 +1,22 @@
-import { BrokerError } from '../../domain/errors.ts';
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { isHistorical } from '../../domain/posture/reports/trivy-operator.ts';
-import { readReport } from '../../domain/posture/reports/read-report.ts';
 import type { Recording, Work } from '../state/dependencies.ts';
 import type { Posture } from './judging.ts';
 import { commitDecided, SystemActor } from '../recording/record.ts';
 import { planned } from './evidence.ts';
+import type { PackedReport } from './pack-report.ts';
 import { JsonNode, MalformedJson } from '../../domain/text/json-node.ts';
 
-type Parts = Recording & Pick<Posture, 'evidence'> & Pick<Work, 'log'>;
+type Parts = Recording & Pick<Posture, 'evidence' | 'reports'> & Pick<Work, 'log'>;
 
 /** Outcomes of a report: `refused` ones are broken, and `full` ones exceed the quota. */
 export const WATCHED_OUTCOMES = ['stored', 'unchanged', 'refused', 'full'] as const;
 export type WatchedOutcome = (typeof WATCHED_OUTCOMES)[number];
 
-/** Limit of nesting: no scanner nests deeper than about ten. */
-const DEEPEST = 32;
-const MOST_VALUES = 1_000_000;
 /** A team that may write reports in a cluster must not fill the log: 50 reports a second at most. */
 const PACE_MS = 20;
+const RETRY_MS = 1_000;
+const MOST_ATTEMPTS = 5;
 
 /**
  * Stores reports that a watch of a cluster reads, each as the writer `watch:<cluster>`. Every broker watches; the second one finds a report stored
@@ -45,15 +44,11 @@ export class WatchedReports {
     if (outcome !== 'unchanged') await this.#parts.clock.sleep(PACE_MS);
   }
 
-  #store(cluster: string, object: unknown): Promise<WatchedOutcome> {
+  async #store(cluster: string, object: unknown): Promise<WatchedOutcome> {
+    if (isHistorical(new JsonNode(object, ''))) return 'unchanged';
+    const writer = `watch:${cluster}`;
+    const report = await this.#read(writer, textOf(object));
     return commitDecided(this.#parts, (decidedAt) => {
-      if (exceeds(object)) {
-        throw new MalformedJson('', `may nest ${DEEPEST} deep and have ${MOST_VALUES} values`);
-      }
-      const root = new JsonNode(object, '');
-      if (isHistorical(root)) return { plan: undefined, settle: () => 'unchanged' };
-      const report = readReport(object, { format: 'trivy-operator', image: [] });
-      const writer = `watch:${cluster}`;
       const { fragment, events } = planned(this.#parts, { report, image: [], writer, scope: [] });
       if (events.length === 0) return { plan: undefined, settle: () => 'unchanged' };
       const actor = new SystemActor(this.#parts, writer);
@@ -62,10 +57,27 @@ export class WatchedReports {
     });
   }
 
+  /** Retries while the thread is busy with the reports of others: an error would make the watch list all reports again. */
+  async #read(tenant: string, text: string, attempts = 1): Promise<PackedReport> {
+    const { reports, clock } = this.#parts;
+    const work = { tenant, signal: new AbortController().signal, spend: () => undefined };
+    try {
+      return await reports.readWatched(work, text);
+    } catch (error) {
+      const isBusy = error instanceof BrokerError && error.code === 'ERR_BUSY';
+      if (!isBusy || attempts === MOST_ATTEMPTS) throw error;
+      await clock.sleep(RETRY_MS);
+      return this.#read(tenant, text, attempts + 1);
+    }
+  }
+
   #refused(cluster: string, object: unknown, error: unknown): WatchedOutcome {
     const reason = error instanceof BrokerError ? error.reason : undefined;
     if (reason === 'older_report') return 'unchanged';
-    const isBroken = error instanceof MalformedJson || reason === 'bad_report';
+    const isBroken =
+      error instanceof MalformedJson ||
+      reason === 'bad_report' ||
+      (error instanceof BrokerError && COSTLY.includes(error.code));
     if (!isBroken && reason !== 'evidence_full') throw error;
     const { log } = this.#parts;
     log.warn({ cluster, ...placeOf(object), ...faultOf(error) }, 'a watched report was refused');
@@ -73,6 +85,8 @@ export class WatchedReports {
   }
 }
 
+/** Errors of a report that the thread could not read within its bounds. */
+const COSTLY: readonly ErrorCode[] = ['ERR_BODY_TOO_LARGE', 'ERR_BUSY'];
 const LONGEST = 512;
 
 /** Describes an error for the log. Names of objects are those of Kubernetes; a message has names of the report, of any length. */
@@ -101,16 +115,11 @@ function placeOf(object: unknown): { readonly namespace?: string; readonly repor
   }
 }
 
-/** Reports whether a value nests too deep or has too many members. No recursion: the value may nest without limit. */
-function exceeds(value: unknown): boolean {
-  let level: readonly unknown[] = [value];
-  let count = 0;
-  for (let depth = 0; level.length > 0; depth += 1) {
-    count += level.length;
-    if (depth > DEEPEST || count > MOST_VALUES) return true;
-    level = level.flatMap((each): readonly unknown[] =>
-      typeof each === 'object' && each !== null ? Object.values(each) : [],
-    );
+/** The JSON of an object, for the thread. @throws MalformedJson for an object that nests deeper than the stack allows */
+function textOf(object: unknown): string {
+  try {
+    return JSON.stringify(object);
+  } catch {
+    throw new MalformedJson('', 'nests too deep');
   }
-  return false;
 }

@@ -9,6 +9,7 @@ import { evidenceWorker } from '../../broker/posture/evidence-worker.ts';
 import { postureFitness } from '../../broker/posture/judge-posture.ts';
 import { postureMetrics } from '../../broker/posture/posture-metrics.ts';
 import { Profiles } from '../../broker/posture/profiles.ts';
+import { ReportReader } from '../../broker/posture/report-reader.ts';
 import {
   secretValueFollower,
   SecretValueMemory,
@@ -31,6 +32,7 @@ export const posture = {
     const profiles = new Profiles();
     const attestations = new Attestations(store, rows);
     const evidence = new ImageEvidence(store);
+    const reportReader = new ReportReader(clock);
     const secretValues = new SecretValueMemory();
     const judging = { profiles, attestations, evidence, secretValues, clock, clusters };
     let reports: WatchedReports | undefined;
@@ -39,6 +41,7 @@ export const posture = {
         profiles,
         attestations,
         evidence,
+        reports: reportReader,
         secretValues,
         enforcement: new EnforcedProfiles(judging),
         watchedReports: () => reports?.counts() ?? new Map(),
@@ -55,6 +58,7 @@ export const posture = {
         return { profiles, reports };
       },
       workers: (parts) => [evidenceWorker(parts), secretValueWorker(parts)],
+      stop: () => reportReader.close(),
     };
   },
   metrics: postureMetrics,

@@ -41,7 +41,15 @@ export interface VexStatement {
 export const EVIDENCE_KINDS = ['vulnerabilities', 'secrets', 'vex'] as const;
 export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
 
-/** Content of a report by kind; a kind that it does not cover is absent. */
+/** Findings of one severity that a summary leaves out. They are not the worst ones of the report. */
+export interface OmittedFindings {
+  readonly severity: Severity;
+  readonly fixable: number;
+  /** Findings without a fix, and secrets. */
+  readonly others: number;
+}
+
+/** Content of a report by kind; a kind that it does not cover is absent. A summary has the worst findings, and counts those that it leaves out. */
 export interface EvidenceSections {
   readonly vulnerabilities?: {
     readonly isOsEnded: boolean;
@@ -50,8 +58,12 @@ export interface EvidenceSections {
     /** Build time of the scanner's database, in milliseconds since the epoch; undefined if the report does not say. */
     readonly databaseBuiltAt?: number | undefined;
     readonly findings: readonly Vulnerability[];
+    readonly omitted?: readonly OmittedFindings[];
   };
-  readonly secrets?: { readonly findings: readonly ExposedSecret[] };
+  readonly secrets?: {
+    readonly findings: readonly ExposedSecret[];
+    readonly omitted?: readonly OmittedFindings[];
+  };
   readonly vex?: { readonly findings: readonly VexStatement[] };
 }
 
@@ -71,7 +83,7 @@ export interface Evidence<Kind extends EvidenceKind = EvidenceKind> {
   readonly writer: string;
   /** Prefixes of repositories: the evidence counts for their images only, because its writer may speak about no others. Empty: all. */
   readonly scope: readonly string[];
-  /** Reads the findings; a new object at each call. */
+  /** Reads the summary of the findings, which is bounded. Evaluations read nothing else of a report. */
   section(): NonNullable<EvidenceSections[Kind]>;
 }
 

@@ -2,6 +2,7 @@ import {
   newestOfEach,
   type Evidence,
   type EvidenceOf,
+  type OmittedFindings,
   type VexStatement,
   type Vulnerability,
 } from './evidence.ts';
@@ -33,7 +34,7 @@ export function vulnerabilityFindings(profile: PostureProfile, image: JudgedImag
   const statements = newestOfEach('vex', digests, evidenceOf).flatMap(
     (each) => each.section().findings,
   );
-  const judge = new VulnerabilityJudge({ rules, profile, vex: byId(statements), now });
+  const judge = new VulnerabilityJudge({ rules, profile, vex: indexed(statements), now });
   const knownUntil = reports.map((report) => judge.take(report));
   // One fresh report is enough: the findings of an older report of another scanner still count.
   const staleAt = Math.max(...knownUntil) + rules.reportMaxAgeSeconds * 1000;
@@ -57,16 +58,18 @@ export function exposedSecretFindings(profile: PostureProfile, image: JudgedImag
   const reports = newestOfEach('secrets', image.digests, image.evidenceOf);
   const missing = missingReport(rules, image, reports);
   if (missing !== undefined) return missing;
-  const found = reports.flatMap((report) =>
-    report
-      .section()
-      .findings.filter(({ severity }) => rules.deny.includes(severity))
-      .map(({ rule, severity, target }): CheckFinding => ({
-        code: 'exposed_secret',
-        message: `has a secret in ${target}: ${rule} (${severity}, ${report.scanner})`,
-      })),
-  );
-  return { found: shortened(found), validUntil: Infinity };
+  const found = new FoundList('exposed_secret');
+  const denied = new Set(rules.deny);
+  for (const report of reports) {
+    const { scanner } = report;
+    const { findings, omitted = [] } = report.section();
+    for (const { rule, severity, target } of findings) {
+      if (denied.has(severity))
+        found.add(() => `has a secret in ${target}: ${rule} (${severity}, ${scanner})`);
+    }
+    for (const each of omitted) if (denied.has(each.severity)) found.addOmitted(each, scanner);
+  }
+  return { found: found.shown(), validUntil: Infinity };
 }
 
 /** The verdict if the image has no report; undefined if it has one. */
@@ -92,7 +95,7 @@ function missingReport(
 interface Rules {
   readonly rules: VulnerabilityRules;
   readonly profile: PostureProfile;
-  readonly vex: ReadonlyMap<string, readonly VexStatement[]>;
+  readonly vex: VexIndex;
   readonly now: number;
 }
 
@@ -100,7 +103,8 @@ interface Rules {
 class VulnerabilityJudge {
   readonly #given: Rules;
   readonly #denied: ReadonlySet<string>;
-  readonly #found: CheckFinding[] = [];
+  readonly #general: CheckFinding[] = [];
+  readonly #found = new FoundList('vulnerability_denied');
   readonly #excepted: CheckFinding[] = [];
   #validUntil = Infinity;
 
@@ -112,22 +116,24 @@ class VulnerabilityJudge {
 
   /** @returns the instant up to which the scanner knew vulnerabilities: a scan of today with an old database misses the new ones. */
   take(report: Evidence<'vulnerabilities'>): number {
-    const { isOsEnded, isUnscanned, databaseBuiltAt = Infinity, findings } = report.section();
+    const { isOsEnded, isUnscanned, databaseBuiltAt = Infinity } = report.section();
+    const { findings, omitted = [] } = report.section();
     if (isUnscanned === true) {
       const message = `has a report by a scanner that saw none of its packages, or none of its operating system (${report.scanner})`;
-      this.#found.push({ code: 'nothing_scanned', message });
+      this.#general.push({ code: 'nothing_scanned', message });
     }
     if (isOsEnded && this.#given.rules.osEndOfLife === 'deny') {
       const message = `has an operating system without security updates (${report.scanner})`;
-      this.#found.push({ code: 'os_end_of_life', message });
+      this.#general.push({ code: 'os_end_of_life', message });
     }
     for (const finding of findings) this.#judge(finding, report.scanner);
+    for (const each of omitted) this.#judgeOmitted(each, report.scanner);
     return Math.min(report.reportedAt, report.receivedAt, databaseBuiltAt);
   }
 
   result(validUntil: number): Checked {
     return {
-      found: [...shortened(this.#found), ...this.#excepted.slice(0, MOST_SHOWN)],
+      found: [...this.#general, ...this.#found.shown(), ...this.#excepted],
       validUntil: Math.min(validUntil, this.#validUntil),
     };
   }
@@ -142,35 +148,40 @@ class VulnerabilityJudge {
       this.#validUntil = Math.min(this.#validUntil, countsFrom);
       return;
     }
-    const { id, severity, purl, fixedVersion } = finding;
-    const fix = fixedVersion === '' ? '' : `, fixed in ${fixedVersion}`;
-    const message = `has ${id} (${severity}) in ${purl}${fix} (${scanner})`;
     const exception = this.#exceptionOf(finding);
     if (exception === undefined) {
-      this.#found.push({ code: 'vulnerability_denied', message });
+      this.#found.add(() => messageOf(finding, scanner));
       return;
     }
     const { until, approvedBy, reason } = exception;
     this.#validUntil = Math.min(this.#validUntil, until);
+    if (this.#excepted.length === MOST_SHOWN) return;
     const end = new Date(until).toISOString();
     this.#excepted.push({
       code: 'vulnerability_denied',
-      message: `${message}; excepted until ${end} by ${approvedBy}: ${reason}`,
+      message: `${messageOf(finding, scanner)}; excepted until ${end} by ${approvedBy}: ${reason}`,
       isExcepted: true,
     });
+  }
+
+  /** Findings that a summary leaves out count in any case: neither VEX nor an exception, nor their age, is known. */
+  #judgeOmitted({ severity, fixable, others }: OmittedFindings, scanner: string): void {
+    if (!this.#denied.has(severity)) return;
+    const counted = this.#given.rules.fixAvailableOnly ? 0 : others;
+    this.#found.addOmitted({ severity, fixable, others: counted }, scanner);
   }
 
   /** Reports whether VEX declares the vulnerability harmless. A statement that the image is affected, or that this is not known yet, outweighs it. */
   #isHarmless(finding: Vulnerability): boolean {
     const { vex } = this.#given;
     if (vex.size === 0) return false;
-    const states = namesOf(finding)
-      .flatMap((name) => vex.get(name) ?? [])
-      .filter(({ purls }) => purls.length === 0 || purls.some((each) => isPurlOf(each, finding)))
-      .map(({ state }) => state);
-    return (
-      states.length > 0 && states.every((state) => state === 'not_affected' || state === 'fixed')
-    );
+    const { purl } = finding;
+    const places = ['', purl, purl.slice(0, purl.lastIndexOf('@'))];
+    const states = namesOf(finding).flatMap((name) => {
+      const known = vex.get(name);
+      return known === undefined ? [] : places.flatMap((place) => known.get(place) ?? []);
+    });
+    return states.length > 0 && states.every((isHarmless) => isHarmless);
   }
 
   #exceptionOf(finding: Vulnerability) {
@@ -186,30 +197,61 @@ function namesOf({ id, aliases }: Vulnerability): readonly string[] {
   return aliases.length === 0 ? [id] : [id, ...aliases];
 }
 
-/** A package URL without a version matches every version. A scope such as `@babel` begins with the same character as a version. */
-function isPurlOf(purl: string, { purl: own }: Vulnerability): boolean {
-  return own === purl || own.slice(0, own.lastIndexOf('@')) === purl;
+function messageOf({ id, severity, purl, fixedVersion }: Vulnerability, scanner: string): string {
+  const fix = fixedVersion === '' ? '' : `, fixed in ${fixedVersion}`;
+  return `has ${id} (${severity}) in ${purl}${fix} (${scanner})`;
 }
 
-function byId(statements: readonly VexStatement[]): ReadonlyMap<string, readonly VexStatement[]> {
-  const found = new Map<string, VexStatement[]>();
-  for (const statement of statements) {
-    for (const id of statement.ids) {
-      const known = found.get(id);
-      if (known === undefined) found.set(id, [statement]);
-      else known.push(statement);
+/**
+ * States, by name of a vulnerability and package URL: whether all statements about both declare it harmless. The URL is empty for the whole
+ * image; one without a version matches every version. A document may state thousands of times the same, so each pair is looked up once.
+ */
+type VexIndex = ReadonlyMap<string, ReadonlyMap<string, boolean>>;
+
+function indexed(statements: readonly VexStatement[]): VexIndex {
+  const found = new Map<string, Map<string, boolean>>();
+  for (const { ids, purls, state } of statements) {
+    const isHarmless = state === 'not_affected' || state === 'fixed';
+    for (const id of ids) {
+      const known = found.get(id) ?? new Map<string, boolean>();
+      found.set(id, known);
+      for (const purl of purls.length === 0 ? [''] : purls)
+        known.set(purl, isHarmless && known.get(purl) !== false);
     }
   }
   return found;
 }
 
-/** The first findings, and the number of all. */
-function shortened(found: readonly CheckFinding[]): readonly CheckFinding[] {
-  const [first] = found;
-  if (first === undefined || found.length <= MOST_SHOWN) return found;
-  const rest = found.length - MOST_SHOWN;
-  return [
-    ...found.slice(0, MOST_SHOWN),
-    { code: first.code, message: `has ${rest} more findings of this kind` },
-  ];
+/** Findings of one kind: the first ones with their messages, and the number of all. */
+class FoundList {
+  readonly #code: CheckFinding['code'];
+  readonly #first: CheckFinding[] = [];
+  readonly #omitted: CheckFinding[] = [];
+  #count = 0;
+
+  constructor(code: CheckFinding['code']) {
+    this.#code = code;
+  }
+
+  add(message: () => string): void {
+    this.#count += 1;
+    if (this.#first.length < MOST_SHOWN) this.#first.push({ code: this.#code, message: message() });
+  }
+
+  addOmitted({ severity, fixable, others }: OmittedFindings, scanner: string): void {
+    const count = fixable + others;
+    if (count === 0) return;
+    const message = `has ${count} more of severity ${severity} in the report of ${scanner}, which the broker counted and did not keep`;
+    this.#omitted.push({ code: this.#code, message });
+  }
+
+  shown(): readonly CheckFinding[] {
+    const rest = this.#count - this.#first.length;
+    const message = `has ${rest} more findings of this kind`;
+    return [
+      ...this.#first,
+      ...(rest > 0 ? [{ code: this.#code, message }] : []),
+      ...this.#omitted.slice(0, MOST_SHOWN),
+    ];
+  }
 }

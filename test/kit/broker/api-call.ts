@@ -18,5 +18,6 @@ export function newCall(
     client,
     refusedClient: client,
     context: () => ({ requestId, signal }),
+    spend: () => undefined,
   };
 }

@@ -36,6 +36,7 @@ import {
   secretValueFollower,
   SecretValueMemory,
 } from '../../../src/broker/posture/secret-value-memory.ts';
+import { ReportReader } from '../../../src/broker/posture/report-reader.ts';
 import { Quarantines } from '../../../src/broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
 import {
@@ -338,6 +339,7 @@ export class TestBroker {
 
   async #stop(): Promise<void> {
     this.parts.state.close();
+    await this.parts.reports.close();
     await this.store.close();
   }
 }
@@ -409,6 +411,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const canaries = new RotationCanaries({ store, values, keyring, installation: 'in_test' });
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);
+  const reports = new ReportReader(clock);
   const secretValues = new SecretValueMemory();
   const memory = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
   const clusters: Clusters = {
@@ -421,7 +424,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     namespaces: () => undefined,
     problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
   };
-  const options = { approvals, attestations, evidence, secretValues, profiles };
+  const options = { approvals, attestations, evidence, reports, secretValues, profiles };
   const alerting = {
     alertSources: new ConfiguredAlertSources(alertsConfigSchema.parse(undefined), clock),
     alertTallies: new AlertTallies(clock),

@@ -1,5 +1,6 @@
 import type { Vulnerability } from '../evidence.ts';
 import {
+  checkTotal,
   digestIn,
   fieldText,
   findingsOf,
@@ -16,16 +17,18 @@ import { type JsonNode, MalformedJson } from '../../text/json-node.ts';
 export function readClair(root: JsonNode): Report {
   const packages = root.at('packages');
   const vulnerabilities = root.at('vulnerabilities');
-  const findings = root
+  const lists = root
     .at('package_vulnerabilities')
     .members()
-    .flatMap(([id, list]) => {
-      const name = shortText(packages.at(id, 'name'));
-      const purl = `${name}@${shortText(packages.at(id, 'version'))}`;
-      return findingsOf(list).map((reference) =>
-        vulnerability(vulnerabilities.at(fieldText(reference)), purl),
-      );
-    });
+    .map(([id, list]) => ({ id, references: findingsOf(list) }));
+  checkTotal(lists.reduce((sum, { references }) => sum + references.length, 0));
+  const findings = lists.flatMap(({ id, references }) => {
+    const name = shortText(packages.at(id, 'name'));
+    const purl = `${name}@${shortText(packages.at(id, 'version'))}`;
+    return references.map((reference) =>
+      vulnerability(vulnerabilities.at(fieldText(reference)), purl),
+    );
+  });
   return {
     scanner: 'clair',
     scannerVersion: '',

@@ -1,5 +1,6 @@
 import { SEVERITIES, type Severity, type VexState, type VexStatement } from '../evidence.ts';
 import {
+  checkTotal,
   digestIn,
   fieldText,
   findingsOf,
@@ -43,6 +44,7 @@ export function readCycloneDx(root: JsonNode): Report {
   const component = root.at('metadata', 'component');
   const { name, version } = toolOf(root.at('metadata', 'tools'));
   const purls = purlsByReference(root);
+  checkTotal(nodes.reduce((sum, node) => sum + lengthOf(node.at('affects')), 0));
   const isVex = nodes.some((node) => !node.at('analysis', 'state').isAbsent);
   return {
     scanner: name,
@@ -53,6 +55,11 @@ export function readCycloneDx(root: JsonNode): Report {
       ? { vex: { findings: nodes.map((node) => statement(node, purls)) } }
       : { vulnerabilities: scanned(nodes, purls) },
   };
+}
+
+/** Number of items, without reading them; 0 for a value that is not a list: a reader refuses it later. */
+function lengthOf({ value }: JsonNode): number {
+  return Array.isArray(value) ? value.length : 0;
 }
 
 /** The list of 1.4, or the object of 1.5. */

@@ -1,5 +1,6 @@
 import { VEX_STATES, type VexStatement } from '../evidence.ts';
 import {
+  checkTotal,
   digestIn,
   fieldText,
   findingsOf,
@@ -23,6 +24,7 @@ export function readOpenVex(root: JsonNode, image: readonly string[]): Report {
     node,
     products: node.at('products').items().map(product),
   }));
+  checkTotal(statements.reduce((sum, { products }) => sum + products.length, 0));
   const named = new Set(
     statements.flatMap(({ products }) => products.flatMap(({ digest }) => digest ?? [])),
   );

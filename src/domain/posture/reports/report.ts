@@ -55,11 +55,27 @@ export function shortText(node: JsonNode): string {
     .replaceAll(/\p{Cc}/gu, ' ');
 }
 
+/**
+ * Checks the number of findings over all lists of a report, after expansion: one vulnerability is a finding in each package that it affects.
+ * @throws MalformedJson
+ */
+export function checkTotal(total: number): void {
+  if (total <= MOST_FINDINGS) return;
+  throw new MalformedJson(
+    '',
+    `has ${total} findings, in all lists and packages together; the limit is ${MOST_FINDINGS}`,
+    'the report',
+  );
+}
+
 /** Items of a list of findings. @throws MalformedJson */
 export function findingsOf(list: JsonNode): readonly JsonNode[] {
   const items = list.items();
   if (items.length > MOST_FINDINGS) {
-    throw new MalformedJson(list.pointer, `may have ${MOST_FINDINGS} findings`);
+    throw new MalformedJson(
+      list.pointer,
+      `has ${items.length} findings; the limit is ${MOST_FINDINGS}`,
+    );
   }
   return items;
 }

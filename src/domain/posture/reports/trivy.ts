@@ -1,5 +1,6 @@
 import type { ExposedSecret, Vulnerability } from '../evidence.ts';
 import {
+  checkTotal,
   digestIn,
   digestsIn,
   fieldText,
@@ -39,6 +40,9 @@ export function readTrivy(root: JsonNode): Report {
     throw new MalformedJson('/ArtifactType', 'must be container_image: scan the image itself');
   }
   const results = root.at('Results').items();
+  const lists = ['Vulnerabilities', 'Secrets', SUPPRESSED];
+  const nodes = results.flatMap((result) => lists.map((list) => result.at(list)));
+  checkTotal(nodes.reduce((sum, list) => sum + findingsOf(list).length, 0));
   const vulnerabilities = {
     isOsEnded: root.at('Metadata', 'OS', 'EOSL').value === true,
     isUnscanned: isUnscanned(root, results),

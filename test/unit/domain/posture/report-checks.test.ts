@@ -310,3 +310,41 @@ describe('exposed secrets', () => {
     });
   });
 });
+
+describe('findings that a summary left out', () => {
+  const omitting = (severity: string, fixable: number, others: number): Evidence =>
+    evidence('vulnerabilities', {
+      isOsEnded: false,
+      findings: [],
+      omitted: [{ severity, fixable, others }],
+    });
+
+  it.each<[string, object, Evidence, readonly string[]]>([
+    ['of a denied severity', {}, omitting('CRITICAL', 0, 3), ['vulnerability_denied']],
+    ['of another severity', {}, omitting('LOW', 3, 3), []],
+    ['without a fix', { fixAvailableOnly: true }, omitting('CRITICAL', 0, 3), []],
+    [
+      'with a fix',
+      { fixAvailableOnly: true },
+      omitting('CRITICAL', 1, 3),
+      ['vulnerability_denied'],
+    ],
+    ['in their grace', { graceDays: 30 }, omitting('CRITICAL', 1, 0), ['vulnerability_denied']],
+  ])('count: %s', (_, rules, known, expected) => {
+    expect(codes(gate(rules), [known])).toEqual(expected);
+  });
+
+  it('are not dropped by VEX, and are named with their number', () => {
+    const { findings } = verdict(DENY, [omitting('CRITICAL', 2, 3), vex('not_affected')]);
+    expect(findings.map(({ message }) => message)).toEqual([
+      expect.stringContaining('has 5 more of severity CRITICAL in the report of trivy'),
+    ]);
+  });
+
+  it('count if they are secrets', () => {
+    const omitted = [{ severity: 'HIGH', fixable: 0, others: 2 }];
+    const known = [evidence('secrets', { findings: [], omitted })];
+    expect(codes({ exposedSecrets: { deny: ['HIGH'] } }, known)).toEqual(['exposed_secret']);
+    expect(codes({ exposedSecrets: { deny: ['LOW'] } }, known)).toEqual([]);
+  });
+});

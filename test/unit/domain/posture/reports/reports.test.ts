@@ -98,7 +98,7 @@ describe('a report of a scanner', () => {
       '/Results/0/Vulnerabilities/0/InstalledVersion may have 4096',
     );
     const many = Array.from({ length: 50_001 }, () => ({}));
-    expect(fault(trivyReport({}, many))).toContain('/Results/0/Vulnerabilities may have 50000');
+    expect(fault(trivyReport({}, many))).toContain('/Results/0/Vulnerabilities has 50001 findings');
   });
 
   it('is refused if it is about another image than the sender names', () => {

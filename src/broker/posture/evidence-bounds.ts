@@ -1,0 +1,116 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { isWorkloadId } from '../../domain/identity/workload.ts';
+import type { Evidence, EvidenceOf } from '../../domain/posture/evidence.ts';
+import type { Tables } from '../../ports/tables.ts';
+
+type Row = Tables['image_evidence'];
+
+/** Rows and bytes that some writers, or all of them, have in the store. */
+export interface EvidenceShare {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+interface Stored {
+  readonly of: EvidenceOf;
+  shareOf(isCounted: (writer: string) => boolean): EvidenceShare;
+}
+
+/** Limits of all evidence, which every replica keeps in memory. One writer can fill a quarter of it. */
+const MOST = { rows: 20_000, bytes: 64 * 1_048_576 };
+const MOST_OF_WRITER = { rows: MOST.rows / 4, bytes: MOST.bytes / 4 };
+/** One person may start pipelines with many identities. Together they leave space for operators and watches. */
+const MOST_OF_WORKLOADS = { rows: MOST.rows / 2, bytes: MOST.bytes / 2 };
+
+/**
+ * Limits of the reports about one image. An evaluation reads all of them at once, and names of scanners are free text. An index
+ * has a row for each platform and kind of findings. Reports with one scope fill only the space of their scope, so no team can keep
+ * another team's image, or the reports of writers for all images, from being stored.
+ */
+export const MOST_OF_DIGEST = {
+  ofWriter: { scanners: 8, rows: 16 },
+  ofWorkloads: { rows: 32 },
+  ofScope: { rows: 48 },
+};
+
+/** @throws ERR_CONFLICT, reason `evidence_full`, with the limit and the actual number */
+export function checkSpace(evidence: Stored, rows: readonly Row[]): void {
+  const [first] = rows;
+  if (first === undefined) return;
+  checkShares(evidence, first.writer, rows);
+  const digests = new Set(rows.flatMap((row) => JSON.parse(row.digests) as string[]));
+  for (const digest of digests) checkImage(evidence.of(digest), digest, rows);
+}
+
+function checkShares(evidence: Stored, writer: string, rows: readonly Row[]): void {
+  const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
+  const limits = [
+    { isCounted: () => true, most: MOST, whose: 'all writers' },
+    {
+      isCounted: (other: string) => other === writer,
+      most: MOST_OF_WRITER,
+      whose: `the writer ${writer}`,
+    },
+    ...(isWorkloadId(writer)
+      ? [{ isCounted: isWorkloadId, most: MOST_OF_WORKLOADS, whose: 'all workloads' }]
+      : []),
+  ];
+  for (const { isCounted, most, whose } of limits) {
+    const share = evidence.shareOf(isCounted);
+    if (share.rows + rows.length <= most.rows && share.bytes + bytes <= most.bytes) continue;
+    throw full(
+      `${whose} may store ${most.rows} reports and ${most.bytes} bytes, and has ${share.rows} and ${share.bytes}`,
+    );
+  }
+}
+
+/** All rows of a push have one writer, one scope and one scanner. */
+function checkImage(known: readonly Evidence[], digest: string, rows: readonly Row[]): void {
+  const [{ writer, scope } = { writer: '', scope: null }] = rows;
+  const others = known.filter(({ id }) => !rows.some((row) => row.id === id));
+  const own = others.filter((each) => each.writer === writer);
+  const { ofWriter, ofScope } = MOST_OF_DIGEST;
+  const scanners = new Set([...own, ...rows].map(({ scanner }) => scanner)).size;
+  const named = `the writer ${writer} may store reports of`;
+  if (scanners > ofWriter.scanners) {
+    throw full(
+      `${named} ${ofWriter.scanners} scanners about ${digest}; this is number ${scanners}`,
+    );
+  }
+  if (own.length + rows.length > ofWriter.rows) {
+    const actual = own.length + rows.length;
+    throw full(
+      `${named} ${ofWriter.rows} kinds and platforms about ${digest}; with this one they are ${actual}`,
+    );
+  }
+  const key = scope ?? '[]';
+  const ofSame = others.filter((each) => JSON.stringify(each.scope) === key);
+  const ofWorkloads = ofSame.filter((each) => isWorkloadId(each.writer));
+  const shares = [
+    { whose: 'all writers', most: ofScope.rows, stored: ofSame.length },
+    ...(isWorkloadId(writer)
+      ? [
+          {
+            whose: 'all workloads',
+            most: MOST_OF_DIGEST.ofWorkloads.rows,
+            stored: ofWorkloads.length,
+          },
+        ]
+      : []),
+  ];
+  for (const { whose, most, stored } of shares) {
+    const actual = stored + rows.length;
+    if (actual <= most) continue;
+    throw full(
+      `${whose} with the scope ${key} may store ${most} reports about ${digest}; with this one they are ${actual}`,
+    );
+  }
+}
+
+function full(problem: string): BrokerError {
+  return new BrokerError(
+    'ERR_CONFLICT',
+    `${problem}: an operator deletes some with "quaymaster evidence rm"`,
+    { reason: 'evidence_full', isDetailShown: true },
+  );
+}

@@ -1,0 +1,40 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { TaskThread, type TaskCall } from '../kernel/task-thread.ts';
+import type { PackedReport, PushedReport } from './pack-report.ts';
+import type { PackedSection } from './report-summary.ts';
+import type { ReportResult, ReportTask } from './report-thread.ts';
+
+/** Reads reports in a thread with its own heap: a report of 1 MiB costs up to a second of processor time. */
+export class ReportReader {
+  readonly #thread: TaskThread<ReportTask, ReportResult>;
+
+  constructor(clock: Pick<Clock, 'after'>) {
+    this.#thread = new TaskThread(clock, async () => {
+      const { startReportThread } = await import('./report-thread.ts');
+      return startReportThread();
+    });
+  }
+
+  /** @throws ERR_BODY_INVALID with the position of the fault in the text; ERR_BODY_TOO_LARGE, ERR_BUSY */
+  read(call: TaskCall, pushed: PushedReport): Promise<PackedReport> {
+    return this.#thread.run(call, { pushed }) as Promise<PackedReport>;
+  }
+
+  /** Reads the JSON of a report that a watch read. @throws as `read` */
+  readWatched(call: TaskCall, watched: string): Promise<PackedReport> {
+    return this.#thread.run(call, { watched }) as Promise<PackedReport>;
+  }
+
+  /** Makes the summary of a row of an earlier release. */
+  summarize(
+    call: TaskCall,
+    { body, kind }: Pick<Tables['image_evidence'], 'body' | 'kind'>,
+  ): Promise<PackedSection> {
+    return this.#thread.run(call, { earlier: body, kind }) as Promise<PackedSection>;
+  }
+
+  close(): Promise<void> {
+    return this.#thread.close();
+  }
+}
