@@ -1,5 +1,6 @@
 import type { Vulnerability } from '../evidence.ts';
 import {
+  checkTotal,
   digestIn,
   digestsIn,
   fieldText,
@@ -32,6 +33,7 @@ export function readGrype(root: JsonNode): Report {
   }
   const matches = findingsOf(root.at('matches'));
   const ignored = findingsOf(root.at('ignoredMatches'));
+  checkTotal(matches.length + ignored.length);
   const target = root.at('source', 'target');
   const ofRegistry = digestsIn(target.at('repoDigests'));
   return {
