@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { createDatabase, startPostgres } from '../test/kit/backends/postgres.ts';
 import { holds, targetText, type BrokersName, type Figure } from './figures.ts';
-import { BOTH_CORES, familySeconds, on, processorSeconds, residentMegabytes } from './machine.ts';
+import { BOTH_CORES, treeSeconds, on, processorSeconds, residentMegabytes } from './machine.ts';
 import { median, type Result } from './result.ts';
 import { startBroker, startReplica, type Broker } from './servers/broker.ts';
 import { offlinePods } from './servers/pods.ts';
@@ -105,7 +105,7 @@ async function spent(
   const integrating = byWriter.get((await integratorOf(database)).owner);
   const begun = performance.now();
   const before = brokers.map(({ pid }) => processorSeconds(pid));
-  const serverBefore = familySeconds(server);
+  const serverBefore = treeSeconds(server);
   await work();
   const seconds = (performance.now() - begun) / 1000;
   const all = brokers.map(
@@ -114,7 +114,7 @@ async function spent(
   return {
     integrator: all[brokers.findIndex((broker) => broker === integrating)] ?? Number.NaN,
     others: all.filter((_, n) => brokers[n] !== integrating),
-    server: ((familySeconds(server) - serverBefore) * 1000) / seconds,
+    server: ((treeSeconds(server) - serverBefore) * 1000) / seconds,
   };
 }
 

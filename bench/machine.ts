@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, release, totalmem } from 'node:os';
 import { statfsSync } from 'node:fs';
 import { findProgram } from '../test/kit/backends/find-program.ts';
@@ -58,13 +58,33 @@ export function processorSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** Processor time of a process and of all its children so far, also of those that have ended: a PostgreSQL server has a process for each session. */
-export function familySeconds(pid: number): number {
+/**
+ * Processor time of a process and of all processes that it started, and they in turn, so far; also of those that have ended. A PostgreSQL server has a
+ * process for each session.
+ */
+export function treeSeconds(pid: number): number {
   const [ended, endedInKernel] = statOf(pid).slice(13, 15).map(Number);
   const own = processorSeconds(pid) + (Number(ended) + Number(endedInKernel)) / TICKS_PER_SECOND;
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-  if (children === '') return own;
-  return children.split(' ').reduce((sum, child) => sum + processorSeconds(Number(child)), own);
+  return childrenOf(pid).reduce((sum, child) => sum + treeSecondsIfAlive(child), own);
+}
+
+function childrenOf(pid: number): readonly number[] {
+  // Any thread may have started a process.
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number),
+  );
+}
+
+/** A process that ends between two readings counts with its parent from the next one on. */
+function treeSecondsIfAlive(pid: number): number {
+  try {
+    return treeSeconds(pid);
+  } catch {
+    return 0;
+  }
 }
 
 /** The fields of proc(5), from the state on. */

@@ -30,6 +30,7 @@ import { latencyResults } from './latency.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
 import { memoryResult } from './memory.ts';
+import { noiseLine, watchNoise, type Noise } from './noise.ts';
 import { postgresResults } from './postgres.ts';
 import { ratioResult } from './ratios.ts';
 import { chart } from './report/chart.ts';
@@ -140,6 +141,7 @@ function positive(text: string): number {
 async function bench(options: Options): Promise<void> {
   assertMachine(tmpdir());
   moveTo(SERVER_CORE);
+  const noise = watchNoise();
   const isChosen = ({ name }: { readonly name: string }): boolean =>
     options.only.length === 0 || options.only.some((start) => name.startsWith(start));
   const ratios = [...(options.before === undefined ? [] : BEFORE_FIGURES), ...RATIO_FIGURES].filter(
@@ -219,7 +221,7 @@ async function bench(options: Options): Promise<void> {
   const fleet = FLEET_FIGURES.filter(isChosen);
   if (fleet.length > 0)
     results.push(...(await staged((stage) => fleetResults(stage, fleet, settings))));
-  await publish(options.out, samples, results);
+  await publish(options.out, { samples, results, noise: noise() });
 }
 
 function lengthOf({ quick, rounds, seconds }: Options): Pick<Options, 'rounds' | 'seconds'> {
@@ -256,17 +258,32 @@ async function staged<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
   }
 }
 
-async function publish(out: string, samples: Samples, results: readonly Result[]): Promise<void> {
-  const machine = describeMachine();
+interface Measured {
+  readonly samples: Samples;
+  readonly results: readonly Result[];
+  readonly noise: Noise;
+}
+
+async function publish(out: string, { samples, results, noise }: Measured): Promise<void> {
+  const described = describeMachine();
+  const machine = `${described}; ${noiseLine(noise)}`;
   await mkdir(out, { recursive: true });
   const write = (name: string, text: string): Promise<void> => writeFile(join(out, name), text);
   await write('bench.json', `${JSON.stringify(results, null, 2)}\n`);
   await write(
     'variants.json',
-    `${JSON.stringify({ machine, variants: variantRecords(samples) }, null, 2)}\n`,
+    `${JSON.stringify({ machine, noise, variants: variantRecords(samples) }, null, 2)}\n`,
   );
   await write('bench.html', chart(results, machine));
-  const lines = [machine, '', ...variantLines(samples), '', ...figureLines(results)];
+  const lines = [
+    described,
+    '',
+    ...variantLines(samples),
+    '',
+    ...figureLines(results),
+    '',
+    noiseLine(noise),
+  ];
   console.log(`\n${lines.join('\n')}\n\nwritten to ${out}`);
 }
 

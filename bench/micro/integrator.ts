@@ -13,7 +13,7 @@ import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.
 import { storeClaims } from '../../src/store/claims.ts';
 import { createDatabase, startPostgres } from '../../test/kit/backends/postgres.ts';
 import { body, startBody } from '../../test/kit/log/log-bench.ts';
-import { familySeconds } from '../machine.ts';
+import { treeSeconds } from '../machine.ts';
 import { readFields } from '../search-log.ts';
 
 /**
@@ -70,7 +70,7 @@ async function commit(size: number): Promise<void> {
 
 /** Microseconds of this process and of the server. */
 async function measure(work: () => Promise<void>): Promise<readonly [number, number]> {
-  const server = (): number => familySeconds(postgres.processes[0]!.pid) * 1e6;
+  const server = (): number => treeSeconds(postgres.processes[0]!.pid) * 1e6;
   const begun = server();
   const before = process.cpuUsage();
   await work();
