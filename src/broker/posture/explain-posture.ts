@@ -1,5 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { counts, type TrustedImage } from '../../domain/posture/evaluate.ts';
+import { counts } from '../../domain/posture/evaluate.ts';
+import type { TrustedImage } from '../../domain/posture/image-checks.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';

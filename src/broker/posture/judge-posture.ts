@@ -1,4 +1,5 @@
-import { counts, evaluate, type TrustedImage } from '../../domain/posture/evaluate.ts';
+import { counts, evaluate } from '../../domain/posture/evaluate.ts';
+import type { TrustedImage } from '../../domain/posture/image-checks.ts';
 import type { Evidence } from '../../domain/posture/evidence.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
 import type { LabelSelector } from '../../domain/posture/label-selector.ts';
