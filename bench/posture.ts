@@ -100,7 +100,7 @@ function evaluation(): Measured {
   }));
   const metadata = { name: 'web', namespace: 'prod', uid: 'u' };
   const pod = new PodNode({ metadata, spec: { serviceAccountName: 'web', containers } }, '');
-  const snapshot = { name: 'prod/web', pod, trust: NOTHING_SIGNED, evidenceOf };
+  const snapshot = { cluster: 'c1', name: 'prod/web', pod, trust: NOTHING_SIGNED, evidenceOf };
   const rounds = Array.from({ length: ROUNDS + 1 }, () =>
     processorMs(100, () => evaluate(profile, snapshot, now)),
   ).slice(1);

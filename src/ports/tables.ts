@@ -383,7 +383,7 @@ export const SCHEMA = {
   /** The newest report of one kind by one scanner about one image, limited to the parts that checks read. */
   image_evidence: {
     columns: {
-      /** Made from kind, scanner and image, so that a newer report replaces an older one. */
+      /** Made from kind, scanner, image and writer, so that a newer report of a writer replaces its older one. */
       id: 'text',
       kind: oneOf<'vulnerabilities' | 'secrets' | 'vex'>(),
       scanner: 'text',

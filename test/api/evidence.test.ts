@@ -223,7 +223,7 @@ describe('a profile with exposedSecrets', () => {
 });
 
 describe('a report of a writer with a scope', () => {
-  it('counts only for containers whose image is from its repositories, and is shown with them (EV11)', async () => {
+  it('adds findings for containers whose image is from its repositories, removes none of others, and is shown with them (EV11)', async () => {
     const { digest, report, at } = image();
     const name = await gate({ vulnerabilities: VULNERABILITIES });
     const token = await podWith(digest, name);
@@ -238,6 +238,12 @@ describe('a report of a writer with a scope', () => {
     expect(body.items).toMatchObject([{ scope: ['registry.test/other'] }]);
     expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
     expect((await push(claimed, CLEAN, own)).status).toBe(200);
+    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+    await pushed(claimed, CLEAN);
+    expect((await read(token)).status).toBe(200);
+    await push(report([{}], { CreatedAt: at(0) }), {}, own);
+    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+    await push(report([], { CreatedAt: at(-1_000) }), CLEAN, own);
     expect((await read(token)).status).toBe(200);
     const list = await api.call('GET', `/api/v1/evidence?image=${digest}`, { token: api.admin });
     expect(itemsOf(list).map(({ scope }) => scope)).toEqual(

@@ -107,6 +107,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
         evaluate(
           STRICT,
           {
+            cluster: 'c1',
             name: 'checked',
             pod: new PodNode(manifestOf(pod), ''),
             trust: NOTHING_SIGNED,

@@ -395,6 +395,7 @@ describe('hostile input', () => {
     fc.assert(
       fc.property(hostileValue(POD), (value) => {
         const snapshot = {
+          cluster: 'c1',
           name: 'prod/web',
           pod: new PodNode(value, ''),
           trust: NOTHING_SIGNED,

@@ -251,6 +251,50 @@ const exposedSecrets = z.strictObject(reportRules).transform(({ firstReportGrace
   firstReportGraceSeconds: firstReportGrace,
 }));
 
+const LONGEST_WRITER = 512;
+const writer = z
+  .string()
+  .max(LONGEST_WRITER)
+  .regex(/^[!-~]+$/, 'must be printable characters without blanks')
+  .refine(
+    (value) => value.split('**').length - 1 <= MOST_DEEP_STARS,
+    `must have at most ${MOST_DEEP_STARS} "**"`,
+  )
+  .meta({
+    id: 'EvidenceWriter',
+    description:
+      'Name of an operator, `ci://<cluster>/<identity>` of a pipeline, or `watch:<cluster>`; `*` within a segment, `**` for any number of them',
+  });
+const writers = z.array(writer).max(64).default([]);
+const printableName = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^\P{Cc}+$/u, 'must have no control characters');
+
+const witnesses = z
+  .strictObject({
+    scanners: z
+      .array(printableName)
+      .max(16)
+      .default([])
+      .describe('Scanners whose reports count; none named: all'),
+    writers: writers.describe('Writers whose reports count; none named: all'),
+    vex: z
+      .strictObject({
+        writers: writers.describe(
+          'Writers whose VEX counts; none named: those whose role has no scope',
+        ),
+        authors: z
+          .array(printableName)
+          .max(64)
+          .default([])
+          .describe('Authors that VEX documents name; none named: all'),
+      })
+      .prefault({}),
+  })
+  .describe('Whose word about images counts; docs/evidence.md');
+
 const labels = z.record(z.string().min(1).max(317), z.string().max(63)).default({});
 
 const match = z.strictObject({
@@ -280,6 +324,7 @@ export const postureProfile = z
     image: image.prefault({}),
     vulnerabilities: vulnerabilities.optional(),
     exposedSecrets: exposedSecrets.optional(),
+    witnesses: witnesses.prefault({}),
     ignoreContainers: z
       .array(z.strictObject({ name: pattern, image: pattern }))
       .max(64)

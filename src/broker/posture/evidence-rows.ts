@@ -10,16 +10,17 @@ type Section = NonNullable<EvidenceSections[EvidenceKind]>;
 export type EvidenceFacts = Omit<Evidence, 'section' | 'id'>;
 
 /**
- * A later report of the same kind, scanner, image and scope has the same id. The first digest is one that every report about the
- * image has. Without the scope, a writer could replace the evidence that counts for the images of others.
+ * A later report of the same kind, scanner, image, writer and scope has the same id. The first digest is one that every report about the image has.
+ * Without writer and scope, a writer could replace the evidence of others.
  */
 export function evidenceId({
   kind,
   scanner,
   digests,
+  writer,
   scope,
-}: Pick<Evidence, 'kind' | 'scanner' | 'digests' | 'scope'>): string {
-  const named = JSON.stringify([kind, scanner, digests[0], ...scope]);
+}: Pick<Evidence, 'kind' | 'scanner' | 'digests' | 'writer' | 'scope'>): string {
+  const named = JSON.stringify([kind, scanner, digests[0], writer, ...scope]);
   return `evi_${sha256Hex(named).slice(0, 32)}`;
 }
 

@@ -97,7 +97,7 @@ export function planned(
     if (section === undefined) return [];
     const source = { kind, scanner, scannerVersion, config, writer, scope };
     const facts = { ...source, reportedAt, receivedAt: now };
-    const known = evidence.find(evidenceId({ kind, scanner, digests: own, scope }));
+    const known = evidence.find(evidenceId({ kind, scanner, digests: own, writer, scope }));
     // An image may be in several repositories; each push names one of them.
     const digests = [...new Set([...own, ...(known?.digests ?? [])])].slice(0, MOST_DIGESTS);
     const row = packedRow({ ...facts, digests }, section);

@@ -1,5 +1,6 @@
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { isHistorical } from '../../domain/posture/reports/trivy-operator.ts';
+import { watchWriter } from '../../domain/posture/evidence.ts';
 import type { Recording, Work } from '../state/dependencies.ts';
 import type { Posture } from './judging.ts';
 import { commitDecided, SystemActor } from '../recording/record.ts';
@@ -46,7 +47,7 @@ export class WatchedReports {
 
   async #store(cluster: string, object: unknown): Promise<WatchedOutcome> {
     if (isHistorical(new JsonNode(object, ''))) return 'unchanged';
-    const writer = `watch:${cluster}`;
+    const writer = watchWriter(cluster);
     const report = await this.#read(writer, textOf(object));
     return commitDecided(this.#parts, (decidedAt) => {
       const { fragment, events } = planned(this.#parts, { report, image: [], writer, scope: [] });

@@ -6,6 +6,7 @@ import {
   isIgnored,
   reportFindings,
   repositoryOf,
+  runningImages,
   trustFindings,
   type CheckedImages,
   type TrustedImage,
@@ -28,6 +29,7 @@ export interface PostureVerdict {
 
 /** All known facts of a pod and its images. */
 export interface PodSnapshot {
+  readonly cluster: string;
   /** `namespace/name`. */
   readonly name: string;
   /** Metadata, specification and status; undefined if the pod is not known. */
@@ -88,7 +90,7 @@ export function counts({ status }: PostureFinding): boolean {
 const NOTHING_TRUSTED = { trusted: [], validUntil: Infinity };
 
 function foundAt(profile: PostureProfile, snapshot: PodSnapshot, now: number): CheckedImages {
-  const { pod, trust, evidenceOf } = snapshot;
+  const { pod, trust } = snapshot;
   const { onUnknown } = profile.spec.pod;
   if (snapshot.namespaceLabels === undefined && needsNamespaceLabels(profile)) {
     const message = 'the broker does not know the labels of the namespace';
@@ -105,14 +107,15 @@ function foundAt(profile: PostureProfile, snapshot: PodSnapshot, now: number): C
     };
   }
   try {
-    const images = imagesOf(profile, pod);
+    const images = imagesOf(profile, pod, snapshot);
     const judged = trustFindings(profile, images, { trust, now });
     const createdAt = instantOf(pod.at('metadata', 'creationTimestamp').text());
-    const reports = reportFindings(profile, images, { evidenceOf, createdAt, now });
+    const { cluster, evidenceOf } = snapshot;
+    const reports = reportFindings(profile, images, { cluster, evidenceOf, createdAt, now });
     const found = [
       ...podFindings(profile, pod, snapshot.secretValues),
       ...networkFindings(profile, pod, snapshot),
-      ...imageFindings(profile, images, evidenceOf),
+      ...imageFindings(profile, images, snapshot),
       ...judged.found,
       ...reports.found,
     ];
@@ -150,7 +153,10 @@ function podFindings(
     }
   }
   if (spec.pod.serviceAccountToken === 'deny') found.push(...mountedTokens(pod));
-  const containers = containersOf(pod).filter((each) => !isIgnored(profile.ignoreContainers, each));
+  const runs = runningImages(pod);
+  const containers = containersOf(pod).filter(
+    (each) => !isIgnored(profile.ignoreContainers, each, runs),
+  );
   for (const container of containers) found.push(...containerFindings(profile, container, values));
   return found;
 }

@@ -90,20 +90,42 @@ export interface Evidence<Kind extends EvidenceKind = EvidenceKind> {
 /** The evidence about an image, by any of its digests. The same list until one of its members changes. */
 export type EvidenceOf = (digest: string) => readonly Evidence[];
 
+const WATCH = 'watch:';
+
+/** The writer of the reports that the watch of a cluster reads. */
+export function watchWriter(cluster: string): string {
+  return `${WATCH}${cluster}`;
+}
+
+function isWatch({ writer }: Pick<Evidence, 'writer'>): boolean {
+  return writer.startsWith(WATCH);
+}
+
+/** Reports whether an admin lets the writer speak about all images, wherever they run. The objects of one cluster say nothing about another. */
+export function isForAllImages(evidence: Pick<Evidence, 'writer' | 'scope'>): boolean {
+  return evidence.scope.length === 0 && !isWatch(evidence);
+}
+
 /**
- * The evidence that counts for images of a repository. The repository in a report is a claim of its writer; the repository of the container is the
- * place from which its image is pulled.
+ * The evidence that counts for the images of a repository that run in a cluster. The repository in a report is a claim of its writer; that of the
+ * container is the place from which its image is pulled.
  */
-export function evidenceFor(repository: string, evidenceOf: EvidenceOf): EvidenceOf {
+export function evidenceFor(
+  { repository, cluster }: { readonly repository: string; readonly cluster: string },
+  evidenceOf: EvidenceOf,
+): EvidenceOf {
+  const ownWatch = watchWriter(cluster);
   return (digest) =>
     evidenceOf(digest).filter(
-      ({ scope }) => scope.length === 0 || scope.some((prefix) => isUnder(repository, prefix)),
+      (each) =>
+        (!isWatch(each) || each.writer === ownWatch) &&
+        (each.scope.length === 0 || each.scope.some((prefix) => isUnder(repository, prefix))),
     );
 }
 
 /**
- * The reports that count: the newest of each scanner. Two reports of different platforms of one index do not replace each other, because the digest
- * of the index does not say which platform runs.
+ * The reports that count: the newest of each scanner, as far as its writer may replace those of others. Two reports of different platforms of one
+ * index do not replace each other, because the digest of the index does not say which platform runs.
  */
 export function newestOfEach<Kind extends EvidenceKind>(
   kind: Kind,
@@ -119,8 +141,33 @@ export function newestOfEach<Kind extends EvidenceKind>(
   );
 }
 
+/**
+ * A team that builds an image also scans it. It adds findings, and removes only its own: otherwise it would clear what the scanner of the security team
+ * found. The same holds for accounts that may write the reports of a cluster.
+ */
 function replaces(newer: Evidence, older: Evidence): boolean {
   const isSamePlatform =
     newer.config === undefined || older.config === undefined || newer.config === older.config;
-  return newer.scanner === older.scanner && isSamePlatform;
+  const mayReplace = newer.writer === older.writer || isForAllImages(newer);
+  return newer.scanner === older.scanner && isSamePlatform && mayReplace;
+}
+
+/** Reports whether evidence names both digests as one image, such as an index and the manifest of one of its platforms. */
+export function isOneImage(digest: string, other: string, evidenceOf: EvidenceOf): boolean {
+  return digest === other || evidenceOf(digest).some(({ digests }) => digests.includes(other));
+}
+
+/**
+ * All digests of the images that evidence names together with these: index, platforms and configurations. Two steps lead from one platform to the index,
+ * and from there to the other platforms.
+ */
+export function digestsOfImages(
+  digests: Iterable<string>,
+  evidenceOf: EvidenceOf,
+): ReadonlySet<string> {
+  const named = (digest: string): readonly string[] =>
+    evidenceOf(digest).flatMap((each) => each.digests);
+  const near = [...digests];
+  const nearer = [...new Set([...near, ...near.flatMap(named)])];
+  return new Set([...nearer, ...nearer.flatMap(named)]);
 }

@@ -1,7 +1,13 @@
-import { evidenceFor, type EvidenceOf } from './evidence.ts';
+import { digestsOfImages, evidenceFor, isOneImage, type EvidenceOf } from './evidence.ts';
 import type { Checked, CheckFinding } from './finding.ts';
 import { exposedSecretFindings, vulnerabilityFindings, type JudgedImage } from './report-checks.ts';
-import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
+import {
+  imageReference,
+  isSameRepository,
+  runningImage,
+  type ImageReference,
+  type RunningImage,
+} from './image-reference.ts';
 import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
 import { containersOf, containerStatusesOf } from './pod-node.ts';
 import { anyMatches, type PostureProfile } from './profile.ts';
@@ -16,6 +22,12 @@ export interface CheckedImages extends Checked {
   readonly trusted: readonly TrustedImage[];
 }
 
+/** The evidence that the broker has, and the cluster of the pod that is judged by it. */
+export interface KnownOfImages {
+  readonly cluster: string;
+  readonly evidenceOf: EvidenceOf;
+}
+
 /** The image of one container. */
 export interface PodImage {
   readonly place: { readonly container: string; readonly pointer: string };
@@ -23,27 +35,73 @@ export interface PodImage {
   readonly text: string;
   /** Undefined if no container engine accepts the name. */
   readonly reference: ImageReference | undefined;
-  /** Digest of the running image; undefined before it is pulled. */
-  readonly running: string | undefined;
+  /** Undefined before it is pulled. */
+  readonly running: RunningImage | undefined;
+  /** The images that must pass; none if the name is malformed. */
+  readonly subjects: readonly Subject[];
 }
 
-export function imagesOf(profile: PostureProfile, pod: JsonNode): readonly PodImage[] {
-  const running = runningImages(pod);
+/** One image that must pass every check. */
+interface Subject {
+  readonly repository: string;
+  /** Digests of this one image; none before it is pulled. */
+  readonly digests: readonly string[];
+  /** The beginning of messages about an image that runs, and is not the one that the container names. */
+  readonly prefix: string;
+}
+
+export function imagesOf(
+  profile: PostureProfile,
+  pod: JsonNode,
+  known: KnownOfImages,
+): readonly PodImage[] {
+  const runs = runningImages(pod);
   return containersOf(pod)
-    .filter((container) => !isIgnored(profile.ignoreContainers, container))
+    .filter((container) => !isIgnored(profile.ignoreContainers, container, runs))
     .map((container) => {
       const name = container.at('name').text() ?? '';
       const image = container.at('image');
       const text = image.text() ?? '';
       const place = { container: name, pointer: image.pointer };
-      return { place, text, reference: imageReference(text), running: running.get(name) };
+      const [reference, running] = [imageReference(text), runs.get(name)];
+      const subjects =
+        reference === undefined ? [] : subjectsOf(profile, reference, running, known);
+      return { place, text, reference, running, subjects };
     });
+}
+
+/**
+ * The image of a container is what its specification names, if the same runs. The name can be changed after the start, so what runs must pass under the
+ * name of the container, and under its own. Some runtimes report the digest of the platform when the pod pins the digest of the index: evidence of
+ * a witness shows that they are one image.
+ */
+function subjectsOf(
+  profile: PostureProfile,
+  { repository, digest }: ImageReference,
+  running: RunningImage | undefined,
+  { cluster, evidenceOf }: KnownOfImages,
+): readonly Subject[] {
+  if (running === undefined || running.digest === digest)
+    return [{ repository, digests: digest === undefined ? [] : [digest], prefix: '' }];
+  const linking = profile.witnesses.linking(evidenceFor({ repository, cluster }, evidenceOf));
+  if (digest !== undefined && isOneImage(digest, running.digest, linking))
+    return [{ repository, digests: [digest, running.digest], prefix: '' }];
+  const { repository: own = repository } = running;
+  const isSame = isSameRepository(own, repository);
+  const runs = { digests: [running.digest], prefix: `runs as ${own}@${running.digest}, which ` };
+  return [
+    digest === undefined
+      ? { ...runs, repository, prefix: '' }
+      : { repository, digests: [digest], prefix: '' },
+    ...(digest === undefined ? [] : [{ ...runs, repository }]),
+    ...(isSame ? [] : [{ ...runs, repository: own }]),
+  ];
 }
 
 export function imageFindings(
   profile: PostureProfile,
   images: readonly PodImage[],
-  evidenceOf: EvidenceOf,
+  known: KnownOfImages,
 ): readonly CheckFinding[] {
   const { image: ruled, vulnerabilities, exposedSecrets } = profile.spec;
   const { registries, digest, deniedDigests, signatures, attestations } = ruled;
@@ -51,33 +109,77 @@ export function imageFindings(
   const rules = registries.length + deniedDigests.length + signatures.length + attestations.length;
   if (rules === 0 && digest === 'any' && !readsReports) return [];
   return images.flatMap((image): readonly CheckFinding[] => {
-    const { place, text, reference, running } = image;
+    const { place, text, reference } = image;
     if (reference === undefined) {
       const message = `the container "${place.container}" names an image that no container engine accepts`;
       return [{ ...place, code: 'image_malformed', message, image: text }];
     }
-    const known = evidenceFor(reference.repository, evidenceOf);
-    return judgeImage(profile, { reference, running, evidenceOf: known }).map((each) =>
-      ofImage(image, reference, each),
-    );
+    return [
+      ...image.subjects.flatMap((subject) => registryFindings(profile, image, subject)),
+      ...[
+        ...digestFindings(profile, image, reference),
+        ...deniedFindings(profile, image, known),
+      ].map((each) => ofImage(image, { repository: reference.repository, prefix: '' }, each)),
+    ];
   });
 }
 
 function ofImage(
   { place, text }: PodImage,
-  { repository }: ImageReference,
+  { repository, prefix }: Pick<Subject, 'repository' | 'prefix'>,
   found: CheckFinding,
 ): CheckFinding {
-  const message = `the image ${text} of the container "${place.container}" ${found.message}`;
+  const message = `the image ${text} of the container "${place.container}" ${prefix}${found.message}`;
   return { ...place, ...found, message, image: repository };
+}
+
+function registryFindings(
+  { registries }: PostureProfile,
+  image: PodImage,
+  subject: Subject,
+): readonly CheckFinding[] {
+  const { repository } = subject;
+  // The name of the container is judged once, whatever runs.
+  const isRepeated = subject.prefix !== '' && repository === image.reference?.repository;
+  if (isRepeated || anyMatches(registries, repository)) return [];
+  const message = `is from ${repository}, which "registries" does not have`;
+  return [ofImage(image, subject, { code: 'registry', message })];
+}
+
+function digestFindings(
+  { spec }: PostureProfile,
+  { running, subjects }: PodImage,
+  { digest }: ImageReference,
+): readonly CheckFinding[] {
+  if (spec.image.digest !== 'pinned') return [];
+  if (digest === undefined) return [{ code: 'image_not_pinned', message: 'has no digest' }];
+  if (running === undefined || subjects.length === 1) return [];
+  const message = `runs as ${running.digest}, which is not the digest that it pins`;
+  return [{ code: 'digest_mismatch', message }];
+}
+
+/** An index and its platforms are one image: a denied digest denies them all. */
+function deniedFindings(
+  { deniedDigests, spec }: PostureProfile,
+  { subjects }: PodImage,
+  { cluster, evidenceOf }: KnownOfImages,
+): readonly CheckFinding[] {
+  if (deniedDigests.size === 0) return [];
+  const { onUnknown } = spec.image;
+  if (subjects.every(({ digests }) => digests.length === 0))
+    return [{ code: 'image_unknown', message: UNPULLED, isUnknown: true, onUnknown }];
+  for (const { repository, digests } of subjects) {
+    const all = digestsOfImages(digests, evidenceFor({ repository, cluster }, evidenceOf));
+    for (const digest of all)
+      if (deniedDigests.has(digest))
+        return [{ code: 'image_denied', message: `has the denied digest ${digest}` }];
+  }
+  return [];
 }
 
 const UNPULLED = 'has no digest yet: it was not pulled';
 
-/**
- * Checks who signed the images. The digest that the pod names is what will run, so it is what must be signed; the running digest counts only if the
- * pod names none. Images with malformed names are already reported as findings.
- */
+/** Checks who signed the images. Images with malformed names are already reported as findings. */
 export function trustFindings(
   profile: PostureProfile,
   images: readonly PodImage[],
@@ -88,110 +190,56 @@ export function trustFindings(
   const trusted: TrustedImage[] = [];
   let validUntil = Infinity;
   for (const image of images) {
-    const { reference, running, place } = image;
-    if (reference === undefined || !isTrustRuled(profile.trust, reference.repository)) continue;
-    const { repository, digest = running } = reference;
-    if (digest === undefined) {
-      const unknown = {
-        code: 'image_unknown',
-        message: UNPULLED,
-        isUnknown: true,
-        onUnknown,
-      } as const;
-      found.push(ofImage(image, reference, unknown));
-      continue;
+    for (const subject of image.subjects) {
+      const { repository } = subject;
+      const [digest] = subject.digests;
+      if (!isTrustRuled(profile.trust, repository)) continue;
+      if (digest === undefined) {
+        const code = 'image_unknown';
+        found.push(
+          ofImage(image, subject, { code, message: UNPULLED, isUnknown: true, onUnknown }),
+        );
+        continue;
+      }
+      const verdict = judgeTrust(profile.trust, { repository, digest }, by);
+      const { container } = image.place;
+      found.push(...verdict.findings.map((each) => ofImage(image, subject, each)));
+      trusted.push(...verdict.trusted.map((each) => ({ container, ...each })));
+      validUntil = Math.min(validUntil, verdict.validUntil);
     }
-    const verdict = judgeTrust(profile.trust, { repository, digest }, by);
-    found.push(...verdict.findings.map((each) => ofImage(image, reference, each)));
-    trusted.push(...verdict.trusted.map((each) => ({ container: place.container, ...each })));
-    validUntil = Math.min(validUntil, verdict.validUntil);
   }
   return { found, trusted, validUntil };
 }
 
-/** Findings of scanners about the images. The digest that the container names and the running digest both identify the image. */
+/** Findings of scanners about the images. All digests of one image identify it. */
 export function reportFindings(
   profile: PostureProfile,
   images: readonly PodImage[],
-  by: Omit<JudgedImage, 'digests'>,
+  { cluster, evidenceOf, ...by }: Omit<JudgedImage, 'digests'> & KnownOfImages,
 ): Checked {
-  const checks = images.flatMap((image): readonly Checked[] => {
-    const { reference, running } = image;
-    if (reference === undefined) return [];
-    const digests = [reference.digest, running].filter((digest) => digest !== undefined);
-    const evidenceOf = evidenceFor(reference.repository, by.evidenceOf);
-    return [vulnerabilityFindings, exposedSecretFindings].map((check) => {
-      const { found, validUntil } = check(profile, { ...by, evidenceOf, digests });
-      return { found: found.map((each) => ofImage(image, reference, each)), validUntil };
-    });
-  });
+  const checks = images.flatMap((image) =>
+    image.subjects.flatMap((subject) => {
+      const { repository, digests } = subject;
+      const own = evidenceFor({ repository, cluster }, evidenceOf);
+      const judged = { ...by, digests, evidenceOf: profile.witnesses.counting(own) };
+      return [vulnerabilityFindings, exposedSecretFindings].map((check): Checked => {
+        const { found, validUntil } = check(profile, judged);
+        return { found: found.map((each) => ofImage(image, subject, each)), validUntil };
+      });
+    }),
+  );
   return {
     found: checks.flatMap(({ found }) => found),
     validUntil: Math.min(...checks.map(({ validUntil }) => validUntil)),
   };
 }
 
-function judgeImage(
-  profile: PostureProfile,
-  {
-    reference,
-    running,
-    evidenceOf,
-  }: {
-    readonly reference: ImageReference;
-    readonly running: string | undefined;
-    readonly evidenceOf: EvidenceOf;
-  },
-): readonly CheckFinding[] {
-  const { digest: rule, onUnknown } = profile.spec.image;
-  const { repository, digest: pinned } = reference;
-  const found: CheckFinding[] = [];
-  if (!anyMatches(profile.registries, repository)) {
-    found.push({
-      code: 'registry',
-      message: `is from ${repository}, which "registries" does not have`,
-    });
-  }
-  if (rule === 'pinned' && pinned === undefined) {
-    found.push({ code: 'image_not_pinned', message: 'has no digest' });
-  }
-  if (rule === 'pinned' && pinned !== undefined && isAnother({ pinned, running, evidenceOf })) {
-    const message = `runs as ${running ?? ''}, which is not the digest that it pins`;
-    found.push({ code: 'digest_mismatch', message });
-  }
-  if (profile.deniedDigests.size === 0) return found;
-  const digests = [pinned, running].filter((digest) => digest !== undefined);
-  const denied = digests.find((digest) => profile.deniedDigests.has(digest));
-  if (denied !== undefined) {
-    found.push({ code: 'image_denied', message: `has the denied digest ${denied}` });
-  } else if (digests.length === 0) {
-    found.push({ code: 'image_unknown', message: UNPULLED, isUnknown: true, onUnknown });
-  }
-  return found;
-}
-
-/**
- * Some runtimes report the digest of the platform when the pod pins the digest of the index: a report that names both shows that they are one image.
- */
-function isAnother({
-  pinned,
-  running,
-  evidenceOf,
-}: {
-  readonly pinned: string;
-  readonly running: string | undefined;
-  readonly evidenceOf: EvidenceOf;
-}): boolean {
-  if (running === undefined || running === pinned) return false;
-  return !evidenceOf(pinned).some(({ digests }) => digests.includes(running));
-}
-
-/** Running digests by the name of the container. */
-function runningImages(pod: JsonNode): ReadonlyMap<string, string> {
+/** Running images by the name of the container. */
+export function runningImages(pod: JsonNode): ReadonlyMap<string, RunningImage> {
   return new Map(
     containerStatusesOf(pod).flatMap((status) => {
-      const digest = runningDigest(status.at('imageID').text());
-      return digest === undefined ? [] : [[status.at('name').text() ?? '', digest] as const];
+      const running = runningImage(status.at('imageID').text());
+      return running === undefined ? [] : [[status.at('name').text() ?? '', running] as const];
     }),
   );
 }
@@ -201,11 +249,25 @@ export function repositoryOf(container: JsonNode): string | undefined {
   return text === undefined ? undefined : (imageReference(text)?.repository ?? text);
 }
 
+/** A container is ignored by its name and image, if what runs is the image that it names, or from an ignored repository too. */
 export function isIgnored(
   ignored: PostureProfile['ignoreContainers'],
   container: JsonNode,
+  runs: ReadonlyMap<string, RunningImage>,
 ): boolean {
+  if (ignored.length === 0) return false;
   const name = container.at('name').text() ?? '';
   const image = repositoryOf(container);
-  return ignored.some((each) => each.name(name) && image !== undefined && each.image(image));
+  const running = runs.get(name);
+  const digest = imageReference(container.at('image').text() ?? '')?.digest;
+  return ignored.some(
+    (each) =>
+      each.name(name) &&
+      image !== undefined &&
+      each.image(image) &&
+      (running === undefined ||
+        running.digest === digest ||
+        (running.repository !== undefined &&
+          (isSameRepository(running.repository, image) || each.image(running.repository)))),
+  );
 }

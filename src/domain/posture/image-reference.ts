@@ -48,6 +48,36 @@ function wholeRepository(named: string): string | undefined {
   return hasHost ? [first.toLowerCase(), ...path].join('/') : named;
 }
 
+/** The image that a container runs, as its node reports it. */
+export interface RunningImage {
+  readonly digest: string;
+  /** Undefined if the runtime names only the digest. */
+  readonly repository: string | undefined;
+}
+
+/** The image in a container's `imageID`. Undefined before the image is pulled. */
+export function runningImage(imageId: string | undefined): RunningImage | undefined {
+  const digest = runningDigest(imageId);
+  if (imageId === undefined || digest === undefined) return undefined;
+  const named = imageId.slice(0, -digest.length).replace(/^[a-z-]+:\/\//, '');
+  const repository = named.endsWith('@')
+    ? imageReference(named.slice(0, -1))?.repository
+    : undefined;
+  return { digest, repository };
+}
+
+/** Reports whether two names are of one repository. Runtimes report a name without a host as the repository that they pulled from: Docker Hub by default. */
+export function isSameRepository(a: string, b: string): boolean {
+  return a === b || qualified(a) === qualified(b);
+}
+
+function qualified(repository: string): string {
+  const [first = ''] = repository.split('/');
+  const hasHost = repository.includes('/') && (/[.:[]/.test(first) || first === 'localhost');
+  if (hasHost) return repository.replace(/^index\.docker\.io\//, 'docker.io/');
+  return repository.includes('/') ? `docker.io/${repository}` : `docker.io/library/${repository}`;
+}
+
 /**
  * The digest in a container's `imageID`, which runtimes write as `repository@digest`, with or without a scheme, or as the digest alone.
  * Undefined before the image is pulled.

@@ -3,6 +3,7 @@ import type { Labels } from './label-selector.ts';
 import { compileTrust, type CompiledTrust, type ImageTrustSpec } from './image-trust.ts';
 import type { Severity } from './evidence.ts';
 import type { PodStandard } from './pod-security.ts';
+import { compileWitnesses, type Witnesses, type WitnessSpec } from './witnesses.ts';
 
 /** Codes of all findings. Callers see these words; the audit log, metrics and exceptions use them. */
 export const POSTURE_CODES = [
@@ -127,6 +128,7 @@ export interface PostureProfileSpec {
   };
   readonly vulnerabilities?: VulnerabilityRules | undefined;
   readonly exposedSecrets?: ExposedSecretRules | undefined;
+  readonly witnesses: WitnessSpec;
   /** Containers that the checks of images and single containers skip: those of a mesh or the platform. */
   readonly ignoreContainers: readonly { readonly name: string; readonly image: string }[];
   readonly exceptions: readonly PostureException[];
@@ -147,6 +149,7 @@ export interface PostureProfile {
   readonly registries: readonly Glob[];
   readonly deniedDigests: ReadonlySet<string>;
   readonly trust: CompiledTrust;
+  readonly witnesses: Witnesses;
   readonly ignoreContainers: readonly { readonly name: Glob; readonly image: Glob }[];
   /** The exceptions of `vulnerabilities`, by the name of the vulnerability. */
   readonly vulnerabilityExceptions: ReadonlyMap<string, readonly CompiledVulnerabilityException[]>;
@@ -171,6 +174,7 @@ export function compileProfile(
     registries: spec.image.registries.map(glob),
     deniedDigests: new Set(spec.image.deniedDigests),
     trust: compileTrust(spec.image),
+    witnesses: compileWitnesses(spec.witnesses),
     ignoreContainers: spec.ignoreContainers.map((container) => ({
       name: glob(container.name),
       image: glob(container.image),

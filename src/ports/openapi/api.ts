@@ -2081,6 +2081,35 @@ export interface components {
                 readonly deny: readonly components["schemas"]["Severity"][];
                 readonly firstReportGrace?: components["schemas"]["DurationOrNone"];
             };
+            /**
+             * @description Whose word about images counts; docs/evidence.md
+             * @default {}
+             */
+            readonly witnesses?: {
+                /**
+                 * @description Scanners whose reports count; none named: all
+                 * @default []
+                 */
+                readonly scanners?: readonly string[];
+                /**
+                 * @description Writers whose reports count; none named: all
+                 * @default []
+                 */
+                readonly writers?: readonly components["schemas"]["EvidenceWriter"][];
+                /** @default {} */
+                readonly vex?: {
+                    /**
+                     * @description Writers whose VEX counts; none named: those whose role has no scope
+                     * @default []
+                     */
+                    readonly writers?: readonly components["schemas"]["EvidenceWriter"][];
+                    /**
+                     * @description Authors that VEX documents name; none named: all
+                     * @default []
+                     */
+                    readonly authors?: readonly string[];
+                };
+            };
             /** @default [] */
             readonly ignoreContainers?: readonly {
                 readonly name: components["schemas"]["PosturePattern"];
@@ -2149,6 +2178,8 @@ export interface components {
         readonly ClaimValue: string | number | boolean;
         /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
         readonly DayOrInstant: string;
+        /** @description Name of an operator, `ci://<cluster>/<identity>` of a pipeline, or `watch:<cluster>`; `*` within a segment, `**` for any number of them */
+        readonly EvidenceWriter: string;
         readonly Grant: {
             readonly role: components["schemas"]["Role"];
             /**

@@ -65,6 +65,7 @@ function verdict(
   const web = { name: 'web', image: `registry.test/prod/web@${DIGEST}` };
   const whole = { metadata: {}, spec: { containers: [web] }, ...pod };
   const snapshot = {
+    cluster: 'c1',
     name: 'prod/web-0',
     pod: new PodNode(whole, ''),
     trust: trustOf(pushed),
@@ -179,12 +180,14 @@ describe('a rule about signatures', () => {
     expect(codes(revoked, [after])).toEqual(['signer_not_trusted']);
   });
 
-  it('judges the digest that the pod names, also if another one runs', () => {
+  it('judges the digest that the pod names and the one that runs, if they differ', () => {
     const status = {
       containerStatuses: [{ name: 'web', imageID: `registry.test/prod/web@${OTHER}` }],
     };
     expect(codes(BY_CI, [ci.bundle(OTHER)], { pod: { status } })).toEqual(['signature_missing']);
-    expect(codes(BY_CI, [ci.bundle(DIGEST)], { pod: { status } })).toEqual([]);
+    expect(codes(BY_CI, [ci.bundle(DIGEST)], { pod: { status } })).toEqual(['signature_missing']);
+    const both = [ci.bundle(DIGEST), ci.bundle(OTHER)];
+    expect(codes(BY_CI, both, { pod: { status } })).toEqual([]);
   });
 
   it('judges the digest that runs if the pod names a tag, and knows nothing before', () => {
@@ -219,7 +222,8 @@ describe('a rule about signatures', () => {
     });
     const web = { name: 'web', image: `registry.test/prod/web@${DIGEST}` };
     const pod = new PodNode({ spec: { containers: [web] } }, '');
-    const snapshot = { name: 'prod/web-0', pod, trust: trustOf([]), evidenceOf: () => [] };
+    const facts = { cluster: 'c1', name: 'prod/web-0', pod };
+    const snapshot = { ...facts, trust: trustOf([]), evidenceOf: () => [] };
     const { findings, validUntil } = evaluate(compileProfile('p', 1, spec), snapshot, NOW);
     expect(findings).toMatchObject([{ status: 'excepted' }]);
     expect(validUntil).toBe(Date.parse('2026-12-01'));

@@ -52,8 +52,14 @@ function findings(
   }));
 }
 
+/** The status of a pod whose container runs this image. */
+function runs(imageID: string, name = 'web'): object {
+  return { containerStatuses: [{ name, imageID }] };
+}
+
 function snapshotOf(pod: unknown, evidenceOf: EvidenceOf = () => []): PodSnapshot {
   return {
+    cluster: 'c1',
     name: 'prod/web-0',
     pod: pod === undefined ? undefined : new PodNode(pod, ''),
     trust: NOTHING_SIGNED,
@@ -125,8 +131,9 @@ describe('a posture profile', () => {
   });
 
   it('finds a denied digest that runs under an allowed name', () => {
-    const status = { containerStatuses: [{ name: 'web', imageID: `registry.test/x@${OTHER}` }] };
+    const status = runs(`registry.test/x@${OTHER}`);
     expect(findings(STRICT, { ...GOOD, status })).toEqual([
+      { code: 'registry', status: 'fail', container: 'web' },
       { code: 'digest_mismatch', status: 'fail', container: 'web' },
       { code: 'image_denied', status: 'fail', container: 'web' },
     ]);
@@ -137,13 +144,85 @@ describe('a posture profile', () => {
     const pinned = { mode: 'enforce', image: { digest: 'pinned' } };
     const judge = (digests: readonly string[], scope: readonly string[] = []): readonly object[] =>
       findings(pinned, { ...GOOD, status }, NOW, (digest) =>
-        digests.includes(digest) ? [{ digests, scope } as unknown as Evidence] : [],
+        digests.includes(digest)
+          ? [{ kind: 'vulnerabilities', writer: 'scanner', digests, scope } as unknown as Evidence]
+          : [],
       );
     expect(judge([DIGEST, OTHER])).toEqual([]);
     expect(judge([DIGEST])).toMatchObject([{ code: 'digest_mismatch' }]);
     expect(judge([DIGEST, OTHER], ['registry.test/other'])).toMatchObject([
       { code: 'digest_mismatch' },
     ]);
+  });
+
+  const FROM = { mode: 'enforce', image: { registries: ['registry.test/prod/**', 'nginx'] } };
+  it.each<[string, string, string, boolean]>([
+    ['the digest that it names', `prod/web@${DIGEST}`, `registry.test/x@${DIGEST}`, true],
+    [
+      'another digest of the repository',
+      `prod/web@${DIGEST}`,
+      `registry.test/prod/web@${OTHER}`,
+      true,
+    ],
+    ['a digest without a repository', `prod/web@${DIGEST}`, OTHER, true],
+    ['another image than it names', `prod/web@${DIGEST}`, `evil.test/x@${OTHER}`, false],
+    ['another image than its tag', 'prod/web:1', `evil.test/x@${OTHER}`, false],
+    ['its tag', 'prod/web:1', `registry.test/prod/web@${OTHER}`, true],
+    [
+      'its tag, with a scheme',
+      'prod/web:1',
+      `docker-pullable://registry.test/prod/web@${OTHER}`,
+      true,
+    ],
+  ])('looks at the repository of what runs: %s', (_, name, imageID, isAllowed) => {
+    const pod = { ...withContainer({ image: `registry.test/${name}` }), status: runs(imageID) };
+    expect(findings(FROM, pod).map(({ code }) => code)).toEqual(isAllowed ? [] : ['registry']);
+  });
+
+  it('takes a name without a host for the one of Docker Hub that runs', () => {
+    const pod = (imageID: string) => ({
+      ...withContainer({ image: 'nginx:1' }),
+      status: runs(imageID),
+    });
+    expect(findings(FROM, pod(`docker.io/library/nginx@${OTHER}`))).toEqual([]);
+    expect(findings(FROM, pod(`evil.test/library/nginx@${OTHER}`))).toHaveLength(1);
+  });
+
+  const INDEXED = `sha256:${'1'.repeat(64)}`;
+  const AMD = `sha256:${'2'.repeat(64)}`;
+  const ARM = `sha256:${'3'.repeat(64)}`;
+  /** Reports of two platforms of one index. */
+  const linked: EvidenceOf = (digest) =>
+    [
+      [INDEXED, AMD],
+      [INDEXED, ARM],
+    ]
+      .filter((digests) => digests.includes(digest))
+      .map(
+        (digests) =>
+          ({
+            kind: 'vulnerabilities',
+            writer: 'scanner',
+            scope: [],
+            digests,
+          }) as unknown as Evidence,
+      );
+  const THREE = [INDEXED, AMD, ARM];
+  it.each(
+    THREE.flatMap((denied) =>
+      THREE.flatMap((named) =>
+        [undefined, ...THREE].map((running) => [denied, named, running] as const),
+      ),
+    ),
+  )('denies all digests of one image: denied %s, named %s, runs %s', (denied, named, running) => {
+    const document = { mode: 'enforce', image: { deniedDigests: [denied] } };
+    const pod = {
+      ...withContainer({ image: `registry.test/prod/web@${named}` }),
+      ...(running !== undefined && { status: runs(`registry.test/prod/web@${running}`) }),
+    };
+    expect(findings(document, pod, NOW, linked)).toMatchObject([{ code: 'image_denied' }]);
+    const unlinked = findings(document, pod, NOW);
+    expect(unlinked).toHaveLength(named === denied || running === denied ? 1 : 0);
   });
 
   it('does not know the digest of an image by tag that was not pulled, and does after it was', () => {
@@ -180,6 +259,35 @@ describe('a posture profile', () => {
     const privileged = { ...proxy, securityContext: { privileged: true } };
     const open = { ...GOOD, spec: { ...GOOD.spec, initContainers: [privileged] } };
     expect(findings(ignored, open)).toEqual([{ code: 'pod_security', status: 'fail' }]);
+  });
+
+  const PROXY = 'mesh.test/istio/proxyv2';
+  it.each<[string, string, string | undefined, boolean]>([
+    ['not yet pulled', `${PROXY}:1`, undefined, true],
+    ['the same repository', `${PROXY}:1`, `${PROXY}@${OTHER}`, true],
+    ['another ignored repository', `${PROXY}:1`, `mesh.test/istio/pilot@${OTHER}`, true],
+    ['another repository', `${PROXY}:1`, `evil.test/x@${OTHER}`, false],
+    ['another repository than it pins', `${PROXY}@${DIGEST}`, `evil.test/x@${OTHER}`, false],
+    [
+      'the digest that it pins, under any name',
+      `${PROXY}@${DIGEST}`,
+      `evil.test/x@${DIGEST}`,
+      true,
+    ],
+    ['no repository', `${PROXY}:1`, OTHER, false],
+  ])('ignores a container by what it names and what runs: %s', (_, image, imageID, isIgnored) => {
+    const document = {
+      mode: 'enforce',
+      image: { digest: 'pinned', registries: ['registry.test/prod/**'] },
+      ignoreContainers: [{ name: 'istio-*', image: 'mesh.test/istio/*' }],
+    };
+    const containers = [CONTAINER, { name: 'istio-proxy', image }];
+    const pod = {
+      ...GOOD,
+      spec: { ...GOOD.spec, containers },
+      ...(imageID !== undefined && { status: runs(imageID, 'istio-proxy') }),
+    };
+    expect(findings(document, pod).length === 0).toBe(isIgnored);
   });
 
   it('applies an exception to its pods and images until its day', () => {

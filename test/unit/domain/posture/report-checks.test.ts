@@ -73,6 +73,7 @@ function verdict(rules: object, known: readonly Evidence[], { pod = POD, now = N
   return evaluate(
     compileProfile('gate', 1, spec),
     {
+      cluster: 'prod',
       name: 'shop/web-0',
       pod: new PodNode(pod, ''),
       trust: NOTHING_SIGNED,
@@ -250,6 +251,132 @@ describe('VEX', () => {
     ['authors that disagree', [vex('not_affected'), vex('affected')], ['vulnerability_denied']],
   ])('drops a vulnerability or not: %s', (_, statements, expected) => {
     expect(codes(DENY, [known, ...statements])).toEqual(expected);
+  });
+});
+
+const SCANNED_TWICE = scan([vulnerability()], {
+  writer: 'security',
+  reportedAt: NOW - 2 * HOUR,
+});
+
+/** Writers by their scope and place. */
+const WRITERS = {
+  security: { writer: 'security', scope: [] },
+  platform: { writer: 'platform', scope: [] },
+  team: { writer: 'ci://github/acme/shop', scope: ['registry.test/web'] },
+  neighbour: { writer: 'ci://github/acme/pay', scope: ['registry.test/pay'] },
+  ownWatch: { writer: 'watch:prod', scope: [] },
+  otherWatch: { writer: 'watch:dev', scope: [] },
+} as const;
+type Writer = keyof typeof WRITERS;
+const ALL_WRITERS = Object.keys(WRITERS) as readonly Writer[];
+
+describe('a clean report', () => {
+  const clean = (by: Writer, scanner = 'trivy') => scan([], { ...WRITERS[by], scanner });
+  const removing: readonly Writer[] = ['security', 'platform'];
+  it.each(ALL_WRITERS.flatMap((by) => ['trivy', 'grype'].map((scanner) => [by, scanner] as const)))(
+    'removes what another writer found only if its own writer may speak about all images: %s with %s',
+    (by, scanner) => {
+      const removes = removing.includes(by) && scanner === 'trivy';
+      expect(codes(DENY, [SCANNED_TWICE, clean(by, scanner)])).toEqual(
+        removes ? [] : ['vulnerability_denied'],
+      );
+    },
+  );
+
+  it.each(ALL_WRITERS)('removes what the same writer found: %s', (by) => {
+    const own = scan([vulnerability()], { ...WRITERS[by], reportedAt: NOW - 2 * HOUR });
+    const isHeard = by !== 'neighbour' && by !== 'otherWatch';
+    expect(codes(DENY, [own])).toEqual([
+      isHeard ? 'vulnerability_denied' : 'report_missing unknown',
+    ]);
+    expect(codes(DENY, [own, clean(by)])).toEqual(isHeard ? [] : ['report_missing unknown']);
+  });
+
+  it.each<[string, object, readonly Writer[]]>([
+    ['no one named', {}, ['security', 'platform', 'team', 'ownWatch']],
+    ['a writer', { writers: ['security'] }, ['security']],
+    ['pipelines', { writers: ['ci://github/acme/*'] }, ['team']],
+    ['the watch of the cluster', { writers: ['watch:prod'] }, ['ownWatch']],
+    ['the watch of another cluster', { writers: ['watch:dev'] }, []],
+    ['every writer', { writers: ['**'] }, ['security', 'platform', 'team', 'ownWatch']],
+    ['another scanner', { scanners: ['grype'] }, []],
+    ['the scanner', { scanners: ['trivy'] }, ['security', 'platform', 'team', 'ownWatch']],
+  ])('counts by the witnesses of the profile: %s', (_, witnesses, heard) => {
+    const answers = ALL_WRITERS.filter(
+      (by) => codes({ ...DENY, witnesses }, [clean(by)]).length === 0,
+    );
+    expect(answers).toEqual(heard);
+  });
+
+  it('removes only findings of its own team, also if the profile names the team', () => {
+    const witnesses = { writers: ['security', 'ci://github/acme/*'] };
+    const known = [SCANNED_TWICE, clean('team')];
+    expect(codes({ ...DENY, witnesses }, known)).toEqual(['vulnerability_denied']);
+    expect(codes({ ...DENY, witnesses: { writers: ['ci://**'] } }, known)).toEqual([]);
+  });
+});
+
+describe('the author of VEX', () => {
+  const statement = (by: Writer, scanner = 'Acme Product Security') =>
+    evidence(
+      'vex',
+      { findings: [{ ids: ['CVE-2026-1'], purls: [], state: 'not_affected' }] },
+      { ...WRITERS[by], scanner },
+    );
+  it.each<[string, object, readonly Writer[]]>([
+    ['by default', {}, ['security', 'platform']],
+    ['a writer', { writers: ['platform'] }, ['platform']],
+    ['pipelines', { writers: ['ci://**'] }, ['team']],
+    ['the watch of a cluster', { writers: ['watch:*'] }, ['ownWatch']],
+    ['the name in the document', { authors: ['Acme Product Security'] }, ['security', 'platform']],
+    ['another name', { authors: ['Initech'] }, []],
+    ['another name of a pipeline', { writers: ['**'], authors: ['Initech'] }, []],
+  ])('is one that the profile names: %s', (_, named, heard) => {
+    const rules = { ...DENY, witnesses: { vex: named } };
+    const answers = ALL_WRITERS.filter(
+      (by) => codes(rules, [SCANNED_TWICE, statement(by)]).length === 0,
+    );
+    expect(answers).toEqual(heard);
+  });
+});
+
+describe('an image that is not the one that the container names', () => {
+  const runs = (imageID: string, image = `registry.test/web@${INDEX}`) => ({
+    ...POD,
+    spec: { containers: [{ name: 'web', image }] },
+    status: { containerStatuses: [{ name: 'web', imageID }] },
+  });
+  const named = scan([]);
+  const evil = scan([vulnerability()], { digests: [AMD] });
+
+  it('needs a report of its own, and none of its vulnerabilities is denied', () => {
+    const pod = runs(`registry.test/web@${AMD}`);
+    expect(codes(DENY, [named], { pod })).toEqual(['report_missing unknown']);
+    expect(codes(DENY, [named, evil], { pod })).toEqual(['vulnerability_denied']);
+    const clean = scan([], { digests: [AMD] });
+    expect(codes(DENY, [named, clean], { pod })).toEqual([]);
+    expect(codes(DENY, [clean], { pod })).toEqual(['report_missing unknown']);
+  });
+
+  it('passes by no report of a writer for the repositories that the container only names', () => {
+    const scope = ['registry.test/web'];
+    const known = [scan([], { scope }), scan([], { scope, digests: [AMD] })];
+    expect(codes(DENY, known, { pod: runs(`registry.test/web@${AMD}`) })).toEqual([]);
+    const pod = runs(`evil.test/x@${AMD}`);
+    expect(codes(DENY, known, { pod })).toEqual(['report_missing unknown']);
+  });
+
+  it.each<[string, Partial<Evidence>, object, boolean]>([
+    ['a writer for all images', {}, {}, true],
+    ['a team', WRITERS.team, {}, false],
+    ['a team that the profile names', WRITERS.team, { writers: ['ci://**'] }, true],
+    ['a scanner that the profile does not name', {}, { scanners: ['grype'] }, false],
+  ])('is that image if a witness names both digests: %s', (_, by, witnesses, isLinked) => {
+    const rules = { image: { digest: 'pinned' }, witnesses };
+    const pod = runs(`registry.test/web@${AMD}`);
+    const link = scan([], { ...by, digests: [INDEX, AMD] });
+    expect(codes(rules, [link], { pod })).toEqual(isLinked ? [] : ['digest_mismatch']);
   });
 });
 
