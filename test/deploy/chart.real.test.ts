@@ -185,6 +185,11 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       /issuerRef\.name is empty/,
     ],
     [
+      'a watch of reports that every account may write',
+      { watch: { trivyReports: true } },
+      /evidenceWriters is empty/,
+    ],
+    [
       'a CSI provider without a cluster',
       { csiProvider: { enabled: true } },
       /csiProvider\.cluster is empty/,

@@ -122,6 +122,7 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       },
     },
     injector: INJECTOR,
+    watch: { trivyReports: true },
     evidenceWriters: ['system:serviceaccount:trivy-system:trivy-operator'],
     alerts: { secretName: 'alert-sources' },
     networkPolicy: {

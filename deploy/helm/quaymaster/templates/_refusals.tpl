@@ -13,6 +13,9 @@
 {{- if and (eq .Values.tls.source "cert-manager") (not .Values.tls.certManager.issuerRef.name) -}}
 {{- fail "\n\ntls.source is cert-manager, and tls.certManager.issuerRef.name is empty. Name the Issuer or ClusterIssuer that signs the broker's certificate.\n" -}}
 {{- end -}}
+{{- if and .Values.watch.trivyReports (not .Values.evidenceWriters) -}}
+{{- fail "\n\nwatch.trivyReports is true, and evidenceWriters is empty. Everyone who may write these reports could call an image clean: name the account of the Trivy Operator, such as system:serviceaccount:trivy-system:trivy-operator.\n" -}}
+{{- end -}}
 {{- with .Values.csiProvider -}}
 {{- if and .enabled (not .cluster) -}}
 {{- fail "\n\ncsiProvider.enabled is true, and csiProvider.cluster is empty. It is the name under which this cluster is registered at the broker.\n" -}}
