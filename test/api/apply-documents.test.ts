@@ -284,7 +284,10 @@ it('needs a recent login and an approval for a grant of admin, as a document alo
     const grants = [{ role: 'admin' }];
     await people.api.put('role-bindings/chiefs', { issuer: 'corp', subjects: ['alice'], grants });
     const token = await people.logIn({ stepUp: true });
-    await people.api.call('POST', '/api/v1/approvals:require', { token, body: { admin: true } });
+    await people.api.call('POST', '/api/v1/approvals:require', {
+      token,
+      body: { required: ['admin'] },
+    });
     const body = withTexts([
       { kind: 'operator', name: 'fresh', ifNoneMatch: '*', document: { grants } },
       created('after'),

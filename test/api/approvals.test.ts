@@ -39,13 +39,15 @@ describe('two people with the role admin', () => {
         body: { issuer: 'corp', subjects: ['carol'], grants },
         headers: { 'If-None-Match': '*' },
       });
-    expect((await post(':require', alice, { admin: true })).body).toEqual({ admin: true });
+    expect((await post(':require', alice, { required: ['admin'] })).body).toEqual({
+      required: ['admin'],
+    });
     const refused = await bind();
     expect([refused.status, refused.body.code]).toEqual([403, 'ERR_APPROVAL_REQUIRED']);
     const id = idIn(refused);
     const listed = await api.call('GET', '/api/v1/approvals', { token: bob });
     expect(listed.body).toMatchObject({
-      required: { admin: true },
+      required: ['admin'],
       items: [
         {
           id,
@@ -59,10 +61,17 @@ describe('two people with the role admin', () => {
     expect((await approve(id, bob)).status).toBe(200);
     expect((await bind()).status).toBe(201);
     expect((await approve(id, bob)).status).toBe(404);
-    const off = await post(':require', bob, { admin: false });
+    const off = await post(':require', bob, { required: [] });
     expect(off.status).toBe(403);
     expect((await approve(idIn(off), alice)).status).toBe(200);
-    expect((await post(':require', bob, { admin: false })).status).toBe(200);
+    expect((await post(':require', bob, { required: [] })).status).toBe(200);
+  });
+
+  it('cannot make a rule without the role admin, or for a right that does not exist', async () => {
+    for (const required of [['secret-reader'], ['admin', 'mount'], ['admin:unscoped']]) {
+      const { status, body } = await post(':require', api.admin, { required });
+      expect([status, body.code]).toEqual([400, 'ERR_BODY_INVALID']);
+    }
   });
 
   it('need a recent login to approve, and to request break-glass', async () => {

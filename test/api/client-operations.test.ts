@@ -376,7 +376,7 @@ describe('the client over TLS', () => {
     const none = { path: { id: 'apr_none' } };
     const reader = { role: 'secret-reader' as const, scope: ['app'], reason: 'INC-7' };
     await expectAll([
-      [ask(admin, 'requireApprovals', { body: { admin: false } }), 200],
+      [ask(admin, 'requireApprovals', { body: { required: [] } }), 200],
       [ask(admin, 'requestBreakGlass', { body: reader }), 201],
       [ask(admin, 'listApprovals'), 200],
       [ask(admin, 'readApproval', none), 'ERR_NOT_FOUND'],

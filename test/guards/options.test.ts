@@ -75,7 +75,7 @@ describe('a broker without options', () => {
 
   it('grants no admin while a rule in the store demands an approval', async () => {
     const { store, rows, clock } = api.broker.parts;
-    const rule = new Approvals(store, rows, clock).sealRule('root');
+    const rule = new Approvals(store, rows, clock).sealRule('root', ['admin']);
     await store.commit({ writes: [{ table: 'approvals', put: rule }] });
     const document = JSON.stringify({ grants: [{ role: 'admin' }] });
     const documents = [{ kind: 'operator', name: 'second', ifNoneMatch: '*', document }];

@@ -10,7 +10,7 @@ import {
 } from '../../broker/approvals/approvals.ts';
 import { text } from '../../broker/model/fields.ts';
 import { checkScope } from '../../broker/model/grant-schema.ts';
-import type { Approval } from '../../domain/identity/approval.ts';
+import { APPROVAL_SUBJECTS, type Approval } from '../../domain/identity/approval.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { ROLES } from '../../domain/identity/principal.ts';
 import { duration, identifier, remark } from '../request/fields.ts';
@@ -31,7 +31,15 @@ const wish = z
       .default(3_600),
   })
   .superRefine(checkScope);
-const rule = z.strictObject({ admin: z.boolean() });
+const rule = z.strictObject({
+  required: z
+    .array(z.enum(APPROVAL_SUBJECTS))
+    .max(APPROVAL_SUBJECTS.length)
+    .refine(
+      (subjects) => subjects.length === 0 || subjects.includes('admin'),
+      'must include admin: an admin could otherwise make a second one that approves its requests',
+    ),
+});
 const decision = z.strictObject({ reason: remark.min(1).optional() });
 
 export const requestBreakGlass: RouteOf<'requestBreakGlass'> = {
@@ -50,10 +58,10 @@ export const listApprovals: RouteOf<'listApprovals'> = {
   read:
     () =>
     async ({ parts, call, caller }) => {
-      const { items, isRequired } = await list(parts, call, caller);
+      const { items, required } = await list(parts, call, caller);
       return {
         status: 200,
-        body: { items: items.map(approvalJson), required: { admin: isRequired } },
+        body: { items: items.map(approvalJson), required },
       };
     },
 };
@@ -105,11 +113,11 @@ export const withdrawRequest: RouteOf<'withdrawRequest'> = {
 export const requireApprovals: RouteOf<'requireApprovals'> = {
   body: BODY,
   read: ({ body }) => {
-    const { admin } = parseInput(rule, body?.value);
-    return async ({ parts, call, caller }) => {
-      await require(parts, call, caller, admin);
-      return { status: 200, body: { admin } };
-    };
+    const { required } = parseInput(rule, body?.value);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: { required: await require(parts, call, caller, required) },
+    });
   },
 };
 

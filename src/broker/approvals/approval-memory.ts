@@ -1,8 +1,9 @@
 import {
   APPROVAL_RULE,
-  type AdminGrant,
+  type ApprovalSubject,
   type Approval,
   type Elevation,
+  type RightsGrant,
 } from '../../domain/identity/approval.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -18,7 +19,7 @@ type Row = Tables['approvals'];
 
 /** Content of a row's `body`. */
 type Body =
-  | { readonly tokenId: string; readonly change: AdminGrant }
+  | { readonly tokenId: string; readonly change: RightsGrant }
   | { readonly tokenId: string; readonly elevation: Elevation };
 
 /** Requests of admins, and their approvals. */
@@ -26,6 +27,13 @@ export interface Approving {
   readonly approvals: Approvals;
 }
 
+/** The rule in force, and the content of its row. */
+export interface ApprovalRule {
+  readonly required: readonly ApprovalSubject[];
+  readonly body: string | undefined;
+}
+
+const NO_RULE: ApprovalRule = { required: [], body: undefined };
 const NOT_ELEVATED: readonly Elevated[] = [];
 
 /** All approvals, in memory. A change of kind `approval` makes it read one again. Their number is bounded. */
@@ -34,7 +42,7 @@ export class Approvals implements Elevations {
   readonly #rows: KeyringRowMacs;
   readonly #clock: Clock;
   readonly #byId = new Map<string, Approval>();
-  #isRequired = false;
+  #rule = NO_RULE;
 
   constructor(store: Store, rows: KeyringRowMacs, clock: Clock) {
     this.#store = store;
@@ -54,13 +62,13 @@ export class Approvals implements Elevations {
   async refresh(id: string): Promise<void> {
     const row = await this.#store.get('approvals', { id });
     if (row !== undefined) this.#keep(row);
-    else if (id === APPROVAL_RULE) this.#isRequired = false;
+    else if (id === APPROVAL_RULE) this.#rule = NO_RULE;
     else this.#byId.delete(id);
   }
 
-  /** True if grants of admin need an approval. */
-  get isRequired(): boolean {
-    return this.#isRequired;
+  /** The grants that need an approval. */
+  get rule(): ApprovalRule {
+    return this.#rule;
   }
 
   /** Lists approvals, oldest first, including expired ones. */
@@ -100,14 +108,14 @@ export class Approvals implements Elevations {
     });
   }
 
-  /** The row that makes grants of admin need an approval. */
-  sealRule(requester: string): Row {
+  /** The row that makes grants need an approval. */
+  sealRule(requester: string, required: readonly ApprovalSubject[]): Row {
     return this.#sealed({
       id: APPROVAL_RULE,
       kind: 'rule',
       state: 'approved',
       requester,
-      body: '{}',
+      body: JSON.stringify({ required }),
       approved_by: null,
       created_at: this.#clock.now(),
       ends_at: null,
@@ -122,7 +130,7 @@ export class Approvals implements Elevations {
     const { mac, ...fields } = row;
     this.#rows.verify('approvals', fields, mac);
     if (row.id === APPROVAL_RULE) {
-      this.#isRequired = true;
+      this.#rule = { required: requiredIn(row.body), body: row.body };
       return;
     }
     const { tokenId, ...what } = JSON.parse(row.body) as Body;
@@ -138,6 +146,14 @@ export class Approvals implements Elevations {
       endsAt: row.ends_at,
     });
   }
+}
+
+/** A rule of an earlier release names nothing: it was for the role admin. */
+function requiredIn(body: string): readonly ApprovalSubject[] {
+  const { required = ['admin'] } = JSON.parse(body) as {
+    readonly required?: readonly ApprovalSubject[];
+  };
+  return required;
 }
 
 /** Keeps them current. */

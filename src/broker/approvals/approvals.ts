@@ -1,18 +1,20 @@
 import {
   APPROVAL_RULE,
   approvalFence,
+  coversRule,
   type Approval,
+  type ApprovalSubject,
   type Elevation,
 } from '../../domain/identity/approval.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { holdsEverywhere, narrowGrants } from '../../domain/identity/principal.ts';
-import { grantsAdmin } from '../recording/admin-grant.ts';
+import { grantsAdmin } from '../recording/granting.ts';
 import type { Call } from '../access/call.ts';
 import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireOwnAdmin } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { isConsent } from '../recording/consent.ts';
+import { isConsent, type Granting } from '../recording/consent.ts';
 import { consentTo, factsOf, newRequest, removalOf } from './consent.ts';
 import type { Approving } from './approval-memory.ts';
 
@@ -48,11 +50,11 @@ export function listApprovals(
   parts: Parts,
   call: Call,
   live: LiveOperator,
-): Promise<{ readonly items: readonly Approval[]; readonly isRequired: boolean }> {
+): Promise<{ readonly items: readonly Approval[]; readonly required: readonly ApprovalSubject[] }> {
   const described = { action: 'approval.list' } as const;
   return recordOperation({ parts, call, caller: live }, described, (now) => {
     const items = parts.approvals.inForce().filter((each) => maySee(now, each));
-    return { items, isRequired: parts.approvals.isRequired };
+    return { items, required: parts.approvals.rule.required };
   });
 }
 
@@ -166,46 +168,57 @@ async function remove(
 }
 
 /**
- * Makes grants of admin need an approval, or ends that. Ending it needs an approval itself.
+ * Says which grants need an approval. A rule that demands less than the one in force needs an approval itself. Every rule includes the role admin:
+ * an admin could otherwise make a second one that approves its requests.
  * @throws ERR_DENIED, ERR_APPROVAL_REQUIRED, ERR_CONFLICT if no other admin could approve
  */
 export async function requireApprovals(
   parts: Parts,
   call: Call,
   live: LiveOperator,
-  isWanted: boolean,
-): Promise<void> {
-  const described = { action: 'approval.require', cause: isWanted ? 'on' : 'off' } as const;
-  await commitAs(parts, live, (decidedAt, now): Attempt<undefined> => {
+  wanted: readonly ApprovalSubject[],
+): Promise<readonly ApprovalSubject[]> {
+  const required = [...new Set(wanted)].sort();
+  const described = { action: 'approval.require', query: required.join(',') || 'off' } as const;
+  return commitAs(parts, live, (decidedAt, now): Attempt<readonly ApprovalSubject[]> => {
     requireOwnAdmin(now);
-    const isChange = parts.approvals.isRequired !== isWanted;
-    if (isWanted && isChange) requireSecondAdmin(parts);
-    const body = { admin: isWanted };
-    const off = { kind: 'approvals', name: 'admin', body, replaces: 'on' } as const;
-    const consent = consentTo(
-      parts,
-      { call, live: now, decidedAt },
-      isChange && !isWanted ? off : undefined,
-    );
+    const { rule } = parts.approvals;
+    const isChange = rule.required.join() !== required.join();
+    if (required.length > 0 && isChange) requireSecondAdmin(parts);
+    const less: Granting = {
+      kind: 'approvals',
+      name: 'required',
+      body: { required },
+      replaces: rule.required.join(),
+      gives: ['admin'],
+    };
+    const isLess = !coversRule(required, rule.required);
+    const acting = { call, live: now, decidedAt };
+    const consent = consentTo(parts, acting, isLess ? less : undefined);
     if (!isConsent(consent)) return consent;
     const key = { id: APPROVAL_RULE };
-    const rule = isWanted
-      ? ({ table: 'approvals', put: parts.approvals.sealRule(now.operator.name) } as const)
-      : ({ table: 'approvals', remove: key } as const);
-    const expected = isWanted
-      ? ({ table: 'approvals', key, absent: true } as const)
-      : ({ table: 'approvals', key, match: key } as const);
+    const written =
+      required.length > 0
+        ? ({
+            table: 'approvals',
+            put: parts.approvals.sealRule(now.operator.name, required),
+          } as const)
+        : ({ table: 'approvals', remove: key } as const);
+    const expected =
+      rule.body === undefined
+        ? ({ table: 'approvals', key, absent: true } as const)
+        : ({ table: 'approvals', key, match: { body: rule.body } } as const);
     return {
       plan: {
         decidedAt,
         reads: [...now.fences, ...consent.reads, ...ADMINS],
         notAfter: consent.notAfter,
         expect: isChange ? [expected, ...consent.expect] : [],
-        writes: isChange ? [rule, ...consent.writes] : [],
+        writes: isChange ? [written, ...consent.writes] : [],
         invalidates: isChange ? [approvalFence(APPROVAL_RULE), ...consent.invalidates] : [],
         entries: [...consent.entries, entryOf(parts, call, now, { ...described, outcome: 'ok' })],
       },
-      settle: () => undefined,
+      settle: () => required,
     };
   }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
 }

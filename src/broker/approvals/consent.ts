@@ -18,13 +18,13 @@ const COUNTED = 'approvals:count';
 
 type ConsentParts = Pick<Recording, 'clock' | 'digest'> & Approving;
 
-/** The consents of admins to grants of admin. */
+/** The consents of admins to grants of rights. */
 export function adminConsents(parts: ConsentParts): Consents {
   return { to: (acting, granting) => consentTo(parts, acting, granting) };
 }
 
 /**
- * Decides on a grant of admin. If it needs an approval and has none, the result is an attempt that records the request and then fails. The
+ * Decides on a grant of rights. If it needs an approval and has none, the result is an attempt that records the request and then fails. The
  * requester repeats the same request after the approval, and the approval is used up in the same commit. An approval that was withdrawn, denied or
  * used in between fails the plan, and one that expired makes it stale.
  * @throws ERR_APPROVAL_REQUIRED if the request is already pending, ERR_CONFLICT if too many are
@@ -40,7 +40,8 @@ export function consentTo(
   if (granting === undefined) return { ...none, reads: [] };
   // Switching the rule on invalidates this key, so that no grant that was decided without it commits after it.
   const reads = [approvalFence(APPROVAL_RULE)];
-  if (!parts.approvals.isRequired) return { ...none, reads };
+  const { required } = parts.approvals.rule;
+  if (!granting.gives.some((subject) => required.includes(subject))) return { ...none, reads };
   const { kind, name, body, replaces } = granting;
   const digest = sha256Hex(JSON.stringify([kind, name, replaces, body]));
   const change = { kind, name, digest, body };

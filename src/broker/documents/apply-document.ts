@@ -17,7 +17,7 @@ import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { denied } from '../access/judge.ts';
 import { requireStepUp } from '../access/step-up.ts';
 import { authorizeDecoy, authorizeDocument, mayCreatePolicy } from './authority.ts';
-import { adminGrant } from '../recording/admin-grant.ts';
+import { grantingOf } from '../recording/granting.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
@@ -79,7 +79,7 @@ export async function applyDocument(
     checkAdminRemains(parts, current, document);
     await checkReferences(parts, document, current, editor);
     const acting = { call, live: editor, decidedAt };
-    const consent = parts.consents.to(acting, isDryRun ? undefined : adminGrant(current, document));
+    const consent = parts.consents.to(acting, isDryRun ? undefined : grantingOf(current, document));
     if (!isConsent(consent)) return consent;
     const isKept = isDryRun || document === current;
     const schedule = await scheduleChange(parts, current, document);

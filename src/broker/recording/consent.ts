@@ -1,4 +1,9 @@
-import { APPROVAL_RULE, approvalFence, type AdminGrant } from '../../domain/identity/approval.ts';
+import {
+  APPROVAL_RULE,
+  approvalFence,
+  type ApprovalSubject,
+  type RightsGrant,
+} from '../../domain/identity/approval.ts';
 import type { Plan } from '../../ports/store.ts';
 import type { Call } from '../access/call.ts';
 import type { Attempt } from './record.ts';
@@ -12,14 +17,16 @@ export type Consent = Required<
 };
 
 /**
- * A grant of admin before it has a digest. `replaces` identifies the object of the change, such as the uid and version of a
+ * A grant of rights before it has a digest. `replaces` identifies the object of the change, such as the uid and version of a
  * document.
  */
 export interface Granting {
-  readonly kind: AdminGrant['kind'];
+  readonly kind: RightsGrant['kind'];
   readonly name: string;
   readonly body: unknown;
   readonly replaces: string;
+  /** The rights that the change gives. It needs an approval if one of them does. */
+  readonly gives: readonly ApprovalSubject[];
 }
 
 /** The operator that makes the change. */
@@ -29,10 +36,10 @@ export interface Consented {
   readonly decidedAt: number;
 }
 
-/** Decides whether a grant of admin has the consent that it needs. */
+/** Decides whether a grant of rights has the consent that it needs. */
 export interface Consents {
   /**
-   * @param granting undefined for a change that grants no admin
+   * @param granting undefined for a change that gives no rights
    * @returns the additions to the plan of the change, or an attempt that records what is missing and then fails
    * @throws ERR_APPROVAL_REQUIRED, ERR_CONFLICT
    */
@@ -43,7 +50,7 @@ export interface Consenting {
   readonly consents: Consents;
 }
 
-/** The consents of a broker without approvals. A grant of admin fails at its commit if a rule in the store demands an approval. */
+/** The consents of a broker without approvals. A grant of rights fails at its commit if a rule in the store demands approvals. */
 export const WITHOUT_APPROVALS: Consents = {
   to({ live }, granting) {
     const none = { writes: [], invalidates: [], entries: [], notAfter: live.operator.endsAt };

@@ -1,3 +1,4 @@
+import { grantSubjects } from '../../domain/identity/approval.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { narrowGrants, type Grant, type Operator } from '../../domain/identity/principal.ts';
 import { randomId } from '../../crypto/random/random.ts';
@@ -56,7 +57,7 @@ export async function createOperatorToken(
       };
       checkTokenBounds(admin.operator, operator.spec.grants, stored);
       const acting = { call, live: admin, decidedAt };
-      const consent = parts.consents.to(acting, adminToken(admin, operator, request.body));
+      const consent = parts.consents.to(acting, tokenGrant(admin, operator, request.body));
       if (!isConsent(consent)) return consent;
       const token = newToken('qmo');
       const { id: tokenId, endsAt } = stored;
@@ -79,21 +80,20 @@ export async function createOperatorToken(
 }
 
 /**
- * A token that carries admin is a grant of admin to another operator. For the minter's own operator it is bounded by the minting token, and
- * has the same name in every approval.
+ * A token is a grant of its rights, because the minter has its text. For the minter's own operator it is bounded by the minting token, and has
+ * the same name in every approval.
  */
-function adminToken(
+function tokenGrant(
   minter: LiveOperator,
   operator: StoredDocument<'operator'>,
   body: unknown,
 ): Granting | undefined {
+  if (operator.name === minter.operator.name) return undefined;
   const { grants } = parseOperatorToken(body).spec;
   const held = operator.spec.grants;
-  const carried = grants === undefined ? held : narrowGrants(held, grants);
-  const isGrant = carried.some(({ role }) => role === 'admin');
-  if (!isGrant || operator.name === minter.operator.name) return undefined;
+  const gives = grantSubjects(grants === undefined ? held : narrowGrants(held, grants));
   const replaces = `${operator.uid}/${operator.version}`;
-  return { kind: 'operator-token', name: operator.name, body, replaces };
+  return { kind: 'operator-token', name: operator.name, body, replaces, gives };
 }
 
 export interface ListedToken {

@@ -63,12 +63,15 @@ export const APPROVALS: CommandTable = {
     }),
     {
       command: 'approval require',
-      summary: 'make grants of the role admin need an approval, or end that',
+      summary: 'say which grants need the approval of another admin',
       details:
-        'Switching it on needs a second admin. Switching it off needs an approval itself: repeat the command after it.',
-      arguments: [['<state>', 'on or off', { choices: ['on', 'off'] }]],
+        'The words replace the ones in force; `admin` is always one of them. `on` is admin alone, `off` is none. The first rule needs a second admin. Demanding less needs an approval itself: repeat the command after it.',
+      arguments: [['<grant...>', 'roles, a role as ROLE:unscoped, cluster, on or off']],
       options: [YES],
-      examples: ['quaymaster approval require on'],
+      examples: [
+        'quaymaster approval require on',
+        'quaymaster approval require admin secret-reader secret-editor:unscoped cluster',
+      ],
       load: async () => (await load()).runRequire,
     },
     {

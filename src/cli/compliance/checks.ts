@@ -171,11 +171,10 @@ interface TokenHolder {
 async function liveTokens(broker: Broker, now: number): Promise<readonly TokenHolder[]> {
   const operators = await allPages(broker, 'listOperators', { query: { limit: 1000 } });
   const holders = await Promise.all(
-    operators.map(async ({ name, document }) => {
+    operators.map(async ({ name }) => {
       const { items } = (await callWith(broker, 'listOperatorTokens', { path: { name } })).body;
       const live = items.filter(({ endsAt }) => Date.parse(endsAt) > now);
-      // A token may have fewer rights than its operator.
-      const grants = live.flatMap((token) => token.grants ?? document.grants);
+      const grants = live.flatMap(({ carries }) => carries);
       return {
         name,
         isLive: live.length > 0,
@@ -331,9 +330,9 @@ export const CHECKS = {
   two_persons: async ({ broker }) => {
     const { required } = (await broker.call('listApprovals')).body;
     return result('quaymaster approval ls', {
-      state: required.admin ? 'pass' : 'fail',
-      text: required.admin
-        ? 'a grant of admin needs another admin'
+      state: required.includes('admin') ? 'pass' : 'fail',
+      text: required.includes('admin')
+        ? `another admin must approve grants of ${required.join(', ')}`
         : 'one admin alone may grant admin: quaymaster approval require on',
     });
   },

@@ -45,14 +45,23 @@ export async function runApprove(
 
 export async function runRequire(
   context: CliContext,
-  { args: [state], options: { yes } }: Call<{ readonly yes?: boolean }>,
+  { args, options: { yes } }: Call<{ readonly yes?: boolean }>,
 ): Promise<void> {
-  const admin = state === 'on';
-  const what = admin ? 'Make grants of admin need an approval' : 'End the need for approvals';
+  const required =
+    args.join() === 'off' ? [] : args.map((word) => (word === 'on' ? 'admin' : word));
+  const grants = required.join(', ');
+  const what =
+    required.length === 0
+      ? 'End the need for approvals'
+      : `Make an approval necessary for ${grants}`;
   await confirm(context, (url) => `${what} at ${url}`, yes);
-  const { body } = await (await context.broker()).call('requireApprovals', { body: { admin } });
-  const text = admin ? 'grants of admin need an approval now' : 'grants of admin need no approval';
-  await context.output.show(body, () => text);
+  const rule = { required } as components['schemas']['ApprovalRule'];
+  const { body } = await (await context.broker()).call('requireApprovals', { body: rule });
+  await context.output.show(body, () =>
+    required.length === 0
+      ? 'no grant needs an approval'
+      : `these grants need an approval: ${grants}`,
+  );
 }
 
 interface Wish {

@@ -587,12 +587,16 @@ export interface components {
             readonly reason?: components["schemas"]["Reason"];
         };
         readonly ApprovalRule: {
-            /** @description Whether grants of the role admin need an approval */
-            readonly admin: boolean;
+            readonly required: components["schemas"]["ApprovalSubjects"];
         };
+        /**
+         * @description The grants that need an approval: a role, a role without a scope (`secret-editor:unscoped`), or the registration of a cluster. Empty:
+         *     none. Otherwise `admin` is one of them.
+         */
+        readonly ApprovalSubjects: readonly ("admin" | "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "evidence-writer" | "auditor" | "policy-editor:unscoped" | "secret-editor:unscoped" | "secret-reader:unscoped" | "rotator:unscoped" | "responder:unscoped" | "evidence-writer:unscoped" | "auditor:unscoped" | "cluster")[];
         readonly ApprovalList: {
             readonly items: readonly components["schemas"]["Approval"][];
-            readonly required: components["schemas"]["ApprovalRule"];
+            readonly required: components["schemas"]["ApprovalSubjects"];
         };
         /** @description Has either `change` or `elevation`. */
         readonly Approval: {
@@ -602,7 +606,7 @@ export interface components {
             readonly requester: string;
             readonly change?: {
                 /** @enum {unknown} */
-                readonly kind: "operator" | "role-binding" | "operator-token" | "approvals";
+                readonly kind: "operator" | "role-binding" | "operator-token" | "cluster" | "approvals";
                 readonly name: string;
                 /** @description The request as it was sent */
                 readonly body: unknown;

@@ -159,7 +159,7 @@ describe.each([
     const provider = broker.parts.connections.provider(mount!);
     const context = { requestId: 'req_1', signal: new AbortController().signal };
     expect((await provider.read('app/db', undefined, context)).data).toEqual({ v: 'two' });
-    expect(broker.parts.approvals.isRequired).toBe(rule === 1);
+    expect(broker.parts.approvals.rule.required).toEqual(rule === 1 ? ['admin'] : []);
     await broker.close('test');
     expect(await own.unreadyAtStart()).toEqual([]);
   });
@@ -172,7 +172,7 @@ describe('a store of the release before attestations', () => {
     expect(digests()).toEqual(expect.arrayContaining(['approvals 1', 'attestations 0']));
     const broker = await own.open();
     const { store, attestations, approvals } = broker.parts;
-    expect(approvals.isRequired).toBe(true);
+    expect(approvals.rule.required).toEqual(['admin']);
     const digest = `sha256:${'a'.repeat(64)}`;
     const body = Buffer.from(JSON.stringify(new ImageSigner().bundle(digest)));
     const made = { digest, id: attestationId(digest, body), body, createdAt: 1, createdBy: 'ci' };
@@ -221,7 +221,9 @@ describe('the rule that grants of admin need an approval', () => {
     own = await AttackedInstallation.from('before-approvals');
     const broker = await own.open();
     const { store, approvals } = broker.parts;
-    await store.commit({ writes: [{ table: 'approvals', put: approvals.sealRule('alice') }] });
+    await store.commit({
+      writes: [{ table: 'approvals', put: approvals.sealRule('alice', ['admin']) }],
+    });
     await broker.close('test');
     own.sql((database) => {
       database.exec('DELETE FROM approvals');

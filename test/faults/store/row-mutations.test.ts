@@ -67,7 +67,7 @@ async function addRows(): Promise<void> {
       { table: 'sessions', put: parts.sessions.seal(SESSION, parts.sessions.hash(TOKEN)) },
       { table: 'quarantines', put: parts.quarantines.seal(QUARANTINE) },
       { table: 'approvals', put: parts.approvals.seal(APPROVAL) },
-      { table: 'approvals', put: parts.approvals.sealRule('test') },
+      { table: 'approvals', put: parts.approvals.sealRule('test', ['admin']) },
       ...['a', 'b'].map((letter) => ({
         table: 'attestations' as const,
         put: parts.attestations.seal(attestationOf(`sha256:${letter.repeat(64)}`)),

@@ -14,8 +14,8 @@ import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import { refreshCaller } from '../../../../src/broker/access/authenticate.ts';
 import { createOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
-import type { Elevation } from '../../../../src/domain/identity/approval.ts';
-import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
+import type { ApprovalSubject, Elevation } from '../../../../src/domain/identity/approval.ts';
+import { cluster, codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { records } from '../../../kit/store/hooked-store.ts';
 import { countRows } from '../../../kit/store/table-rows.ts';
 
@@ -44,8 +44,11 @@ const put = (name: string, body: object = ADMIN, by = root, isDryRun = false) =>
   });
 const mint = (operator: string, by = root, body: object = {}) =>
   createOperatorToken(broker.parts, broker.call(), by, { operator, body });
-const require = (isOn: boolean, by = root) =>
-  requireApprovals(broker.parts, broker.call(), by, isOn);
+const require = (wanted: boolean | readonly ApprovalSubject[], by = root) => {
+  const required = typeof wanted === 'boolean' ? (wanted ? (['admin'] as const) : []) : wanted;
+  return requireApprovals(broker.parts, broker.call(), by, required);
+};
+const required = () => broker.parts.approvals.rule.required;
 const decide =
   (what: typeof approve | typeof deny | typeof withdraw) =>
   (id: string, by = ann) =>
@@ -73,7 +76,7 @@ describe('grants of admin', () => {
     await broker.remove(root, 'operator', 'bob');
     await broker.remove(root, 'operator', 'ann');
     expect(await codeOf(require(true))).toBe('ERR_CONFLICT');
-    expect(broker.parts.approvals.isRequired).toBe(false);
+    expect(required()).toEqual([]);
   });
 
   describe('that need an approval', () => {
@@ -199,11 +202,78 @@ describe('grants of admin', () => {
 
     it('stop needing an approval only with an approval', async () => {
       expect(await codeOf(require(false))).toBe('ERR_APPROVAL_REQUIRED');
-      expect(broker.parts.approvals.isRequired).toBe(true);
+      expect(required()).toEqual(['admin']);
       await approving(only());
       await require(false);
-      expect(broker.parts.approvals.isRequired).toBe(false);
+      expect(required()).toEqual([]);
       expect(await codeOf(put('bob'))).toBe('no error');
+    });
+
+    it('need one for more roles and for clusters if the rule names them', async () => {
+      await require(['admin', 'secret-reader', 'secret-editor:unscoped', 'cluster']);
+      const change = (name: string, ...grants: readonly object[]) => {
+        const { uid, version } = broker.parts.catalog.find('operator', name)!;
+        return applyDocument(broker.parts, broker.call(), root, {
+          kind: 'operator',
+          name,
+          body: { grants },
+          precondition: { ifMatch: `"${uid}.${version}"` },
+        });
+      };
+      const register = (more: object) => broker.put(root, 'cluster', 'c1', cluster(more));
+      const REQUIRED = 'ERR_APPROVAL_REQUIRED';
+      await broker.operator('lone', [{ role: 'admin' }]);
+      for (const [work, code] of [
+        [() => change('lone', { role: 'admin' }, { role: 'secret-reader' }), REQUIRED],
+        [
+          () => change('lone', { role: 'admin' }, { role: 'secret-reader', scope: ['a'] }),
+          REQUIRED,
+        ],
+        [() => change('lone', { role: 'admin' }, { role: 'secret-editor' }), REQUIRED],
+        [
+          () => change('lone', { role: 'admin' }, { role: 'secret-editor', scope: ['a'] }),
+          'no error',
+        ],
+        [() => change('lone', { role: 'admin' }, { role: 'auditor' }), 'no error'],
+        [() => put('reader', { grants: [{ role: 'secret-reader' }] }), REQUIRED],
+        [() => register({ issuer: 'https://evil.test' }), REQUIRED],
+        [() => register({ maxTokenLifetime: '1h' }), 'no error'],
+        [() => broker.put(root, 'cluster', 'c2', cluster()), REQUIRED],
+      ] as const) {
+        expect(await codeOf(work())).toBe(code);
+      }
+      await broker.operator('reads', [{ role: 'secret-reader' }]);
+      expect(await codeOf(mint('reads'))).toBe(REQUIRED);
+      expect(await codeOf(mint('reads', root, { grants: [] }))).toBe('no error');
+    });
+
+    it('keep their approval for a scope that grows', async () => {
+      await require(['admin', 'secret-reader']);
+      await broker.operator('reads', [{ role: 'secret-reader', scope: ['a', 'b'] }]);
+      const scoped = (...scope: readonly string[]) =>
+        codeOf(
+          broker.put(root, 'operator', 'reads', { grants: [{ role: 'secret-reader', scope }] }),
+        );
+      expect(await scoped('a', 'c')).toBe('ERR_APPROVAL_REQUIRED');
+      expect(await scoped('a/x')).toBe('no error');
+      expect(await scoped('a')).toBe('ERR_APPROVAL_REQUIRED');
+    });
+
+    it('demand more at once, and less only with an approval', async () => {
+      await require(['admin', 'cluster', 'secret-editor']);
+      expect(await codeOf(require(['admin', 'cluster', 'secret-editor', 'auditor']))).toBe(
+        'no error',
+      );
+      for (const less of [[], ['admin'], ['admin', 'auditor', 'cluster', 'secret-editor:unscoped']])
+        expect(await codeOf(require(less as ApprovalSubject[]))).toBe('ERR_APPROVAL_REQUIRED');
+      expect(required()).toEqual(['admin', 'auditor', 'cluster', 'secret-editor']);
+      const wish = broker.parts.approvals
+        .inForce()
+        .find(({ what }) => JSON.stringify(what).includes('"required":[]'));
+      expect(wish!.what).toMatchObject({ change: { kind: 'approvals', name: 'required' } });
+      await approving(wish!.id);
+      expect(await codeOf(require([]))).toBe('no error');
+      expect(required()).toEqual([]);
     });
 
     it('are bounded for each requester', async () => {
@@ -230,7 +300,7 @@ describe('grants of admin', () => {
       await codeOf(put('bob'));
       const id = only();
       broker = await broker.reopen();
-      expect(broker.parts.approvals.isRequired).toBe(true);
+      expect(required()).toEqual(['admin']);
       expect(only()).toBe(id);
     });
   });

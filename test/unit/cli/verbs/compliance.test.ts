@@ -52,7 +52,7 @@ const SOUND: Answers = {
     items: [{ name: 'admins', document: { amr: ['hwk'], grants: [{ role: 'admin' }] } }],
   }),
   listOperators: () => ({ items: [] }),
-  listApprovals: () => ({ items: [], required: { admin: true } }),
+  listApprovals: () => ({ items: [], required: ['admin'] }),
   listPolicies: () => ({
     items: [{ name: 'shop', updatedAt: '2026-01-01T00:00:00.000Z', document: POLICY }],
   }),
@@ -153,15 +153,13 @@ describe('a compliance report', () => {
         listOperators: () => ({
           items: [{ name: 'x', document: { grants: [{ role: 'admin' }] } }],
         }),
-        listOperatorTokens: () => ({ items: [{ endsAt: '2026-07-01T00:00:00.000Z' }] }),
+        listOperatorTokens: () => ({
+          items: [{ endsAt: '2026-07-01T00:00:00.000Z', carries: [{ role: 'admin' }] }],
+        }),
       },
       ['8.4.2'],
     ],
-    [
-      'one admin alone',
-      { listApprovals: () => ({ items: [], required: { admin: false } }) },
-      ['CC6.2'],
-    ],
+    ['one admin alone', { listApprovals: () => ({ items: [], required: [] }) }, ['CC6.2']],
     [
       'damage in the log',
       { readStatus: () => brokerStatus({ ...LOG, damagedEntries: 2 }) },
@@ -217,9 +215,9 @@ describe('a compliance report', () => {
   it('counts the logins of people, and leaves live tokens of machines to the auditor', async () => {
     const operator = (name: string, role: string) => ({ name, document: { grants: [{ role }] } });
     const tokens: Readonly<Record<string, readonly object[]>> = {
-      ci: [{ endsAt: '2026-07-01T00:00:00.000Z' }],
-      expired: [{ endsAt: '2026-05-31T00:00:00.000Z' }],
-      narrowed: [{ endsAt: '2026-07-01T00:00:00.000Z', grants: [{ role: 'auditor' }] }],
+      ci: [{ endsAt: '2026-07-01T00:00:00.000Z', carries: [{ role: 'evidence-writer' }] }],
+      expired: [{ endsAt: '2026-05-31T00:00:00.000Z', carries: [{ role: 'admin' }] }],
+      narrowed: [{ endsAt: '2026-07-01T00:00:00.000Z', carries: [{ role: 'auditor' }] }],
     };
     const items = [
       operator('ci', 'evidence-writer'),
