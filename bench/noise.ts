@@ -9,7 +9,7 @@ export interface Noise {
   readonly foreign: number;
 }
 
-/** Beyond these the ratios of a run may be wrong: its peers share the two cores unequally with the rest of the machine. */
+/** Limits of a quiet machine. Beyond them the ratios may be wrong, because others take more from one peer than from the other. */
 const MOST: Noise = { steal: 0.03, foreign: 0.15 };
 const TICKS_PER_SECOND = 100;
 
