@@ -6,6 +6,7 @@ import type { MachineFacts } from '../routes/probes.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { ACCESS, isProbe, type Operation, type OperationId } from '../contract/access.ts';
 import { refuse } from '../answer/answers.ts';
+import { canonicalTarget } from '../request/canonical-target.ts';
 import { checkRequest } from '../request/check-request.ts';
 import type { LimitsConfig } from '../config.ts';
 import type { Drain } from './drain.ts';
@@ -91,6 +92,7 @@ function withHotRead(
 ): RequestListener {
   const reading = known.find(({ operation }) => operation === ACCESS.get('readSecret'));
   return (request, response) => {
+    if (request.url?.includes('%') === true) request.url = canonicalTarget(request.url);
     const { method, url = '' } = request;
     if (reading !== undefined && method === 'GET' && url.startsWith(SECRETS)) {
       const exchange = new Exchange(surroundings, request, response, reading.tally);
