@@ -231,4 +231,97 @@ describe('an event of the audit log', () => {
     const { body } = await deliver('audit', { ...started, stage: 'ResponseComplete' });
     expect(body).toEqual({ accepted: 0, repeated: 1 });
   });
+
+  const list = (items: readonly object[]): object => {
+    return { kind: 'EventList', apiVersion: 'audit.k8s.io/v1', items };
+  };
+
+  it('counts beside arguments of a command that are larger than other bodies may be', async () => {
+    const { token } = await holder('db-2');
+    const requestURI = `/api/v1/namespaces/prod/pods/db-2/exec?command=${'a'.repeat(2_000_000)}`;
+    const event = { ...exec('db-2', Date.now() + 1_000), requestURI };
+    const { status, body } = await deliver(
+      'audit',
+      list([event, { ...event, userAgent: requestURI }]),
+    );
+    expect([status, body]).toEqual([202, { accepted: 1, repeated: 1 }]);
+    expect(await read(token)).toBe(401);
+  });
+
+  it('counts at every place of a long list', async () => {
+    const { token } = await holder('db-3');
+    const time = Date.now() + 1_000;
+    const many = Array.from({ length: 250 }, (_, each) => exec(`no-pod-${each}`, time));
+    const { body } = await deliver('audit', list([...many, exec('db-3', time)]));
+    expect(body).toEqual({ accepted: 251, repeated: 0 });
+    expect(await read(token)).toBe(401);
+  });
+
+  it('counts if the rest of the body breaks a rule', async () => {
+    const { token } = await holder('db-4');
+    const event = JSON.stringify(exec('db-4', Date.now() + 1_000));
+    const headers = { Authorization: `Bearer ${SECRET}`, 'Content-Type': 'application/json' };
+    const body = `{"kind":"EventList","items":[${event},{]}`;
+    const answer = await fetch(`${api.url}/api/v1/alert-sources/audit/alerts`, {
+      method: 'POST',
+      headers,
+      body,
+    });
+    expect([answer.status, await answer.json()]).toMatchObject([400, { code: 'ERR_BODY_INVALID' }]);
+    expect(await read(token)).toBe(401);
+  });
+});
+
+describe('a body that is too large', () => {
+  const rules = async (): Promise<readonly string[]> => {
+    const { body } = await api.call('GET', '/api/v1/alerts?limit=3', { token: api.admin });
+    return (body.items as { rule: string }[]).map(({ rule }) => rule);
+  };
+  const requestURI = 'a'.repeat(10_485_760);
+
+  it('is an alert, one in a minute, and does not hide the events before its limit', async () => {
+    const { pod, token } = await holder();
+    const event = {
+      auditID: 'large',
+      stage: 'ResponseStarted',
+      verb: 'create',
+      requestReceivedTimestamp: new Date(Date.now() + 1_000).toISOString(),
+      objectRef: {
+        resource: 'pods',
+        subresource: 'exec',
+        namespace: 'prod',
+        name: pod.metadata.name,
+      },
+      responseStatus: { code: 101 },
+    };
+    const body = { kind: 'EventList', items: [event, { requestURI }] };
+    for (let sent = 0; sent < 2; sent += 1) {
+      const { status } = await deliver('audit', body).catch(() => ({ status: 413 }));
+      expect(status).toBe(413);
+    }
+    expect(await read(token)).toBe(401);
+    expect((await rules()).filter((rule) => rule === 'oversize_body')).toHaveLength(1);
+  });
+
+  it('is an alert from any source that is authenticated, and from no other sender', async () => {
+    const url = `${api.url}/api/v1/alert-sources/generic/alerts`;
+    const send = async (secret: string): Promise<number> => {
+      const headers = { Authorization: `Bearer ${secret}`, 'Content-Type': 'application/json' };
+      const body = JSON.stringify({ rule: 'x'.repeat(262_144) });
+      const answer = await fetch(url, { method: 'POST', headers, body }).catch(() => undefined);
+      return answer?.status ?? 0;
+    };
+    const count = async (): Promise<number> => {
+      const { body } = await api.call('GET', '/api/v1/alerts?state=unmatched', {
+        token: api.admin,
+      });
+      const items = body.items as { rule: string; source: string }[];
+      return items.filter(({ rule, source }) => rule === 'oversize_body' && source === 'generic')
+        .length;
+    };
+    await send('another-secret-of-nobody');
+    expect(await count()).toBe(0);
+    await send(SECRET);
+    expect(await count()).toBe(1);
+  });
 });

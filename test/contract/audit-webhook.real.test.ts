@@ -1,3 +1,4 @@
+import { request } from 'node:https';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,5 +86,46 @@ describeWith(['kube'], 'the audit webhook of a real API server', () => {
     expect(await alerts()).toEqual([
       expect.objectContaining({ source: 'events', rule: 'pod_ephemeral_container' }),
     ]);
+  });
+
+  /** Adds an ephemeral container with an audit id and an address that the client chooses. Returns the id that the API server used. */
+  async function patch(path: string, name: string, auditId: string): Promise<string | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
+    const spec = { ephemeralContainers: [{ name, image: 'registry.test/tools:1' }] };
+    const options = {
+      method: 'PATCH',
+      agent: false,
+      ca: kube.caPem,
+      headers: {
+        authorization: `Bearer ${kube.adminToken}`,
+        'content-type': 'application/strategic-merge-patch+json',
+        'audit-id': auditId,
+      },
+    };
+    const outgoing = request(`${kube.server}${path}?${'a'.repeat(300_000)}`, options, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(answer.headers['audit-id']?.toString()));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(JSON.stringify({ spec }));
+    return promise;
+  }
+
+  it('keeps the audit id of a client, and hides no event by it', async () => {
+    const { name: namespace } = (await createNamespace(kube)).metadata;
+    await createServiceAccount(kube, namespace, 'web');
+    await createPod(kube, { namespace, name: 'web-0', serviceAccount: 'web' });
+    const path = `/api/v1/namespaces/${namespace}/pods/web-0/ephemeralcontainers`;
+    const chosen = 'chosen-by-the-client';
+    expect(await patch(path, 'first', chosen)).toBe(chosen);
+    expect(await patch(path, 'second', chosen)).toBe(chosen);
+    const long = 'x'.repeat(5_000);
+    expect(await patch(path, 'third', long)).toBe(long);
+    const alerts = async (): Promise<readonly unknown[]> => {
+      const { body } = await api.call('GET', '/api/v1/alerts', { token: api.admin });
+      return body.items as unknown[];
+    };
+    await until('the alerts', async () => (await alerts()).length >= 4);
+    expect(await alerts()).toHaveLength(4);
   });
 });

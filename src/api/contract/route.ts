@@ -24,6 +24,8 @@ export interface Incoming {
   readonly query: Query;
   readonly headers: IncomingHttpHeaders;
   readonly body: ParsedBody | undefined;
+  /** The body in pieces as they arrive, for a route that reads it itself. It ends with an error at the limit. */
+  readonly stream: AsyncIterable<Buffer> | undefined;
   /** The token that identified the caller; '' if the operation needs none. */
   readonly token: string;
   /** The `DPoP` header with the facts that it must cover; undefined without the header. It is verified if the caller is a bound session. */
@@ -63,6 +65,8 @@ export interface Admission extends Pick<Incoming, 'params' | 'headers' | 'chain'
 export interface Admitted {
   /** True if the sender is known already: its body may then be as large as the operation allows. */
   readonly isProven: boolean;
+  /** Limit of a body that the route reads in pieces; undefined if it reads whole bodies. */
+  readonly streamedBytes?: number | undefined;
 }
 
 /** One operation: reads its input strictly, calls one use case and renders its result. */
@@ -72,6 +76,10 @@ export interface Route<C, Body extends object = object> {
   readonly query?: readonly string[];
   /** Identifies a sender without a token by its headers, before the body is read. @throws ERR_UNAUTHENTICATED */
   readonly admit?: (asked: Admission) => Promise<Admitted>;
+  /** Runs before the refusal of a body that is too large, if `admit` proved its sender. */
+  readonly oversize?: (
+    asked: Pick<Admission, 'parts' | 'params'> & { readonly call: Call },
+  ) => Promise<void>;
   /**
    * The decision on the path's parameters before a body is read; the use case makes the same decision again.
    * @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID

@@ -8,7 +8,7 @@ import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { isProbe, type Operation } from '../contract/access.ts';
 import { answer, answerError, delivered, refuse, type Answer } from '../answer/answers.ts';
 import type { ParsedBody } from './body/parse-body.ts';
-import { hasBody, readBody, type BodyRules } from './body/read-body.ts';
+import { hasBody, readBody, streamBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
 import { explainRefusal } from './explain-refusal.ts';
@@ -18,7 +18,7 @@ import type { OperationTally } from '../server/operation-tallies.ts';
 import type { PathTemplate } from '../contract/path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { RequestShare, waiting } from './memory-shares.ts';
-import type { Incoming, Route } from '../contract/route.ts';
+import type { Admitted, Incoming, Route } from '../contract/route.ts';
 import type { ServedParts, Surroundings } from './request-deps.ts';
 
 /**
@@ -62,7 +62,7 @@ export async function perform(
     const { caller } = identity;
     request.caller = caller;
     if (caller !== undefined) take(surroundings, exchange, caller, operation);
-    if (route.admit !== undefined) await admitSender(surroundings, exchange, route, params);
+    const admitted = route.admit && (await admitSender(surroundings, exchange, route, params));
     requireRoom(surroundings, exchange, operation);
     const query = queryOf(exchange, route);
     if (caller !== undefined && route.body !== undefined) {
@@ -71,11 +71,13 @@ export async function perform(
     if (route.body === undefined) requireNoBody(exchange);
     const share = new RequestShare(surroundings, exchange, caller);
     request.share = share;
-    const body = route.body && (await readRequestBody(exchange, route.body, share));
+    const input = { admitted, params, share };
+    const { body, stream } = route.body
+      ? await readInput(surroundings, exchange, route, input)
+      : NO_INPUT;
     request.body = body;
-    const run = route.read(
-      incoming(surroundings, exchange, identity, { operation, params, query, body, share }),
-    );
+    const asked = { operation, params, query, body, stream, share };
+    const run = route.read(incoming(surroundings, exchange, identity, asked));
     const made = await run({ parts, call: exchange, caller });
     request.isRecorded = true;
     const acknowledgement = waitIfRequired(parts, operation, made);
@@ -101,12 +103,13 @@ async function admitSender(
   exchange: Exchange,
   route: Route<Caller | undefined>,
   params: Params,
-): Promise<void> {
+): Promise<Admitted | undefined> {
   const { headers } = exchange.request;
   const chain = (): ReturnType<typeof provenChain> => provenChain(exchange);
   try {
     const admitted = await route.admit?.({ parts, params, headers, chain, rates });
     exchange.hasRights = admitted?.isProven === true;
+    return admitted;
   } catch (error) {
     if (error instanceof BrokerError && error.kind === 'unauthenticated')
       rates.failed(exchange.network);
@@ -206,7 +209,7 @@ function incoming(
   { rates, parts, schemes }: Surroundings,
   exchange: Exchange,
   { token, caller }: Identity,
-  asked: Pick<Incoming, 'operation' | 'params' | 'query' | 'body' | 'share'>,
+  asked: Pick<Incoming, 'operation' | 'params' | 'query' | 'body' | 'stream' | 'share'>,
 ): Incoming {
   const { request, network } = exchange;
   const { headers } = request;
@@ -234,14 +237,55 @@ function requireNoBody({ request }: Exchange): void {
   throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
 }
 
-function readRequestBody(
-  { request, response, hasRights }: Exchange,
-  rules: BodyRules,
-  share: RequestShare,
-): Promise<ParsedBody> {
+async function readRequestBody(
+  { parts }: Surroundings,
+  exchange: Exchange,
+  { body: rules, oversize }: Route<Caller | undefined>,
+  { params, share }: { readonly params: Params; readonly share: RequestShare },
+): Promise<ParsedBody | undefined> {
+  if (rules === undefined) return undefined;
+  const { request, response, hasRights } = exchange;
   if (isAsking(request)) response.writeContinue();
   const maxBytes = hasRights ? rules.maxBytes : Math.min(rules.maxBytes, STRANGERS_BYTES);
-  return readBody(request, { ...rules, maxBytes }, share);
+  try {
+    return await readBody(request, { ...rules, maxBytes }, share);
+  } catch (error) {
+    if (hasRights && BrokerError.from(error).code === 'ERR_BODY_TOO_LARGE')
+      await oversize?.({ parts, params, call: exchange });
+    throw error;
+  }
+}
+
+/** A body: whole, or in pieces as it arrives. */
+type Input = Pick<Incoming, 'body' | 'stream'>;
+const NO_INPUT: Input = { body: undefined, stream: undefined };
+
+async function readInput(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  route: Route<Caller | undefined>,
+  {
+    admitted,
+    ...given
+  }: {
+    readonly admitted: Admitted | undefined;
+    readonly params: Params;
+    readonly share: RequestShare;
+  },
+): Promise<Input> {
+  const stream = admitted && streamRequestBody(exchange, admitted);
+  if (stream !== undefined) return { body: undefined, stream };
+  return { body: await readRequestBody(surroundings, exchange, route, given), stream };
+}
+
+/** The body in pieces; undefined if the route reads it whole. */
+function streamRequestBody(
+  { request, response }: Exchange,
+  { streamedBytes }: Pick<Admitted, 'streamedBytes'>,
+): AsyncIterable<Buffer> | undefined {
+  if (streamedBytes === undefined) return undefined;
+  if (isAsking(request)) response.writeContinue();
+  return streamBody(request, streamedBytes);
 }
 
 /** Reports whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */

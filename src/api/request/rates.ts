@@ -62,6 +62,11 @@ export class Rates {
     refuseAfter(this.#sources.of(source).take(1, this.#clock.monotonic()), 'alert_rate');
   }
 
+  /** Charges more alerts of a request, which was admitted, to their source; its next requests wait for it. */
+  chargeSource(source: string, weight: number): void {
+    this.#sources.of(source).charge(weight, this.#clock.monotonic());
+  }
+
   /** Charges the cost of a request beyond its weight to the caller; the next requests wait for it. */
   chargeCaller(caller: Caller, weight: number): void {
     this.of(caller).charge(weight, this.#clock.monotonic());

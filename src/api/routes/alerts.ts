@@ -11,7 +11,6 @@ import {
   type Incident,
   type IncidentRequest,
 } from '../../broker/alerts/incidents.ts';
-import { receiveAlerts } from '../../broker/alerts/receive-alerts.ts';
 import { readAlerts } from '../../domain/alerts/read-alerts.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
@@ -30,10 +29,12 @@ import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Admission, Incoming, RouteOf } from '../contract/route.ts';
 import type { ServedParts } from '../request/request-deps.ts';
+import { AlertIntake } from '../request/alert-intake.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 const MOST_BYTES = 262_144;
-const MOST_ALERTS = 100;
+/** The largest batch that the API server sends with `--audit-webhook-truncate-enabled`. */
+const MOST_STREAMED_BYTES = 10_485_760;
 const STATES = ['kept', 'unmatched', 'pending', 'responding', 'done', 'dismissed'] as const;
 
 /** Finds the source. The answer is the same for an unknown source and for a wrong secret. @throws ERR_UNAUTHENTICATED */
@@ -56,21 +57,24 @@ export const receiveAlert: RouteOf<'receiveAlert'> = {
     const source = sourceOf(parts, params);
     const isProven = await source.admit(presented(request));
     if (isProven) rates.takeFromSource(source.name);
-    return { isProven };
+    const isStreamed = isProven && source.format === 'kubernetes-audit';
+    return { isProven, streamedBytes: isStreamed ? MOST_STREAMED_BYTES : undefined };
+  },
+  oversize: async ({ parts, params, call }) => {
+    await new AlertIntake(parts, call, sourceOf(parts, params)).takeTooLarge();
   },
   read: (incoming) => {
-    const { params, body, rates } = incoming;
+    const { params, body, stream, rates } = incoming;
     return async ({ parts, call }) => {
       const source = sourceOf(parts, params);
+      const intake = new AlertIntake(parts, call, source, rates);
+      if (stream !== undefined) return { status: 202, body: await intake.takeStream(stream) };
       if (!(await source.admit(presented(incoming)))) {
         await source.verify(presented(incoming), body?.bytes ?? new Uint8Array());
         rates.takeFromSource(source.name);
       }
-      const alerts = readAlerts(source.format, body?.value);
-      if (alerts.length > MOST_ALERTS) {
-        throw new BrokerError('ERR_BODY_INVALID', `a request may have ${MOST_ALERTS} alerts`);
-      }
-      return { status: 202, body: await receiveAlerts(parts, call, source, alerts) };
+      await intake.take(readAlerts(source.format, body?.value));
+      return { status: 202, body: intake.received };
     };
   },
 };

@@ -1,5 +1,6 @@
 import type { Alert, AlertFormat, Priority } from './alert.ts';
 import { AlertNode, required } from './alert-node.ts';
+import { auditAlerts } from './audit-events.ts';
 
 type Reader = (body: AlertNode) => readonly Alert[];
 
@@ -185,57 +186,6 @@ const tetragon: Reader = (body) => {
   ];
 };
 
-/** `get` opens a stream over a WebSocket. For `ephemeralcontainers`, `get` only reads the pod, as kubectl does before each patch. */
-const STREAM_VERBS: readonly (string | undefined)[] = ['create', 'get'];
-const CHANGE_VERBS: readonly (string | undefined)[] = ['update', 'patch'];
-const AUDIT_RULES = new Map([
-  ['exec', { rule: 'pod_exec', verbs: STREAM_VERBS }],
-  ['attach', { rule: 'pod_attach', verbs: STREAM_VERBS }],
-  ['ephemeralcontainers', { rule: 'pod_ephemeral_container', verbs: CHANGE_VERBS }],
-]);
-
-/** One event or a list of them, as the audit webhook of the API server sends it. Requests that open no way into a pod are left out. */
-const kubernetesAudit: Reader = (body) => {
-  const kind = body.at('kind').text();
-  if (kind !== 'Event' && kind !== 'EventList') {
-    return required<readonly Alert[]>(
-      undefined,
-      '/kind',
-      'must be Event or EventList of audit.k8s.io/v1',
-    );
-  }
-  return kind === 'EventList' ? body.at('items').items().flatMap(auditEvent) : auditEvent(body);
-};
-
-function auditEvent(event: AlertNode): readonly Alert[] {
-  const object = event.at('objectRef');
-  const found = AUDIT_RULES.get(object.at('subresource').text() ?? '');
-  const isOfPod = object.at('resource').text() === 'pods';
-  const code = event.at('responseStatus', 'code').number() ?? 0;
-  // A stream has the stage ResponseStarted when it opens, and ResponseComplete only when it closes.
-  const hasAnswer = event.at('stage').text()?.startsWith('Response') === true;
-  if (!found?.verbs.includes(event.at('verb').text())) return [];
-  if (!isOfPod || !hasAnswer || code >= 400) return [];
-  return [
-    {
-      rule: found.rule,
-      tags: ['T1609'],
-      priority: 'warning',
-      time: event.at('requestReceivedTimestamp').instant(),
-      // The client may choose the audit id. It does not choose the time, in microseconds, at which the API server received the request.
-      instance: `${event.at('auditID').text() ?? ''} ${event.at('requestReceivedTimestamp').text() ?? ''}`,
-      node: undefined,
-      container: { id: undefined, imageDigest: undefined },
-      pod: {
-        namespace: object.at('namespace').text(),
-        name: object.at('name').text(),
-        uid: object.at('uid').text(),
-      },
-      isTest: false,
-    },
-  ];
-}
-
 /** The form of docs/spec/alert-v1.md. */
 const generic: Reader = (body) => [
   {
@@ -273,6 +223,6 @@ const READERS: Readonly<Record<AlertFormat, Reader>> = {
   sysdig,
   tracee,
   tetragon,
-  'kubernetes-audit': kubernetesAudit,
+  'kubernetes-audit': auditAlerts,
   generic,
 };

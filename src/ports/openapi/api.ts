@@ -5165,7 +5165,7 @@ export interface operations {
             };
             readonly cookie?: never;
         };
-        /** @description At most 256 KiB, in the format of the source. */
+        /** @description At most 256 KiB, in the format of the source; 10 MiB for `kubernetes-audit`. A larger body of a source is itself an alert. */
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": Record<string, unknown>;

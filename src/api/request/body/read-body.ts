@@ -34,6 +34,30 @@ export async function readBody(
   return rules.keepsBytes === true ? { ...(await parsed), bytes } : parsed;
 }
 
+/**
+ * Passes a body of JSON on in pieces, so that it takes no memory of its own. While the reader works on one, the sender waits. The reader gets the beginning of a
+ * body that is too large.
+ * @throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_REQUEST_INVALID if the upload breaks off.
+ */
+export async function* streamBody(
+  request: IncomingMessage,
+  maxBytes: number,
+): AsyncGenerator<Buffer> {
+  parserFor(request, { maxBytes });
+  let length = 0;
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      const bytes = chunk as Buffer;
+      length += bytes.length;
+      if (length > maxBytes) break;
+      yield bytes;
+    }
+  } catch {
+    throw new BrokerError('ERR_REQUEST_INVALID', undefined, { reason: 'aborted_upload' });
+  }
+  if (length > maxBytes) throw tooLarge({ maxBytes });
+}
+
 /** Reports whether the headers of a request announce a body. */
 export function hasBody(request: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
