@@ -3,6 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { Once } from '../../domain/once.ts';
 import { WEBAUTHN, type KeptClaim, type SecondFactor } from '../../domain/identity/person.ts';
 import type { JsonObject } from '../../domain/text/strict-json.ts';
+import { assertCountable } from '../../net/https/countable-json.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { WatchedFile } from '../../net/watched-file.ts';
@@ -262,6 +263,7 @@ async function fetchBounded(
     signal: signal ?? new AbortController().signal,
   });
   const bytes = await readBody(response, MOST_BYTES);
+  assertCountable(bytes);
   const { statusCode = 500 } = response;
   return new Response(statusCode === 204 ? null : new Uint8Array(bytes), {
     status: statusCode,

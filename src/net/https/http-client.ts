@@ -37,6 +37,9 @@ interface Connector {
   readonly request: (options: RequestOptions) => ClientRequest;
 }
 
+/** Heads of status 1xx before the answer. Servers send one or two; each costs as much as an answer. */
+const MOST_INTERIM_HEADS = 16;
+
 /**
  * Outgoing HTTP/1.1 to one peer with one TLS identity. It follows no redirect, uses no proxy, asks for no compression and always verifies the
  * certificate; the deadline is the caller's `signal`. Read the answer with `readBody`, which bounds it.
@@ -58,7 +61,7 @@ export class HttpClient {
 
   /**
    * Resolves with the head of the response, whatever its status.
-   * @throws Node's own socket, TLS or parser error; UnusableResponse (`protocol_switch`). `transportError` makes a BrokerError of them.
+   * @throws Node's own socket, TLS or parser error; UnusableResponse (`protocol_switch`, `too_many_heads`). `transportError` makes a BrokerError of them.
    */
   async open(sent: HttpRequest): Promise<IncomingMessage> {
     sent.signal.throwIfAborted();
@@ -85,6 +88,11 @@ export class HttpClient {
         // A late error of a response that is not read to its end has no other listener; without one it would end the process.
         response.on('error', () => undefined);
         resolve(response);
+      });
+      let heads = 0;
+      outgoing.on('information', () => {
+        heads += 1;
+        if (heads > MOST_INTERIM_HEADS) outgoing.destroy(new UnusableAnswer('too_many_heads'));
       });
       // Without a listener Node closes the connection without an error, and the call would never end.
       outgoing.once('upgrade', (_response, socket) => {

@@ -1,8 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import type * as S3Sdk from '@aws-sdk/client-s3';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
+import { readBody } from '../../net/https/read-body.ts';
+import { UnusableAnswer } from '../../net/https/unusable-answer.ts';
 import { clientOptions } from './client/client-options.ts';
 
 export interface BucketConfig {
@@ -72,7 +75,7 @@ class ArchiveBucket implements ArchiveStorage {
     try {
       return await withDeadline(clock, OBJECT_MS, async (abortSignal) => {
         const { Body } = await client.send(command, { abortSignal });
-        return readBounded(Body as AsyncIterable<Uint8Array>, maxBytes);
+        return readBounded(Body as IncomingMessage, maxBytes);
       });
     } catch (error) {
       if (nameOf(error) === 'NoSuchKey') return undefined;
@@ -91,21 +94,17 @@ class ArchiveBucket implements ArchiveStorage {
   }
 }
 
-async function readBounded(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop destroys the stream and its socket.
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > maxBytes)
-      throw new BrokerError(
-        'ERR_CIPHERTEXT_INVALID',
-        `an archive object has at most ${maxBytes} bytes; this one is longer`,
-        { isDetailShown: true },
-      );
-    chunks.push(chunk);
+async function readBounded(body: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  try {
+    return await readBody(body, maxBytes);
+  } catch (error) {
+    if (!(error instanceof UnusableAnswer) || error.reason !== 'body_too_large') throw error;
+    throw new BrokerError(
+      'ERR_CIPHERTEXT_INVALID',
+      `an archive object has at most ${maxBytes} bytes; this one is longer`,
+      { isDetailShown: true },
+    );
   }
-  return Buffer.concat(chunks, length);
 }
 
 /** The error code of the server, or the kind of failure: `AccessDenied`, `NoSuchBucket`, `TimeoutError`. Its message may contain anything. */

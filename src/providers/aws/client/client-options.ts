@@ -1,4 +1,8 @@
+import { IncomingMessage } from 'node:http';
 import type { SecretsManagerClientConfig } from '@aws-sdk/client-secrets-manager';
+import { assertCountable } from '../../../net/https/countable-json.ts';
+import { readBody } from '../../../net/https/read-body.ts';
+import { UnusableAnswer } from '../../../net/https/unusable-answer.ts';
 import type { AwsAccess } from '../config.ts';
 
 /** The fields that the configurations of all clients share; the SDK has a separate type for each client. */
@@ -41,22 +45,27 @@ export function clientOptions(
   };
 }
 
-/** An answer longer than the limit; its bytes are dropped. */
-class AnswerTooLong extends Error {
-  override readonly name = 'AnswerTooLong';
-}
-
-/** The SDK's `streamCollector` with a limit: the SDK's own reads without limit. */
+/** The SDK's `streamCollector` with the bounds of all other answers: the SDK's own reads without limit and decodes what it gets. */
 function collectBounded(maxBytes: number): (stream: unknown) => Promise<Uint8Array> {
   return async (stream) => {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    // Leaving the loop destroys the stream and its socket.
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      length += chunk.length;
-      if (length > maxBytes) throw new AnswerTooLong();
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks, length);
+    const bytes =
+      stream instanceof IncomingMessage
+        ? await readBody(stream, maxBytes)
+        : await readCopy(stream as AsyncIterable<Uint8Array>, maxBytes);
+    assertCountable(bytes);
+    return bytes;
   };
+}
+
+/** Reads an answer that the SDK copied from its connection: for some operations it looks at the beginning first. */
+async function readCopy(stream: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  // Leaving the loop destroys the stream and its socket.
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > maxBytes) throw new UnusableAnswer('body_too_large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpClient } from '../../../net/https/http-client.ts';
 import { parseJson } from '../../../net/https/parse-json.ts';
-import { readBody } from '../../../net/https/read-body.ts';
+import { bodyChunks, readBody } from '../../../net/https/read-body.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 import { transportError } from '../../../net/https/transport-error.ts';
 import { answerError, kubernetesError } from '../errors.ts';
@@ -136,7 +136,7 @@ export async function* jsonLines(
 ): AsyncGenerator<unknown, void, undefined> {
   const lines = new LineBuffer();
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
+    for await (const chunk of bodyChunks(response)) {
       for (const line of lines.take(chunk)) yield parseJson(line);
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import { toBrokerError, VaultAnswerError } from '../errors.ts';
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
 import { HttpClient } from '../../../net/https/http-client.ts';
+import { parseJson, type Reviver } from '../../../net/https/parse-json.ts';
 import { readBody } from '../../../net/https/read-body.ts';
 import { retryAfterSeconds } from '../../../net/https/retry-after.ts';
 import { transportError } from '../../../net/https/transport-error.ts';
@@ -169,7 +170,7 @@ export class Exchange {
     if (!/^application\/json\b/i.test(response.headers['content-type'] ?? '')) {
       throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'content_type' });
     }
-    return { status: 200, body: decodeJson(bytes) };
+    return { status: 200, body: parseJson(bytes, keepExact) };
   }
 
   /** A replaced authority needs a new client; the idle sockets of the old one time out. */
@@ -201,7 +202,7 @@ async function readFailure(response: IncomingMessage): Promise<VaultAnswerError>
   const status = response.statusCode ?? 0;
   const wait = retryAfterSeconds(response.headers['retry-after'], response.headers.date);
   const said = await readBody(response, ERROR_BODY_BYTES)
-    .then((bytes) => firstError(decodeJson(bytes)))
+    .then((bytes) => firstError(parseJson(bytes)))
     .catch(() => '');
   return new VaultAnswerError(status, said, wait);
 }
@@ -228,20 +229,6 @@ function firstError(body: unknown): string {
   return typeof first === 'string' ? first.replace(/\s+/g, ' ').trim().slice(0, SAID_LENGTH) : '';
 }
 
-type Revive = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown;
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
 /** A number that JavaScript cannot represent exactly stays text, so that a secret does not change. */
-const keepExact: Revive = (_key, value, context) =>
+const keepExact: Reviver = (_key, value, context) =>
   typeof value === 'number' && String(value) !== context.source ? context.source : value;
-
-/** @throws ERR_PROVIDER_MALFORMED if the bytes are not JSON in UTF-8, or nested too deep to parse. */
-function decodeJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(decoder.decode(bytes), keepExact as Parameters<typeof JSON.parse>[1]);
-  } catch {
-    // The parser's own error quotes its input.
-    throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_json' });
-  }
-}

@@ -1,0 +1,322 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { DiscoveredJwks } from '../../../../src/auth/jwks/discovered-jwks.ts';
+import { OpenIdIssuer } from '../../../../src/auth/people/openid-issuer.ts';
+import { peopleConfigSchema } from '../../../../src/auth/config.ts';
+import { listResources } from '../../../../src/auth/watch/list-resources.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
+import { archiveBucket } from '../../../../src/providers/aws/archive-bucket.ts';
+import { connectAwsAccount } from '../../../../src/providers/aws/client/account.ts';
+import { awsKmsConfig } from '../../../../src/providers/aws/config.ts';
+import { openAwsKmsKey } from '../../../../src/providers/aws/kek.ts';
+import { createGuard } from '../../../../src/providers/guard/guard.ts';
+import { guardLimitsSchema } from '../../../../src/providers/guard/config.ts';
+import { connectKubernetes } from '../../../../src/providers/kubernetes/client/client.ts';
+import { kubernetesConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
+import { WebhookEndpoint } from '../../../../src/providers/webhook/client.ts';
+import { webhookConnectionSchema } from '../../../../src/providers/webhook/config.ts';
+import { connect, REGION, setCredentials } from '../../../kit/aws/aws-connection.ts';
+import { contextOf } from '../../../contract/secret-provider.contract.ts';
+import { type HostileServer, startHostileServer } from '../../../kit/fakes/hostile-server.ts';
+import { CertificateAuthority } from '../../../kit/network/certificates.ts';
+import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
+import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
+
+/** Processor time of the event loop that one hostile answer may cost. Before the bounds: 2 s for lists in lists, 4.5 s for chunks of one byte. */
+const MOST_CPU_MS = 1_000;
+const MOST_BYTES = 16 * 1024 * 1024;
+const LIMITS = { ...PATIENT, maxRetries: 0 };
+const never = new AbortController().signal;
+
+const authority = new CertificateAuthority();
+const identity = authority.issue({ commonName: 'x', ipAddresses: ['127.0.0.1'] });
+let directory: string;
+let caFile: string;
+let tokenFile: string;
+let vaults: VaultConnections;
+let server: HostileServer | undefined;
+const closing: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  setCredentials();
+  directory = await mkdtemp(join(tmpdir(), 'quaymaster-hostile-http-'));
+  [caFile, tokenFile] = [join(directory, 'ca.pem'), join(directory, 'token')];
+  await writeFile(caFile, authority.cert);
+  await writeFile(tokenFile, 'token');
+  vaults = await VaultConnections.create();
+});
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+  await server?.close();
+});
+afterAll(async () => {
+  await vaults.close();
+  await rm(directory, { recursive: true });
+});
+
+type Ask = () => Promise<unknown>;
+
+interface Driver {
+  /** The longest answer that it reads, or a little less. */
+  readonly bytes: number;
+  readonly type: string;
+  readonly isSecure: boolean;
+  readonly open: (port: number) => Promise<Ask>;
+}
+
+const JSON_TYPE = 'application/json';
+const plain = (port: number): string => `http://127.0.0.1:${port}`;
+const kubernetes = async (port: number) => {
+  const access = { type: 'kubernetes', server: `https://127.0.0.1:${port}`, caFile, tokenFile };
+  const api = await connectKubernetes(kubernetesConnectionSchema.parse(access));
+  closing.push(() => api.close());
+  return api;
+};
+
+const DRIVERS: Readonly<Record<string, Driver>> = {
+  Vault: {
+    bytes: 1_000_000,
+    type: JSON_TYPE,
+    isSecure: false,
+    async open(port) {
+      const { client } = await vaults.connect(plain(port), 's.broker', { limits: LIMITS });
+      return () => client.read({ method: 'GET', path: 'secret/data/db' }, contextOf());
+    },
+  },
+  'AWS Secrets Manager': {
+    bytes: 8_000_000,
+    type: 'application/x-amz-json-1.1',
+    isSecure: false,
+    async open(port) {
+      const connection = await connect(plain(port), LIMITS);
+      closing.push(() => connection.close());
+      const provider = connection.mount({ namePrefix: 'prod/' });
+      return () => provider.read(provider.locate('db'), undefined, contextOf());
+    },
+  },
+  'AWS KMS': {
+    bytes: 60_000,
+    type: 'application/x-amz-json-1.1',
+    isSecure: false,
+    async open(port) {
+      const id = '00000000-0000-4000-8000-000000000000';
+      const config = { type: 'aws-kms', connection: 'prod', region: REGION, keyId: id };
+      const parsed = awsKmsConfig.parse({ ...config, endpoint: plain(port), limits: LIMITS });
+      const kek = await openAwsKmsKey(parsed, systemClock);
+      closing.push(() => kek.close());
+      return () => kek.unwrap(Buffer.from('x'), Buffer.from('x'), contextOf());
+    },
+  },
+  'AWS STS': {
+    bytes: 250_000,
+    type: 'text/xml',
+    isSecure: false,
+    async open(port) {
+      const access = { region: REGION, endpoint: plain(port), stsEndpoint: plain(port) };
+      const guard = createGuard(guardLimitsSchema.parse(LIMITS), { clock: systemClock });
+      const account = await connectAwsAccount({ ...access, profile: undefined }, guard);
+      closing.push(() => account.close());
+      const role = { roleArn: 'arn:aws:iam::1:role/r', sessionName: 's', seconds: 900 };
+      return () => account.assumeRole(role, contextOf());
+    },
+  },
+  'an archive in S3': {
+    bytes: 250_000,
+    type: 'application/xml',
+    isSecure: false,
+    async open(port) {
+      const config = { bucket: 'archive', region: REGION, endpoint: plain(port) };
+      const bucket = await archiveBucket(config, systemClock);
+      return () => bucket.get('x', MOST_BYTES);
+    },
+  },
+  'a Kubernetes API server': {
+    bytes: 8_000_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    async open(port) {
+      const api = await kubernetes(port);
+      return () => api.call({ method: 'GET', path: ['api', 'v1', 'secrets'] }, never);
+    },
+  },
+  'a list of a Kubernetes API server': {
+    bytes: 16_000_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    async open(port) {
+      const api = await kubernetes(port);
+      const pods = { name: 'pods', path: ['api', 'v1', 'pods'], pageLimit: 250 };
+      return () => listResources({ api, clock: systemClock }, pods, () => undefined, never);
+    },
+  },
+  'a watch of a Kubernetes API server': {
+    bytes: 4_000_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    async open(port) {
+      const api = await kubernetes(port);
+      return async () => {
+        for await (const line of await api.stream({ path: ['api', 'v1', 'pods'] }, never))
+          if (!Object.hasOwn(line as object, 'type'))
+            throw new BrokerError('ERR_PROVIDER_MALFORMED');
+      };
+    },
+  },
+  'the keys of an issuer': {
+    bytes: 500_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    open(port) {
+      const issuerUrl = `https://127.0.0.1:${port}`;
+      const keys = new DiscoveredJwks({ issuerUrl, caFile, hosts: [] });
+      closing.push(() => keys.close());
+      return Promise.resolve(() => keys.fetch(never));
+    },
+  },
+  'the issuer of people': {
+    bytes: 500_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    open(port) {
+      const config = { issuerUrl: `https://127.0.0.1:${port}`, clientId: 'quaymaster', caFile };
+      const { corp } = peopleConfigSchema.parse({ issuers: { corp: config } }).issuers;
+      if (corp === undefined) throw new Error('no issuer');
+      const issuer = new OpenIdIssuer(corp, systemClock);
+      return Promise.resolve(() => issuer.beginCode('http://127.0.0.1/callback', {}, never));
+    },
+  },
+  'a webhook': {
+    bytes: 60_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    open(port) {
+      const config = webhookConnectionSchema.parse({
+        type: 'webhook',
+        url: `https://127.0.0.1:${port}/hook`,
+        allowPrivateAddresses: true,
+        secretFile: tokenFile,
+        tls: { caFile },
+        locators: ['**'],
+      });
+      const endpoint = new WebhookEndpoint(config, () =>
+        Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
+      );
+      return Promise.resolve(() => endpoint.post({ headers: {}, body: Buffer.from('{}') }, never));
+    },
+  },
+};
+
+/** Writes parts as fast as the peer reads them, and ends. */
+function pour(socket: Socket, parts: Iterable<string | Buffer>): void {
+  const rest = parts[Symbol.iterator]();
+  const go = (): void => {
+    for (let next = rest.next(); next.done !== true; next = rest.next()) {
+      if (socket.destroyed) return;
+      if (socket.write(next.value)) continue;
+      socket.once('drain', go);
+      return;
+    }
+    socket.end();
+  };
+  go();
+}
+
+function* repeated(part: string, times: number, before = '', after = ''): Generator<string> {
+  yield before;
+  for (let count = 0; count < times; count += 1) yield part;
+  yield after;
+}
+
+type Worst = (type: string) => Iterable<string | Buffer>;
+
+const head = (type: string, more: string): string =>
+  `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\n${more}\r\n`;
+const chunked = (type: string): string => head(type, 'Transfer-Encoding: chunked\r\n');
+const body =
+  (text: string): Worst =>
+  (type) => [head(type, `Content-Length: ${text.length}\r\n`), text];
+
+const bodies = (bytes: number): readonly (readonly [string, Worst])[] => {
+  const fill = (text: string): string => text.repeat(Math.floor(bytes / text.length));
+  const names = Array.from({ length: bytes / 16 }, (_none, at) => `"${at * 4001}k":1`);
+  return [
+    ['a number of many digits', body(`{"n":${fill('9')}}`)],
+    ['lists within lists', body(`{"n":${fill('[')}`)],
+    ['objects within objects', body(fill('{"a":'))],
+    ['empty lists', body(`{"n":[${fill('[],')}[]]}`)],
+    ['many names', body(`{${names.join(',')}}`)],
+    ['one name again and again', body(`{${fill('"a":1,')}"a":1}`)],
+    ['fractions', body(`{"n":[${fill('0.10,')}1]}`)],
+    ['elements within elements', body(fill('<a>'))],
+    ['empty elements', body(`<r>${fill('<a/>')}</r>`)],
+    ['attributes', body(`<r ${names.map((_each, at) => `a${at}=""`).join(' ')}/>`)],
+    ['entities', body(`<r>${fill('&amp;')}</r>`)],
+    ['a document type', body(`<!DOCTYPE r [${fill('<!ENTITY a "b">')}]><r>&a;</r>`)],
+    ['lines', body(fill('{}\n'))],
+  ];
+};
+
+const packed = gzipSync(Buffer.alloc(64 * 1024 * 1024, '['));
+
+const FRAMES: readonly (readonly [string, Worst])[] = [
+  ['a body without an end', (type) => repeated('x'.repeat(65_536), 2_000, head(type, ''))],
+  [
+    'chunks of one byte',
+    (type) => repeated('1\r\n \r\n'.repeat(4_096), 2_000, chunked(type), '0\r\n\r\n'),
+  ],
+  [
+    'extensions of chunks',
+    (type) => repeated(`1;${'a'.repeat(200)}\r\n \r\n`.repeat(300), 1_000, chunked(type)),
+  ],
+  [
+    'an extension without an end',
+    (type) => repeated('a'.repeat(65_536), 500, `${chunked(type)}1;`),
+  ],
+  [
+    'trailers without an end',
+    (type) => repeated('a: b\r\n'.repeat(4_096), 1_000, `${chunked(type)}0\r\n`),
+  ],
+  [
+    'headers without an end',
+    () => repeated('a: b\r\n'.repeat(4_096), 1_000, 'HTTP/1.1 200 OK\r\n'),
+  ],
+  ['heads without an end', () => repeated('HTTP/1.1 100 Continue\r\n\r\n'.repeat(1_024), 500)],
+  [
+    '64 MiB in 64 KiB of gzip',
+    (type) => {
+      const more = `Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n`;
+      return [head(type, more), packed];
+    },
+  ],
+  ['another protocol', () => ['HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n']],
+];
+
+describe.each(Object.entries(DRIVERS))('the worst answers over HTTP of %s', (_name, driver) => {
+  it.each([...bodies(driver.bytes), ...FRAMES])(
+    'cost little of the event loop: %s',
+    async (_what, worst) => {
+      const { type, isSecure, open } = driver;
+      const answer = worst(type);
+      server = await startHostileServer(
+        (socket, count) => {
+          if (count > 0) pour(socket, answer);
+        },
+        isSecure ? identity : undefined,
+      );
+      const ask = await open(server.port);
+      const before = process.threadCpuUsage();
+      const error = await ask().then(
+        () => undefined,
+        (failure: unknown) => failure,
+      );
+      const { user, system } = process.threadCpuUsage(before);
+      expect((user + system) / 1_000).toBeLessThan(MOST_CPU_MS);
+      if (error !== undefined) expect(error).toBeInstanceOf(Error);
+    },
+  );
+});
