@@ -56,6 +56,45 @@ export interface LogPage extends Page<LogEntry> {
   readonly archived?: ArchivedPart | undefined;
 }
 
+/** The callers whose reads are wanted. */
+export interface ReadersWanted {
+  readonly kind: 'pod' | 'workload' | 'operator' | 'token' | 'node';
+  /** `<cluster>/<UID>`, `k8s://…` or `ci://…`, the name of an operator, the id of a token, or `<cluster>/<node>`. */
+  readonly subject: string;
+  /** Time before which it read nothing, in milliseconds since the epoch. Older entries then do not count as unread. */
+  readonly begunAt?: number | undefined;
+}
+
+/** All reads of one path by one pod, token or identity. */
+export interface LoggedRead {
+  readonly path: string;
+  /** `k8s://…` or `ci://…`, or the name of an operator. */
+  readonly identity: string;
+  /** `<cluster>/<UID>` of the pod. */
+  readonly podSubject?: string | undefined;
+  readonly pod?: { readonly namespace: string; readonly name: string } | undefined;
+  /** `<cluster>/<node>` */
+  readonly node?: string | undefined;
+  /** The newest first; at most eight. */
+  readonly versions: readonly string[];
+  readonly firstIndex: number;
+  readonly firstAt: number;
+  readonly lastIndex: number;
+  readonly lastAt: number;
+}
+
+/** A part of the log whose reads are not known. */
+export interface UnreadPart extends ArchivedPart {
+  /** False: the log still has the entries, and a search reads them. */
+  readonly isArchived: boolean;
+}
+
+export interface LoggedReads {
+  readonly reads: readonly LoggedRead[];
+  /** Empty if the reads are complete. */
+  readonly unread: readonly UnreadPart[];
+}
+
 /** A value that an entry is about, as the entry has it. */
 export interface RecordedValue {
   readonly path: string;
@@ -162,6 +201,10 @@ export interface AuditLog {
     query: Pick<AuditQuery, 'from' | 'to'>,
     window: DecisionsWindow,
   ): Promise<DecisionsPage>;
+  /** Everything that a pod, an identity, a token or the pods of a node ever read, archived entries included. */
+  reads(wanted: ReadersWanted): Promise<LoggedReads>;
+  /** Some of those that ever read the path; at most `limit`. */
+  readers(path: string, limit: number): Promise<readonly LoggedRead[]>;
   /** The oldest entry that the log still has; undefined for an empty log. */
   oldest(): Promise<LogEntry | undefined>;
   /** @throws ERR_NOT_FOUND */

@@ -81,6 +81,8 @@ export const LEASES = {
   liveOfPath: query('leases', { where: ['path'], with: { state: 'live' } }),
   liveStaticOfPath: query('leases', { where: ['path'], with: { kind: 'static', state: 'live' } }),
   liveOfPod: query('leases', { where: ['cluster', 'pod_uid'], with: { state: 'live' } }),
+  ofPod: query('leases', { where: ['cluster', 'pod_uid', 'state'] }),
+  ofWorkload: query('leases', { where: ['workload', 'state'] }),
   liveOfCluster: query('leases', { where: ['cluster'], with: { state: 'live' } }),
   liveOfWorkload: query('leases', { where: ['workload'], with: { state: 'live' } }),
   live: query('leases', { with: { state: 'live' } }),
@@ -317,6 +319,13 @@ export const LOG = {
   }),
 };
 
+export const LOG_READS = {
+  ofReader: query('log_reads', { where: ['reader'] }),
+  ofIdentity: query('log_reads', { where: ['identity'] }),
+  ofNode: query('log_reads', { where: ['node'] }),
+  ofPath: query('log_reads', { where: ['path'] }),
+};
+
 /** All queries, for the test of their plans. */
 export const QUERIES = {
   LEASES,
@@ -338,4 +347,5 @@ export const QUERIES = {
   ATTESTATIONS,
   CLAIMS,
   LOG,
+  LOG_READS,
 };

@@ -470,6 +470,27 @@ export const SCHEMA = {
     columns: { kind: 'text', term: 'text', bundle: 'integer' },
     key: ['kind', 'term', 'bundle'],
   },
+  /** The read index: one row for each reader and path, with the first and the last read. Built from the log (docs/spec/audit-log-v1.md). */
+  log_reads: {
+    columns: {
+      /** `pod:<cluster>/<uid>`, `token:<id>`, or `identity:<identity>` for a caller without either. */
+      reader: 'text',
+      path: 'text',
+      /** `k8s://…` or `ci://…`, or the name of an operator. */
+      identity: 'text',
+      /** `<namespace>/<name>` */
+      pod: 'text?',
+      /** `<cluster>/<node>`, if the pod's token names its node. */
+      node: 'text?',
+      first_index: 'integer',
+      first_at: 'integer',
+      last_index: 'integer',
+      last_at: 'integer',
+      /** JSON: the versions that were read, the newest first. */
+      versions: 'text',
+    },
+    key: ['reader', 'path'],
+  },
   /** `state`: the state digests that the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
   log_checkpoints: {
     columns: { size: 'integer', at: 'integer', note: 'text', state: 'text?' },

@@ -8,12 +8,13 @@ import type { RowGuard } from '../store/guard/row-guard.ts';
 const FIRST_MS = 5_000;
 /** Pause between two slices, each of which takes about a millisecond. */
 const PAUSE_MS = 25;
-/** Tables whose rows are proven on reading. If their indexes are damaged, searches miss entries, and nothing else depends on them. */
+/** Tables whose rows are proven on reading, or built from the log. If their indexes are damaged, searches miss entries, and nothing else depends on them. */
 const LOG_TABLES: ReadonlySet<string> = new Set([
   'audit_batches',
   'audit_segments',
   'log_segments',
   'log_terms',
+  'log_reads',
 ]);
 
 interface IndexScrubDeps {

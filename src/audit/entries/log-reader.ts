@@ -55,7 +55,7 @@ interface ReaderOptions {
 }
 
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
-export class LogReader implements Omit<AuditLog, 'pending'> {
+export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers'> {
   readonly #store: RowReader;
   readonly #verifier: NoteVerifier;
   readonly #proven: ProvenEntries;

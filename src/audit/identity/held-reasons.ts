@@ -11,6 +11,7 @@ import { isMarked, type Anchor, type LogAnchor } from './log-anchor.ts';
 import { LoggedState, stateAt } from './logged-state.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { ProvenEntries } from '../entries/proven-entries.ts';
+import { ReadIndex } from '../reads/read-index.ts';
 import { SearchIndex } from '../search/search-index.ts';
 import {
   openTree,
@@ -163,7 +164,8 @@ export async function openLog(
   const tree = await openTree(store, size);
   if (checkpoint !== undefined && !constantTimeEqual(tree.root(), checkpoint.root))
     throw new BrokerError('ERR_CIPHERTEXT_INVALID');
-  const index = new SearchIndex();
+  const reads = await ReadIndex.open(store, size);
+  const index = new SearchIndex(reads);
   const bundleStart = size - (size % TILE_WIDTH);
   if (checkpoint !== undefined) {
     const begun = await new ProvenEntries(store).readSome(checkpoint, bundleStart, size);
@@ -176,5 +178,5 @@ export async function openLog(
     anchor === undefined
       ? new LoggedState()
       : await stateAt(store, checkpoint, anchor).catch(unlessSealed);
-  return { log: new GrowingLog(tree, index, state), checkpoint };
+  return { log: new GrowingLog(tree, { index, reads }, state), checkpoint };
 }

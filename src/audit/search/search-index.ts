@@ -5,6 +5,8 @@ import { eventStart } from '../chain/entry.ts';
 import { entryTime } from './entry-query.ts';
 import { actorTerms, CODE, pathTerms, scanHead, scanRest, whatTerms } from './entry-scan.ts';
 import { GrowingShortcuts } from '../entries/proof-shortcuts.ts';
+import type { ReadIndex } from '../reads/read-index.ts';
+import { isRelease, readerIn, releaseOf, type Reader, type Release } from '../reads/reader.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
 
 /**
@@ -21,6 +23,8 @@ interface Piece {
   /** The part that other pieces have too. */
   readonly shared: Piece | undefined;
   lastBundle: number;
+  /** The caller that an actor's text names, once a value was released to it. */
+  reader?: Reader | undefined;
 }
 
 /** The text of an entry from its time to its outcome or code, and the terms that it adds to the index. */
@@ -28,6 +32,8 @@ interface Head {
   readonly text: string;
   readonly time: number;
   readonly pieces: readonly Piece[];
+  /** The caller to which the entry says that a value was released. */
+  readonly reader: Reader | undefined;
 }
 
 const SESSION = ',"session":"';
@@ -55,7 +61,13 @@ export class SearchIndex {
   #head: Head | undefined;
   #times: TimeSpan | undefined;
   readonly #shortcuts = new GrowingShortcuts();
+  readonly #reads: ReadIndex | undefined;
   #writes: Write[] = [];
+
+  /** `reads`: gets the releases of values from its end on. */
+  constructor(reads?: ReadIndex) {
+    this.#reads = reads;
+  }
 
   /** Adds an entry. Entries must arrive in index order, from the first of a bundle on. Non-canonical text is not indexed, but it is still proven. */
   add(index: number, entry: string, leaf: Uint8Array): void {
@@ -67,9 +79,12 @@ export class SearchIndex {
     if (head !== undefined) {
       this.#addTime(head.time);
       for (const piece of head.pieces) this.#addPiece(bundle, piece);
-      const { path, rareTerms } = scanRest(entry, start + head.text.length);
+      const rest = scanRest(entry, start + head.text.length);
+      const { path, rareTerms } = rest;
       if (path !== undefined) this.#addPiece(bundle, this.#piece(bundle, path, pathTerms));
       for (const term of rareTerms) this.#addOwn(bundle, term);
+      if (head.reader !== undefined)
+        this.#addRelease(head.reader, releaseOf(index, rest, head.time));
     }
     if (index % TILE_WIDTH === TILE_WIDTH - 1) this.#closeBundle(bundle);
   }
@@ -110,13 +125,23 @@ export class SearchIndex {
     if (scan === undefined) return undefined;
     const { request, actor, what, end } = scan;
     const hashes = [termHash({ kind: 'request', term: request })];
+    const piece = this.#actor(bundle, actor);
     const pieces = [
-      this.#actor(bundle, actor),
+      piece,
       this.#piece(bundle, what, whatTerms),
       { hashes, shared: undefined, lastBundle: -1 },
     ];
-    this.#head = { text: entry.slice(start, end), time: entryTime(entry), pieces };
+    if (this.#reads !== undefined && isRelease(what)) piece.reader ??= readerIn(actor);
+    const reader = isRelease(what) ? piece.reader : undefined;
+    this.#head = { text: entry.slice(start, end), time: entryTime(entry), pieces, reader };
     return this.#head;
+  }
+
+  /** The entries of the last bundle are added again after a start. */
+  #addRelease(reader: Reader, release: Release | undefined): void {
+    const reads = this.#reads;
+    if (reads === undefined || release === undefined) return;
+    if (release.index >= reads.coverage.end) reads.add(reader, release);
   }
 
   #actor(bundle: number, text: string): Piece {

@@ -13,13 +13,17 @@ import type {
   EntryProof,
   LogCheckpoint,
   LogEntry,
+  LoggedRead,
+  LoggedReads,
   LogPage,
   LogTruncation,
   PendingEntries,
+  ReadersWanted,
 } from '../../ports/audit-log.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RowReader, Store } from '../../ports/store.ts';
 import type { LogReader } from '../entries/log-reader.ts';
+import { loggedReaders, loggedReads } from '../reads/logged-reads.ts';
 import { pendingEntries } from '../tree/pending-entries.ts';
 import {
   answerWith,
@@ -75,6 +79,15 @@ export class ThreadedLog implements AuditLog {
   ): Promise<DecisionsPage> {
     if (window.after === undefined) await this.#parts.reader.catchUp();
     return this.#call('decisions', [query, window]);
+  }
+
+  async reads(wanted: ReadersWanted): Promise<LoggedReads> {
+    await this.#parts.reader.catchUp();
+    return loggedReads(this.#parts.store, this.#parts.reader, wanted);
+  }
+
+  readers(path: string, limit: number): Promise<readonly LoggedRead[]> {
+    return loggedReaders(this.#parts.store, path, limit);
   }
 
   oldest(): Promise<LogEntry | undefined> {

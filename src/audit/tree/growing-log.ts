@@ -1,7 +1,8 @@
-import type { Write } from '../../ports/store.ts';
+import type { Expectation, Write } from '../../ports/store.ts';
 import type { ChainedBatch } from '../chain/chained-batch.ts';
 import { leafHashes } from '../chain/entry.ts';
 import type { LoggedState } from '../identity/logged-state.ts';
+import type { ReadIndex } from '../reads/read-index.ts';
 import type { SearchIndex } from '../search/search-index.ts';
 import type { TreeTiles } from './tree-tiles.ts';
 
@@ -10,11 +11,17 @@ export class GrowingLog {
   readonly #tree: TreeTiles;
   readonly #index: SearchIndex;
   readonly #state: LoggedState;
+  readonly reads: ReadIndex;
   #segments: Write[] = [];
 
-  constructor(tree: TreeTiles, index: SearchIndex, state: LoggedState) {
+  constructor(
+    tree: TreeTiles,
+    { index, reads }: { readonly index: SearchIndex; readonly reads: ReadIndex },
+    state: LoggedState,
+  ) {
     this.#tree = tree;
     this.#index = index;
+    this.reads = reads;
     this.#state = state;
   }
 
@@ -29,7 +36,7 @@ export class GrowingLog {
 
   /** Rows that wait for `takeWrites`, without the tiles of the tree's edge. */
   get waiting(): number {
-    return this.#segments.length + this.#index.waiting;
+    return this.#segments.length + this.#index.waiting + this.reads.waiting;
   }
 
   root(): Uint8Array {
@@ -47,10 +54,15 @@ export class GrowingLog {
     this.#segments.push({ table: 'log_segments', put: { first_index, writer, first_seq, count } });
   }
 
-  /** Returns all rows since the last call. With them the stored log has `size` entries. */
-  takeWrites(): readonly Write[] {
+  /** Returns all rows since the last call. With them the stored log has `size` entries. All readers must be loaded. */
+  takePlan(): { readonly expect: readonly Expectation[]; readonly writes: readonly Write[] } {
     const segments = this.#segments;
     this.#segments = [];
-    return [...segments, ...this.#tree.takeWrites(), ...this.#index.takeWrites()];
+    const { first } = this.reads.coverage;
+    const { expect, writes } = this.reads.takePlan({ first, end: this.size });
+    return {
+      expect,
+      writes: [...segments, ...this.#tree.takeWrites(), ...this.#index.takeWrites(), ...writes],
+    };
   }
 }

@@ -3,12 +3,14 @@ import { signCheckpoint } from '../../crypto/log/checkpoint.ts';
 import { EMPTY_ROOT } from '../../crypto/log/merkle.ts';
 import type { OriginReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { ChainedBatch } from '../chain/chained-batch.ts';
+import { ReadIndexUpkeep } from '../reads/read-index-upkeep.ts';
 import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from '../identity/log-identity.ts';
 import type { LastCommitFile } from '../chain/last-commit.ts';
@@ -48,6 +50,8 @@ export interface IntegratorOptions {
   readonly claims: OpenClaims;
   /** True if no other process can have this store open. */
   readonly alone: boolean;
+  /** Archived entries, for the read index; undefined if the configuration has no archive. */
+  readonly archive?: ArchiveStorage | undefined;
   readonly intervalMs?: number;
   /** A round failed: for the log and an alarm. The next round starts again from the store. */
   readonly onError?: (error: unknown) => void;
@@ -90,6 +94,7 @@ interface Session {
   readonly epoch: number;
   readonly log: GrowingLog;
   readonly pending: PendingBatches;
+  readonly upkeep: ReadIndexUpkeep;
 }
 
 /**
@@ -115,6 +120,10 @@ export class Integrator {
   #cancelGroup: () => void = () => undefined;
   #round: Promise<void> = Promise.resolve();
   #isWorking = false;
+  /** True while the rows of readers are loaded. Nothing is appended meanwhile, so that one plan has everything. */
+  #isLoading = false;
+  /** Monotonic milliseconds. */
+  #tendAfter = 0;
   /** The last note that was written to the checkpoint file. */
   #noted: string | undefined;
   /** Monotonic milliseconds. */
@@ -281,6 +290,7 @@ export class Integrator {
   }
 
   #appendGroup(): void {
+    if (this.#isLoading) return;
     this.#takeGroup();
     const waiting = this.#session?.log.waiting ?? 0;
     if (waiting >= MOST_WAITING && !this.#isWorking)
@@ -303,6 +313,7 @@ export class Integrator {
       await this.#work();
       await this.#note(noteMs);
       await this.#options.lastCommit?.sync();
+      await this.#tendReads();
     });
   }
 
@@ -346,6 +357,19 @@ export class Integrator {
     this.#caughtUpAt = this.#options.clock.now();
   }
 
+  /** One step of the upkeep of the read index. A failure concerns only the index: the session is opened again, and the store is not held. */
+  async #tendReads(): Promise<void> {
+    const { clock, onError } = this.#options;
+    if (this.#state !== 'active' || clock.monotonic() < this.#tendAfter) return;
+    try {
+      await this.#session?.upkeep.step();
+    } catch (error) {
+      this.#session = undefined;
+      this.#tendAfter = clock.monotonic() + MINUTE_MS;
+      onError?.(error);
+    }
+  }
+
   /** Writes the checkpoint file, unless it was written within `ms`: each sync of the file delays the syncs of the store. */
   async #note(ms: number): Promise<void> {
     const { checkpointFile, clock } = this.#options;
@@ -359,7 +383,7 @@ export class Integrator {
   }
 
   async #open({ epoch }: Claim): Promise<Session> {
-    const { store, clock, anchor, alone } = this.#options;
+    const { store, clock, anchor, alone, archive, onError } = this.#options;
     const { log, checkpoint } = await openLog(store, this.#log, anchor);
     const known = this.#checkpoint;
     const replaced = known && (await differenceFrom(store, known, checkpoint?.size ?? 0));
@@ -371,7 +395,16 @@ export class Integrator {
     this.#checkpoint = checkpoint;
     const sweepMs = alone ? ALONE_SWEEP_MS : undefined;
     const pending = new PendingBatches(store, this.#log.verifier.key, clock, sweepMs);
-    return { epoch, log, pending };
+    const upkeep = new ReadIndexUpkeep({
+      store,
+      clock,
+      reads: log.reads,
+      checkpoint: () => this.#checkpoint,
+      archive,
+      commit: ({ expect, writes }) => this.#commit(expect, writes),
+      onUnreadable: (error) => onError?.(error),
+    });
+    return { epoch, log, pending, upkeep };
   }
 
   /** Appends and writes for one turn. @returns whether more entries wait. */
@@ -395,10 +428,12 @@ export class Integrator {
 
   /** Writes the appended rows and a checkpoint. `at`: see `#checkpointWrites`. */
   async #write(log: GrowingLog, claim: Claim, at: number): Promise<void> {
+    await this.#loadReaders(log);
     const checkpoint = this.#sign(log);
-    const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at, log.state)];
+    const plan = log.takePlan();
+    const writes = [...plan.writes, ...this.#checkpointWrites(checkpoint, at, log.state)];
     const last = this.#checkpoint;
-    const expect: Expectation[] = [this.#claims.isHeld(claim)];
+    const expect = [...plan.expect];
     // A database that was restored while the broker runs may still have this claim. Its log must not be continued from memory.
     if (last !== undefined)
       expect.push({
@@ -406,10 +441,29 @@ export class Integrator {
         key: { size: last.size },
         match: { note: last.note },
       });
-    const outcome = await this.#options.store.commit({ expect, writes });
-    if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
+    await this.#commit(expect, writes, claim);
     this.#checkpoint = checkpoint;
     this.#checkpointAt = at;
+  }
+
+  async #commit(
+    expect: readonly Expectation[],
+    writes: readonly Write[],
+    claim = this.#claim,
+  ): Promise<void> {
+    const held = claim === undefined ? [] : [this.#claims.isHeld(claim)];
+    const outcome = await this.#options.store.commit({ expect: [...held, ...expect], writes });
+    if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
+  }
+
+  async #loadReaders({ reads }: GrowingLog): Promise<void> {
+    if (reads.isLoaded) return;
+    this.#isLoading = true;
+    try {
+      await reads.load(this.#options.store);
+    } finally {
+      this.#isLoading = false;
+    }
   }
 
   #sign(log: GrowingLog): SignedCheckpoint {

@@ -11,6 +11,7 @@ import type { Finding } from './finding.ts';
 import type { Damage } from '../entries/log-damage.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import { ProvenEntries } from '../entries/proven-entries.ts';
+import { ReadIndexCheck } from '../reads/read-index-check.ts';
 
 export interface ScrubberOptions {
   readonly store: Store;
@@ -24,6 +25,8 @@ export interface ScrubberOptions {
   readonly onAlteredTiles: () => void;
   /** A batch whose chain or signature does not verify. */
   readonly onAlteredBatch: (finding: Finding) => void;
+  /** The read index lacks a read that the log has. It is built again. */
+  readonly onReadsDiffer: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -109,7 +112,8 @@ export class Scrubber {
 
   /** Undefined if the claim was lost during the walk. */
   async #walkTo(checkpoint: LogCheckpoint): Promise<Claim | undefined> {
-    const { store, reader, logKey, clock, onAlteredTiles } = this.#options;
+    const { store, reader, logKey, clock, onAlteredTiles, onReadsDiffer } = this.#options;
+    const reads = new ReadIndexCheck(store, clock.now());
     // A separate reader that keeps no tile as proven, so each hash up to the root is read and checked.
     const proven = new ProvenEntries(store);
     const { archived } = reader;
@@ -137,6 +141,7 @@ export class Scrubber {
         }
         damaged += this.#report(found.value);
         alteredBatches += found.value.alteredBatches;
+        if (!(await reads.take(start, found.value.entries))) onReadsDiffer();
         const before = this.#status;
         this.#status = {
           ...before,
@@ -178,6 +183,7 @@ interface Walk {
 }
 
 interface BundleFindings {
+  readonly entries: readonly (string | undefined)[];
   readonly damage: readonly Damage[];
   /** The first hundred findings of the walk. */
   readonly findings: readonly Finding[];
@@ -192,5 +198,5 @@ async function checkBundle(
   const { entries, damage } = await proven.readSome(checkpoint, start, end);
   const before = batches.damaged;
   const findings = await batches.take(start, entries);
-  return { damage, findings, alteredBatches: batches.damaged - before };
+  return { entries, damage, findings, alteredBatches: batches.damaged - before };
 }

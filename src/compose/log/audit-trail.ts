@@ -158,6 +158,7 @@ export class AuditTrail {
       localBatches: bootLog.localBatches,
       claims,
       alone,
+      archive,
       onError: (error) => this.#integrationFailed(error),
     });
     this.acknowledgements = this.#openAcknowledgements();
@@ -180,6 +181,11 @@ export class AuditTrail {
         log.error(
           {},
           'the audit log is damaged: hashes of the tree are altered or gone, the entries verify; see docs/operations.md',
+        ),
+      onReadsDiffer: () =>
+        log.error(
+          {},
+          'the read index lacks a read that the audit log has: it is built again, and until then answers about exposure say that they are not complete',
         ),
       onError: (error) => log.error({ err: error }, 'the check of the audit log failed; retrying'),
     });

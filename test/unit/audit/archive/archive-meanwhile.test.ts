@@ -109,6 +109,7 @@ describe('entries that are archived while the log is read', () => {
       onDamage: ({ first, end, why }) => found.push(`${first}-${end} ${why}`),
       onAlteredTiles: () => found.push('tiles'),
       onAlteredBatch: ({ what, index }) => found.push(`${what} ${index}`),
+      onReadsDiffer: () => found.push('reads'),
       onError: (error) => {
         throw error as Error;
       },

@@ -7,6 +7,9 @@ import { Archiver, type ArchiveOrder } from '../../../../src/audit/archive/archi
 import type { Manifest } from '../../../../src/audit/export/export-format.ts';
 import { exportLog } from '../../../../src/audit/export/export.ts';
 import { storeSource } from '../../../../src/audit/export/export-source.ts';
+import { Integrator, type IntegratorOptions } from '../../../../src/audit/tree/integrator.ts';
+import { COVERAGE_KEY } from '../../../../src/audit/reads/read-index.ts';
+import { loggedReads } from '../../../../src/audit/reads/logged-reads.ts';
 import { LogReader } from '../../../../src/audit/entries/log-reader.ts';
 import { Scrubber } from '../../../../src/audit/verification/scrubber.ts';
 import { verifyExport, type VerifyOptions } from '../../../../src/audit/verification/verify.ts';
@@ -14,9 +17,9 @@ import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import type { ArchiveReference } from '../../../../src/domain/audit/audit-actions.ts';
 import type { ArchiveStorage } from '../../../../src/ports/archive-storage.ts';
-import type { LogCheckpoint } from '../../../../src/ports/audit-log.ts';
+import type { LogCheckpoint, LoggedReads } from '../../../../src/ports/audit-log.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
-import { body, LogBench, type EventFields } from '../../../kit/log/log-bench.ts';
+import { body, LogBench, workloadActor, type EventFields } from '../../../kit/log/log-bench.ts';
 import { listRows } from '../../../kit/store/table-rows.ts';
 
 const MINUTE = 60_000;
@@ -115,6 +118,15 @@ async function oldLog(): Promise<void> {
   await bench.compact();
 }
 
+/** The reads of a pod by the index, after as many rounds of the integrator as it may need. */
+async function readsOf(options: Partial<IntegratorOptions> = {}): Promise<LoggedReads> {
+  const integrator = new Integrator({ ...bench.integratorOptions(), ...options });
+  await integrator.start();
+  for (let round = 0; round < 40; round += 1) await integrator.integrate();
+  await integrator.close();
+  return loggedReads(bench.store, bench.reader, { kind: 'pod', subject: 'c1/uid-web-pod' });
+}
+
 /** Another boot, as after a crash. */
 async function restart(): Promise<void> {
   await bench.stop();
@@ -144,6 +156,7 @@ async function scrub(): Promise<readonly string[]> {
     onDamage: ({ first, end, why }) => found.push(`${first}-${end} ${why}`),
     onAlteredTiles: () => found.push('tiles'),
     onAlteredBatch: ({ what, index }) => found.push(`${what} ${index}`),
+    onReadsDiffer: () => found.push('reads'),
     onError: (error) => {
       throw error as Error;
     },
@@ -176,6 +189,47 @@ describe('an archived log', () => {
     const own = batches.filter((batch) => batch.writer === writer);
     expect(own).toHaveLength(2);
     expect(own[0]?.first_seq).toBe(1);
+  });
+});
+
+describe('the read index of an archived log', () => {
+  beforeEach(async () => {
+    await bench.record({ actor: workloadActor('web'), path: 'own/crown', version: '1' });
+    await oldLog();
+    await archiver().run(order());
+  });
+
+  async function losesIndex(): Promise<void> {
+    const reader = 'pod:c1/uid-web-pod';
+    await bench.store.commit({
+      writes: [
+        { table: 'meta', remove: { key: COVERAGE_KEY } },
+        { table: 'log_reads', remove: { reader } },
+      ],
+    });
+    await restart();
+  }
+
+  it('still has the reads of archived entries', async () => {
+    expect(await readsOf()).toMatchObject({
+      reads: [{ path: 'own/crown', firstIndex: 1 }],
+      unread: [],
+    });
+  });
+
+  it('is built from the objects of the archive where an earlier release had no index', async () => {
+    await losesIndex();
+    const found = await readsOf({ archive: place });
+    expect(found).toMatchObject({ reads: [{ path: 'own/crown', firstIndex: 1 }], unread: [] });
+  });
+
+  it('names the archived part and its objects while the archive cannot be read', async () => {
+    await losesIndex();
+    const { reads, unread } = await readsOf();
+    expect(reads).toEqual([]);
+    expect(unread).toMatchObject([{ first: 0, end: 1_792, isArchived: true }]);
+    expect(unread[0]?.objects).toEqual([expect.stringContaining('.qmarchive')]);
+    expect(bench.errors).toMatchObject([{ code: 'ERR_NOT_FOUND' }]);
   });
 });
 

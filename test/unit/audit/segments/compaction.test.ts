@@ -84,7 +84,7 @@ function withoutSegments(path: string): void {
     database.exec(`INSERT INTO main."${table}" SELECT * FROM later."${table}"`);
   database.exec(`
     DELETE FROM main.quaymaster_schema WHERE version > ${BEFORE_SEGMENTS};
-    DELETE FROM main.meta WHERE key = 'migrations';
+    DELETE FROM main.meta WHERE key IN ('migrations', 'audit-reads');
   `);
   database.close();
 }
@@ -100,6 +100,7 @@ function scrubber(found: string[]): Scrubber {
     onDamage: ({ first, end, why }) => found.push(`${first}-${end} ${why}`),
     onAlteredTiles: () => found.push('tiles'),
     onAlteredBatch: ({ what, index }) => found.push(`${what} ${index}`),
+    onReadsDiffer: () => found.push('reads'),
     onError: (error) => {
       throw error as Error;
     },
