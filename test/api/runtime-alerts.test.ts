@@ -214,7 +214,7 @@ describe('an alert', () => {
     });
     const { alert: done, secrets, timeline } = await untilState(alert.id as string, 'done');
     expect(done.ended).toMatchObject({ sessions: 1, revoked: 1 });
-    expect(secrets).toMatchObject([{ path: 'app/db', versions: ['1'], reads: 1 }]);
+    expect(secrets).toMatchObject([{ path: 'app/db', versions: ['1'], held: true }]);
     // Other pods of the workload are counted apart from other readers.
     expect(secrets[0].otherReaders).not.toContain('k8s://watched/prod/api');
     expect(secrets[0].otherReaders).toContain('k8s://watched/prod/own-9');
@@ -451,7 +451,7 @@ describe('an incident that an operator opens', () => {
     });
     expect(shown?.body).toMatchObject({
       scopes: [{ kind: 'pod', subject: `watched/${pod.metadata.uid}`, pod: { namespace, name } }],
-      secrets: [{ path: 'app/db', reads: 1 }],
+      secrets: [{ path: 'app/db', held: true, state: 'kept' }],
       timeline: [],
     });
     expect(shown?.body.secrets[0].liveLeases).toBeGreaterThan(0);

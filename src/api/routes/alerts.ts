@@ -5,26 +5,12 @@ import {
   listAlerts as list,
   listAlertSources as listSources,
 } from '../../broker/alerts/alerts.ts';
-import {
-  openIncident as open,
-  readIncident as read,
-  type Incident,
-  type IncidentRequest,
-} from '../../broker/alerts/incidents.ts';
 import { readAlerts } from '../../domain/alerts/read-alerts.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { isName } from '../../domain/words/names.ts';
 import type { AlertSource, PresentedSource } from '../../ports/alert-sources.ts';
-import {
-  identifier,
-  imageDigest,
-  kubernetesName,
-  objectName,
-  podUid,
-  remark,
-  workloadName,
-} from '../request/fields.ts';
+import { identifier, remark } from '../request/fields.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Admission, Incoming, RouteOf } from '../contract/route.ts';
@@ -124,71 +110,7 @@ function deciding(approves: boolean): RouteOf<'approveAlert'> {
 export const approveAlert: RouteOf<'approveAlert'> = deciding(true);
 export const dismissAlert: RouteOf<'dismissAlert'> = deciding(false);
 
-const when = {
-  since: z.iso.datetime().transform((text) => Date.parse(text)),
-  reason: remark.min(1),
-  rotate: z.boolean().default(true),
-  dryRun: z.boolean().default(false),
-};
-const wish = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('workload'), workload: workloadName, ...when }),
-  z
-    .strictObject({
-      kind: z.literal('pod'),
-      cluster: objectName,
-      uid: podUid.optional(),
-      ...when,
-      namespace: kubernetesName.optional(),
-      name: kubernetesName.optional(),
-    })
-    .refine(
-      ({ uid, namespace, name }) =>
-        uid === undefined
-          ? namespace !== undefined && name !== undefined
-          : namespace === undefined && name === undefined,
-      { path: ['uid'], message: 'must be given, or "namespace" and "name"' },
-    ),
-  z.strictObject({ kind: z.literal('image'), cluster: objectName, ...when, digest: imageDigest }),
-]);
-
-export const openIncident: RouteOf<'openIncident'> = {
-  body: { maxBytes: 8_192 },
-  read: ({ body }) => {
-    const request = requestOf(parseInput(wish, body?.value));
-    return async ({ parts, call, caller }) => ({
-      status: 200,
-      body: incidentJson(await open(parts, call, caller, request)),
-    });
-  },
-};
-
-export const readIncident: RouteOf<'readIncident'> = {
-  query: PAGE_QUERY,
-  read: ({ params, query }) => {
-    const id = parseParameter(identifier, params['id']);
-    const page = readPage(query);
-    return async ({ parts, call, caller }) => ({
-      status: 200,
-      body: incidentJson(await read(parts, call, caller, { id, page })),
-    });
-  },
-};
-
-function requestOf(asked: z.output<typeof wish>): IncidentRequest {
-  const { since, reason, rotate: rotates, dryRun: isDryRun } = asked;
-  return { scope: scopeOf(asked), since, reason, rotates, isDryRun };
-}
-
-function scopeOf(asked: z.output<typeof wish>): IncidentRequest['scope'] {
-  const { kind } = asked;
-  if (kind === 'workload') return { kind, workload: asked.workload };
-  const { cluster } = asked;
-  if (kind === 'image') return { kind, cluster, digest: asked.digest };
-  const { uid, namespace = '', name = '' } = asked;
-  return uid === undefined ? { kind, cluster, namespace, name } : { kind, cluster, uid };
-}
-
-function alertJson(record: AlertRecord): Shape<'Alert'> {
+export function alertJson(record: AlertRecord): Shape<'Alert'> {
   const { id, source, state, receivedAt, cluster, alert, subject, response } = record;
   const { rule, tags, priority, time, node, container } = alert;
   const { unmatched, rule: responseRule, held, quarantines, ended, reason, operator } = record;
@@ -218,16 +140,4 @@ function alertJson(record: AlertRecord): Shape<'Alert'> {
 
 function subjectJson({ workload, ...pod }: AlertSubject): Pick<Shape<'Alert'>, 'pod' | 'workload'> {
   return { pod, ...(workload !== undefined && { workload }) };
-}
-
-function incidentJson(incident: Incident): Shape<'Incident'> {
-  const { record, scopes, secrets, isComplete, timeline, next } = incident;
-  return {
-    ...(record && { alert: alertJson(record) }),
-    scopes,
-    secrets,
-    isComplete,
-    timeline: timeline.map(({ index, body }) => ({ index, entry: { ...body } })),
-    ...(next !== undefined && { next }),
-  };
 }

@@ -1,148 +1,170 @@
 import type { QuarantineScope } from '../../domain/identity/quarantine.ts';
-import type { AuditLog, AuditQuery, LogEntry } from '../../ports/audit-log.ts';
+import type { AuditLog, LoggedRead, ReadersWanted, UnreadPart } from '../../ports/audit-log.ts';
+import { LEASES } from '../../ports/queries.ts';
+import type { Query } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from '../kernel/list-all.ts';
+import type { Access, Storage } from '../state/dependencies.ts';
+import { podIndex } from './pod-index.ts';
 
-/** One search reads this many entries at most. */
-const MOST_ENTRIES = 20_000;
-const PAGE = 1_000;
+type Parts = Pick<Storage, 'store'> & Pick<Access, 'clusters'> & { readonly audit: AuditLog };
 
-/** Members of an entry that name the reader and the secret. */
-export interface ReadEntry {
-  readonly time?: string;
-  readonly action?: string;
-  readonly outcome?: string;
-  readonly cause?: string;
-  readonly path?: string;
-  readonly version?: string;
-  readonly rotation?: string;
-  readonly alert?: string;
-  readonly quarantine?: string;
-  readonly count?: number;
-  readonly comment?: string;
-  readonly actor?: { readonly kind?: string; readonly id?: string; readonly podUid?: string };
+/** A secret under leases that were live at a time, or are younger. */
+export interface HeldSecret {
+  readonly path: string;
+  /** Leases that are still live. */
+  readonly liveLeases: number;
 }
 
-/** A secret that a scope read. */
+/** A secret that a scope read. Instants are milliseconds since the epoch. */
 export interface ReadSecret {
   readonly path: string;
+  /** The newest first; at most eight. */
   readonly versions: readonly string[];
-  readonly reads: number;
-  readonly firstAt: string;
-  readonly lastAt: string;
-  /** The entry of the last read, for a proof. */
-  readonly lastIndex: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** The entry of the last read, for a proof; undefined for a lease whose read the index does not have. */
+  readonly lastIndex: number | undefined;
 }
 
-export interface Reads {
-  /** Secrets by path. */
-  readonly secrets: readonly ReadSecret[];
-  /** The identities of the scopes: the workload of a pod, the operator. */
+/** A part of the log that was not read, with the command that reads it. */
+export interface UnreadLog extends UnreadPart {
+  readonly command: string;
+}
+
+/** The secrets that a scope could have copied. */
+export interface Exposure {
+  readonly holdsNow: readonly HeldSecret[];
+  /** Everything that the scope read in its whole life, and everything in `holdsNow`, by path. */
+  readonly everRead: readonly ReadSecret[];
+  /** The identities that read: the workload of a pod, the operator. */
   readonly readers: ReadonlySet<string>;
-  /** False if the log has more entries than one search reads. */
+  /** False if entries of the log may name more secrets: see `unread`. */
   readonly isComplete: boolean;
+  readonly unread: readonly UnreadLog[];
 }
 
-/** Searches the log for the reads of the scopes since a time. */
-export async function findReads(
-  audit: AuditLog,
+/**
+ * Everything that the scopes read in their whole life, and all leases that were live at a time or later. The log's read index has the former, archived
+ * entries included, so the number of reads does not matter.
+ */
+export async function exposureOf(
+  parts: Parts,
   scopes: readonly QuarantineScope[],
-  since: number,
-): Promise<Reads> {
+  at: number,
+): Promise<Exposure> {
   const secrets = new Map<string, ReadSecret>();
+  const held = new Map<string, HeldSecret>();
   const readers = new Set<string>();
-  let isComplete = true;
+  const unread = new Map<string, UnreadLog>();
   for (const scope of scopes) {
-    const query = { ...filterOf(scope), action: 'secret.read', outcome: 'ok', from: since };
-    const found = await findEntries(audit, query, MOST_ENTRIES);
-    isComplete &&= found.length < MOST_ENTRIES;
-    for (const entry of found) {
-      add(secrets, entry);
-      const { id } = entry.body.actor ?? {};
-      if (id !== undefined) readers.add(id);
+    const found = await parts.audit.reads(wantedOf(parts, scope));
+    for (const read of found.reads) {
+      add(secrets, read);
+      readers.add(read.identity);
+    }
+    for (const part of found.unread) {
+      const command = readingCommand(part, scope);
+      unread.set(`${part.first} ${command}`, { ...part, command });
+    }
+    for await (const lease of leasesSince(parts, scope, at)) {
+      const { path, version, issued_at: issued } = lease;
+      const { liveLeases } = held.get(path) ?? { liveLeases: 0 };
+      held.set(path, { path, liveLeases: liveLeases + (lease.state === 'live' ? 1 : 0) });
+      const read = { path, versions: [version], firstAt: issued, lastAt: issued };
+      if (!secrets.has(path)) secrets.set(path, { ...read, lastIndex: undefined });
     }
   }
-  const items = [...secrets.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { secrets: items, readers, isComplete };
+  return {
+    holdsNow: byPath(held.values()),
+    everRead: byPath(secrets.values()),
+    readers,
+    isComplete: unread.size === 0,
+    unread: [...unread.values()],
+  };
+}
+
+/** A running pod read nothing before it existed, so older entries do not matter. */
+function wantedOf({ clusters }: Pick<Access, 'clusters'>, scope: QuarantineScope): ReadersWanted {
+  if (scope.kind !== 'pod') return scope;
+  const slash = scope.subject.indexOf('/');
+  const watch = clusters.watch(scope.subject.slice(0, slash));
+  const pod = watch && podIndex(watch).byUid(scope.subject.slice(slash + 1));
+  return { ...scope, begunAt: pod?.createdAt };
+}
+
+async function* leasesSince(
+  { store }: Pick<Storage, 'store'>,
+  { kind, subject }: QuarantineScope,
+  at: number,
+): AsyncGenerator<Tables['leases']> {
+  if (kind === 'operator') return;
+  const slash = subject.indexOf('/');
+  const [cluster, uid] = [subject.slice(0, slash), subject.slice(slash + 1)];
+  for (const state of ['live', 'ended'] as const) {
+    const query: Query<'leases'> =
+      kind === 'pod' ? LEASES.ofPod(cluster, uid, state) : LEASES.ofWorkload(subject, state);
+    for await (const lease of listAll(store, query))
+      if (state === 'live' || lease.ends_at >= at) yield lease;
+  }
+}
+
+/** Adds the reads of one pod or token to those of the others. */
+function add(secrets: Map<string, ReadSecret>, read: LoggedRead): void {
+  const { path, versions, firstAt, lastAt, lastIndex } = read;
+  const known = secrets.get(path);
+  if (known?.lastIndex === undefined) {
+    secrets.set(path, { path, versions, firstAt, lastAt, lastIndex });
+    return;
+  }
+  const isLater = lastIndex > known.lastIndex;
+  const all = isLater ? [...versions, ...known.versions] : [...known.versions, ...versions];
+  secrets.set(path, {
+    path,
+    versions: [...new Set(all)].slice(0, 8),
+    firstAt: Math.min(firstAt, known.firstAt),
+    lastAt: Math.max(lastAt, known.lastAt),
+    lastIndex: Math.max(lastIndex, known.lastIndex),
+  });
+}
+
+function byPath<T extends { readonly path: string }>(items: Iterable<T>): readonly T[] {
+  return [...items].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** A search reads the entries in the store. The broker itself reads archived ones, once it can read their place. */
+function readingCommand({ isArchived }: UnreadPart, { kind, subject }: QuarantineScope): string {
+  if (isArchived) return 'quaymaster audit archive-status';
+  const name = kind === 'pod' ? subject.slice(subject.indexOf('/') + 1) : subject;
+  return `quaymaster audit search --${kind} '${name}' --action secret.read --limit 100000`;
 }
 
 export interface OtherReaders {
-  /** Workloads and operators. */
+  /** Workloads and operators that ever read the path. */
   readonly otherReaders: readonly string[];
   /** Pods outside the scopes, of a workload that a pod of the scopes has. */
   readonly otherPods: number;
 }
 
-/** Finds the readers of the path since a time that are outside the scopes. */
+/** Readers of one path that are looked at. */
+const MOST_READERS = 1_000;
+
+/** Finds the readers of the path that are outside the scopes. */
 export async function findOtherReaders(
   audit: AuditLog,
   path: string,
   {
     scopes,
-    since,
     readers: own,
-  }: {
-    readonly scopes: readonly QuarantineScope[];
-    readonly since: number;
-    readonly readers: ReadonlySet<string>;
-  },
+  }: { readonly scopes: readonly QuarantineScope[]; readonly readers: ReadonlySet<string> },
 ): Promise<OtherReaders> {
-  const query = { path, action: 'secret.read', outcome: 'ok', from: since };
+  const subjects = new Set(scopes.map(({ subject }) => subject));
   const readers = new Set<string>();
   const pods = new Set<string>();
-  for (const { body } of await findEntries(audit, query, PAGE)) {
-    const { id = '', podUid = '' } = body.actor ?? {};
-    const isInScope = scopes.some(({ kind, subject }) =>
-      kind === 'pod' ? subject.endsWith(`/${podUid}`) : subject === id,
-    );
-    if (isInScope || id === '') continue;
-    if (own.has(id)) pods.add(podUid);
-    else readers.add(id);
+  for (const { identity, podSubject = '' } of await audit.readers(path, MOST_READERS)) {
+    if (subjects.has(podSubject) || subjects.has(identity)) continue;
+    if (own.has(identity)) pods.add(podSubject);
+    else readers.add(identity);
   }
   return { otherReaders: [...readers].sort(), otherPods: pods.size };
-}
-
-export interface FoundEntry {
-  readonly index: number;
-  readonly body: ReadEntry;
-}
-
-/** Finds matching entries, newest first. */
-export async function findEntries(
-  audit: AuditLog,
-  query: AuditQuery,
-  most: number,
-): Promise<readonly FoundEntry[]> {
-  const found: FoundEntry[] = [];
-  let after: string | undefined;
-  do {
-    const page = await audit.search(query, { limit: Math.min(PAGE, most - found.length), after });
-    found.push(...page.items.map(opened));
-    after = page.next;
-  } while (after !== undefined && found.length < most);
-  return found;
-}
-
-/** The entries about a scope. */
-export function filterOf({ kind, subject }: QuarantineScope): AuditQuery {
-  if (kind === 'workload') return { workload: subject };
-  if (kind === 'operator') return { operator: subject };
-  const slash = subject.indexOf('/');
-  return { cluster: subject.slice(0, slash), pod: subject.slice(slash + 1) };
-}
-
-function opened({ index, entry }: LogEntry): FoundEntry {
-  return { index, body: JSON.parse(entry) as ReadEntry };
-}
-
-/** Entries come newest first. */
-function add(secrets: Map<string, ReadSecret>, { index, body }: FoundEntry): void {
-  const { path, version = '', time = '' } = body;
-  if (path === undefined) return;
-  const first = { path, versions: [], reads: 0, firstAt: time, lastAt: time, lastIndex: index };
-  const known: ReadSecret = secrets.get(path) ?? first;
-  secrets.set(path, {
-    ...known,
-    versions: known.versions.includes(version) ? known.versions : [...known.versions, version],
-    reads: known.reads + 1,
-    firstAt: time,
-  });
 }

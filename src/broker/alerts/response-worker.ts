@@ -1,6 +1,6 @@
 import { openAlert, alertRow, type AlertRecord, type ExposedSecret } from './alert-record.ts';
 import { HOUR_MS } from './alert-tallies.ts';
-import { findReads } from './exposure.ts';
+import { exposureOf } from './exposure.ts';
 import { DECOY, factsOfAlert, quarantineEvents } from './receive-alerts.ts';
 import { creatorOf, exceedsLimits, limitFence, quarantinesOf } from './respond.ts';
 import type { Alerting } from './alerting.ts';
@@ -180,11 +180,11 @@ async function endAll(parts: Parts, actor: SystemActor, record: AlertRecord): Pr
 }
 
 async function findExposed(
-  { audit }: Parts,
-  { scopes, since }: AlertRecord,
+  parts: Parts,
+  { scopes, receivedAt }: AlertRecord,
 ): Promise<readonly ExposedSecret[]> {
-  const { secrets } = await findReads(audit, scopes, since);
-  return secrets.map(({ path, versions }) => ({ path, versions }));
+  const { everRead } = await exposureOf(parts, scopes, receivedAt);
+  return everRead.map(({ path, versions }) => ({ path, versions }));
 }
 
 async function rotateAll(

@@ -71,7 +71,7 @@ export const ALERTS: readonly CommandRow[] = [
       ['--cluster <name>', 'the cluster of the pod or the image'],
       [
         '--since <time>',
-        'reads from this time on: a time, a day, or a duration such as 2h',
+        'show reads from this time on: a time, a day, or a duration such as 2h; the response covers all reads',
         { fallback: '1d' },
       ],
       REASON,
@@ -99,6 +99,7 @@ export const ALERTS: readonly CommandRow[] = [
     summary:
       'show an incident or an alert: what was read, what was done, and the timeline with entries to prove',
     arguments: [['<id>', 'id of the incident or the alert']],
+    options: [['--all', 'also secrets that were read only before the time of --since']],
     examples: ['quaymaster incident show inc_01H8', 'quaymaster incident show alr_01H8'],
     load: async () => (await load()).runIncidentShow,
   },

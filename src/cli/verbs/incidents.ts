@@ -7,9 +7,9 @@ import { defined } from '../run/defined.ts';
 import { UsageError } from '../run/errors.ts';
 import { printable } from '../output/printable.ts';
 import { table } from '../output/table.ts';
+import { incidentText, podText, scopeText, type Incident } from './incident-text.ts';
 import { instantOf } from '../run/time.ts';
 
-type Incident = components['schemas']['Incident'];
 type Wish = components['schemas']['IncidentWish'];
 
 /** The most that the API returns in one page. */
@@ -104,9 +104,9 @@ async function incidentHead(
 }
 
 /** An incident with all pages of its lists. */
-async function wholeIncident(broker: Broker, id: string): Promise<Incident> {
+async function wholeIncident(broker: Broker, id: string, all?: boolean): Promise<Incident> {
   const read = async (after: string | undefined): Promise<Incident> => {
-    const query = { limit: PAGE, ...defined({ after }) };
+    const query = { limit: PAGE, ...defined({ after, all }) };
     return (await broker.call('readIncident', { path: { id }, query })).body;
   };
   let { next, ...incident } = await read(undefined);
@@ -116,6 +116,7 @@ async function wholeIncident(broker: Broker, id: string): Promise<Incident> {
       ...incident,
       secrets: [...incident.secrets, ...page.secrets],
       isComplete: incident.isComplete && page.isComplete,
+      gaps: page.gaps,
       timeline: [...incident.timeline, ...page.timeline],
     };
     next = page.next;
@@ -144,9 +145,9 @@ export async function runIncidentLs(context: CliContext): Promise<void> {
 /** Shows an incident, or an alert with its response. */
 export async function runIncidentShow(
   { broker, output }: CliContext,
-  { args: [id = ''] }: Call<object>,
+  { args: [id = ''], options: { all } }: Call<{ readonly all?: boolean }>,
 ): Promise<void> {
-  const incident = await wholeIncident(await broker(), id);
+  const incident = await wholeIncident(await broker(), id, all);
   await output.show(incident, () => incidentText(incident));
 }
 
@@ -160,94 +161,4 @@ function scopeOf({ pod, workload, image, cluster }: OpenOptions): object {
   return name === undefined
     ? { kind: 'pod', cluster, uid: namespace }
     : { kind: 'pod', cluster, namespace, name };
-}
-
-function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident): string {
-  const lines = alert === undefined ? ['dry run: nothing was changed'] : [alertText(alert)];
-  lines.push(`scope: ${scopes.map(scopeText).join(', ')}`);
-  lines.push('', `read by the scope: ${counted(secrets.length, 'secret')}`);
-  if (secrets.length > 0) {
-    lines.push(
-      table(
-        ['path', 'versions', 'reads', 'last', 'entry', 'live leases', 'other readers', 'rotation'],
-        secrets.map((secret) => [
-          secret.path,
-          secret.versions.join(' '),
-          secret.reads,
-          secret.lastAt,
-          secret.lastIndex,
-          secret.liveLeases,
-          othersText(secret),
-          secret.rotation === undefined
-            ? (secret.unrotated ?? '')
-            : `${secret.rotation.id} ${secret.rotation.state}`,
-        ]),
-      ),
-    );
-  }
-  if (!isComplete) {
-    lines.push(
-      `the log has more entries than were read: see the rest with ${scopes.map(searchOf).join(', ')}`,
-    );
-  }
-  if (timeline.length > 0) lines.push('', 'timeline:', timelineText(timeline));
-  return lines.join('\n');
-}
-
-function scopeText({ kind, subject, pod }: Incident['scopes'][number]): string {
-  return printable(`${kind} ${pod === undefined ? subject : `${podText(pod)} (${subject})`}`);
-}
-
-function podText({ namespace, name }: { namespace: string; name: string }): string {
-  return `${namespace}/${name}`;
-}
-
-function searchOf({ kind, subject }: Incident['scopes'][number]): string {
-  const uid = subject.slice(subject.indexOf('/') + 1);
-  return `quaymaster audit search --${kind} ${printable(kind === 'pod' ? uid : subject)}`;
-}
-
-function othersText({ otherReaders, otherPods }: Incident['secrets'][number]): string {
-  const pods = otherPods === 0 ? [] : [`${counted(otherPods, 'more pod')} of the workload`];
-  return [...otherReaders, ...pods].join(', ');
-}
-
-function alertText(alert: NonNullable<Incident['alert']>): string {
-  const { id, source, rule, state, receivedAt, response, quarantines, ended, held, unmatched } =
-    alert;
-  const lines = [`${id}: ${printable(rule)} from ${source} at ${receivedAt}`];
-  const why = [held, unmatched].filter((word) => word !== undefined).join(' ');
-  lines.push(`state: ${state}${why === '' ? '' : ` (${why})`}, response: ${response.action}`);
-  if (quarantines.length > 0) {
-    lines.push(
-      `quarantine: ${quarantines.join(' ')}, until: quaymaster quarantine lift ID --reason WHY`,
-    );
-  }
-  if (ended !== undefined) {
-    const leases = ended.revoked + ended.revoking;
-    lines.push(`ended: ${counted(ended.sessions, 'session')}, ${counted(leases, 'lease')}`);
-  }
-  return lines.join('\n');
-}
-
-interface Entry {
-  readonly time?: string;
-  readonly action?: string;
-  readonly outcome?: string;
-  readonly path?: string;
-  readonly cause?: string;
-  readonly actor?: { readonly id?: string };
-  readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
-}
-
-/** Formats the timeline. Each entry has an index, for `quaymaster audit proof`. */
-function timelineText(timeline: Incident['timeline']): string {
-  return table(
-    ['entry', 'time', 'action', 'outcome', 'by', 'pod', 'path', 'cause'],
-    timeline.map(({ index, entry }) => {
-      const { time, action, outcome, path, cause, actor, pod }: Entry = entry;
-      const named = pod === undefined || pod.name === '' ? pod?.uid : podText(pod);
-      return [index, time, action, outcome, actor?.id, named, path, cause];
-    }),
-  );
 }

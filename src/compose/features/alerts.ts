@@ -1,4 +1,5 @@
 import * as alertRoutes from '../../api/routes/alerts.ts';
+import * as incidentRoutes from '../../api/routes/incidents.ts';
 import { documentRoutes } from '../../api/routes/documents.ts';
 import { ConfiguredAlertSources } from '../../auth/alert-sources/alert-sources.ts';
 import { alertMetrics } from '../../broker/alerts/alert-metrics.ts';
@@ -14,6 +15,7 @@ import type { Option } from './feature.ts';
 
 const routes = {
   ...alertRoutes,
+  ...incidentRoutes,
   ...documentRoutes('response-rule', 'ResponseRule', 'ResponseRules', 'response-rules'),
 };
 

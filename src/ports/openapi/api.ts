@@ -1792,31 +1792,58 @@ export interface components {
                     readonly name: string;
                 };
             }[];
-            /** @description What the scopes read since the time, by path. */
+            /** @description What the scopes hold and what they read since the time, by path. */
             readonly secrets: readonly components["schemas"]["IncidentSecret"][];
-            /** @description False if the log has more entries than the broker read for this page, or if a dry run does not show all secrets. A timeline then has the newest 5,000 entries of each action; `GET /api/v1/audit/entries` has all. */
+            /** @description Number of secrets that are left out, because the scopes read them only before the time and do not hold them. The response covers them too. */
+            readonly hidden: number;
+            /** @description False if entries of the log may name more secrets (`unread`), or if a dry run does not show all secrets. */
             readonly isComplete: boolean;
-            /** @description The entries of the response, oldest first; empty for a dry run. `audit proof` proves each by its index. */
+            /** @description Parts of the log whose reads are not known. */
+            readonly unread: readonly {
+                readonly first: number;
+                /** @description Index after the last entry. */
+                readonly end: number;
+                readonly isArchived: boolean;
+                readonly objects: readonly string[];
+                readonly hasMore: boolean;
+                /** @description The command that reads it. */
+                readonly command: string;
+            }[];
+            /** @description The entries of the response, oldest first, until its quarantines are lifted, and the reads of the hour before it; empty for a dry run. `audit proof` proves each by its index. */
             readonly timeline: readonly {
                 readonly index: number;
                 readonly entry: Record<string, unknown>;
+            }[];
+            /** @description What the timeline lacks. */
+            readonly gaps: readonly {
+                /**
+                 * @description `reads`, `events`: older entries than `first` match too. `archived`: entries from `first` to before `end` are not in the store any more.
+                 * @enum {unknown}
+                 */
+                readonly kind: "reads" | "events" | "archived";
+                readonly first: number;
+                readonly end?: number;
             }[];
             readonly next?: components["schemas"]["Next"];
         };
         readonly IncidentSecret: {
             readonly path: string;
+            /** @description The versions that the scopes read, the newest first. */
             readonly versions: readonly string[];
-            readonly reads: number;
-            readonly firstAt: string;
-            readonly lastAt: string;
+            readonly firstAt: components["schemas"]["Instant"];
+            readonly lastAt: components["schemas"]["Instant"];
             /** @description The entry of the last read in the log. */
-            readonly lastIndex: number;
-            /** @description Other workloads and operators that read it since the time. */
-            readonly otherReaders: readonly string[];
-            /** @description Pods outside the scopes that read it since the time, and whose workload is that of a pod in the scopes. */
-            readonly otherPods: number;
-            /** @description Live leases of all holders. */
-            readonly liveLeases: number;
+            readonly lastIndex?: number;
+            /** @description The scopes held a lease on it when the incident began */
+            readonly held: boolean;
+            /**
+             * @description `rotated`: the value that was read is replaced. `running`: its rotation is in progress. `blocked`: it waits or failed, see `why`. `by_hand`: no rotation is configured. `revoked`: a dynamic
+             *     credential, which ends with its lease. `waiting`: the response has not reached it. `kept`: the response does not rotate.
+             * @enum {unknown}
+             */
+            readonly state: "rotated" | "running" | "blocked" | "by_hand" | "revoked" | "waiting" | "kept";
+            /** @description Why it is blocked. */
+            readonly why?: string;
             readonly rotation?: {
                 readonly id: components["schemas"]["Id"];
                 readonly state: string;
@@ -1826,6 +1853,17 @@ export interface components {
              * @enum {string}
              */
             readonly unrotated?: "not_rotating" | "braked";
+            /** @description Live leases of all holders; at most 1000 are counted. */
+            readonly liveLeases: number;
+            /** @description Pods and sessions outside the scopes with a live lease, and those of them that have a version that the scopes did not read. */
+            readonly holders: {
+                readonly total: number;
+                readonly updated: number;
+            };
+            /** @description Other workloads and operators that ever read it. */
+            readonly otherReaders: readonly string[];
+            /** @description Pods outside the scopes that ever read it, and whose workload is that of a pod in the scopes. */
+            readonly otherPods: number;
         };
         readonly StoredPostureProfile: {
             readonly document: components["schemas"]["PostureProfile"];
@@ -5282,6 +5320,8 @@ export interface operations {
     readonly readIncident: {
         readonly parameters: {
             readonly query?: {
+                /** @description With `true`, the secrets that were read only before the time of the incident are shown too. */
+                readonly all?: boolean;
                 readonly limit?: components["parameters"]["limit"];
                 /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];

@@ -115,7 +115,7 @@ export const OPERATIONS = {
   approveAlert: {"method":"POST","path":"/api/v1/alerts/{id}:approve","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   dismissAlert: {"method":"POST","path":"/api/v1/alerts/{id}:dismiss","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   openIncident: {"method":"POST","path":"/api/v1/incidents","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
-  readIncident: {"method":"GET","path":"/api/v1/incidents/{id}","query":["limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
+  readIncident: {"method":"GET","path":"/api/v1/incidents/{id}","query":["all","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   applyDocuments: {"method":"POST","path":"/api/v1/documents:apply","query":["dryRun"],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   readOwnToken: {"method":"GET","path":"/api/v1/operator-tokens/self","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createOperatorToken: {"method":"POST","path":"/api/v1/operators/{name}/tokens","query":[],"headers":[],"body":["application/json"],"answers":{"201":"json"}},

@@ -5,6 +5,7 @@ import {
   runIncidentOpen,
   runIncidentShow,
 } from '../../../../src/cli/verbs/incidents.ts';
+import { headline } from '../../../../src/cli/verbs/incident-text.ts';
 import { runLeaseRevoke } from '../../../../src/cli/verbs/leases.ts';
 import { runQuarantineAdd } from '../../../../src/cli/verbs/quarantines.ts';
 import { runSeal } from '../../../../src/cli/verbs/seal.ts';
@@ -154,15 +155,31 @@ const ALERT = {
 function secretRead(path: string, otherPods = 0): object {
   const times = { firstAt: '2026-01-05T09:00:00Z', lastAt: '2026-01-05T09:30:00Z' };
   const others = { otherReaders: ['k8s://c1/prod/jobs'], otherPods };
-  return { path, versions: ['1'], reads: 1, lastIndex: 7, liveLeases: 2, ...times, ...others };
+  const holders = { total: 3, updated: 2 };
+  const own = { path, versions: ['1'], lastIndex: 7, liveLeases: 2, held: true, state: 'kept' };
+  return { ...own, ...times, ...others, holders };
 }
+
+const UNREAD = [
+  { first: 0, end: 5, isArchived: false, objects: [], hasMore: false, command: 'quaymaster x' },
+  { first: 5, end: 9, isArchived: true, objects: ['/old/a'], hasMore: false, command: 'q status' },
+];
 
 /** An incident with three pages. */
 function incident(
   scopes: readonly object[] = [{ kind: 'workload', subject: WORKLOAD }],
   about: object = {},
 ) {
-  const event = { index: 9, entry: { action: 'incident.open', actor: { id: 'eve' }, ...about } };
+  const event = {
+    index: 9,
+    entry: {
+      time: '2026-01-05T10:00:00.123Z',
+      outcome: 'ok',
+      action: 'incident.open',
+      actor: { id: 'eve' },
+      ...about,
+    },
+  };
   const pages: Record<string, object> = {
     first: { secrets: [secretRead('app/a', 2)], timeline: [], next: 'second' },
     second: { secrets: [secretRead('app/b')], timeline: [], next: 'third' },
@@ -171,11 +188,13 @@ function incident(
   const broker = new ScriptedBroker({
     readIncident: ({ query }) => {
       const { after = 'first' } = query as { after?: string };
-      return { alert: ALERT, scopes, isComplete: after !== 'second', ...pages[after] };
+      const common = { alert: ALERT, scopes, hidden: 1, isComplete: after !== 'second' };
+      return { ...common, unread: UNREAD, gaps: [{ kind: 'reads', first: 5 }], ...pages[after] };
     },
     openIncident: ({ body }) => {
       const { dryRun } = body as { dryRun: boolean };
-      return { ...(!dryRun && { alert: ALERT }), scopes, isComplete: true, ...pages['first'] };
+      const common = { scopes, hidden: 0, isComplete: true, unread: [], gaps: [] };
+      return { ...(!dryRun && { alert: ALERT }), ...common, ...pages['first'] };
     },
     approveAlert: () => ALERT,
     listAlerts: () => {
@@ -208,16 +227,53 @@ describe('incident ls', () => {
 });
 
 describe('incident show', () => {
-  it('shows all pages as one, and says if the log has more', async () => {
+  it('shows all pages as one, with a first line in words, and names everything that was not read', async () => {
     const { context } = incident();
     await runIncidentShow(context, { args: ['inc_1'], options: {} });
     const text = context.out();
-    expect(text).toContain('read by the scope: 2 secrets');
-    expect(text).toContain('k8s://c1/prod/jobs, 2 more pods of the workload');
-    expect(text).toMatch(/timeline:\n.*\n9 +- +incident\.open/);
-    expect(text).toContain(
-      `the log has more entries than were read: see the rest with quaymaster audit search --workload ${WORKLOAD}`,
+    expect(text.split('\n')[0]).toBe(
+      `${WORKLOAD} cut off at 2026-01-05 10:00:00.000 by eve; held 2 secrets, ever read 2; the log was not read completely`,
     );
+    expect(text).toContain('2 of 3 have the new value');
+    expect(text).toContain('k8s://c1/prod/jobs, 2 more pods of the workload');
+    expect(text).toMatch(/timeline \(UTC\):\n.*\n.* 9 +incident\.open/);
+    expect(text).toContain('1 more secret read only before the time of --since');
+    expect(text).toContain('entries 0 to 4 were not read, and may name more secrets: quaymaster x');
+    expect(text).toContain(
+      'entries 5 to 8 were not read, and may name more secrets: they are archived in /old/a.',
+    );
+    expect(text).toContain('gap: more reads before entry 5; quaymaster audit search shows them');
+  });
+});
+
+describe('the first line of an incident', () => {
+  const pod = { namespace: 'shop', name: 'web-0', uid: 'u' };
+  const falco = { ...ALERT, source: 'falco', operator: undefined, pod, rule: 'Shell' };
+  const scopes = [{ kind: 'pod', subject: 'c1/u', pod }];
+  const made = { action: 'quarantine.create', time: '2026-01-05T10:00:00.063Z' };
+  const timeline = [{ index: 1, entry: made }];
+  const secret = (state: string, why?: string): object => ({ held: true, state, why });
+
+  it.each([
+    [
+      { ...falco, time: '2026-01-05T10:00:00Z', response: { ...ALERT.response, rotate: 'read' } },
+      [secret('rotated'), secret('rotated'), secret('by_hand')],
+      'shop/web-0 cut off 63 ms after falco saw it; held 3 secrets, ever read 3; 2 rotated, 1 needs you: no rotator',
+    ],
+    [
+      { ...falco, response: { ...ALERT.response, rotate: 'read' } },
+      [secret('running'), secret('blocked', 'braked'), secret('blocked', 'parked')],
+      'shop/web-0 cut off at 2026-01-05 10:00:00.063 by falco; held 3 secrets, ever read 3; 0 rotated, 1 in progress, 2 need you: braked; parked',
+    ],
+    [
+      { ...falco, state: 'pending', held: 'over_limit' },
+      [secret('kept')],
+      'shop/web-0 is not cut off: the source reached its limit; approve it with quaymaster alert approve; held 1 secret, ever read 1',
+    ],
+  ])('says who was cut off how fast, and what is left: %#', (alert, secrets, expected) => {
+    const more = { hidden: 0, isComplete: true, unread: [], gaps: [] };
+    const incident = { alert, scopes, secrets, timeline, ...more };
+    expect(headline(incident as never)).toBe(expected);
   });
 });
 
@@ -246,8 +302,8 @@ describe('the pod of an incident', () => {
     await runIncidentShow(context, { args: ['inc_1'], options: {} });
     const lines = context.out().split('\n');
     expect(lines).toContain(`scope: ${head}`);
-    const event = lines.find((line) => line.startsWith('9 '))?.split(/ {2,}/);
-    expect(event?.slice(2)).toEqual(['incident.open', '-', 'eve', cell, '-', '-']);
+    const event = lines.find((line) => line.includes('incident.open'))?.split(/ {2,}/);
+    expect(event?.slice(1)).toEqual(['9', 'incident.open', 'eve', cell, '-']);
   });
 });
 

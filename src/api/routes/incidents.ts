@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import {
+  openIncident as open,
+  readIncident as read,
+  type IncidentRequest,
+} from '../../broker/alerts/incidents.ts';
+import type { Incident, IncidentSecret } from '../../broker/alerts/incident-view.ts';
+import { instant } from '../../domain/time/instant.ts';
+import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
+import {
+  identifier,
+  imageDigest,
+  kubernetesName,
+  objectName,
+  podUid,
+  remark,
+  workloadName,
+} from '../request/fields.ts';
+import { PAGE_QUERY, readPage } from '../request/page-query.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import { alertJson } from './alerts.ts';
+
+const when = {
+  since: z.iso.datetime().transform((text) => Date.parse(text)),
+  reason: remark.min(1),
+  rotate: z.boolean().default(true),
+  dryRun: z.boolean().default(false),
+};
+const wish = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('workload'), workload: workloadName, ...when }),
+  z
+    .strictObject({
+      kind: z.literal('pod'),
+      cluster: objectName,
+      uid: podUid.optional(),
+      ...when,
+      namespace: kubernetesName.optional(),
+      name: kubernetesName.optional(),
+    })
+    .refine(
+      ({ uid, namespace, name }) =>
+        uid === undefined
+          ? namespace !== undefined && name !== undefined
+          : namespace === undefined && name === undefined,
+      { path: ['uid'], message: 'must be given, or "namespace" and "name"' },
+    ),
+  z.strictObject({ kind: z.literal('image'), cluster: objectName, ...when, digest: imageDigest }),
+]);
+
+export const openIncident: RouteOf<'openIncident'> = {
+  body: { maxBytes: 8_192 },
+  read: ({ body }) => {
+    const request = requestOf(parseInput(wish, body?.value));
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: incidentJson(await open(parts, call, caller, request)),
+    });
+  },
+};
+
+const flag = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .optional();
+
+export const readIncident: RouteOf<'readIncident'> = {
+  query: [...PAGE_QUERY, 'all'],
+  read: ({ params, query }) => {
+    const id = parseParameter(identifier, params['id']);
+    const showsAll = parseParameter(flag, query.get('all')) === true;
+    const page = { ...readPage(query), showsAll };
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: incidentJson(await read(parts, call, caller, { id, page })),
+    });
+  },
+};
+
+function requestOf(asked: z.output<typeof wish>): IncidentRequest {
+  const { since, reason, rotate: rotates, dryRun: isDryRun } = asked;
+  return { scope: scopeOf(asked), since, reason, rotates, isDryRun };
+}
+
+function scopeOf(asked: z.output<typeof wish>): IncidentRequest['scope'] {
+  const { kind } = asked;
+  if (kind === 'workload') return { kind, workload: asked.workload };
+  const { cluster } = asked;
+  if (kind === 'image') return { kind, cluster, digest: asked.digest };
+  const { uid, namespace = '', name = '' } = asked;
+  return uid === undefined ? { kind, cluster, namespace, name } : { kind, cluster, uid };
+}
+
+function incidentJson(incident: Incident): Shape<'Incident'> {
+  const { record, scopes, secrets, hidden, isComplete, unread, timeline, gaps, next } = incident;
+  return {
+    ...(record && { alert: alertJson(record) }),
+    scopes,
+    secrets: secrets.map(secretJson),
+    hidden,
+    isComplete,
+    unread,
+    timeline: timeline.map(({ index, body }) => ({ index, entry: { ...body } })),
+    gaps,
+    ...(next !== undefined && { next }),
+  };
+}
+
+function secretJson(secret: IncidentSecret): Shape<'IncidentSecret'> {
+  const { path, versions, firstAt, lastAt, lastIndex, isHeld, state, why, rotation, unrotated } =
+    secret;
+  const { liveLeases, holders, otherReaders, otherPods } = secret;
+  return {
+    path,
+    versions,
+    firstAt: instant(firstAt),
+    lastAt: instant(lastAt),
+    ...(lastIndex !== undefined && { lastIndex }),
+    held: isHeld,
+    state,
+    ...(why !== undefined && { why }),
+    ...(rotation && { rotation }),
+    ...(unrotated && { unrotated }),
+    liveLeases,
+    holders,
+    otherReaders,
+    otherPods,
+  };
+}

@@ -1,0 +1,227 @@
+import type { NamedScope } from '../../domain/identity/quarantine.ts';
+import type { PageRequest } from '../../domain/page.ts';
+import type { AuditLog } from '../../ports/audit-log.ts';
+import { LEASES } from '../../ports/queries.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import type { Access, Keys, Storage } from '../state/dependencies.ts';
+import type { AlertRecord, ExposedSecret } from './alert-record.ts';
+import {
+  exposureOf,
+  findOtherReaders,
+  type Exposure,
+  type OtherReaders,
+  type ReadSecret,
+  type UnreadLog,
+} from './exposure.ts';
+import { findTimeline, type TimelineEntry, type TimelineGap } from './timeline.ts';
+
+type Parts = Storage &
+  Pick<Access, 'clusters'> &
+  Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
+
+/**
+ * `rotated`: the version that the scope read is not valid any more. `running`: its rotation is in progress. `blocked`: it waits or failed; see `why`.
+ * `by_hand`: no rotation is configured. `revoked`: dynamic credentials, which end with their lease. `waiting`: the response did not get to it yet.
+ * `kept`: the response does not rotate.
+ */
+export type SecretState =
+  'rotated' | 'running' | 'blocked' | 'by_hand' | 'revoked' | 'waiting' | 'kept';
+
+/** Secret that a scope holds or ever read. */
+export interface IncidentSecret extends ReadSecret, OtherReaders {
+  /** The scope held a lease on it when the incident began, or later. */
+  readonly isHeld: boolean;
+  readonly state: SecretState;
+  /** The reason for `blocked`. */
+  readonly why?: string | undefined;
+  readonly rotation?: { readonly id: string; readonly state: string } | undefined;
+  readonly unrotated?: ExposedSecret['unrotated'];
+  /** Live leases of all holders on the path. */
+  readonly liveLeases: number;
+  /** Holders outside the scopes, and those of them that have a version that the scope did not read. */
+  readonly holders: { readonly total: number; readonly updated: number };
+}
+
+export interface Incident {
+  /** Record of the incident; undefined for a dry run. */
+  readonly record: AlertRecord | undefined;
+  readonly scopes: readonly NamedScope[];
+  readonly secrets: readonly IncidentSecret[];
+  /** Number of secrets that are not shown, because the scope read them only before the time of the incident, and does not hold them. */
+  readonly hidden: number;
+  /** False if entries of the log may name more secrets, or if a dry run does not show all. */
+  readonly isComplete: boolean;
+  readonly unread: readonly UnreadLog[];
+  /** Timeline, oldest first, on the pages after the last secret. */
+  readonly timeline: readonly TimelineEntry[];
+  readonly gaps: readonly TimelineGap[];
+  readonly next?: string | undefined;
+}
+
+export interface IncidentPage extends PageRequest {
+  /** Shows secrets that were read only before the time of the incident, too. */
+  readonly showsAll?: boolean | undefined;
+}
+
+/** Holders of one path that are looked at. */
+const MOST_HOLDERS = 1_000;
+
+/** Builds the answer of a dry run: the first secrets, and no timeline. */
+export async function previewIncident(
+  parts: Parts,
+  { scopes, since }: Pick<AlertRecord, 'scopes' | 'since'>,
+  { limit }: PageRequest,
+): Promise<Incident> {
+  const exposure = await exposureOf(parts, scopes, parts.clock.now());
+  const all = shownOf(exposure, since);
+  const shown = all.slice(0, limit);
+  const own = { scopes, record: undefined, exposure };
+  return {
+    record: undefined,
+    scopes,
+    secrets: await readAllDetails(parts, own, shown),
+    hidden: exposure.everRead.length - all.length,
+    isComplete: exposure.isComplete && shown.length === all.length,
+    unread: exposure.unread,
+    timeline: [],
+    gaps: [],
+  };
+}
+
+/** Start of a page: after a path, or after an entry of the timeline, which follows the last path. */
+type Position = { readonly path: string } | { readonly index: number };
+const BEGINNING = -1;
+
+/** Reads one page: the secrets by path, then the timeline. */
+export async function readIncidentPage(
+  parts: Parts,
+  record: AlertRecord,
+  { limit, after, showsAll = false }: IncidentPage,
+): Promise<Incident> {
+  const list = `incident/${record.id}`;
+  const from = (decodeCursor(parts, list, after) as Position | undefined) ?? { path: '' };
+  const { scopes, since, receivedAt } = record;
+  const exposure = await exposureOf(parts, scopes, receivedAt);
+  const all = shownOf(exposure, showsAll ? 0 : since);
+  const rest = 'path' in from ? all.filter(({ path }) => path > from.path) : [];
+  const shown = rest.slice(0, limit);
+  const room = limit - shown.length;
+  const { isComplete, unread } = exposure;
+  const page = {
+    record,
+    scopes,
+    secrets: await readAllDetails(parts, { scopes, record, exposure }, shown),
+    hidden: exposure.everRead.length - all.length,
+    isComplete,
+    unread,
+    gaps: [],
+  };
+  if (shown.length < rest.length) {
+    const next = encodeCursor(parts, list, { path: shown.at(-1)?.path ?? '' });
+    return { ...page, timeline: [], next };
+  }
+  const start = 'index' in from ? from.index : BEGINNING;
+  if (room === 0)
+    return { ...page, timeline: [], next: encodeCursor(parts, list, { index: start }) };
+  return { ...page, ...(await timelinePage(parts, record, { list, start, room })) };
+}
+
+async function timelinePage(
+  parts: Parts,
+  record: AlertRecord,
+  { list, start, room }: { readonly list: string; readonly start: number; readonly room: number },
+): Promise<Pick<Incident, 'timeline' | 'gaps' | 'next'>> {
+  const { entries, gaps } = await findTimeline(parts.audit, record);
+  const later = entries.filter(({ index }) => index > start);
+  const timeline = later.slice(0, room);
+  const index = timeline.at(-1)?.index;
+  const hasMore = timeline.length < later.length;
+  return { timeline, gaps, ...(hasMore && { next: encodeCursor(parts, list, { index }) }) };
+}
+
+/** The secrets of an incident that began at a time: those that the scope held, and those that it read since. */
+function shownOf({ everRead, holdsNow }: Exposure, since: number): readonly ReadSecret[] {
+  const held = new Set(holdsNow.map(({ path }) => path));
+  return everRead.filter(({ path, lastAt }) => lastAt >= since || held.has(path));
+}
+
+interface Own {
+  readonly scopes: readonly NamedScope[];
+  readonly record: AlertRecord | undefined;
+  readonly exposure: Exposure;
+}
+
+async function readAllDetails(
+  parts: Parts,
+  own: Own,
+  secrets: readonly ReadSecret[],
+): Promise<readonly IncidentSecret[]> {
+  const details: IncidentSecret[] = [];
+  for (const secret of secrets) details.push(await readDetails(parts, own, secret));
+  return details;
+}
+
+async function readDetails(
+  { audit, store }: Parts,
+  { scopes, record, exposure }: Own,
+  secret: ReadSecret,
+): Promise<IncidentSecret> {
+  const { path } = secret;
+  const { readers, holdsNow } = exposure;
+  const exposed = record?.exposed?.find((each) => each.path === path);
+  const rotation =
+    exposed?.rotation === undefined
+      ? undefined
+      : await store.get('rotations', { id: exposed.rotation });
+  const leases = await store.list(LEASES.liveOfPath(path), { limit: MOST_HOLDERS });
+  return {
+    ...secret,
+    ...(await findOtherReaders(audit, path, { scopes, readers })),
+    ...stateOf(record, exposed, { secret, rotation }),
+    isHeld: holdsNow.some((each) => each.path === path),
+    ...(rotation && { rotation: { id: rotation.id, state: rotation.state } }),
+    ...(exposed?.unrotated && { unrotated: exposed.unrotated }),
+    liveLeases: leases.length,
+    holders: holdersOf(leases, scopes, secret),
+  };
+}
+
+/** The holders outside the scopes, each pod or session once. */
+function holdersOf(
+  leases: readonly Tables['leases'][],
+  scopes: readonly NamedScope[],
+  { versions }: ReadSecret,
+): IncidentSecret['holders'] {
+  const subjects = new Set(scopes.map(({ subject }) => subject));
+  const total = new Set<string>();
+  const outdated = new Set<string>();
+  for (const { cluster, pod_uid: uid, session_id: session, workload, version } of leases) {
+    if (subjects.has(workload) || (uid !== null && subjects.has(`${cluster}/${uid}`))) continue;
+    total.add(uid ?? session);
+    if (versions.includes(version)) outdated.add(uid ?? session);
+  }
+  return { total: total.size, updated: total.size - outdated.size };
+}
+
+function stateOf(
+  record: AlertRecord | undefined,
+  exposed: ExposedSecret | undefined,
+  { secret, rotation }: { secret: ReadSecret; rotation: Tables['rotations'] | undefined },
+): Pick<IncidentSecret, 'state' | 'why'> {
+  if (secret.versions.length === 0) return { state: 'revoked' };
+  if (rotation !== undefined) return rotationState(rotation);
+  // Old rotations are deleted.
+  if (exposed?.rotation !== undefined) return { state: 'blocked', why: 'no_record' };
+  if (exposed?.unrotated === 'not_rotating') return { state: 'by_hand' };
+  if (exposed?.unrotated !== undefined) return { state: 'blocked', why: exposed.unrotated };
+  return { state: record?.response.rotate === 'read' ? 'waiting' : 'kept' };
+}
+
+function rotationState({
+  state,
+  last_error: error,
+}: Tables['rotations']): Pick<IncidentSecret, 'state' | 'why'> {
+  if (state === 'done') return { state: 'rotated' };
+  return state === 'running' ? { state } : { state: 'blocked', why: error ?? state };
+}

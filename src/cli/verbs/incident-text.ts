@@ -1,0 +1,265 @@
+import type { components } from '../../client/index.ts';
+import { printable } from '../output/printable.ts';
+import { table } from '../output/table.ts';
+import { counted } from '../run/count.ts';
+
+export type Incident = components['schemas']['Incident'];
+type Alert = components['schemas']['Alert'];
+type Secret = components['schemas']['IncidentSecret'];
+type Scope = Incident['scopes'][number];
+
+/** Members of an entry of the audit log that a timeline shows. */
+export interface Entry {
+  readonly time?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly path?: string;
+  readonly cause?: string;
+  readonly comment?: string;
+  readonly alert?: string;
+  readonly count?: number;
+  readonly actor?: { readonly id?: string };
+  readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
+}
+
+export function scopeText({ kind, subject, pod }: Scope): string {
+  return printable(`${kind} ${pod === undefined ? subject : `${podText(pod)} (${subject})`}`);
+}
+
+export function podText({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+/** The subject of an incident in a few words. */
+function subjectText({ alert, scopes }: Pick<Incident, 'alert' | 'scopes'>): string {
+  const [first] = scopes;
+  if (alert?.pod !== undefined && scopes.length <= 1 && first?.kind !== 'workload')
+    return printable(podText(alert.pod));
+  if (first === undefined) return printable(alert?.workload ?? 'no known pod');
+  const name = first.pod === undefined ? first.subject : podText(first.pod);
+  return printable(scopes.length === 1 ? name : `${name} and ${scopes.length - 1} more`);
+}
+
+/** The incident in one sentence: who was cut off how fast, what it held, and what is left to do. */
+export function headline(incident: Incident): string {
+  const { alert, secrets } = incident;
+  const parts = [`${subjectText(incident)} ${cutOffText(incident)}`];
+  const held = secrets.filter((secret) => secret.held).length;
+  parts.push(`held ${counted(held, 'secret')}, ever read ${secrets.length}`);
+  if (alert?.response.rotate === 'read') parts.push(progressText(secrets));
+  if (!incident.isComplete) parts.push('the log was not read completely');
+  return parts.join('; ');
+}
+
+function cutOffText(incident: Incident): string {
+  const { alert } = incident;
+  if (alert === undefined) return 'is not cut off (dry run)';
+  const why = uncutText(alert);
+  if (why !== undefined) return `is not cut off: ${why}`;
+  const { source, operator, time } = alert;
+  const at = cutOffAt(incident);
+  if (time === undefined)
+    return `cut off at ${clockText(new Date(at).toISOString())} by ${printable(operator ?? source)}`;
+  return `cut off ${Math.max(0, at - Date.parse(time))} ms after ${printable(source)} saw it`;
+}
+
+/** The reason why the subject is not cut off; undefined if it is. */
+function uncutText({ state, held, unmatched, response }: Alert): string | undefined {
+  if (state === 'dismissed') return 'the alert was dismissed';
+  if (state === 'unmatched') return unmatched ?? 'no running pod is meant';
+  if (held !== undefined) return WORDS[held] ?? held;
+  return response.action === 'audit' ? 'no response rule acts on the alert' : undefined;
+}
+
+/** The time of the quarantine; for a response without one, that of the receipt. */
+function cutOffAt({ alert, timeline }: Incident): number {
+  const entries = timeline.map(({ entry }): Entry => entry);
+  const made = entries.find(({ action }) => action === 'quarantine.create');
+  return Date.parse(made?.time ?? alert?.receivedAt ?? '');
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  over_limit: 'the source reached its limit; approve it with quaymaster alert approve',
+  protected: 'the configuration protects it',
+};
+
+function progressText(secrets: readonly Secret[]): string {
+  const count = (...states: readonly Secret['state'][]): number =>
+    secrets.filter(({ state }) => states.includes(state)).length;
+  const parts = [`${count('rotated', 'revoked')} rotated`];
+  const running = count('running', 'waiting');
+  if (running > 0) parts.push(`${running} in progress`);
+  const left = secrets.filter(needsPerson);
+  if (left.length === 0) return parts.join(', ');
+  const why = [...new Set(left.map(whyText))].join('; ');
+  return `${parts.join(', ')}, ${left.length} ${left.length === 1 ? 'needs' : 'need'} you: ${why}`;
+}
+
+function needsPerson({ state }: Pick<Secret, 'state'>): boolean {
+  return state === 'by_hand' || state === 'blocked';
+}
+
+function whyText({ state, why = 'blocked' }: Secret): string {
+  return state === 'by_hand' ? 'no rotator' : printable(why);
+}
+
+/** The state of a secret in words. */
+function stateText(secret: Secret): string {
+  const { state, rotation } = secret;
+  switch (state) {
+    case 'by_hand':
+      return 'by hand: no rotator';
+    case 'blocked':
+      return `blocked: ${whyText(secret)}`;
+    case 'kept':
+      return 'not rotated';
+    case 'running':
+      return `running ${rotation?.id ?? ''}`.trimEnd();
+    case 'waiting':
+    case 'revoked':
+    case 'rotated':
+      return state;
+  }
+}
+
+function holdersText({ holders: { total, updated } }: Secret): string {
+  return total === 0 ? 'none' : `${updated} of ${total} have the new value`;
+}
+
+function othersText({ otherReaders, otherPods }: Secret): string {
+  const pods = otherPods === 0 ? [] : [`${counted(otherPods, 'more pod')} of the workload`];
+  return [...otherReaders, ...pods].join(', ');
+}
+
+export function incidentText(incident: Incident): string {
+  const { alert, scopes, secrets, hidden, unread, gaps, timeline } = incident;
+  const lines = [headline(incident)];
+  if (alert !== undefined) lines.push('', alertText(alert));
+  lines.push(`scope: ${scopes.map(scopeText).join(', ')}`);
+  lines.push('', secretsText(secrets));
+  if (hidden > 0)
+    lines.push(
+      `${counted(hidden, 'more secret')} read only before the time of --since: the response covers them too; see them with --all`,
+    );
+  lines.push(...unread.map(unreadText));
+  if (timeline.length > 0) lines.push('', 'timeline (UTC):', timelineText(incident));
+  lines.push(...gaps.map(gapText));
+  return lines.join('\n');
+}
+
+/** Members of a part of the log that was not read, in one line. */
+function unreadText(part: Incident['unread'][number]): string {
+  const { first, end, isArchived, command, objects } = part;
+  const what = `entries ${first} to ${end - 1} were not read, and may name more secrets`;
+  if (!isArchived) return `${what}: ${printable(command)}`;
+  const where = objects.length === 0 ? '' : ` in ${objects.map(printable).join(', ')}`;
+  return `${what}: they are archived${where}. The broker reads them by itself once it can read their place: ${printable(command)}`;
+}
+
+function gapText({ kind, first, end }: Incident['gaps'][number]): string {
+  if (kind === 'archived')
+    return `gap: entries ${first} to ${(end ?? first) - 1} are archived and not in this timeline`;
+  const what = kind === 'reads' ? 'reads' : 'entries';
+  return `gap: more ${what} before entry ${first}; quaymaster audit search shows them`;
+}
+
+function secretsText(secrets: readonly Secret[]): string {
+  const header = ['holds now', 'ever read', 'state', 'healthy holders', 'versions', 'last read'];
+  if (secrets.length === 0) return 'holds and read no secret';
+  return table(
+    [...header, 'entry', 'other readers'],
+    secrets.map((secret) => [
+      secret.held ? secret.path : '',
+      secret.path,
+      stateText(secret),
+      holdersText(secret),
+      secret.versions.join(' '),
+      secret.lastAt,
+      secret.lastIndex,
+      othersText(secret),
+    ]),
+  );
+}
+
+function alertText(alert: Alert): string {
+  const { id, source, rule, state, receivedAt, response, quarantines, ended, time } = alert;
+  const own = time === undefined ? '' : `, its own time ${time}`;
+  const lines = [`${id}: rule "${printable(rule)}" from ${source}${own}, received ${receivedAt}`];
+  lines.push(`state: ${state}, response: ${response.action}`);
+  if (quarantines.length > 0)
+    lines.push(
+      `quarantine: ${quarantines.join(' ')}; lift with: quaymaster quarantine lift ID --reason WHY`,
+    );
+  if (ended !== undefined) {
+    const leases = ended.revoked + ended.revoking;
+    lines.push(`ended: ${counted(ended.sessions, 'session')}, ${counted(leases, 'lease')}`);
+  }
+  return lines.join('\n');
+}
+
+/** A time with milliseconds; tables leave them out of instants. */
+function clockText(time: string): string {
+  return time.replace('T', ' ').replace('Z', '');
+}
+
+export interface TimelineRow {
+  readonly index: number | undefined;
+  readonly time: string;
+  readonly what: string;
+  readonly by: string;
+  readonly subject: string;
+  readonly detail: string;
+}
+
+function entryRow(index: number, entry: Entry, alert: Alert | undefined): TimelineRow {
+  const { time = '', action = '', outcome = '', actor } = entry;
+  return {
+    index,
+    time: clockText(time),
+    what: outcome === 'ok' ? action : `${action} ${outcome}`,
+    by: actor?.id ?? '',
+    subject: entry.path ?? namedPod(entry),
+    detail: detailText(entry, alert),
+  };
+}
+
+function detailText({ action, alert: id, comment, cause }: Entry, alert?: Alert): string {
+  if (action === 'alert.receive' && id === alert?.id) return `rule "${alert?.rule ?? ''}"`;
+  return comment ?? cause ?? '';
+}
+
+function namedPod({ pod }: Entry): string {
+  if (pod === undefined) return '';
+  return pod.name === '' ? pod.uid : podText(pod);
+}
+
+/** The rows of a timeline. The first is the event itself, by the clock of its source. */
+function timelineRows({ alert, timeline }: Incident): readonly TimelineRow[] {
+  const rows = timeline.map(({ index, entry }) => entryRow(index, entry, alert));
+  if (alert?.time === undefined) return rows;
+  const event: TimelineRow = {
+    index: undefined,
+    time: clockText(alert.time),
+    what: 'the event itself',
+    by: alert.source,
+    subject: alert.pod === undefined ? '' : podText(alert.pod),
+    detail: `rule "${alert.rule}", by the clock of the source`,
+  };
+  const at = rows.findIndex(({ time }) => time > event.time);
+  return at === -1 ? [...rows, event] : rows.toSpliced(at, 0, event);
+}
+
+/** Formats the timeline. Each entry has an index, for `quaymaster audit proof`. */
+function timelineText(incident: Incident): string {
+  return table(
+    ['time', 'entry', 'what', 'by', 'subject', 'detail'],
+    timelineRows(incident).map(({ time, index, what, by, subject, detail }) => [
+      time,
+      index,
+      what,
+      by,
+      subject,
+      detail,
+    ]),
+  );
+}
