@@ -58,7 +58,12 @@ export function judge(
   }
   const verdict = judgeWorkload(parts, call, caller, request);
   if (request.capability !== 'read' || !verdict.allowed) return verdict;
-  const { refusal, noted, warned } = parts.fitness.judge(caller.session.workload, request.path);
+  const { refusal, noted, warned } = parts.fitness.judge(
+    caller.session.workload,
+    request.path,
+    undefined,
+    call,
+  );
   if (refusal === undefined)
     return noted === undefined ? verdict : { ...verdict, posture: noted, warning: warned };
   const { policy } = verdict;

@@ -46,8 +46,20 @@ export interface Violation {
 /** The profiles that take something from a pod that stops meeting them. */
 export interface Enforcement {
   readonly isAny: boolean;
-  /** Everything that a judgement depends on, except the pod and the time. */
+  /** Everything that the judgements of all pods depend on. */
   basis(): readonly unknown[];
+  /** Everything that the judgements of some pods depend on: evidence and signatures of images, values of secrets. */
+  inputs(): readonly unknown[];
+  /** Finds the pods that must be judged again, because something that their own verdict depends on has changed. */
+  findOutdated(): Promise<{
+    readonly pods: readonly ExaminedPod[];
+    /** Time until which the verdicts of all others hold, unless something changes. */
+    readonly validUntil: number;
+    /** True if there are further pods, which are not known. */
+    readonly isOver: boolean;
+  }>;
+  /** Forgets a pod that has nothing to lose; its next read evaluates it again. */
+  forget(pod: ExaminedPod): void;
   judge(
     pod: ExaminedPod,
     facts: PodFacts,
@@ -62,12 +74,15 @@ export interface Enforcing {
 const NOTHING_ENFORCED: Enforcement = {
   isAny: false,
   basis: () => [],
+  inputs: () => [],
+  findOutdated: () => Promise.resolve({ pods: [], validUntil: Infinity, isOver: false }),
+  forget: () => undefined,
   judge: () => ({ violations: [], validUntil: Infinity }),
 };
 
 /**
- * Examines pods when they or their namespace change, and all pods with sessions when a profile or evidence about images changes,
- * or when an exception ends. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and
+ * Examines pods when they, their namespace or the evidence about their images change, and when an exception ends. Examines all pods
+ * with sessions when a profile changes. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and
  * for a pod with the quarantine label.
  */
 export function podResponseWorker(parts: Parts & Enforcing): Worker {
@@ -80,6 +95,8 @@ class PodResponses {
   readonly #enforcement: Enforcement;
   /** Facts on which the last complete examination depended. */
   #basis: readonly unknown[] = [];
+  /** Facts on which the last examination of outdated verdicts depended. */
+  #inputs: readonly unknown[] = [];
   #examinedAt = -Infinity;
   #namespacesAt = -Infinity;
   /** Time at which an exception ends, or a report becomes too old. */
@@ -130,15 +147,29 @@ class PodResponses {
 
   async #examineAll(signal: AbortSignal): Promise<void> {
     const now = this.#parts.clock.now();
+    if (now < this.#examinedAt + ALL_EVERY_MS) return;
     const basis = [this.#parts.alertSources.podLabel, ...this.#enforcement.basis()];
-    const isSame =
-      basis.length === this.#basis.length && basis.every((each, at) => each === this.#basis[at]);
-    if ((isSame && now < this.#validUntil) || now < this.#examinedAt + ALL_EVERY_MS) return;
+    const inputs = this.#enforcement.inputs();
+    const isSame = isEqual(basis, this.#basis);
+    if (isSame && isEqual(inputs, this.#inputs) && now < this.#validUntil) return;
     this.#examinedAt = now;
     this.#validUntil = Infinity;
-    await this.#examineHolders(allRows('sessions'), signal);
-    // The basis is saved only now, so that a failed round is repeated.
+    const isOver = isSame && (await this.#examineOutdated(signal));
+    if (!isSame || isOver) await this.#examineHolders(allRows('sessions'), signal);
+    // Both are saved only now, so that a failed round is repeated.
     this.#basis = basis;
+    this.#inputs = inputs;
+  }
+
+  /** @returns true if there are further pods, which are not known */
+  async #examineOutdated(signal: AbortSignal): Promise<boolean> {
+    const { pods, validUntil, isOver } = await this.#enforcement.findOutdated();
+    this.#validUntil = validUntil;
+    for (const pod of pods) {
+      if (signal.aborted) break;
+      await this.#examine(pod);
+    }
+    return isOver;
   }
 
   /** Examines the pods of sessions, each once. */
@@ -158,7 +189,10 @@ class PodResponses {
     const watch = clusters.watch(pod.cluster);
     const facts = watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
     // Without a live watch, reads and renewals are refused, and the broker revokes nothing.
-    if (facts?.manifest === undefined || facts.state === 'ended') return;
+    if (facts?.manifest === undefined || facts.state === 'ended') {
+      if (watch?.status() === 'live') this.#enforcement.forget(pod);
+      return;
+    }
     const { podLabel } = alertSources;
     const label = podLabel === undefined ? undefined : facts.labels.get(podLabel);
     if (label !== undefined) await this.#raiseForLabel(pod, label);
@@ -171,7 +205,10 @@ class PodResponses {
     const [held] = await this.#parts.store.list(LEASES.liveOfPod(pod.cluster, pod.uid), {
       limit: 1,
     });
-    if (held === undefined) return;
+    if (held === undefined) {
+      this.#enforcement.forget(pod);
+      return;
+    }
     this.#evaluated += 1;
     if (this.#evaluated % SLICE === 0) await loopTurn();
     const { violations, validUntil } = this.#enforcement.judge(pod, facts);
@@ -229,4 +266,8 @@ class PodResponses {
     const subject = subjectOf(watch, cluster, { uid, namespace, name, createdAt: undefined });
     await raiseAlert(this.#parts, { id, source, cluster, alert, subject, otherwise });
   }
+}
+
+function isEqual(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((each, at) => each === b[at]);
 }

@@ -1,6 +1,8 @@
 import { anyMatches, type PostureProfile } from '../../domain/posture/profile.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
-import { judgePod, type NamedPod } from './judge-posture.ts';
+import { LoopYielder } from '../kernel/yield-to-loop.ts';
+import { dropVerdict, judgePod, keptVerdict, surroundingsOf } from './judge-posture.ts';
+import type { JudgedPodName, NamedPod } from './judged-pods.ts';
 import type { Judging } from './judging.ts';
 
 /** A profile that refuses a pod its secrets, because a check failed. */
@@ -11,6 +13,15 @@ interface Violation {
   readonly response: NonNullable<PostureProfile['spec']['onViolation']>;
   /** Reports whether the profile applies to the secret at the path. */
   covers(path: string): boolean;
+}
+
+/** The pods that must be judged again. */
+interface Outdated {
+  readonly pods: readonly JudgedPodName[];
+  /** Time until which the verdicts of all others hold, unless something changes. */
+  readonly validUntil: number;
+  /** True if there are further pods, which are not known. */
+  readonly isOver: boolean;
 }
 
 /** The profiles that revoke access of a pod that no longer meets them. A missing fact refuses reads, and revokes nothing. */
@@ -25,10 +36,44 @@ export class EnforcedProfiles {
     return this.#parts.profiles.all.some(isEnforced);
   }
 
-  /** Everything that a judgement depends on, except the pod and the time. */
+  /** Everything that the judgements of all pods depend on. */
   basis(): readonly unknown[] {
-    const { profiles, attestations, evidence, secretValues } = this.#parts;
-    return [profiles.all, attestations.generation, evidence.generation, secretValues.generation];
+    return [this.#parts.profiles.all];
+  }
+
+  /** Everything that the judgements of some pods depend on. */
+  inputs(): readonly number[] {
+    const { attestations, evidence, secretValues } = this.#parts;
+    return [attestations.generation, evidence.generation, secretValues.generation];
+  }
+
+  /**
+   * Finds the pods whose kept verdict does not hold any more, because its own evidence, signatures or values changed, or by time. The
+   * comparison costs microseconds a pod.
+   */
+  async findOutdated(): Promise<Outdated> {
+    const { judgedPods, clusters, clock } = this.#parts;
+    const slices = new LoopYielder(clock);
+    const isOver = judgedPods.takeOver();
+    const pods: JudgedPodName[] = [];
+    let validUntil = Infinity;
+    for (const pod of judgedPods.all()) {
+      if (slices.isOver) await slices.next();
+      const watch = clusters.watch(pod.cluster);
+      // The pods of a watch that is not live are examined when it lists them again.
+      if (watch?.status() !== 'live') continue;
+      const facts = watch.find(pod.uid);
+      const verdict = keptVerdict(this.#parts, facts, surroundingsOf(this.#parts, pod, facts));
+      if (verdict !== undefined) validUntil = Math.min(validUntil, verdict.validUntil);
+      else pods.push(pod);
+    }
+    return { pods, validUntil, isOver };
+  }
+
+  /** Forgets the pod with its verdict, so that its next read evaluates and notes it again. */
+  forget(pod: JudgedPodName): void {
+    this.#parts.judgedPods.forget(pod);
+    dropVerdict(this.#parts.clusters.watch(pod.cluster)?.find(pod.uid));
   }
 
   /** @returns the violations, and when they may change by time alone */
@@ -36,6 +81,7 @@ export class EnforcedProfiles {
     pod: NamedPod,
     facts: PodFacts,
   ): { readonly violations: readonly Violation[]; readonly validUntil: number } {
+    this.#parts.judgedPods.note(pod);
     const { judged, validUntil } = judgePod(this.#parts, pod, facts);
     const violations = judged.flatMap(({ profile, findings }) => {
       const failed = findings.filter(({ status }) => status === 'fail');

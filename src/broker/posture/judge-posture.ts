@@ -3,6 +3,8 @@ import type { TrustedImage } from '../../domain/posture/image-checks.ts';
 import type { Evidence } from '../../domain/posture/evidence.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
 import type { LabelSelector } from '../../domain/posture/label-selector.ts';
+import type { ImageTrust, Statement, TrustAnchor } from '../../domain/posture/image-trust.ts';
+import type { Signer } from '../../domain/posture/trusted-identity.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import {
   anyMatches,
@@ -15,8 +17,9 @@ import type { Workload } from '../../domain/identity/workload.ts';
 import type { SecretValues } from '../../domain/posture/secret-values.ts';
 import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
 import type { Rights } from '../state/dependencies.ts';
-import type { Fitness, FitnessJudgement } from '../state/fitness.ts';
+import type { Fitness, FitnessJudgement, Payer } from '../state/fitness.ts';
 import type { Judging } from './judging.ts';
+import type { NamedPod } from './judged-pods.ts';
 import type { SecretValueMemory } from './secret-value-memory.ts';
 import { podFacts } from '../access/check-pod.ts';
 
@@ -48,13 +51,19 @@ interface Kept extends JudgedPod {
   /** The generation of the evidence in which `read` was last compared. */
   generation: number;
   readonly profiles: readonly PostureProfile[];
-  readonly attestations: number;
+  readonly trust: ReadStatements;
   readonly around: Surroundings;
   readonly values: ComparedValues;
 }
 
 /** Kept judgements by the pod object, which is another one after each change of the pod. */
 const kept = new WeakMap<PodManifest, Kept>();
+
+/** The facts of the pod, if the caller knows them, and who pays for an evaluation. */
+interface JudgedCall {
+  readonly facts?: PodFacts | undefined;
+  readonly payer?: Payer | undefined;
+}
 
 /**
  * Judges whether the workload's pod is fit for the secret, or for a session if there is no path: then only profiles for all
@@ -64,12 +73,12 @@ export function judgePosture(
   parts: Judging,
   workload: Workload,
   path: string | undefined,
-  facts = podFacts(parts, workload),
+  { facts = podFacts(parts, workload), payer }: JudgedCall = {},
 ): FitnessJudgement {
   if (parts.profiles.all.length === 0 || 'identity' in workload) return NOTHING;
   const { cluster, namespace, pod } = workload;
-  const named = { cluster, namespace, name: pod?.name ?? '' };
-  const { counting } = judgePod(parts, named, facts);
+  const named = { cluster, namespace, name: pod?.name ?? '', uid: pod?.uid };
+  const { counting } = judgePod(parts, named, facts, payer);
   // Most pods are fit, and this is part of every read.
   if (counting.length === 0) return NOTHING;
   const judged = counting.filter(({ profile }) =>
@@ -80,14 +89,9 @@ export function judgePosture(
 
 /** The fitness of a pod by posture profiles. */
 export function postureFitness(parts: Judging): Fitness {
-  return { judge: (workload, path, facts) => judgePosture(parts, workload, path, facts) };
-}
-
-/** A pod by name; the name is empty for a workload without a pod. */
-export interface NamedPod {
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly name: string;
+  return {
+    judge: (workload, path, facts, payer) => judgePosture(parts, workload, path, { facts, payer }),
+  };
 }
 
 /** Facts around a pod: those that profiles match, and those that limit its network. */
@@ -114,14 +118,50 @@ export function surroundingsOf(
  * Evaluates all profiles for the pod. The result is kept in memory until the pod, its namespace, a profile, an attestation,
  * evidence or the time changes it.
  */
-export function judgePod(parts: Judging, named: NamedPod, facts: PodFacts | undefined): JudgedPod {
+export function judgePod(
+  parts: Judging,
+  named: NamedPod,
+  facts: PodFacts | undefined,
+  payer?: Payer,
+): JudgedPod {
+  const around = surroundingsOf(parts, named, facts);
+  const known = keptVerdict(parts, facts, around);
+  if (known !== undefined) return known;
+  const begin = parts.clock.monotonic();
+  const made = evaluated(parts, named, facts, around);
+  const spentMs = parts.clock.monotonic() - begin;
+  if (spentMs >= 1) payer?.spend(spentMs);
+  if (facts?.manifest !== undefined) {
+    kept.set(facts.manifest, made);
+    parts.judgedPods.note(named);
+  }
+  return made;
+}
+
+/** The verdict about a pod that was kept; undefined if there is none, or if something that it depends on has changed. */
+export function keptVerdict(
+  parts: Judging,
+  facts: PodFacts | undefined,
+  around: Surroundings,
+): JudgedPod | undefined {
+  const known = facts?.manifest && kept.get(facts.manifest);
+  return known !== undefined && isCurrent(known, parts, around) ? known : undefined;
+}
+
+export function dropVerdict(facts: PodFacts | undefined): void {
+  if (facts?.manifest !== undefined) kept.delete(facts.manifest);
+}
+
+function evaluated(
+  parts: Judging,
+  named: NamedPod,
+  facts: PodFacts | undefined,
+  around: Surroundings,
+): Kept {
   const { attestations, evidence, clock } = parts;
   const profiles = parts.profiles.all;
   const manifest = facts?.manifest;
-  const around = surroundingsOf(parts, named, facts);
-  const known = manifest && kept.get(manifest);
   const now = clock.now();
-  if (known !== undefined && isCurrent(known, parts, around, now)) return known;
   const pod = manifest && new PodNode(manifest.read(), '');
   const read = new Map<string, readonly Evidence[]>();
   const evidenceOf = (digest: string): readonly Evidence[] => {
@@ -131,7 +171,8 @@ export function judgePod(parts: Judging, named: NamedPod, facts: PodFacts | unde
   };
   const name = `${named.namespace}/${named.name}`;
   const values = new ComparedValues(parts.secretValues);
-  const snapshot = { ...around, name, pod, trust: attestations, evidenceOf, secretValues: values };
+  const trust = new ReadStatements(attestations);
+  const snapshot = { ...around, name, pod, trust, evidenceOf, secretValues: values };
   let validUntil = Infinity;
   const judged = profiles
     .filter((profile) => isForPod(profile, around))
@@ -145,7 +186,7 @@ export function judgePod(parts: Judging, named: NamedPod, facts: PodFacts | unde
     // The next evaluation marks the evidence as used again.
     validUntil = Math.min(validUntil, now + USED_EVERY_MS);
   }
-  const made: Kept = {
+  return {
     read,
     profiles,
     validUntil,
@@ -154,30 +195,57 @@ export function judgePod(parts: Judging, named: NamedPod, facts: PodFacts | unde
     values,
     counting: judged.filter(({ findings }) => findings.some(counts)),
     generation: evidence.generation,
-    attestations: attestations.generation,
+    trust,
   };
-  if (manifest !== undefined) kept.set(manifest, made);
-  return made;
 }
 
 /** Reports whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
 function isCurrent(
   known: Kept,
-  { profiles, attestations, evidence }: Judging,
+  { profiles, evidence, clock }: Judging,
   { namespaceLabels, egressSelectors }: Surroundings,
-  now: number,
 ): boolean {
   const isSame =
-    now < known.validUntil &&
+    clock.now() < known.validUntil &&
     known.profiles === profiles.all &&
-    known.attestations === attestations.generation &&
     known.around.namespaceLabels === namespaceLabels &&
     known.around.egressSelectors === egressSelectors;
-  if (!isSame || !known.values.isCurrent()) return false;
+  if (!isSame || !known.values.isCurrent() || !known.trust.isCurrent()) return false;
   if (known.generation === evidence.generation) return true;
   for (const [digest, read] of known.read) if (evidence.of(digest) !== read) return false;
   known.generation = evidence.generation;
   return true;
+}
+
+/** Signatures and attestations, with a record of the images whose statements one evaluation read. */
+class ReadStatements implements ImageTrust {
+  readonly #all: Judging['attestations'];
+  readonly #read = new Map<string, readonly Statement[]>();
+  #generation: number;
+
+  constructor(all: Judging['attestations']) {
+    this.#all = all;
+    this.#generation = all.generation;
+  }
+
+  of(digest: string): readonly Statement[] {
+    const found = this.#all.of(digest);
+    this.#read.set(digest, found);
+    return found;
+  }
+
+  signerOf(statement: Statement, by: TrustAnchor): Signer | undefined {
+    return this.#all.signerOf(statement, by);
+  }
+
+  /** Reports whether the evaluation would read the same statements now. A statement about another image changes nothing. */
+  isCurrent(): boolean {
+    const { generation } = this.#all;
+    if (this.#generation === generation) return true;
+    for (const [digest, read] of this.#read) if (this.#all.of(digest) !== read) return false;
+    this.#generation = generation;
+    return true;
+  }
 }
 
 /** Values of secrets, with a record of those that one evaluation compared. */

@@ -1,5 +1,6 @@
 import type { ImageTrust } from '../../domain/posture/image-trust.ts';
 import type { Rights } from '../state/dependencies.ts';
+import type { JudgedPods } from './judged-pods.ts';
 import type { ImageEvidence } from './evidence-memory.ts';
 import type { SecretValueMemory } from './secret-value-memory.ts';
 import type { Profiles } from './profiles.ts';
@@ -11,6 +12,7 @@ export interface Posture {
   readonly evidence: ImageEvidence;
   readonly reports: ReportReader;
   readonly secretValues: SecretValueMemory;
+  readonly judgedPods: JudgedPods;
   /** Signatures and attestations of images; another generation after each change. */
   readonly attestations: ImageTrust & { readonly generation: number };
 }

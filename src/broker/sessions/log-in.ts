@@ -56,7 +56,12 @@ export async function logIn(
     const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
     return await commitDecided(parts, async (decidedAt) => {
       const { cluster, attested, pod } = await attest(parts, call, request);
-      const { refusal, noted: posture } = parts.fitness.judge(attested.workload, undefined, pod);
+      const { refusal, noted: posture } = parts.fitness.judge(
+        attested.workload,
+        undefined,
+        pod,
+        call,
+      );
       if (refusal !== undefined) throw refusal;
       const { token, live, row } = open(parts, cluster, attested, {
         senderKey,

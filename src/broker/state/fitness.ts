@@ -7,8 +7,19 @@ export interface Fitness {
   /**
    * Decides on the secret at the path, or on a session if there is no path.
    * @param facts of the pod; without them, what a live watch knows
+   * @param payer pays for the time of an evaluation
    */
-  judge(workload: Workload, path: string | undefined, facts?: PodFacts): FitnessJudgement;
+  judge(
+    workload: Workload,
+    path: string | undefined,
+    facts?: PodFacts,
+    payer?: Payer,
+  ): FitnessJudgement;
+}
+
+/** Takes milliseconds of processor time for a caller. */
+export interface Payer {
+  spend(ms: number): void;
 }
 
 export interface FitnessJudgement {

@@ -6,6 +6,7 @@ import { attestationFollower, Attestations } from '../../broker/attestations/att
 import { EnforcedProfiles } from '../../broker/posture/enforced-profiles.ts';
 import { evidenceFollower, ImageEvidence } from '../../broker/posture/evidence-memory.ts';
 import { evidenceWorker } from '../../broker/posture/evidence-worker.ts';
+import { JudgedPods } from '../../broker/posture/judged-pods.ts';
 import { postureFitness } from '../../broker/posture/judge-posture.ts';
 import { postureMetrics } from '../../broker/posture/posture-metrics.ts';
 import { Profiles } from '../../broker/posture/profiles.ts';
@@ -34,15 +35,14 @@ export const posture = {
     const evidence = new ImageEvidence(store);
     const reportReader = new ReportReader(clock);
     const secretValues = new SecretValueMemory();
-    const judging = { profiles, attestations, evidence, secretValues, clock, clusters };
+    const judgedPods = new JudgedPods();
+    const memory = { profiles, attestations, evidence, secretValues, judgedPods };
+    const judging = { ...memory, clock, clusters };
     let reports: WatchedReports | undefined;
     return {
       parts: {
-        profiles,
-        attestations,
-        evidence,
+        ...memory,
         reports: reportReader,
-        secretValues,
         enforcement: new EnforcedProfiles(judging),
         watchedReports: () => reports?.counts() ?? new Map(),
       },

@@ -12,6 +12,7 @@ import { LeaseQuota } from '../../../src/broker/state/lease-quota.ts';
 import { SessionQuota } from '../../../src/broker/state/session-quota.ts';
 import { logIn } from '../../../src/broker/sessions/log-in.ts';
 import { postureFitness } from '../../../src/broker/posture/judge-posture.ts';
+import { JudgedPods } from '../../../src/broker/posture/judged-pods.ts';
 import { Profiles } from '../../../src/broker/posture/profiles.ts';
 import type { Clusters, Limits } from '../../../src/broker/state/dependencies.ts';
 import type { Parts } from '../../../src/compose/parts.ts';
@@ -424,7 +425,16 @@ async function openParts(made: PartsOf): Promise<Parts> {
     namespaces: () => undefined,
     problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
   };
-  const options = { approvals, attestations, evidence, reports, secretValues, profiles };
+  const judgedPods = new JudgedPods();
+  const options = {
+    approvals,
+    attestations,
+    evidence,
+    reports,
+    secretValues,
+    profiles,
+    judgedPods,
+  };
   const alerting = {
     alertSources: new ConfiguredAlertSources(alertsConfigSchema.parse(undefined), clock),
     alertTallies: new AlertTallies(clock),
