@@ -39,6 +39,7 @@ async function measure(name: string, work: (index: number) => unknown): Promise<
 const proofs = Array.from({ length: COUNT }, () => sender.proof(target));
 await measure('a proof checked and spent', (index) => {
   const shown = { ...request, text: proofs[index], path: '/api/v1/secrets/a/b' };
-  spendProof(parts, session, checkRequestProof(parts, shown, session, token));
+  const jti = checkRequestProof(parts, shown, session, token);
+  spendProof(parts, { id: session.id, owner: 'w' }, jti);
 });
 await measure('an answer sealed', () => encryptAnswer(ANSWER, { key, proofId: 'a' }));

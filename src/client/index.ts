@@ -23,6 +23,7 @@ export { bearer, type Authorization, type Credential, type RequestFacts } from '
 export { ApiError, InputError, UnreachableError, type UnreachableReason } from './errors.ts';
 export type { BrokerEvent } from './follow-events.ts';
 export type { components, operations } from '../ports/openapi/api.ts';
+export { createLoginKey, openLoginKey, type LoginKey, type PrivateJwk } from './login-key.ts';
 export type { FollowOptions } from './follow-secrets.ts';
 export { OPERATIONS } from '../ports/openapi/operations.ts';
 export { WorkloadSession, type LogIn } from './workload-session.ts';

@@ -27,7 +27,7 @@ interface KeyParts {
   readonly opening: CryptoKey;
 }
 
-/** A P-256 key of this process. It signs the proof of each request (RFC 9449) and decrypts answers (RFC 7516, ECDH-ES). */
+/** A P-256 key of this process, or of a command line. It signs the proof of each request (RFC 9449) and decrypts answers (RFC 7516, ECDH-ES). */
 export class SealingKey {
   /** RFC 7638; the broker identifies the key by it. */
   readonly thumbprint: string;
@@ -43,8 +43,13 @@ export class SealingKey {
   }
 
   static async generate(): Promise<SealingKey> {
+    return SealingKey.of(await SealingKey.generateJwk());
+  }
+
+  /** A new private key, for a client that keeps it in a file. */
+  static async generateJwk(): Promise<JWK> {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-    return SealingKey.of(await exportJWK(privateKey));
+    return exportJWK(privateKey);
   }
 
   /** The key of a private JWK. The Web Crypto API needs one key object for each of its two uses. */

@@ -33,7 +33,6 @@ import type { PodWatch } from '../ports/pod-watch.ts';
 import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
-import { systemClock } from '../process/clock.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { continueTime } from '../upkeep/clock-floor.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
@@ -106,10 +105,15 @@ export interface BrokerDeps {
   readonly options?: readonly Option[];
 }
 
+/** `clock` never goes back; `wall` is the clock of the system. */
+interface TimedDeps extends BrokerDeps {
+  readonly wall: Clock;
+}
+
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE. The broker does not start on state that it cannot trust. */
 export async function openBroker(config: Config, given: BrokerDeps): Promise<RunningBroker> {
   const clock = new SteadyClock(given.clock);
-  const deps = { ...given, clock };
+  const deps = { ...given, clock, wall: given.clock };
   const bootLog = await openBootLog(config, clock);
   const { failpoint } = deps;
   const guard = createGuard(deps);
@@ -131,7 +135,7 @@ export async function openBroker(config: Config, given: BrokerDeps): Promise<Run
 
 async function openOn(
   config: Config,
-  deps: BrokerDeps,
+  deps: TimedDeps,
   bootLog: BootLog,
   { opened, guard }: { readonly opened: OpenedStore; readonly guard: RowGuard },
 ): Promise<RunningBroker> {
@@ -236,7 +240,7 @@ function logCondition(log: Log, held: string | undefined, { condition }: OpenedS
   }
 }
 
-interface CoreDeps extends BrokerDeps {
+interface CoreDeps extends TimedDeps {
   readonly store: Store;
   readonly live: LiveRows;
   readonly trail: AuditTrail;
@@ -276,7 +280,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const { provider } = openEmbedded({ store, clock, ...keys });
   const embedded = { connection: provider, locators: ['**'], prefixes: ['**'] };
   const people = new ConfiguredPeople(config.people, {
-    now: () => systemClock.now(),
+    now: () => deps.wall.now(),
     monotonic: () => clock.monotonic(),
   });
   const limits = structuredClone(config.limits);

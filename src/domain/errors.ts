@@ -90,7 +90,7 @@ export interface BrokerErrorOptions {
   /** Stable short reason for the audit entry (`bad_alg`, `aud_mismatch`, …); never shown to an unauthenticated caller. */
   readonly reason?: string;
   readonly retryAfterSeconds?: number;
-  /** `WWW-Authenticate` of the answer, if it says more than the form of the request does. */
+  /** Parameters of the `WWW-Authenticate` of the answer, if they say more than the form of the request does. */
   readonly challenge?: string;
   /** Problems of a document; shown to the caller. */
   readonly problems?: readonly Problem[];

@@ -1,7 +1,15 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runLogin, runLogout } from '../../src/cli/verbs/login.ts';
-import { ProfileFiles } from '../../src/cli/connection/profiles.ts';
+import { openBroker } from '../../src/cli/connection/open-broker.ts';
+import { ProfileFiles, type OperatorLogin } from '../../src/cli/connection/profiles.ts';
+import {
+  BrokerClient,
+  createLoginKey,
+  type ApiError,
+  type LoginKey,
+} from '../../src/client/index.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { until } from '../kit/backends/until.ts';
 import { cliContext, type CapturedContext } from '../kit/cli/cli-context.ts';
@@ -44,8 +52,8 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   const configDirectory = join(await fileTree({}), 'quaymaster');
-  files = new ProfileFiles(configDirectory);
   const captured = cliContext({ configDirectory });
+  files = new ProfileFiles(captured.environment);
   // An empty name of a browser: the person opens the printed address.
   const environment = { ...captured.environment, browser: '' };
   const target: CapturedContext['target'] = async () => ({
@@ -73,35 +81,127 @@ async function browse(): Promise<void> {
 const logIn = (options: object = {}): Promise<void> =>
   runLogin(context, { args: [], options: { url: api.url, issuer: 'corp', ...options } });
 
-const statusOf = async (token: string): Promise<number> =>
-  (await api.call('GET', '/api/v1/operator-tokens/self', { token })).status;
+/** Profile and key of a login, as they were: later logins and logouts do not change them. */
+interface Kept {
+  readonly login: OperatorLogin;
+  readonly key: LoginKey;
+}
 
-async function tokenOf(): Promise<string> {
+async function keep(): Promise<Kept> {
   const login = (await files.read('default'))?.login;
   if (login?.kind !== 'operator') throw new Error('no login of a person');
-  return login.token;
+  return { login, key: await files.keys.read(login.keyThumbprint ?? '') };
 }
+
+/** Calls the broker as the command line does, with the token and a proof by its key. */
+async function asPerson<T>(
+  { login, key }: Kept,
+  work: (client: BrokerClient) => Promise<T>,
+): Promise<T> {
+  const client = new BrokerClient({ url: api.url });
+  try {
+    return await work(client.as(key.bearing(login.token)));
+  } finally {
+    client.close();
+  }
+}
+
+const statusOf = (kept: Kept): Promise<number> =>
+  asPerson(kept, (client) =>
+    client.call('readOwnToken').then(
+      ({ status }) => status,
+      (error: unknown) => (error as ApiError).status,
+    ),
+  );
 
 it('logs a person in through the browser, and out (O01)', async () => {
   await Promise.all([logIn(), browse()]);
   expect(context.out()).toContain('as a person of the issuer corp');
-  const token = await tokenOf();
-  expect(await statusOf(token)).toBe(200);
-  expect(context.out() + context.err()).not.toContain(token);
+  const kept = await keep();
+  expect(await statusOf(kept)).toBe(200);
+  expect(context.out() + context.err()).not.toContain(kept.login.token);
   await runLogout(context, { args: [], options: {} });
-  expect(await statusOf(token)).toBe(401);
+  expect(await statusOf(kept)).toBe(401);
+});
+
+describe('the token of a login', () => {
+  it('is useless without the key, which is in another directory and in no output', async () => {
+    await Promise.all([logIn(), browse()]);
+    const { login, key } = await keep();
+    const bearer = await api.call('GET', '/api/v1/operator-tokens/self', { token: login.token });
+    expect(bearer.status).toBe(401);
+    const other = await createLoginKey();
+    expect(await statusOf({ login, key: other })).toBe(401);
+    const { configDirectory, keyDirectories } = context.environment;
+    const [keys = ''] = keyDirectories;
+    const [file = ''] = await readdir(keys);
+    expect(file).toBe(`${key.thumbprint}.jwk`);
+    expect((await stat(join(keys, file))).mode & 0o777).toBe(0o600);
+    expect((await stat(keys)).mode & 0o777).toBe(0o700);
+    expect(keys.startsWith(configDirectory)).toBe(false);
+    const profile = await readFile(join(configDirectory, 'profiles/default.json'), 'utf8');
+    expect(profile + context.out() + context.err()).not.toContain(key.privateJwk.d);
+    await runLogout(context, { args: [], options: {} });
+    expect(await readdir(keys)).toEqual([]);
+  });
+
+  it('is refused on another machine with a text that says why', async () => {
+    await Promise.all([logIn(), browse()]);
+    const elsewhere = {
+      ...context.environment,
+      keyDirectories: [join(await fileTree({}), 'keys')],
+    };
+    await expect(
+      openBroker(await context.target(), { ...context, environment: elsewhere }),
+    ).rejects.toThrow('the profile is a copy; run quaymaster login again');
+  });
+
+  it('leaves no key behind if the login is not finished', async () => {
+    const keys = context.environment.keyDirectories[0] ?? '';
+    await expect(
+      runLogin(context, { args: [], options: { url: api.url, issuer: 'absent' } }),
+    ).rejects.toThrow();
+    expect(await readdir(keys)).toEqual([]);
+  });
+
+  it('reads values that are sealed to its key', async () => {
+    await api.put('role-bindings/reader', {
+      issuer: 'corp',
+      subjects: ['alice'],
+      grants: [{ role: 'secret-reader', scope: [] }],
+    });
+    await api.seed();
+    const session = await api.logIn();
+    const value = { data: { password: 'canary-51f0' } };
+    await api.call('PUT', '/api/v1/secrets/app/db', { token: session, body: value });
+    await Promise.all([logIn(), browse()]);
+    const kept = await keep();
+    const { body } = await asPerson(kept, (client) =>
+      client.call('readSecret', { path: { path: 'app/db' } }),
+    );
+    expect(body.data).toEqual({ password: 'canary-51f0' });
+    const url = `${api.url}/api/v1/secrets/app/db`;
+    const { headers } = await kept.key
+      .bearing(kept.login.token)
+      .authorize({ method: 'GET', url, at: Date.now() });
+    const answer = await fetch(url, { headers });
+    expect(answer.headers.get('content-type')).toBe('application/jose');
+    expect(await answer.text()).not.toContain('canary-51f0');
+  });
 });
 
 it('logs a person in again for dangerous operations, and ends the older session', async () => {
   await Promise.all([logIn(), browse()]);
-  const before = await tokenOf();
+  const before = await keep();
   const printed = context.err().length;
   const again = runLogin(context, { args: [], options: { stepUp: true } });
   const err = context.err;
   context = { ...context, err: () => err().slice(printed) };
   await Promise.all([again, browse()]);
-  expect(await tokenOf()).not.toBe(before);
-  expect([await statusOf(before), await statusOf(await tokenOf())]).toEqual([401, 200]);
+  const now = await keep();
+  expect([now.login.token, now.key.thumbprint]).not.toContain(before.login.token);
+  expect(now.key.thumbprint).not.toBe(before.key.thumbprint);
+  expect([await statusOf(before), await statusOf(now)]).toEqual([401, 200]);
 });
 
 it('logs a person in on another device, and everywhere out', async () => {
@@ -115,10 +215,10 @@ it('logs a person in on another device, and everywhere out', async () => {
     await corp.confirmDevice(address, code);
   };
   await Promise.all([logIn({ device: true }), confirm()]);
-  const token = await tokenOf();
-  expect(await statusOf(token)).toBe(200);
+  const kept = await keep();
+  expect(await statusOf(kept)).toBe(200);
   await runLogout(context, { args: [], options: { everywhere: true } });
-  expect(await statusOf(token)).toBe(401);
+  expect(await statusOf(kept)).toBe(401);
 });
 
 it('keeps one operator with the role admin when two are deleted at the same moment', async () => {
@@ -129,13 +229,17 @@ it('keeps one operator with the role admin when two are deleted at the same mome
   });
   await api.put('operators/second', { grants: [{ role: 'admin', scope: [] }] });
   await Promise.all([logIn({ stepUp: true }), browse()]);
-  const token = await tokenOf();
-  const { body } = await api.call('GET', '/api/v1/operators', { token });
-  const names = (body as { readonly items: readonly { readonly name: string }[] }).items;
-  const answers = await Promise.all(
-    names.map(({ name }) =>
-      api.call('DELETE', `/api/v1/operators/${name}`, { token, headers: { 'If-Match': '*' } }),
-    ),
-  );
-  expect(answers.map(({ status }) => status).sort()).toEqual([204, 409]);
+  const statuses = await asPerson(await keep(), async (client) => {
+    const { body } = await client.call('listOperators');
+    const headers = { 'If-Match': '*' } as const;
+    return Promise.all(
+      body.items.map(({ name }) =>
+        client.call('deleteOperator', { path: { name }, headers }).then(
+          ({ status }) => status,
+          (error: unknown) => (error as ApiError).status,
+        ),
+      ),
+    );
+  });
+  expect(statuses.sort()).toEqual([204, 409]);
 });

@@ -74,7 +74,11 @@ export function answerError(
   const failure = BrokerError.from(thrown);
   const error = identity === undefined ? failure : rates.answered(identity, failure);
   log.failed(exchange, error);
-  const problem = errorAnswer(error, exchange.requestId, challengeOf(exchange.request));
+  const problem = errorAnswer(
+    error,
+    exchange.requestId,
+    challengeOf(exchange.request, error.challenge),
+  );
   exchange.send(problem.status, [...problem.headers, ...headers], problem.body);
 }
 

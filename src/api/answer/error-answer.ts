@@ -81,7 +81,7 @@ export function errorAnswer(
 }
 
 function hints(error: BrokerError, status: number, challenge: string): readonly string[] {
-  if (status === 401) return ['WWW-Authenticate', error.challenge ?? challenge];
+  if (status === 401) return ['WWW-Authenticate', challenge];
   const seconds =
     error.retryAfterSeconds ?? (status === 503 ? UNAVAILABLE_RETRY_SECONDS : undefined);
   return seconds === undefined ? [] : ['Retry-After', String(Math.max(1, Math.ceil(seconds)))];

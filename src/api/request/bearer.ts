@@ -28,8 +28,9 @@ export function readBearer(request: IncomingMessage): string {
  * The challenge of a 401. It depends only on the form of the request, so the answer reveals nothing: an unknown token and a known token
  * with a failed proof get the same challenge.
  */
-export function challengeOf(request: IncomingMessage): string {
+export function challengeOf(request: IncomingMessage, parameters?: string): string {
   const isProof = request.headers.authorization?.startsWith(DPOP) === true;
+  if (parameters !== undefined) return `${isProof ? DPOP : BEARER}${parameters}`;
   return isProof ? 'DPoP error="invalid_dpop_proof"' : 'Bearer';
 }
 

@@ -5,7 +5,7 @@ import {
   isStanding,
   sessionInMemory,
 } from '../../broker/access/authenticate.ts';
-import type { Caller } from '../../broker/access/call.ts';
+import { holderOf, type Caller } from '../../broker/access/call.ts';
 import { whenReady, type Eventually } from '../../broker/kernel/eventually.ts';
 import type { Access, Keys } from '../../broker/state/dependencies.ts';
 import { LiveSession } from '../../broker/state/session-memory.ts';
@@ -103,17 +103,20 @@ async function identifyStranger(
  */
 async function identifySender(
   { parts, rates, schemes }: Surroundings,
-  { request, network }: Exchange,
+  exchange: Exchange,
   { token, operation }: { readonly token: string; readonly operation: Operation },
 ): Promise<Identity> {
+  const { request, network } = exchange;
   const known = sessionInMemory(parts, token);
   if (known === undefined) rates.takeFromNetwork(network, 1);
   else rates.admitProof(known.session.id, network);
   try {
     const shown = shownProof(request, schemes);
-    const { live, proofId } = await authenticateSender(parts, { token, known }, shown);
+    const presented = { token, known };
+    const { live, proofId } = await authenticateSender(parts, exchange, presented, shown);
     rates.takeFromCaller(live, operation.weight);
-    spendProof(parts, live.session, proofId);
+    spendProof(parts, holderOf(live), proofId);
+    if (!(live instanceof LiveSession)) await keepAlive(parts, live);
     return { caller: live, proofId, token };
   } catch (error) {
     if (isRefused(error)) {

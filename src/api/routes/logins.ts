@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { beginLogin, endLoginsOf, finishLogin, signOut } from '../../broker/sessions/people.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { PERSON_NAME } from '../../domain/identity/person.ts';
 import { objectName } from '../request/fields.ts';
@@ -17,6 +18,10 @@ const begin = z.strictObject({
     .regex(LOOPBACK, 'must be http://127.0.0.1:<port>/callback or http://[::1]:<port>/callback')
     .optional(),
   stepUp: z.boolean().default(false),
+  keyThumbprint: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/, 'the RFC 7638 thumbprint of a key, in base64url')
+    .optional(),
 });
 const finish = z.strictObject({
   login: z.string().min(1).max(8_192),
@@ -27,9 +32,9 @@ const person = z.string().regex(PERSON_NAME, 'oidc:<issuer>/<subject>');
 export const beginPersonLogin: RouteOf<'beginPersonLogin'> = {
   body: { maxBytes: LOGIN_BYTES },
   read: ({ body }) => {
-    const { issuer, redirectUri, stepUp } = parseInput(begin, body?.value);
+    const { stepUp, ...order } = parseInput(begin, body?.value);
     return async ({ parts, call }) => {
-      const begun = await beginLogin(parts, call, { issuer, redirectUri, isStepUp: stepUp });
+      const begun = await beginLogin(parts, call, { ...order, isStepUp: stepUp });
       return { status: 200, body: { ...begun, until: instant(begun.until) } };
     };
   },
@@ -38,17 +43,20 @@ export const beginPersonLogin: RouteOf<'beginPersonLogin'> = {
 /** Completes a login. Only this answer contains the token; it cannot be read again. */
 export const finishPersonLogin: RouteOf<'finishPersonLogin'> = {
   body: { maxBytes: LOGIN_BYTES },
-  read: ({ body, network, rates }) => {
+  read: ({ body, network, rates, proof }) => {
     const { login, answer } = parseInput(finish, body?.value);
     return async ({ parts, call }) => {
-      const finished = await finishLogin(parts, call, { login, answer }).catch((error: unknown) => {
-        rates.failed(network);
-        throw error;
-      });
+      const finished = await finishLogin(parts, call, { login, answer, proof }).catch(
+        (error: unknown) => {
+          if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(network);
+          throw error;
+        },
+      );
       if (finished === undefined) return { status: 202, body: { pending: true } };
       const { token, stored } = finished;
-      const { id, operator, endsAt } = stored;
-      return { status: 201, body: { token, id, operator, endsAt: instant(endsAt) } };
+      const { id, operator, endsAt, senderKey } = stored;
+      const body = { token, id, operator, endsAt: instant(endsAt) };
+      return { status: 201, body: { ...body, keyThumbprint: senderKey?.thumbprint } };
     };
   },
 };

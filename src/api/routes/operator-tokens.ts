@@ -50,8 +50,9 @@ export const readOwnToken: RouteOf<'readOwnToken'> = {
   read:
     () =>
     async ({ parts, call, caller }) => {
-      const { name, tokenId, grants, sourceCidrs, endsAt } = await readOwn(parts, call, caller);
-      const own = { id: tokenId, operator: name, grants, sourceCidrs };
+      const operator = await readOwn(parts, call, caller);
+      const { name, tokenId, grants, sourceCidrs, endsAt, keyThumbprint } = operator;
+      const own = { id: tokenId, operator: name, grants, sourceCidrs, keyThumbprint };
       return { status: 200, body: { ...own, endsAt: instant(endsAt) } };
     },
 };

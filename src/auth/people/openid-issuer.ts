@@ -48,7 +48,7 @@ export class OpenIdIssuer implements PeopleIssuer {
   #files = '';
 
   /**
-   * `clock` is the system's, as the library uses it, not the broker's, which never goes back: after a jump of the clock people can still
+   * `clock` tells the system's time, as the library uses it, not the broker's, which never goes back: after a jump of the clock people can still
    * log in to repair it. An ID token is bound to its login by a nonce, so the time of either clock does.
    */
   constructor(config: PeopleIssuerConfig, clock: Pick<Clock, 'now'>) {

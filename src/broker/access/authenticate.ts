@@ -12,6 +12,9 @@ import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { LiveSession } from '../state/session-memory.ts';
 import type { Proofs } from '../state/proof-memory.ts';
 
+/** The beginning of tokens of operators and of sessions of people. */
+const OPERATOR = 'qmo_';
+
 const UNKNOWN = (reason: string): BrokerError =>
   new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
 
@@ -31,7 +34,11 @@ export function sessionInMemory(
  * @throws ERR_UNAUTHENTICATED, the same for every cause.
  */
 export async function authenticate(parts: Access, call: Call, token: string): Promise<Caller> {
-  if (token.startsWith('qmo_')) return authenticateOperator(parts, call, token);
+  if (token.startsWith(OPERATOR)) {
+    const operator = await authenticateOperator(parts, call, token);
+    if (operator.senderKey !== undefined) throw proofRefused('dpop_scheme');
+    return operator;
+  }
   const live = await findSession(parts, token);
   if (live.session.senderKey !== undefined) throw proofRefused('dpop_scheme');
   return live;
@@ -39,7 +46,7 @@ export async function authenticate(parts: Access, call: Call, token: string): Pr
 
 /** A session whose holder proved possession of its key with this request. */
 export interface ProvenSender {
-  readonly live: LiveSession;
+  readonly live: Caller;
   /** The `jti` of the proof, not spent yet; the answer names it. */
   readonly proofId: string;
 }
@@ -50,9 +57,15 @@ export interface ProvenSender {
  */
 export async function authenticateSender(
   parts: Access & Proofs,
+  call: Call,
   { token, known }: { readonly token: string; readonly known: LiveSession | undefined },
   shown: ShownProof,
 ): Promise<ProvenSender> {
+  if (token.startsWith(OPERATOR)) {
+    const operator = await authenticateOperator(parts, call, token);
+    const bound = { id: operator.operator.tokenId, senderKey: operator.senderKey };
+    return { live: operator, proofId: checkRequestProof(parts, shown, bound, token) };
+  }
   const live = known ?? (await findSession(parts, token));
   return { live, proofId: checkRequestProof(parts, shown, live.session, token) };
 }

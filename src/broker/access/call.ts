@@ -1,6 +1,8 @@
 import type { EncodedClient } from '../../domain/audit/audit-event.ts';
 import type { CallContext } from '../../ports/call-context.ts';
+import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
+import type { Holder } from '../state/proof-memory.ts';
 import { LiveSession } from '../state/session-memory.ts';
 
 /** Request as the use cases see it. */
@@ -27,6 +29,18 @@ export type Caller = LiveSession | LiveOperator;
 /** The counting key of a caller: all sessions of a workload share one; each operator token has its own. */
 export function identityOf(caller: Caller): string {
   return caller instanceof LiveSession ? caller.workloadId : caller.operator.tokenId;
+}
+
+/** The holder of the proofs of a caller: a session, and the workload or person that it belongs to. */
+export function holderOf(caller: Caller): Holder {
+  if (caller instanceof LiveSession) return { id: caller.session.id, owner: caller.workloadId };
+  const { tokenId, name } = caller.operator;
+  return { id: tokenId, owner: name };
+}
+
+/** The key that a caller's session is bound to. */
+export function senderKeyOf(caller: Caller): SenderKey | undefined {
+  return caller instanceof LiveSession ? caller.session.senderKey : caller.senderKey;
 }
 
 /** The time at which the authority of the caller expires: no plan commits at or after it. */

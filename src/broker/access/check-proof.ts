@@ -2,13 +2,12 @@ import { sha256 } from '../../crypto/hashes/digest.ts';
 import { isJwsSignature } from '../../crypto/signatures/jws-signature.ts';
 import { importSenderKey, senderKey } from '../../crypto/keys/sender-key.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Session } from '../../domain/identity/principal.ts';
 import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import type { Storage } from '../state/dependencies.ts';
 import { proofRefused } from './proof-refused.ts';
 import { readProof, type Proof } from './read-proof.ts';
 import type { ShownProof } from './shown-proof.ts';
-import type { Proofs } from '../state/proof-memory.ts';
+import type { Holder, Proofs } from '../state/proof-memory.ts';
 
 const PAST_MS = 60_000;
 const FUTURE_MS = 5_000;
@@ -33,6 +32,12 @@ export function checkLogInProof(parts: Pick<Storage, 'clock'>, shown: ShownProof
   }
 }
 
+/** A session and the key that it is bound to. */
+interface Bound {
+  readonly id: string;
+  readonly senderKey?: SenderKey | undefined;
+}
+
 /**
  * Checks that the session's own key signed a proof for this request, now, and that the proof was not spent yet.
  * @returns its `jti`; the caller of this function must spend it before any action.
@@ -41,7 +46,7 @@ export function checkLogInProof(parts: Pick<Storage, 'clock'>, shown: ShownProof
 export function checkRequestProof(
   parts: Proofs & Pick<Storage, 'clock'>,
   shown: ShownProof,
-  session: Session,
+  session: Bound,
   token: string,
 ): string {
   const key = session.senderKey;
@@ -59,8 +64,8 @@ export function checkRequestProof(
  * replayed proof does not count against that rate.
  * @throws ERR_UNAUTHENTICATED if it was used before; ERR_RATE_LIMITED if the memory of proofs is full.
  */
-export function spendProof({ proofs }: Proofs, session: Session, jti: string): void {
-  switch (proofs.remember(session, jti)) {
+export function spendProof({ proofs }: Proofs, holder: Holder, jti: string): void {
+  switch (proofs.remember(holder, jti)) {
     case 'new':
       return;
     case 'seen':

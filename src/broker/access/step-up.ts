@@ -83,7 +83,7 @@ function needed(reason: string, { acr, maxAgeSeconds, detail }: Demand): BrokerE
   ];
   return new BrokerError('ERR_STEP_UP_REQUIRED', detail, {
     reason,
-    challenge: `Bearer ${demands.join(', ')}`,
+    challenge: demands.join(', '),
     isDetailShown: detail !== undefined,
   });
 }

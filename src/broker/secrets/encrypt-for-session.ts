@@ -1,8 +1,7 @@
 import { encryptAnswer } from '../../crypto/encryption/encrypted-answer.ts';
 import type { ByteText } from '../../domain/words/byte-text.ts';
-import type { Caller } from '../access/call.ts';
+import { senderKeyOf, type Caller } from '../access/call.ts';
 import type { Eventually } from '../kernel/eventually.ts';
-import { LiveSession } from '../state/session-memory.ts';
 
 /** Values in an answer: in the clear, or encrypted to the key that the caller's session is bound to. */
 export type Delivery = { readonly json: ByteText } | { readonly jwe: string };
@@ -16,7 +15,7 @@ export function deliver(
   caller: Caller | undefined,
   proofId: string | undefined,
 ): Eventually<Delivery> {
-  const key = caller instanceof LiveSession ? caller.session.senderKey : undefined;
+  const key = caller === undefined ? undefined : senderKeyOf(caller);
   if (key === undefined) return { json };
   if (proofId === undefined)
     throw new Error('a session bound to a key was admitted without a proof');

@@ -70,7 +70,13 @@ export async function createOperatorToken(
             { table: 'operator_tokens', put: parts.tokens.seal(stored, parts.tokens.hash(token)) },
           ],
           entries: [
-            entryOf(parts, call, admin, { ...described, outcome: 'ok', token: tokenId, endsAt }),
+            entryOf(parts, call, admin, {
+              ...described,
+              outcome: 'ok',
+              token: tokenId,
+              method: 'bearer',
+              endsAt,
+            }),
           ],
         }),
         settle: () => ({ token, stored }),

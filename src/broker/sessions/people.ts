@@ -2,6 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { Quarantined, scopeFence } from '../../domain/identity/quarantine.ts';
 import type { Person } from '../../domain/identity/person.ts';
 import { grantsOf } from '../../domain/identity/role-binding.ts';
+import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import { identitySegment } from '../../domain/identity/workload.ts';
 import type { AttestedPerson, CodeFlow, LogInDemand, PeopleIssuer } from '../../ports/people.ts';
 import { OPERATOR_TOKENS } from '../../ports/queries.ts';
@@ -22,6 +23,8 @@ import {
 } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
 import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
+import { checkLogInProof } from '../access/check-proof.ts';
+import type { ShownProof } from '../access/shown-proof.ts';
 import { provesKeys } from '../access/step-up.ts';
 
 /** A person has this long to log in at the issuer. */
@@ -42,6 +45,8 @@ interface Begun {
   readonly device?: string;
   /** Age that the login may have, if it repeats one for a dangerous operation. */
   readonly maxAgeSeconds?: number | undefined;
+  /** Thumbprint of the key that the session will be bound to. A copy of this text is therefore useless without the key. */
+  readonly keyThumbprint?: string | undefined;
 }
 
 export interface BegunLogin {
@@ -63,6 +68,8 @@ export interface LoginRequest {
   readonly redirectUri?: string | undefined;
   /** True if the login must satisfy dangerous operations. */
   readonly isStepUp: boolean;
+  /** Thumbprint of the key that the session shall be bound to (RFC 9449 §10, `dpop_jkt`). */
+  readonly keyThumbprint?: string | undefined;
 }
 
 type PeopleParts = Recording & Access & People & Pick<Keys, 'keyring'>;
@@ -71,14 +78,14 @@ type PeopleParts = Recording & Access & People & Pick<Keys, 'keyring'>;
 export async function beginLogin(
   parts: PeopleParts,
   call: Call,
-  { issuer: name, redirectUri, isStepUp }: LoginRequest,
+  { issuer: name, redirectUri, isStepUp, keyThumbprint }: LoginRequest,
 ): Promise<BegunLogin> {
   const issuer = issuerOf(parts, name);
   const demand = isStepUp ? demandOf(parts, name) : {};
   const until = parts.clock.now() + FLOW_MS;
   const { signal } = call.context();
   const { maxAgeSeconds } = demand;
-  const begun = { issuer: name, url: issuer.url, until, maxAgeSeconds };
+  const begun = { issuer: name, url: issuer.url, until, maxAgeSeconds, keyThumbprint };
   if (redirectUri !== undefined) {
     const { flow, address } = await issuer.beginCode(redirectUri, demand, signal);
     return { login: encodeCursor(parts, LOGINS, { ...begun, code: flow }), until, address };
@@ -93,6 +100,14 @@ export async function beginLogin(
 function demandOf(parts: People, issuer: string): LogInDemand {
   const { maxAgeSeconds, acr } = parts.people.stepUp;
   return provesKeys(parts, { issuer }) ? { maxAgeSeconds } : { maxAgeSeconds, acr };
+}
+
+export interface LoginAnswer {
+  readonly login: string;
+  /** The query of the redirect; absent in the device flow. */
+  readonly answer?: string | undefined;
+  /** A proof of the key that the session shall be bound to. */
+  readonly proof?: ShownProof | undefined;
 }
 
 export interface FinishedLogin {
@@ -110,18 +125,19 @@ export interface FinishedLogin {
 export async function finishLogin(
   parts: PeopleParts,
   call: Call,
-  { login, answer }: { readonly login: string; readonly answer: string | undefined },
+  { login, answer, proof }: LoginAnswer,
 ): Promise<FinishedLogin | undefined> {
   let name: string | undefined;
   try {
     const begun = openLogin(parts, login);
     const issuer = issuerOf(parts, begun.issuer);
     if (issuer.url !== begun.url) throw refused('issuer_changed');
+    const senderKey = boundKey(parts, begun, proof);
     const attested = await attest(issuer, begun, answer, call.context().signal);
     if (attested === undefined) return undefined;
     requireFresh(parts, begun, attested);
     name = nameOf(begun.issuer, attested.subject);
-    return await commitDecided(parts, open(parts, call, begun, { name, attested }));
+    return await commitDecided(parts, open(parts, call, begun, { name, attested, senderKey }));
   } catch (error) {
     const failure = BrokerError.from(error);
     if (!isUnrecordable(failure)) {
@@ -163,16 +179,30 @@ function finishing({ code, device = '', until }: Begun): Tables['finished_logins
   return { id, ends_at: until + FLOW_MS };
 }
 
+/** The key that the session is bound to, which the client named when it began. @throws ERR_TOKEN_INVALID */
+function boundKey(
+  parts: PeopleParts,
+  { keyThumbprint }: Begun,
+  proof: ShownProof | undefined,
+): SenderKey | undefined {
+  const key = proof === undefined ? undefined : checkLogInProof(parts, proof);
+  if (key?.thumbprint !== keyThumbprint) {
+    throw refused(key === undefined ? 'dpop_missing' : 'dpop_key');
+  }
+  return key;
+}
+
 interface Proven {
   readonly name: string;
   readonly attested: AttestedPerson;
+  readonly senderKey: SenderKey | undefined;
 }
 
 function open(
   parts: PeopleParts,
   call: Call,
   begun: Begun,
-  { name, attested }: Proven,
+  { name, attested, senderKey }: Proven,
 ): (decidedAt: number) => Promise<Attempt<FinishedLogin>> {
   const { issuer, url } = begun;
   const finished = finishing(begun);
@@ -188,6 +218,7 @@ function open(
       spec: { sourceCidrs: [], person },
       createdAt: now,
       endsAt: Math.min(latestEnd, now + idleSeconds * 1000),
+      senderKey,
     };
     const quarantine = parts.quarantines.find(scopeFence({ kind: 'operator', subject: name }));
     if (quarantine !== undefined) throw new Quarantined(quarantine.id, name);
@@ -202,7 +233,13 @@ function open(
     const hash = parts.tokens.hash(token);
     const live = parts.tokens.liveOf(stored, grants, hash);
     const document = { kind: 'operator', name };
-    const facts = { token: stored.id, document, endsAt: latestEnd };
+    const facts = {
+      token: stored.id,
+      method: senderKey === undefined ? 'bearer' : 'dpop',
+      keyThumbprint: senderKey?.thumbprint,
+      document,
+      endsAt: latestEnd,
+    };
     return {
       plan: {
         decidedAt,

@@ -7,6 +7,7 @@ import {
 } from '../../domain/identity/principal.ts';
 import type { Elevation } from '../../domain/identity/approval.ts';
 import type { Person } from '../../domain/identity/person.ts';
+import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import { grantsOf } from '../../domain/identity/role-binding.ts';
 import type { PeopleIssuer } from '../../ports/people.ts';
 import type { EncodedActor } from '../../domain/audit/audit-event.ts';
@@ -16,6 +17,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { DOCUMENT_VERSIONS, OPERATOR_TOKENS } from '../../ports/queries.ts';
 import { hmac } from '../../crypto/hashes/digest.ts';
+import { senderKey } from '../../crypto/keys/sender-key.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import { isWellFormedToken } from '../../crypto/random/token.ts';
 import type { Catalog } from './catalog.ts';
@@ -44,6 +46,8 @@ export interface OperatorToken {
   readonly spec: OperatorTokenSpec;
   readonly createdAt: number;
   readonly endsAt: number;
+  /** Key of the person's command line. Each request must prove it, and values are encrypted to it. Absent: a bearer token. */
+  readonly senderKey?: SenderKey | undefined;
 }
 
 /** The elevations of a broker without approvals. */
@@ -53,6 +57,7 @@ interface LiveFacts {
   readonly hash: Buffer;
   readonly digest: TextDigest;
   readonly person: Person | undefined;
+  readonly senderKey?: SenderKey | undefined;
   /** Actor, if entries name another one than the operator. */
   readonly actor?: EncodedActor;
 }
@@ -69,17 +74,20 @@ export class LiveOperator {
   readonly hash: Buffer;
   /** Person whose session this is. */
   readonly person: Person | undefined;
+  /** Key that the session is bound to. */
+  readonly senderKey: SenderKey | undefined;
 
   constructor(
     own: Operator,
     elevated: readonly Elevated[],
-    { hash, digest, person, actor }: LiveFacts,
+    { hash, digest, person, senderKey, actor }: LiveFacts,
   ) {
     this.own = own;
     const operator = elevated.length === 0 ? own : elevatedOf(own, elevated);
     this.operator = operator;
     this.hash = hash;
     this.person = person;
+    this.senderKey = senderKey;
     const { name, tokenId } = operator;
     this.actor = actor ?? encodeActor({ kind: 'operator', operator: name, token: tokenId }, digest);
     this.fences = [
@@ -228,10 +236,23 @@ export class OperatorTokens {
 
   liveOf(stored: OperatorToken, grants: readonly Grant[], hash: Buffer): LiveOperator {
     const { sourceCidrs, person } = stored.spec;
-    const { operator: name, id: tokenId, endsAt } = stored;
-    const operator: Operator = { kind: 'operator', name, tokenId, grants, sourceCidrs, endsAt };
+    const { operator: name, id: tokenId, endsAt, senderKey: key } = stored;
+    const operator: Operator = {
+      kind: 'operator',
+      name,
+      tokenId,
+      grants,
+      sourceCidrs,
+      endsAt,
+      keyThumbprint: key?.thumbprint,
+    };
     const elevated = this.#elevations?.elevationsOf(tokenId) ?? [];
-    return new LiveOperator(operator, elevated, { hash, digest: this.#keys.digest, person });
+    return new LiveOperator(operator, elevated, {
+      hash,
+      digest: this.#keys.digest,
+      person,
+      senderKey: key,
+    });
   }
 
   async #token(hash: Buffer): Promise<KnownToken | undefined> {
@@ -273,13 +294,15 @@ export class OperatorTokens {
   open(row: Tables['operator_tokens']): OperatorToken {
     const { mac, ...fields } = row;
     this.#keys.rows.verify('operator_tokens', fields, mac);
+    const { senderKey: key, ...spec } = JSON.parse(row.body) as StoredSpec;
     return {
       id: row.id,
       operator: row.operator,
       operatorUid: row.operator_uid,
-      spec: JSON.parse(row.body) as OperatorTokenSpec,
+      spec,
       createdAt: row.created_at,
       endsAt: row.ends_at,
+      ...(key !== undefined && { senderKey: senderKey(key) }),
     };
   }
 
@@ -289,10 +312,17 @@ export class OperatorTokens {
       operator: token.operator,
       operator_uid: token.operatorUid,
       hash,
-      body: JSON.stringify(token.spec),
+      body: JSON.stringify(bodyOf(token)),
       created_at: token.createdAt,
       ends_at: token.endsAt,
     };
     return { ...fields, mac: this.#keys.rows.mac('operator_tokens', fields) };
   }
+}
+
+/** The body of a row, whose MAC covers the key too. */
+type StoredSpec = OperatorTokenSpec & { readonly senderKey?: Pick<SenderKey, 'x' | 'y'> };
+
+function bodyOf({ spec, senderKey: key }: OperatorToken): StoredSpec {
+  return key === undefined ? spec : { ...spec, senderKey: { x: key.x, y: key.y } };
 }

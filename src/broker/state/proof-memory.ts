@@ -1,5 +1,3 @@
-import type { Session } from '../../domain/identity/principal.ts';
-import { workloadId } from '../../domain/identity/workload.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** A proof is accepted from 5 s before its `iat` to 60 s after it. The memory keeps it for longer, so it cannot be replayed. */
@@ -7,8 +5,8 @@ const GENERATION_MS = 66_000;
 
 interface Bounds {
   readonly ofSession: number;
-  /** All sessions of a workload: a workload that logs in without limit still gets only this share. */
-  readonly ofWorkload: number;
+  /** All sessions of a workload or person: one that logs in without limit still gets only this share. */
+  readonly ofOwner: number;
   readonly ofAll: number;
 }
 
@@ -16,29 +14,33 @@ interface Bounds {
  * Bounds that suffice for a session at 375 requests a second and a workload at 1,900. Four such workloads send more than a
  * process can verify. All together take 66 MB (measured: `jti` of 22 characters), 190 MB with the longest.
  */
-const BOUNDS: Bounds = { ofSession: 50_000, ofWorkload: 250_000, ofAll: 1_000_000 };
+const BOUNDS: Bounds = { ofSession: 50_000, ofOwner: 250_000, ofAll: 1_000_000 };
 
-type Holder = Pick<Session, 'id' | 'workload'>;
+/** A session that is bound to a key, of a workload or a person, and its owner: all sessions of one owner share a bound. */
+export interface Holder {
+  readonly id: string;
+  readonly owner: string;
+}
 
 /** The proofs that were seen within one span of time. */
 class Generation {
   readonly bySession = new Map<string, Set<string>>();
-  readonly #byWorkload = new Map<string, number>();
+  readonly #byOwner = new Map<string, number>();
   size = 0;
 
   ofSession(id: string): number {
     return this.bySession.get(id)?.size ?? 0;
   }
 
-  ofWorkload(id: string): number {
-    return this.#byWorkload.get(id) ?? 0;
+  ofOwner(id: string): number {
+    return this.#byOwner.get(id) ?? 0;
   }
 
-  add(sessionId: string, workload: string, jti: string): void {
+  add({ id: sessionId, owner }: Holder, jti: string): void {
     const known = this.bySession.get(sessionId);
     if (known === undefined) this.bySession.set(sessionId, new Set([jti]));
     else known.add(jti);
-    this.#byWorkload.set(workload, this.ofWorkload(workload) + 1);
+    this.#byOwner.set(owner, this.ofOwner(owner) + 1);
     this.size += 1;
   }
 }
@@ -73,20 +75,19 @@ export class ProofMemory {
     );
   }
 
-  remember({ id, workload }: Holder, jti: string): 'new' | 'seen' | 'full' {
-    if (this.knows(id, jti)) return 'seen';
-    const owner = workloadId(workload);
-    if (!this.#hasRoom(id, owner)) return 'full';
-    this.#current.add(id, owner, jti);
+  remember(holder: Holder, jti: string): 'new' | 'seen' | 'full' {
+    if (this.knows(holder.id, jti)) return 'seen';
+    if (!this.#hasRoom(holder)) return 'full';
+    this.#current.add(holder, jti);
     return 'new';
   }
 
-  #hasRoom(sessionId: string, workload: string): boolean {
+  #hasRoom({ id: sessionId, owner }: Holder): boolean {
     const [current, previous] = [this.#current, this.#previous];
-    const { ofSession, ofWorkload, ofAll } = this.#bounds;
+    const { ofSession, ofOwner, ofAll } = this.#bounds;
     return (
       current.ofSession(sessionId) + previous.ofSession(sessionId) < ofSession &&
-      current.ofWorkload(workload) + previous.ofWorkload(workload) < ofWorkload &&
+      current.ofOwner(owner) + previous.ofOwner(owner) < ofOwner &&
       current.size + previous.size < ofAll
     );
   }

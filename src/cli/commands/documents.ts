@@ -307,6 +307,7 @@ export const OPERATORS: CommandTable = {
         expires: 'endsAt',
         roles: ({ carries }) => (carries.length === 0 ? 'none' : carries.map(grantText)),
         'created by': ({ mintedBy }) => mintedBy ?? '',
+        kind: () => 'bearer',
         description: 'description',
       },
       examples: ['quaymaster operator token ls alice'],

@@ -42,7 +42,7 @@ export async function findTarget(
 ): Promise<Target> {
   const fallback = options.profile === undefined ? environment : undefined;
   const name = await profileName(options, environment);
-  const stored = await new ProfileFiles(environment.configDirectory).read(name);
+  const stored = await new ProfileFiles(environment).read(name);
   const given = { ...fromEnvironment(fallback), ...defined(options) };
   const address = given.url ?? stored?.url;
   if (address === undefined) {
@@ -106,12 +106,12 @@ export function fromEnvironment(environment: CliEnvironment | undefined): Connec
 /** The name of the profile to use. */
 export async function profileName(
   { profile }: ConnectionOptions,
-  { profile: fromVariable, configDirectory }: CliEnvironment,
+  environment: CliEnvironment,
 ): Promise<string> {
   return (
     profile ??
-    fromVariable ??
-    (await new ProfileFiles(configDirectory).current()) ??
+    environment.profile ??
+    (await new ProfileFiles(environment).current()) ??
     DEFAULT_PROFILE
   );
 }

@@ -19,6 +19,13 @@ export function isSessionToken(token: string): boolean {
   return token.startsWith('qms_');
 }
 
+/** Says whether a token is enough alone. */
+export function tokenKind(keyThumbprint: string | undefined): string {
+  return keyThumbprint === undefined
+    ? 'bearer: a copy of the token can be used'
+    : `bound to the key ${keyThumbprint}`;
+}
+
 /** A role with the paths that it is restricted to. */
 export function grantText({ role, scope = [] }: components['schemas']['Grant']): string {
   return scope.length === 0 ? role : `${role} (${scope.join(' ')})`;

@@ -1,7 +1,8 @@
-import { bearer, type BrokerClient } from '../../client/index.ts';
+import { bearer, type BrokerClient, type Credential } from '../../client/index.ts';
 import { openClient, readText, type Target } from './connection.ts';
 import type { CliContext } from '../run/context.ts';
-import { ProfileFiles, type WorkloadLogin } from './profiles.ts';
+import type { CliEnvironment } from '../run/environment.ts';
+import { ProfileFiles, type OperatorLogin, type WorkloadLogin } from './profiles.ts';
 
 /** A session that expires this soon is renewed first, so that it does not expire while the verb runs. */
 const RENEW_BEFORE_MS = 300_000;
@@ -19,11 +20,13 @@ export async function openBroker(
   const client = await openClient(profile, (text) => output.note(text));
   const close = (): void => client.close();
   const { login } = profile;
-  if (login.kind === 'operator') return { broker: client.as(bearer(login.token)), close };
   try {
+    if (login.kind === 'operator') {
+      return { broker: client.as(await credentialOf(login, environment)), close };
+    }
     const session = await currentSession(client, login, clock.now());
     if (session !== login.session && profileName !== undefined) {
-      const files = new ProfileFiles(environment.configDirectory);
+      const files = new ProfileFiles(environment);
       const save = () => files.write(profileName, { ...profile, login: { ...login, session } });
       if (session.token === login.session.token) await save();
       else await saveOrEnd(client, session, save);
@@ -33,6 +36,15 @@ export async function openBroker(
     close();
     throw error;
   }
+}
+
+/** The credential of a login, with its key if it is bound to one. @throws Failed if the key is not on this machine */
+export async function credentialOf(
+  { token, keyThumbprint }: OperatorLogin,
+  environment: CliEnvironment,
+): Promise<Credential> {
+  if (keyThumbprint === undefined) return bearer(token);
+  return (await new ProfileFiles(environment).keys.read(keyThumbprint)).bearing(token);
 }
 
 /** The session of the profile, renewed if it expires soon, or a new one if it has expired. */

@@ -1,6 +1,7 @@
-import { ApiError, bearer, type BrokerClient } from '../../client/index.ts';
+import { ApiError, createLoginKey, type BrokerClient, type LoginKey } from '../../client/index.ts';
 import { Listener, showInBrowser } from './browser.ts';
 import { openClient } from './connection.ts';
+import { credentialOf } from './open-broker.ts';
 import type { CliContext } from '../run/context.ts';
 import { EXIT, Failed } from '../run/errors.ts';
 import { ProfileFiles, type OperatorLogin } from './profiles.ts';
@@ -15,39 +16,62 @@ export interface PersonLoginOptions {
 
 type Context = Pick<CliContext, 'output' | 'clock' | 'signal' | 'environment'>;
 
-/** Logs a person in at an issuer of the broker, in the browser of this machine or on another device. */
+/**
+ * Logs a person in at an issuer of the broker, in the browser of this machine or on another device. The session is bound to a new key of this
+ * machine, so a copy of the token alone is useless.
+ */
 export async function logInPerson(
   context: Context,
   client: BrokerClient,
   options: PersonLoginOptions,
 ): Promise<OperatorLogin> {
-  const { token, endsAt } = await (options.device === true
-    ? byDevice(context, client, options)
-    : byBrowser(context, client, options));
-  const { issuer, device = false } = options;
-  return { kind: 'operator', token, endsAt, issuer, ...(device && { device }) };
+  const { keys } = new ProfileFiles(context.environment);
+  const key = await createLoginKey();
+  // The key is saved first: without it the session could be neither used nor ended.
+  await keys.save(key);
+  try {
+    const { token, endsAt, keyThumbprint } = await (options.device === true
+      ? byDevice(context, client, options, key)
+      : byBrowser(context, client, options, key));
+    if (keyThumbprint !== key.thumbprint) throw notBound();
+    const { issuer, device = false } = options;
+    return { kind: 'operator', token, endsAt, issuer, ...(device && { device }), keyThumbprint };
+  } catch (error) {
+    await keys.remove(key.thumbprint);
+    throw error;
+  }
+}
+
+function notBound(): Failed {
+  return new Failed(
+    'the session is not bound to the key of this machine: a proxy between this machine and the broker removed or replaced it',
+    EXIT.failed,
+  );
 }
 
 interface Finished {
   readonly token: string;
   readonly endsAt: string;
+  readonly keyThumbprint?: string;
 }
 
 async function byBrowser(
   { output, signal, environment }: Context,
   client: BrokerClient,
   { issuer, stepUp = false }: PersonLoginOptions,
+  key: LoginKey,
 ): Promise<Finished> {
+  const keyThumbprint = key.thumbprint;
   const listener = await Listener.open();
   try {
     const { body: begun } = await client.call('beginPersonLogin', {
-      body: { issuer, redirectUri: listener.redirectUri, stepUp },
+      body: { issuer, redirectUri: listener.redirectUri, stepUp, keyThumbprint },
     });
     const { address = '' } = begun;
     output.note(`Log in at:\n${address}`);
     showInBrowser(address, environment.browser);
     const answer = await listener.answer(new URL(address).searchParams.get('state') ?? '', signal);
-    const { body } = await client.call('finishPersonLogin', {
+    const { body } = await client.as(key.introduced()).call('finishPersonLogin', {
       body: { login: begun.login, answer },
     });
     return finished(body);
@@ -60,15 +84,20 @@ async function byDevice(
   { output, clock, signal }: Context,
   client: BrokerClient,
   { issuer, stepUp = false }: PersonLoginOptions,
+  key: LoginKey,
 ): Promise<Finished> {
-  const { body: begun } = await client.call('beginPersonLogin', { body: { issuer, stepUp } });
+  const keyThumbprint = key.thumbprint;
+  const { body: begun } = await client.call('beginPersonLogin', {
+    body: { issuer, stepUp, keyThumbprint },
+  });
   const { login, until, device } = begun;
   if (device === undefined) throw new Failed('the broker offers no device login', EXIT.failed);
   output.note(`Open ${device.verificationUri}\nand enter the code ${device.userCode}`);
   while (clock.now() < Date.parse(until)) {
     await clock.sleep(device.intervalSeconds * 1000, signal);
     signal.throwIfAborted();
-    const { body } = await client.call('finishPersonLogin', { body: { login } });
+    const finisher = client.as(key.introduced());
+    const { body } = await finisher.call('finishPersonLogin', { body: { login } });
     if ('token' in body) return body;
   }
   throw new Failed('the login was not confirmed in time; run quaymaster login again', EXIT.failed);
@@ -94,14 +123,19 @@ export async function stepUp(
   const { issuer, device = false } = login;
   const client = await openClient(profile, (text) => context.output.note(text));
   try {
-    const older = client.as(bearer(login.token));
-    if ((await proveKey(context, older, device).catch(afterEnd)) === 'proven') return 'done';
+    const older = await credentialOf(login, context.environment).then(
+      (credential) => client.as(credential),
+      () => undefined,
+    );
+    const proven = older && (await proveKey(context, older, device).catch(afterEnd));
+    if (proven === 'proven') return 'done';
     const renewed = await logInPerson(context, client, { issuer, device, stepUp: true });
-    const files = new ProfileFiles(context.environment.configDirectory);
+    const files = new ProfileFiles(context.environment);
     await files.write(profileName, { ...profile, login: renewed });
     // The older session is not needed any more. If it cannot be ended, it ends by itself.
-    await older.call('endOwnLogin').catch(() => undefined);
-    const proof = await proveKey(context, client.as(bearer(renewed.token)), device);
+    await older?.call('endOwnLogin').catch(() => undefined);
+    const current = client.as(await credentialOf(renewed, context.environment));
+    const proof = await proveKey(context, current, device);
     return proof === 'no_key' ? 'no_key' : 'done';
   } finally {
     client.close();

@@ -2,7 +2,9 @@ import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { randomId } from '../../crypto/random/random.ts';
 import { isName } from '../../domain/words/names.ts';
+import type { CliEnvironment } from '../run/environment.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import { LoginKeys } from './login-keys.ts';
 
 /** The URL of a broker and a login at it. */
 export interface Profile {
@@ -23,6 +25,8 @@ export interface OperatorLogin {
   /** The issuer at which a person logged in, and whether on another device; absent for tokens of operators. */
   readonly issuer?: string;
   readonly device?: boolean;
+  /** Thumbprint of the key that the session is bound to, which is kept apart from the profile. Absent: a bearer token. */
+  readonly keyThumbprint?: string;
 }
 
 /** The login of a workload: when its session has expired, its token or client certificate opens a new one. */
@@ -46,12 +50,17 @@ const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 const CURRENT = 'current';
 
-/** Profiles as files of mode 0600 in a directory of mode 0700, because each holds a token. */
+/** Profiles as files of mode 0600 in a directory of mode 0700, because each holds a token. A profile that is replaced or removed takes its key along. */
 export class ProfileFiles {
+  readonly keys: LoginKeys;
   readonly #directory: string;
 
-  constructor(directory: string) {
-    this.#directory = directory;
+  constructor({
+    configDirectory,
+    keyDirectories,
+  }: Pick<CliEnvironment, 'configDirectory' | 'keyDirectories'>) {
+    this.#directory = configDirectory;
+    this.keys = new LoginKeys(keyDirectories);
   }
 
   /** The name of the profile that is used if the caller names none. */
@@ -84,7 +93,11 @@ export class ProfileFiles {
 
   /** Replaces the file atomically. */
   async write(name: string, profile: Profile): Promise<void> {
+    const before = await this.#keyOf(name);
     await this.#replace(this.#path(name), `${JSON.stringify(profile, null, 2)}\n`);
+    const { login } = profile;
+    const now = login.kind === 'operator' ? login.keyThumbprint : undefined;
+    if (before !== undefined && before !== now) await this.keys.remove(before);
   }
 
   async use(name: string): Promise<void> {
@@ -92,8 +105,16 @@ export class ProfileFiles {
   }
 
   async remove(name: string): Promise<void> {
+    const key = await this.#keyOf(name);
     await rm(this.#path(name), { force: true });
+    if (key !== undefined) await this.keys.remove(key);
     if ((await this.current()) === name) await rm(join(this.#directory, CURRENT), { force: true });
+  }
+
+  /** The key of a profile; undefined also if the profile cannot be read. */
+  async #keyOf(name: string): Promise<string | undefined> {
+    const login = (await this.read(name).catch(() => undefined))?.login;
+    return login?.kind === 'operator' ? login.keyThumbprint : undefined;
   }
 
   async #replace(path: string, text: string): Promise<void> {

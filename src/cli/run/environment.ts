@@ -14,6 +14,8 @@ export interface CliEnvironment {
   readonly browser?: string | undefined;
   /** Directory of the profiles (XDG Base Directory Specification). */
   readonly configDirectory: string;
+  /** Directories for the keys of logins, the best first. */
+  readonly keyDirectories: readonly string[];
 }
 
 /** @throws UsageError for a setting that would make the command unsafe */
@@ -38,7 +40,23 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): CliEnvironment {
     profile: set(variables['QUAYMASTER_PROFILE']),
     browser: variables['BROWSER'],
     configDirectory: join(base, 'quaymaster'),
+    keyDirectories: keyDirectories(variables),
   };
+}
+
+/**
+ * The runtime directory of the user is in memory: it is in no backup and no image of the disk, and empty after a restart. macOS has a
+ * directory of each user for temporary files instead, which it does not back up. Elsewhere the keys are in the state directory.
+ */
+function keyDirectories(variables: NodeJS.ProcessEnv): readonly string[] {
+  const runtime =
+    set(variables['XDG_RUNTIME_DIR']) ??
+    (process.platform === 'darwin' ? set(variables['TMPDIR']) : undefined);
+  const state = set(variables['XDG_STATE_HOME']) ?? join(homedir(), '.local', 'state');
+  return [
+    ...(runtime === undefined ? [] : [join(runtime, 'quaymaster')]),
+    join(state, 'quaymaster', 'keys'),
+  ];
 }
 
 function set(value: string | undefined): string | undefined {

@@ -17,7 +17,7 @@ import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
 import { UsageError } from '../run/errors.ts';
 import { isSessionToken, readIdentity } from '../connection/identity.ts';
-import { logInWorkload, openBroker, saveOrEnd } from '../connection/open-broker.ts';
+import { credentialOf, logInWorkload, openBroker, saveOrEnd } from '../connection/open-broker.ts';
 import { logInPerson, stepUp } from '../connection/person-login.ts';
 import { proveKey } from '../connection/security-key.ts';
 import { table } from '../output/table.ts';
@@ -54,7 +54,7 @@ export async function runLogin(
     throw new UsageError('--step-up needs --issuer, or a profile of a login at an issuer');
   }
   const name = options.name ?? (await profileName(options, environment));
-  const files = new ProfileFiles(environment.configDirectory);
+  const files = new ProfileFiles(environment);
   const url = options.url ?? environment.url ?? (await files.read(name))?.url;
   if (url === undefined) throw new UsageError('login needs --url https://HOST:PORT');
   const caFile = absolute(options.ca ?? environment.caFile);
@@ -102,7 +102,10 @@ async function personLogin(
 ): Promise<OperatorLogin> {
   const login = await logInPerson(context, client, { issuer, device, stepUp: isStepUp });
   await save(login);
-  if (isStepUp === true) await proveKey(context, client.as(bearer(login.token)), device === true);
+  if (isStepUp === true) {
+    const credential = await credentialOf(login, context.environment);
+    await proveKey(context, client.as(credential), device === true);
+  }
   return login;
 }
 
@@ -186,7 +189,7 @@ export async function runLogout(
 ): Promise<void> {
   const { environment, output } = context;
   const name = await profileName(options, environment);
-  const files = new ProfileFiles(environment.configDirectory);
+  const files = new ProfileFiles(environment);
   const profile = await files.read(name);
   if (profile === undefined) {
     await output.say(`not logged in: profile "${name}" does not exist`);
@@ -257,7 +260,7 @@ export async function runProfileUse(
   { environment, output }: CliContext,
   { args: [name = ''] }: Call<object>,
 ): Promise<void> {
-  const files = new ProfileFiles(environment.configDirectory);
+  const files = new ProfileFiles(environment);
   const profile = await files.read(name);
   if (profile === undefined) {
     const known = (await files.names()).join(', ') || 'none';
@@ -271,7 +274,7 @@ export async function runProfileUse(
 }
 
 export async function runProfiles({ environment, output }: CliContext): Promise<void> {
-  const files = new ProfileFiles(environment.configDirectory);
+  const files = new ProfileFiles(environment);
   const current = await files.current();
   const items: { name: string; url: string; as: string; current: boolean }[] = [];
   for (const name of await files.names()) {

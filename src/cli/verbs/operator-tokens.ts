@@ -5,7 +5,7 @@ import type { Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
-import { grantText } from '../connection/identity.ts';
+import { grantText, tokenKind } from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
 import { causeOf, mayHaveBeenDone, stopped } from '../run/unknown-outcome.ts';
 
@@ -117,6 +117,7 @@ function tokenText({ id, operator, grants, sourceCidrs, endsAt }: Token, now: nu
     [
       ['token', id],
       ['operator', operator],
+      ['kind', tokenKind(undefined)],
       ['roles', grants?.map(grantText) ?? 'all of the operator'],
       ['from', sourceCidrs.length === 0 ? 'anywhere' : sourceCidrs],
       ['expires', endsAt],

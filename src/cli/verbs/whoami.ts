@@ -1,5 +1,11 @@
 import type { CliContext } from '../run/context.ts';
-import { grantText, isSessionToken, readIdentity, type Identity } from '../connection/identity.ts';
+import {
+  grantText,
+  isSessionToken,
+  readIdentity,
+  tokenKind,
+  type Identity,
+} from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
 
 /** Shows the caller's identity as the broker knows it, and when the login expires. */
@@ -15,10 +21,11 @@ export async function runWhoami({ broker, target, output, clock }: CliContext): 
 
 function lines(identity: Identity): readonly (readonly [string, unknown])[] {
   if ('operator' in identity) {
-    const { operator, id, grants, sourceCidrs, endsAt } = identity.operator;
+    const { operator, id, grants, sourceCidrs, endsAt, keyThumbprint } = identity.operator;
     return [
       ['operator', operator],
       ['token', id],
+      ['kind', tokenKind(keyThumbprint)],
       ['roles', grants.map(grantText)],
       ['from', sourceCidrs.length === 0 ? 'anywhere' : sourceCidrs],
       ['expires', endsAt],

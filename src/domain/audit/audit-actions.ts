@@ -49,7 +49,7 @@ export interface AuditFacts {
   readonly token: string;
   /** `jti` of the presented service-account token. */
   readonly tokenId: string;
-  /** Method that verified the caller: jwks, token-review, both, operator-token, … */
+  /** Method that verified the caller: jwks, token-review, both, operator-token, …; of a new token: `dpop`, or `bearer` if the token alone is enough. */
   readonly method: string;
   /** Reason of the event, as a stable word: expired, revoked, pod_ended, unclean_stop, … */
   readonly cause: string;
@@ -317,7 +317,10 @@ type OfSecretList = With<'path', 'mount' | 'policy' | 'count'>;
 type OfAcknowledgement = OfSecret<'cause' | 'comment' | 'count'>;
 type OfCredential = OfSecret<'credential' | 'endsAt'>;
 type OfVeto = With<'path' | 'workload', 'locator' | 'rotation' | 'step' | 'version'>;
-type OfTokenCreation = With<never, 'token' | 'document' | 'endsAt' | 'comment'>;
+type OfTokenCreation = With<
+  never,
+  'token' | 'method' | 'document' | 'endsAt' | 'comment' | 'keyThumbprint'
+>;
 type OfTokenEnd = With<never, 'token' | 'document' | 'cause' | 'comment'>;
 type OfDocumentCount = With<never, 'document' | 'count'>;
 type OfExplanation = With<never, 'path' | 'policy' | 'query'>;

@@ -56,7 +56,7 @@ export interface Session {
   readonly senderKey?: SenderKey | undefined;
 }
 
-/** An operator's token, as later requests load it. */
+/** An operator's token, or the session of a person, as later requests load it. */
 export interface Operator {
   readonly kind: 'operator';
   readonly name: string;
@@ -64,6 +64,8 @@ export interface Operator {
   readonly grants: readonly Grant[];
   readonly sourceCidrs: readonly string[];
   readonly endsAt: number;
+  /** Thumbprint of the key that the session is bound to. Absent: the token is a bearer token, which is enough alone. */
+  readonly keyThumbprint?: string | undefined;
 }
 
 /** Reports whether the operator holds `role` everywhere, as clusters, mounts, operators and unscoped lists require. */

@@ -959,6 +959,8 @@ export interface components {
             readonly redirectUri?: string;
             /** @description Whether the login must satisfy dangerous operations. */
             readonly stepUp?: boolean;
+            /** @description RFC 7638 thumbprint of the key that the session will be bound to. The login is then finished with a proof of this key. */
+            readonly keyThumbprint?: string;
         };
         readonly BegunLogin: {
             /** @description Opaque; send it back to finish the login. */
@@ -982,6 +984,8 @@ export interface components {
             readonly id: components["schemas"]["Id"];
             readonly operator: components["schemas"]["PersonName"];
             readonly endsAt: components["schemas"]["Instant"];
+            /** @description RFC 7638 thumbprint of the key that the session is bound to. If absent, the token is a bearer token, which is enough alone. */
+            readonly keyThumbprint?: string;
         };
         readonly PendingLogin: {
             readonly pending: boolean;
@@ -1267,6 +1271,8 @@ export interface components {
             readonly grants: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs: readonly string[];
             readonly endsAt: components["schemas"]["Instant"];
+            /** @description RFC 7638 thumbprint of the key that the session is bound to. If absent, the token is a bearer token, which is enough alone. */
+            readonly keyThumbprint?: string;
         };
         readonly CreatedOperatorToken: {
             /** @description Shown once. */
@@ -4660,7 +4666,13 @@ export interface operations {
     readonly finishPersonLogin: {
         readonly parameters: {
             readonly query?: never;
-            readonly header?: never;
+            readonly header?: {
+                /**
+                 * @description A proof of possession (RFC 9449 §4.2), a compact JWS: header `typ` `dpop+jwt`, `alg` `ES256` and the public P-256 key as `jwk`; claims
+                 *     `jti`, `htm`, `htu` (without query and fragment), `iat`; no `ath` at a login.
+                 */
+                readonly DPoP?: components["parameters"]["dpop"];
+            };
             readonly path?: never;
             readonly cookie?: never;
         };

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import type { Broker } from '../../../src/cli/connection/broker.ts';
 import type { Target } from '../../../src/cli/connection/connection.ts';
@@ -46,6 +47,7 @@ export function cliContext(given: Circumstances = {}): CapturedContext {
       caFile: undefined,
       profile: undefined,
       configDirectory,
+      keyDirectories: [join(configDirectory, '../keys')],
     },
     clock: new HandClock(Date.parse('2026-01-05T10:00:00Z')),
     signal: given.signal ?? new AbortController().signal,

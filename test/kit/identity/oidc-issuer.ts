@@ -239,7 +239,8 @@ export class OidcIssuer {
       ttl: {
         AccessToken: 600,
         AuthorizationCode: 60,
-        IdToken: 600,
+        // A test may move the clock of its broker by hours.
+        IdToken: 86_400,
         Grant: 3600,
         Session: 3600,
         Interaction: 600,

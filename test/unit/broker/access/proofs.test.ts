@@ -62,7 +62,7 @@ function spent(
   by = session,
 ): string {
   const jti = checkRequestProof(parts, shown, by, VECTORS.token);
-  spendProof(parts, by, jti);
+  spendProof(parts, { ...by, owner: 'w' }, jti);
   return jti;
 }
 
@@ -126,13 +126,13 @@ describe('a proof of possession', () => {
     const forged = VECTORS.refused.find(({ reason }) => reason === 'dpop_signature')!;
     const { jti } = claimsOf(forged.proof);
     expect(refusalOf(() => spent(parts, shownWith(forged.proof)))?.reason).toBe('dpop_signature');
-    expect(parts.proofs.remember(session, jti)).toBe('new');
+    expect(parts.proofs.remember({ ...session, owner: 'w' }, jti)).toBe('new');
   });
 
   it('is refused for now without room in memory, and accepted later', () => {
     const time = clock();
-    const proofs = new ProofMemory(time, { ofSession: 1, ofWorkload: 1, ofAll: 1 });
-    proofs.remember(session, 'another');
+    const proofs = new ProofMemory(time, { ofSession: 1, ofOwner: 1, ofAll: 1 });
+    proofs.remember({ ...session, owner: 'w' }, 'another');
     const shown = shownWith(VECTORS.accepted[0]!.proof);
     expect(refusalOf(() => spent({ clock: time, proofs }, shown))).toEqual({
       code: 'ERR_RATE_LIMITED',

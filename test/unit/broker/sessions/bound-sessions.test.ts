@@ -4,6 +4,7 @@ import {
   sessionInMemory,
   authenticateSender,
 } from '../../../../src/broker/access/authenticate.ts';
+import { senderKeyOf } from '../../../../src/broker/access/call.ts';
 import { logIn } from '../../../../src/broker/sessions/log-in.ts';
 import type { Parts } from '../../../../src/compose/parts.ts';
 import type { ShownProof } from '../../../../src/broker/access/shown-proof.ts';
@@ -64,16 +65,23 @@ describe('a bound session', () => {
     expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');
     const of = { token, known: undefined };
     const without = { ...shown('GET', '/x', token), text: undefined };
-    expect(await reasonOf(authenticateSender(parts, of, without))).toBe('dpop_missing');
+    expect(await reasonOf(authenticateSender(parts, broker.call(), of, without))).toBe(
+      'dpop_missing',
+    );
     const foreign = shown('GET', '/x', token, new Sender());
-    expect(await reasonOf(authenticateSender(parts, of, foreign))).toBe('dpop_key');
-    const { live } = await authenticateSender(parts, of, shown('GET', '/x', token));
-    expect(live.session.senderKey?.thumbprint).toBe(await sender.thumbprint());
+    expect(await reasonOf(authenticateSender(parts, broker.call(), of, foreign))).toBe('dpop_key');
+    const { live } = await authenticateSender(parts, broker.call(), of, shown('GET', '/x', token));
+    expect(senderKeyOf(live)?.thumbprint).toBe(await sender.thumbprint());
   });
 
   it('is refused without a proof when memory has it (O24)', async () => {
     const { parts } = broker;
-    await authenticateSender(parts, { token, known: undefined }, shown('GET', '/x', token));
+    await authenticateSender(
+      parts,
+      broker.call(),
+      { token, known: undefined },
+      shown('GET', '/x', token),
+    );
     expect(parts.sessions.cached(parts.sessions.hash(token))).toBeDefined();
     expect(sessionInMemory(parts, token)?.session.senderKey).toBeDefined();
     expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');

@@ -1,15 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Session } from '../../../../src/domain/identity/principal.ts';
-import { ProofMemory } from '../../../../src/broker/state/proof-memory.ts';
+import { ProofMemory, type Holder } from '../../../../src/broker/state/proof-memory.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 /** A proof is valid from 5 s before its `iat` to 60 s after it. */
 const LIFE_MS = 65_000;
 
-function session(id: string, serviceAccount = 'api'): Pick<Session, 'id' | 'workload'> {
-  const workload = { cluster: 'c1', namespace: 'prod', serviceAccount, serviceAccountUid: 'u' };
-  return { id, workload };
+function session(id: string, owner = 'api'): Holder {
+  return { id, owner };
 }
 
 describe('the memory of used proofs', () => {
@@ -31,7 +29,7 @@ describe('the memory of used proofs', () => {
 
   it('is emptied over time, so it does not grow', () => {
     const clock = new HandClock();
-    const memory = new ProofMemory(clock, { ofSession: 2, ofWorkload: 3, ofAll: 3 });
+    const memory = new ProofMemory(clock, { ofSession: 2, ofOwner: 3, ofAll: 3 });
     memory.remember(session('ses_1'), 'a');
     memory.remember(session('ses_1'), 'b');
     clock.advance(132_000);
@@ -40,7 +38,7 @@ describe('the memory of used proofs', () => {
 
   it('refuses a new proof when a session has no room, and drops no earlier one', () => {
     const clock = new HandClock();
-    const memory = new ProofMemory(clock, { ofSession: 2, ofWorkload: 100, ofAll: 100 });
+    const memory = new ProofMemory(clock, { ofSession: 2, ofOwner: 100, ofAll: 100 });
     expect(memory.remember(session('ses_1'), 'a')).toBe('new');
     clock.advance(66_000);
     expect(memory.remember(session('ses_1'), 'b')).toBe('new');
@@ -54,7 +52,7 @@ describe('the memory of used proofs', () => {
 
   it('is limited for the sessions of a workload, so that one leaves room for others', () => {
     const clock = new HandClock();
-    const memory = new ProofMemory(clock, { ofSession: 2, ofWorkload: 3, ofAll: 4 });
+    const memory = new ProofMemory(clock, { ofSession: 2, ofOwner: 3, ofAll: 4 });
     const opened = ['ses_1', 'ses_2', 'ses_3', 'ses_4'].map((id) => session(id));
     expect(opened.map((each) => memory.remember(each, 'a'))).toEqual(['new', 'new', 'new', 'full']);
     expect(memory.remember(session('ses_5', 'web'), 'a')).toBe('new');
@@ -65,7 +63,7 @@ describe('the memory of used proofs', () => {
   });
 
   it('is limited for all sessions together', () => {
-    const memory = new ProofMemory(new HandClock(), { ofSession: 2, ofWorkload: 3, ofAll: 3 });
+    const memory = new ProofMemory(new HandClock(), { ofSession: 2, ofOwner: 3, ofAll: 3 });
     for (const id of ['ses_1', 'ses_2', 'ses_3'])
       expect(memory.remember(session(id), 'a')).toBe('new');
     expect(memory.remember(session('ses_4'), 'a')).toBe('full');

@@ -40,7 +40,7 @@ it.each(['environment', 'options'] as const)(
   async (place) => {
     const root = await fileTree({ other: OTHER });
     const configDirectory = join(root, 'quaymaster');
-    const files = new ProfileFiles(configDirectory);
+    const files = new ProfileFiles({ configDirectory, keyDirectories: [] });
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     await files.write('default', { url, login: { kind: 'operator', token: OWN } });
     const context = cliContext({ configDirectory });

@@ -19,7 +19,10 @@ const profileAt = (url: string) => ({
 async function configured(): Promise<{ directory: string; files: ProfileFiles }> {
   const root = await fileTree({ token: `${tokenOf('f')}\n`, other: 'not a token' });
   const directory = join(root, 'quaymaster');
-  const files = new ProfileFiles(directory);
+  const files = new ProfileFiles({
+    configDirectory: directory,
+    keyDirectories: [join(root, 'keys')],
+  });
   await files.write('default', profileAt('https://default.test'));
   await files.write('prod', { ...profileAt('https://prod.test'), caFile: '/ca.pem' });
   await files.use('prod');
