@@ -43,7 +43,7 @@ export async function storeSnapshot(store: Store): Promise<Readonly<Record<strin
 
 /** The anchor follows the log, to which every request appends. */
 function isState(row: object): boolean {
-  return !('key' in row && row.key === 'audit-anchor');
+  return !('key' in row && (row.key === 'audit-anchor' || row.key === 'audit-reads'));
 }
 
 /** Background workers continue: a retried or completed revocation, and the next step of a rotation, are not the request's effect. */
