@@ -319,7 +319,7 @@ describe('a body that is too large', () => {
       return items.filter(({ rule, source }) => rule === 'oversize_body' && source === 'generic')
         .length;
     };
-    await send('another-secret-of-nobody');
+    await send('a-secret-of-no-source');
     expect(await count()).toBe(0);
     await send(SECRET);
     expect(await count()).toBe(1);

@@ -26,7 +26,7 @@ function checkKind(body: AlertNode): void {
   required(isKnown || undefined, '/kind', 'must be Event or EventList of audit.k8s.io/v1');
 }
 
-/** Requests that open no way into a pod, and refused ones, are no alerts. */
+/** Reads one event. Refused requests, and those that open no way into a pod, give nothing. */
 function alertsOf(event: AlertNode): readonly Alert[] {
   const object = event.at('objectRef');
   const found = AUDIT_RULES.get(object.at('subresource').text() ?? '');

@@ -28,7 +28,7 @@ export class MalformedStream extends Error {}
 
 type Members = Record<string, unknown>;
 
-/** What the reader expects next. */
+/** Part of the text that must come next. */
 type State =
   | 'value'
   | 'first-element'
@@ -112,7 +112,7 @@ export class StreamedJson {
     return at + 1;
   }
 
-  /** Takes one byte that is no part of a value. */
+  /** Takes one byte between names and values. */
   #takeMark(byte: number): void {
     const state = this.#state;
     if (byte === QUOTE && NAMES.includes(state)) this.#begin('text');
@@ -161,7 +161,7 @@ export class StreamedJson {
     return this.#stack.length === 1 && this.#top?.name === this.#shape.list;
   }
 
-  /** The shape of the value that begins; undefined if nobody wants it. */
+  /** The shape of the value that begins; undefined if the shape does not have it. */
   #wanted(): true | WantedMembers | undefined {
     const top = this.#top;
     if (top === undefined) return this.#shape.root;
