@@ -3,7 +3,6 @@ import { allPages, callWith, type Broker } from '../connection/broker.ts';
 import type { CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
 import {
-  readMounts,
   readStatus,
   readIfAllowed,
   type Finding,
@@ -12,21 +11,8 @@ import {
 import { accounts, broadPolicies, listener } from '../verbs/doctor.ts';
 import { unusedGrants } from '../verbs/policy-access.ts';
 import { surveyPods } from '../verbs/posture-explain.ts';
-
-/** State of a check. `not-assessed`: the caller may not see the facts that the check needs, or the broker does not know them. */
-export type CheckState = 'pass' | 'fail' | 'not-applicable' | 'not-assessed';
-
-export interface CheckResult {
-  readonly state: CheckState;
-  /** Observation, with counts. */
-  readonly text: string;
-  /** Examples of what fails. */
-  readonly examples: readonly string[];
-  /** A command that shows the same. */
-  readonly query: string;
-  /** Entries of the audit log that are evidence; `quaymaster audit proof` proves each. */
-  readonly entries: readonly number[];
-}
+import type { CheckResult } from './check-result.ts';
+import { coverageOf, gate, type Coverage } from './coverage.ts';
 
 /** Facts that the checks read, each once. */
 export interface Facts {
@@ -39,6 +25,7 @@ export interface Facts {
   readonly since: string;
   readonly pods: () => Promise<readonly Surveyed[]>;
   readonly profiles: () => Promise<readonly ItemOf<'listPostureProfiles'>[]>;
+  readonly coverage: Coverage;
   readonly status: () => Promise<BrokerStatus>;
 }
 
@@ -46,6 +33,7 @@ type Surveyed = components['schemas']['SurveyedPod'];
 
 const MOST_EXAMPLES = 10;
 const DAY_MS = 86_400_000;
+const YEAR_MS = 365 * DAY_MS;
 
 /** Profile with every check that a report needs, and no more: what is unknown does not count as a finding. */
 const SURVEY = {
@@ -57,6 +45,7 @@ const SURVEY = {
     defaultServiceAccount: 'deny',
     serviceAccountToken: 'deny',
     secretsInEnvironment: 'deny',
+    networkPolicy: 'required',
   },
   image: { digest: 'pinned' },
 };
@@ -71,6 +60,7 @@ export function factsOf(
     context,
     pods: once(() => surveyPods(broker, SURVEY)),
     profiles: once(() => allPages(broker, 'listPostureProfiles', { query: { limit: 1000 } })),
+    coverage: coverageOf(given),
     status: once(() => readStatus(broker)),
   };
 }
@@ -88,27 +78,29 @@ function result(query: string, found: Found): CheckResult {
   return { query, entries, ...found, examples: examples.slice(0, MOST_EXAMPLES) };
 }
 
-/** Passes if no pod that holds a session has one of the findings. */
+/** Passes if no pod that holds a session has one of the findings, and the broker knows all of them. */
 function pods(codes: readonly string[], what: string, of?: RegExp): Check {
   return async (facts) => {
-    const all = (await facts.pods()).filter(({ known }) => known);
+    const all = await facts.pods();
     const query = 'quaymaster posture survey FILE';
     if (all.length === 0)
-      return result(query, {
-        state: 'not-applicable',
-        text: 'no pod of a watched cluster holds a session',
-      });
-    const failing = all.flatMap(({ workload, pod, findings }) => {
-      const found = findings.find(
+      return result(query, { state: 'not-applicable', text: 'no pod holds a session' });
+    const found = all.map((surveyed) => {
+      const findings = surveyed.findings.filter(
         ({ code, message }) => codes.includes(code) && (of === undefined || of.test(message)),
       );
-      return found === undefined ? [] : [`${workload} ${pod.name}: ${found.message}`];
+      const failure = findings.find(({ status }) => status === 'fail');
+      return { ...surveyed, failure, isUnknown: !surveyed.known || findings.length > 0 };
     });
-    const text = `${counted(failing.length, 'pod')} of ${all.length} with a session ${what}`;
+    const failing = found.filter(({ failure }) => failure !== undefined);
+    const unknown = found.filter(({ failure, isUnknown }) => failure === undefined && isUnknown);
+    const unseen = unknown.length === 0 ? '' : `; the broker cannot tell for ${unknown.length}`;
     return result(query, {
-      state: failing.length === 0 ? 'pass' : 'fail',
-      text,
-      examples: failing,
+      state: failing.length > 0 ? 'fail' : unknown.length > 0 ? 'not-assessed' : 'pass',
+      text: `${counted(failing.length, 'pod')} of ${all.length} with a session ${what}${unseen}`,
+      examples: failing.map(
+        ({ workload, pod, failure }) => `${workload} ${pod.name}: ${failure?.message ?? ''}`,
+      ),
     });
   };
 }
@@ -116,35 +108,6 @@ function pods(codes: readonly string[], what: string, of?: RegExp): Check {
 /** A check of the Pod Security Standards, by its name at the end of the message. */
 const standard = (names: string, what: string): Check =>
   pods(['pod_security'], what, new RegExp(`: (?:${names})\\)$`));
-
-/** Passes if a posture profile in the mode `enforce` demands it. */
-function gate(what: string, demands: (profile: ProfileDocument) => boolean): Check {
-  return async ({ profiles }) => {
-    const enforcing = (await profiles()).filter(
-      ({ document }) => (document as ProfileDocument).mode === 'enforce',
-    );
-    const names = enforcing
-      .filter(({ document }) => demands(document as ProfileDocument))
-      .map(({ name }) => name);
-    const text =
-      names.length === 0
-        ? `no posture profile that is enforced ${what}`
-        : `${counted(names.length, 'posture profile')} that ${names.length === 1 ? 'is' : 'are'} enforced ${what}: ${names.join(', ')}`;
-    return result('quaymaster posture-profile ls', {
-      state: names.length === 0 ? 'fail' : 'pass',
-      text,
-    });
-  };
-}
-
-interface ProfileDocument {
-  readonly mode: string;
-  readonly image?: {
-    readonly registries?: readonly string[];
-    readonly signatures?: readonly unknown[];
-  };
-  readonly vulnerabilities?: { readonly deny?: readonly unknown[] };
-}
 
 function fromFindings(query: string, findings: readonly Finding[]): CheckResult {
   const failing = findings.filter(({ state }) => state === 'problem' || state === 'warning');
@@ -158,7 +121,7 @@ function fromFindings(query: string, findings: readonly Finding[]): CheckResult 
       examples,
     });
   }
-  const state = first?.state === 'unknown' ? 'not-assessed' : 'pass';
+  const state = first?.state === 'ok' ? 'pass' : 'not-assessed';
   return result(query, { state, text: `${about}: ${first?.text ?? ''}` });
 }
 
@@ -195,14 +158,15 @@ async function searchPeriod(
   readonly count: number;
   readonly isMore: boolean;
   readonly entries: readonly number[];
+  readonly items: readonly ItemOf<'searchAudit'>[];
 }> {
   const asked = { query: { ...query, from, limit: 1000 } };
   const { items, next } = (await callWith(broker, 'searchAudit', asked)).body;
   const entries = items.slice(0, MOST_EXAMPLES).map(({ index }) => index);
-  return { count: items.length, isMore: next !== undefined, entries };
+  return { count: items.length, isMore: next !== undefined, entries, items };
 }
 
-/** Passes with the entries as evidence: an auditor reads them. */
+/** Passes with the entries as evidence: an auditor reads them. If there is none, the log shows nothing about the control. */
 function history(
   query: Readonly<Record<string, string>>,
   [one, many]: readonly [string, string],
@@ -212,7 +176,7 @@ function history(
     const options = Object.entries(query).map(([name, value]) => `--${name} ${value}`);
     const found = `${isMore ? 'more than ' : ''}${counted(count, one, many)} since ${facts.from.slice(0, 10)}`;
     return result(`quaymaster audit search ${options.join(' ')} --since ${facts.since}`, {
-      state: 'pass',
+      state: count === 0 ? 'not-assessed' : 'pass',
       text: count === 0 ? found : `${found}; the log says who, when and why`,
       entries,
     });
@@ -241,28 +205,30 @@ export const CHECKS = {
   seccomp: standard('seccompProfile\\w*', 'have no seccomp profile'),
 
   named_namespaces: async ({ pods: read }) => {
-    const failing = (await read()).flatMap(({ workload, pod }) =>
+    const all = await read();
+    const failing = all.flatMap(({ workload, pod }) =>
       workload.split('/')[3] === 'default' ? [`${workload} ${pod.name}`] : [],
     );
     return result('quaymaster session ls', {
-      state: failing.length === 0 ? 'pass' : 'fail',
-      text: `${counted(failing.length, 'pod')} with a session in the namespace "default"`,
+      state: all.length === 0 ? 'not-applicable' : failing.length === 0 ? 'pass' : 'fail',
+      text: `${counted(failing.length, 'pod')} of ${all.length} with a session in the namespace "default"`,
       examples: failing,
     });
   },
 
-  image_trust: gate(
-    'names registries or demands signatures',
-    ({ image }) => (image?.registries ?? []).length + (image?.signatures ?? []).length > 0,
-  ),
-  vulnerability_gate: gate(
-    'denies vulnerable images',
-    ({ vulnerabilities }) => (vulnerabilities?.deny ?? []).length > 0,
-  ),
-  posture_gate: gate('decides which pods get secrets', () => true),
+  network_policies: pods(['network_policy'], 'have no NetworkPolicy for their egress'),
 
-  narrow_policies: async ({ broker }) =>
-    fromFindings('quaymaster doctor', await broadPolicies(broker)),
+  image_trust: gate('names registries or demands signatures'),
+  vulnerability_gate: gate('denies images with critical vulnerabilities'),
+  posture_gate: gate('demands a Pod Security Standard'),
+
+  narrow_policies: async ({ broker }) => {
+    const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
+    const query = 'quaymaster doctor';
+    return policies.length === 0
+      ? result(query, { state: 'not-applicable', text: 'there is no policy' })
+      : fromFindings(query, await broadPolicies(broker));
+  },
   admins: async ({ broker }) => fromFindings('quaymaster doctor', await accounts(broker)),
   tls: ({ url }) => Promise.resolve(fromFindings('quaymaster doctor', [listener(url)])),
 
@@ -275,26 +241,46 @@ export const CHECKS = {
     });
   },
 
-  external_storage: async ({ broker }) => {
-    const mounts = await readMounts(broker);
-    return result('quaymaster mount ls', {
-      state: mounts.length === 0 ? 'fail' : 'pass',
-      text: `${counted(mounts.length, 'mount')}: secrets come from the broker, which encrypts its own and records each access`,
+  external_storage: async (facts) => {
+    const { entries, items } = await searchPeriod(facts, { action: 'secret.read', outcome: 'ok' });
+    const places = items.map(({ entry }) => String(entry['locator']));
+    const inCluster = places.filter((place) => place.startsWith('kubernetes:'));
+    const query = `quaymaster audit search --action secret.read --since ${facts.since}`;
+    if (places.length === 0)
+      return result(query, {
+        state: 'not-assessed',
+        text: `no secret was read since ${facts.from.slice(0, 10)}`,
+      });
+    return result(query, {
+      state: inCluster.length === 0 ? 'pass' : 'fail',
+      text: `${inCluster.length} of the newest ${counted(places.length, 'read')} came from Secret objects of a cluster; the log records each`,
+      examples: [...new Set(inCluster)],
+      entries,
     });
   },
 
-  rotation: async ({ broker }) => {
+  rotation: async (facts) => {
+    const { broker } = facts;
     const definitions = await allPages(broker, 'listDefinitions', { query: { limit: 1000 } });
-    const rotating = definitions.filter(({ document }) => document.rotation !== undefined);
+    const rotating = new Set(
+      definitions.filter(({ document }) => document.rotation !== undefined).map(({ name }) => name),
+    );
+    const secrets = await allPages(broker, 'listSecrets', { query: { limit: 1000 } });
+    const without = secrets.map(({ path }) => path).filter((path) => !rotating.has(path));
     const list = async (query: object): Promise<readonly string[]> =>
       (await allPages(broker, 'listRotations', { query: { ...query, limit: 1000 } })).map(
         ({ path }) => path,
       );
     const late = [...(await list({ overdue: true })), ...(await list({ state: 'parked' }))];
-    return result('quaymaster rotate ls --overdue', {
-      state: rotating.length > 0 && late.length === 0 ? 'pass' : 'fail',
-      text: `${counted(rotating.length, 'definition')} of ${definitions.length} rotate; ${late.length} overdue or parked`,
-      examples: late,
+    const ended = await searchPeriod(facts, { action: 'rotation.end', outcome: 'ok' });
+    const done = ended.items.filter(({ entry }) => entry['cause'] === 'done');
+    const isBad = without.length + late.length > 0;
+    const state = isBad ? 'fail' : done.length === 0 ? 'not-assessed' : 'pass';
+    return result('quaymaster ls; quaymaster rotate ls --overdue', {
+      state: secrets.length === 0 ? 'not-applicable' : state,
+      text: `${secrets.length - without.length} of ${counted(secrets.length, 'secret')} rotate; ${late.length} overdue or parked; ${counted(done.length, 'rotation')} done since ${facts.from.slice(0, 10)}`,
+      examples: [...late, ...without],
+      entries: done.slice(0, MOST_EXAMPLES).map(({ index }) => index),
     });
   },
 
@@ -314,7 +300,12 @@ export const CHECKS = {
     const share = bindings.length === 0 ? '' : ` (${percent(strong, bindings.length)} %)`;
     const names = tokens.map(({ name }) => name).join(', ');
     return result('quaymaster role-binding ls; quaymaster operator ls', {
-      state: weak.length + admins.length > 0 ? 'fail' : tokens.length > 0 ? 'not-assessed' : 'pass',
+      state:
+        weak.length + admins.length > 0
+          ? 'fail'
+          : tokens.length > 0 || bindings.length === 0
+            ? 'not-assessed'
+            : 'pass',
       text: [
         `${strong} of ${counted(bindings.length, 'role binding')} of people${share} prove a second factor`,
         ...(tokens.length === 0
@@ -351,10 +342,10 @@ export const CHECKS = {
   log_witnessed: async ({ status }) => {
     const { witnesses, unwitnessedSeconds: behind } = (await status()).log;
     return result('quaymaster status', {
-      state: witnesses.length === 0 ? 'not-applicable' : behind > 900 ? 'fail' : 'pass',
+      state: witnesses.length === 0 ? 'not-assessed' : behind > 900 ? 'fail' : 'pass',
       text:
         witnesses.length === 0
-          ? 'no witness is configured'
+          ? 'no witness is configured, so no one outside confirms the log'
           : `${counted(witnesses.length, 'witness', 'witnesses')}; the newest entries have waited ${behind} s for a cosignature`,
     });
   },
@@ -369,11 +360,17 @@ export const CHECKS = {
     });
   },
 
-  log_retained: async ({ status }) => {
+  log_retained: async ({ broker, status, context }) => {
     const { entries, archivedEntries } = (await status()).log;
-    return result('quaymaster audit archive-status', {
-      state: 'pass',
-      text: `the log is complete: ${entries} entries, of which ${archivedEntries} are in the archive; the broker deletes none`,
+    const to = new Date(context.clock.now() - YEAR_MS).toISOString();
+    const { items } = (await callWith(broker, 'searchAudit', { query: { to, limit: 1 } })).body;
+    const [old] = items;
+    const archived =
+      archivedEntries === 0 ? '' : `, of which ${archivedEntries} are in the archive`;
+    return result(`quaymaster audit search --to ${to}`, {
+      state: old === undefined ? 'not-assessed' : 'pass',
+      text: `${entries} entries${archived}; ${old === undefined ? 'the live log has none' : 'the live log has some'} from before ${to.slice(0, 10)}`,
+      entries: old === undefined ? [] : [old.index],
     });
   },
 
@@ -387,7 +384,12 @@ export const CHECKS = {
     ];
     const active = keys.find(({ state }) => state === 'active');
     return result('quaymaster keys status', {
-      state: bad.length === 0 ? 'pass' : 'fail',
+      state:
+        bad.length > 0
+          ? 'fail'
+          : active === undefined || keks.length === 0
+            ? 'not-assessed'
+            : 'pass',
       text: `secrets are encrypted under ${counted(keys.length, 'root key')}, wrapped by ${counted(keks.length, 'key-encryption key')}; the active one is from ${active?.createdAt.slice(0, 10) ?? 'an unknown day'}`,
       examples: bad,
     });

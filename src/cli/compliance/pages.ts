@@ -1,5 +1,6 @@
 import { csv } from '../output/csv.ts';
-import type { CheckName, CheckResult, CheckState } from './checks.ts';
+import type { CheckResult, CheckState } from './check-result.ts';
+import type { CheckName } from './checks.ts';
 import type { StandardName } from './standards.ts';
 
 /** One control with the observations of its checks. */

@@ -1,13 +1,6 @@
 import type { Call, CliContext } from '../run/context.ts';
-import {
-  assess,
-  CHECKS,
-  factsOf,
-  type CheckName,
-  type CheckResult,
-  type CheckState,
-  type Facts,
-} from '../compliance/checks.ts';
+import { assess, CHECKS, factsOf, type CheckName, type Facts } from '../compliance/checks.ts';
+import type { CheckResult, CheckState } from '../compliance/check-result.ts';
 import { csvOf, htmlOf, type AssessedControl, type ComplianceReport } from '../compliance/pages.ts';
 import {
   STANDARD_NAMES,
