@@ -2571,7 +2571,7 @@ export interface components {
         /** @description The `next` of the previous page. */
         readonly after: string;
         readonly ifMatch: string;
-        readonly ifNoneMatch: "*";
+        readonly ifNoneMatch: string;
     };
     requestBodies: {
         readonly RotationRequest: {
@@ -2621,6 +2621,7 @@ export interface operations {
                     readonly "application/jose": components["schemas"]["SealedAnswer"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2655,6 +2656,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["WrittenSecret"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2680,6 +2682,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["DeletedSecret"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2710,6 +2713,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["SessionPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2741,6 +2745,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["OpenedSession"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2766,6 +2771,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Ended"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2779,6 +2785,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["SessionAnswer"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2798,6 +2805,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2815,6 +2823,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["SessionAnswer"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2841,6 +2850,7 @@ export interface operations {
                     readonly "application/jose": components["schemas"]["SealedAnswer"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2868,6 +2878,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["SecretPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2889,6 +2900,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["WrittenSecret"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2908,6 +2920,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["WrittenSecret"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2935,6 +2948,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2958,6 +2972,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["SecretVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2988,6 +3003,7 @@ export interface operations {
                     readonly "application/jose": components["schemas"]["SealedAnswer"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3013,6 +3029,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AcknowledgementsAnswer"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3037,6 +3054,7 @@ export interface operations {
                     readonly "text/event-stream": string;
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3072,6 +3090,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RotationPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3095,6 +3114,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RotationStatus"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3122,6 +3142,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RotationHistory"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3143,6 +3164,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 202: components["responses"]["Rotation"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3160,6 +3182,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
             readonly 202: components["responses"]["Rotation"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3175,6 +3198,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
             readonly 202: components["responses"]["Rotation"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3190,6 +3214,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
             readonly 202: components["responses"]["Rotation"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3205,6 +3230,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
             readonly 202: components["responses"]["Rotation"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3220,6 +3246,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
             readonly 202: components["responses"]["Rotation"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3251,6 +3278,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["LeasePage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3266,6 +3294,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Lease"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3287,6 +3316,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3306,6 +3336,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["Lease"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3331,6 +3362,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RevokedLeases"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3357,6 +3389,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RevocationPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3380,6 +3413,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RetriedRevocation"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3405,6 +3439,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Sealed"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3426,6 +3461,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["QuarantineList"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3451,6 +3487,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["CreatedQuarantine"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3475,6 +3512,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3501,6 +3539,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AttestationPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3535,6 +3574,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AcceptedAttestation"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3558,6 +3598,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["WholeAttestation"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3582,6 +3623,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3599,6 +3641,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 201: components["responses"]["Approval"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3620,6 +3663,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ApprovalList"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3635,6 +3679,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Approval"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3659,6 +3704,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3674,6 +3720,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["ApprovalDecision"];
         readonly responses: {
             readonly 200: components["responses"]["Approval"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3695,6 +3742,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3720,6 +3768,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ApprovalRule"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3745,6 +3794,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AccessPolicyPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3760,6 +3810,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredAccessPolicy"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3797,6 +3848,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredAccessPolicy"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3820,6 +3872,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3843,6 +3896,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AccessPolicyVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3869,6 +3923,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Validation"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3894,6 +3949,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Explanation"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3926,6 +3982,7 @@ export interface operations {
                     };
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3970,6 +4027,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["PolicyReplay"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3995,6 +4053,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ExplainedPostures"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4024,6 +4083,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["SurveyedPods"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4051,6 +4111,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["EvidencePage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4076,6 +4137,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["PushedEvidence"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4099,6 +4161,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["EvidenceDetails"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4120,6 +4183,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4145,6 +4209,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ClusterPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4160,6 +4225,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredCluster"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4197,6 +4263,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredCluster"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4220,6 +4287,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4243,6 +4311,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ClusterVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4268,6 +4337,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["MountPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4283,6 +4353,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredMount"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4320,6 +4391,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredMount"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4343,6 +4415,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4366,6 +4439,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["MountVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4389,6 +4463,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["CheckReport"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4414,6 +4489,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["DefinitionPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4429,6 +4505,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredDefinition"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4466,6 +4543,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredDefinition"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4489,6 +4567,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4512,6 +4591,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["DefinitionVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4537,6 +4617,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["OperatorPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4552,6 +4633,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredOperator"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4589,6 +4671,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredOperator"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4612,6 +4695,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4635,6 +4719,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["OperatorVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4660,6 +4745,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["BegunLogin"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4700,6 +4786,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["PendingLogin"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4715,6 +4802,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["EndedLogins"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4732,6 +4820,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["EndedLogins"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4755,6 +4844,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["SecurityKeyList"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4780,6 +4870,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["BegunSecurityKey"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4805,6 +4896,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["SecurityKey"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4830,6 +4922,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4855,6 +4948,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RoleBindingPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4870,6 +4964,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredRoleBinding"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4907,6 +5002,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredRoleBinding"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4930,6 +5026,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4953,6 +5050,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RoleBindingVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4978,6 +5076,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["PostureProfilePage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4993,6 +5092,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredPostureProfile"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5030,6 +5130,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredPostureProfile"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5053,6 +5154,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5076,6 +5178,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["PostureProfileVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5101,6 +5204,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ResponseRulePage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5116,6 +5220,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["StoredResponseRule"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5153,6 +5258,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredResponseRule"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5176,6 +5282,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5199,6 +5306,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ResponseRuleVersions"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5231,6 +5339,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ReceivedAlerts"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5252,6 +5361,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AlertSourceList"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5279,6 +5389,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AlertPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5294,6 +5405,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["AlertDecision"];
         readonly responses: {
             readonly 200: components["responses"]["Alert"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5309,6 +5421,7 @@ export interface operations {
         readonly requestBody: components["requestBodies"]["AlertDecision"];
         readonly responses: {
             readonly 200: components["responses"]["Alert"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5326,6 +5439,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["Incident"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5348,6 +5462,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Incident"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5376,6 +5491,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["DocumentBatchAnswer"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5397,6 +5513,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["OwnToken"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5420,6 +5537,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["OperatorTokens"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5447,6 +5565,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["CreatedOperatorToken"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5469,6 +5588,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5486,6 +5606,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["AuditPage"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5530,6 +5651,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["AuditPage"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5560,6 +5682,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ReceiversPage"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5583,6 +5706,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["EntryProof"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5599,6 +5723,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Text"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5612,6 +5737,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Text"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5637,6 +5763,7 @@ export interface operations {
                     };
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5652,6 +5779,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Tile"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5665,6 +5793,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["KeyStatus"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5690,6 +5819,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["KeyStatus"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5707,6 +5837,7 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["KeyStatus"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5728,6 +5859,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["AuditArchive"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5754,6 +5886,7 @@ export interface operations {
                     };
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5779,6 +5912,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ArchiveRun"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5800,6 +5934,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["BackupList"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5821,6 +5956,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["BackupRun"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5842,6 +5978,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ConfigurationInUse"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5863,6 +6000,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ConfigurationInUse"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5876,6 +6014,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Text"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5889,6 +6028,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Text"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5904,6 +6044,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Tile"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5925,6 +6066,7 @@ export interface operations {
                     readonly "text/html": string;
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5946,6 +6088,7 @@ export interface operations {
                     readonly "text/javascript": string;
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5967,6 +6110,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Health"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5988,6 +6132,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Readiness"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             /** @description Not now */
             readonly 503: {
                 headers: {
@@ -6018,6 +6163,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["BrokerStatus"];
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -6031,6 +6177,7 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             readonly 200: components["responses"]["Text"];
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -6052,6 +6199,7 @@ export interface operations {
                     readonly "application/json": Record<string, unknown>;
                 };
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };
