@@ -131,7 +131,7 @@ export interface components {
             readonly createdAt?: components["schemas"]["Instant"];
             /**
              * @description The backend does not answer; this is its last known value.
-             * @constant
+             * @enum {boolean}
              */
             readonly stale?: true;
             /** @description What posture profiles in the mode `warn` found at the pod of the caller */
@@ -208,7 +208,7 @@ export interface components {
             readonly destroyAt?: string;
             /**
              * @description A decoy. Only for operators that may edit its definition, or that have the role responder without a scope.
-             * @constant
+             * @enum {boolean}
              */
             readonly decoy?: true;
         };
@@ -480,7 +480,7 @@ export interface components {
             readonly reason: components["schemas"]["Reason"];
         };
         readonly Sealed: {
-            /** @constant */
+            /** @enum {boolean} */
             readonly sealed: true;
         };
         /** @description The reason, without control characters. The broker records it in the log. */
@@ -1540,7 +1540,7 @@ export interface components {
             readonly checkpoint: string;
         };
         readonly Health: {
-            /** @constant */
+            /** @enum {string} */
             readonly status: "ok";
         };
         readonly BrokerStatus: {

@@ -17,6 +17,7 @@ import {
   KUBECTL,
   KYVERNO,
   LITEWITNESS,
+  OPENAPI_TOOLS,
   POD_SECURITY,
   PROMTOOL,
   RSYSLOG,
@@ -45,6 +46,7 @@ export interface Backends {
   readonly shellcheck: Tool;
   readonly buildah: Tool;
   readonly schemathesis: Tool;
+  readonly openapitools: Tool;
   readonly detectsecrets: Tool;
   readonly secretlint: Tool;
   readonly gitleaks: Tool;
@@ -80,6 +82,7 @@ const START: Starters = {
   shellcheck: () => startTool(SHELLCHECK),
   buildah: () => startTool(BUILDAH),
   schemathesis: () => startTool(SCHEMATHESIS),
+  openapitools: () => startTool(OPENAPI_TOOLS),
   detectsecrets: () => startTool(DETECT_SECRETS),
   secretlint: () => startTool(SECRETLINT),
   gitleaks: () => startTool(GITLEAKS),

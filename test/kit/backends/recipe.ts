@@ -12,6 +12,7 @@ export const BACKEND_NAMES = [
   'shellcheck',
   'buildah',
   'schemathesis',
+  'openapitools',
   'detectsecrets',
   'secretlint',
   'podsecurity',

@@ -28,6 +28,29 @@ export const SCHEMATHESIS = pythonRecipe({
   program: 'packages/schemathesis/__init__.py',
 });
 
+/** Two linters of OpenAPI, and a generator of clients in TypeScript, which needs the compiler beside it. */
+export const OPENAPI_TOOLS = npmRecipe({
+  name: 'openapi-tools',
+  version: '1',
+  backend: 'openapitools',
+  requirements: [
+    '@redocly/cli@2.77.0',
+    '@stoplight/spectral-cli@6.16.3',
+    '@hey-api/openapi-ts@0.95.0',
+    'typescript@5.9.3',
+  ],
+  program: 'node_modules/@redocly/cli/bin/cli.js',
+});
+
+/** A generator of clients in Python. Its environment has the packages that a generated client needs. */
+export const OPENAPI_PYTHON_CLIENT = pythonRecipe({
+  name: 'openapi-python-client',
+  version: '0.29.1',
+  backend: 'openapitools',
+  requirement: 'openapi-python-client==0.29.1',
+  program: 'packages/openapi_python_client/__main__.py',
+});
+
 /** Finds secrets in files, with a plugin for tokens of Quaymaster. */
 export const DETECT_SECRETS = pythonRecipe({
   name: 'detect-secrets',
@@ -315,6 +338,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   shellcheck: [SHELLCHECK],
   buildah: [BUILDAH],
   schemathesis: [SCHEMATHESIS],
+  openapitools: [OPENAPI_TOOLS, OPENAPI_PYTHON_CLIENT],
   detectsecrets: [DETECT_SECRETS],
   secretlint: [SECRETLINT],
   podsecurity: [POD_SECURITY],

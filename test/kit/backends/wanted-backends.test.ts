@@ -51,6 +51,7 @@ describe('wantedBackends', () => {
       'shellcheck',
       'buildah',
       'schemathesis',
+      'openapitools',
       'detectsecrets',
       'secretlint',
       'podsecurity',
