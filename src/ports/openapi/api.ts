@@ -1840,7 +1840,7 @@ export interface components {
             readonly lastAt: components["schemas"]["Instant"];
             /** @description The entry of the last read in the log. */
             readonly lastIndex?: number;
-            /** @description The scopes held a lease on it when the incident began */
+            /** @description The scopes held a lease on it when the incident began, or later. */
             readonly held: boolean;
             /**
              * @description `rotated`: the value that was read is replaced. `running`: its rotation is in progress. `blocked`: it waits or failed, see `why`. `by_hand`: no rotation is configured. `revoked`: a dynamic
