@@ -67,7 +67,7 @@ export const SCHEMA = {
     key: ['kind', 'name'],
     digestedSince: 1,
   },
-  /** Every version of every document. Versions stay after deletion; a deletion is a version with a null body. */
+  /** Every version of every document; the newest ones of a document of a custom resource. Versions stay after deletion; a deletion is a version with a null body. */
   document_versions: {
     columns: {
       kind: 'text',

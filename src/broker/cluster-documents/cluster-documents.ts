@@ -52,9 +52,13 @@ export interface Removal {
   readonly failures: readonly DeletionFailure[];
 }
 
-/** Limit of changes in a namespace. Every version of a document stays in the store, so that changes without a bound would fill it. */
-const MOST_OF_NAMESPACE = 500;
+/** Documents of one kind in a namespace, and bytes of all its documents. */
+const MOST_OF_NAMESPACE = { documents: 500, bytes: 8 * 1_048_576 };
+/** Limits of changes in a namespace: every change is a version in the store, and an entry of the log. */
 const CHANGES = { perSecond: 1, burst: 600 };
+const CHANGED_BYTES = { perSecond: 256, burst: 2 * MOST_OF_NAMESPACE.bytes };
+/** Versions that the broker keeps of each document of a custom resource. Their history is in the cluster, or in its repository. */
+const KEPT_VERSIONS = 20;
 /** Errors that are not the object's fault: the same object is retried. */
 const TEMPORARY: readonly ErrorKind[] = [
   'limited',
@@ -64,6 +68,9 @@ const TEMPORARY: readonly ErrorKind[] = [
   'upstream',
 ];
 
+/** Runs work in the turn of a namespace. */
+type InTurn = (namespace: string, work: () => Promise<void>) => Promise<void>;
+
 /** The documents of one cluster's custom resources. */
 export class ClusterDocuments {
   readonly authority: ObjectAuthority;
@@ -71,6 +78,8 @@ export class ClusterDocuments {
   readonly #server: string;
   /** Budgets of changes by namespace. */
   readonly #changes: Buckets;
+  readonly #changedBytes: Buckets;
+  readonly #sizes = new WeakMap<StoredDocument, number>();
   readonly #limit: DeletionLimit;
   readonly #retries: DeletionRetries;
   /** Documents of this cluster by kind and object; undefined after a change of a document. */
@@ -82,6 +91,7 @@ export class ClusterDocuments {
     this.authority = authority;
     this.#server = server;
     this.#changes = new Buckets(parts.clock, CHANGES);
+    this.#changedBytes = new Buckets(parts.clock, CHANGED_BYTES);
     this.#limit = new DeletionLimit(parts.clock);
     this.#retries = new DeletionRetries(parts.clock);
     parts.state.onDocument((kind) => this.#owned.delete(kind as Resource['kind']));
@@ -132,8 +142,14 @@ export class ClusterDocuments {
    * Deletes, after a complete list of a kind, the documents of objects that no longer exist. The broker may have missed their
    * deletion. Above a limit it keeps them, and marks them for an operator. Documents that the configuration no longer allows
    * always go. A deletion that failed waits for its retry.
+   * @param seen the objects that exist; one that returns meanwhile keeps its documents
+   * @param inTurn runs the deletions of a namespace, while nothing else changes its documents
    */
-  async removeOthers(resource: Resource, seen: ReadonlySet<string>): Promise<Removal> {
+  async removeOthers(
+    resource: Resource,
+    seen: ReadonlySet<string>,
+    inTurn: InTurn = (_, work) => work(),
+  ): Promise<Removal> {
     const gone = this.#gone(resource, seen);
     this.#retries.keepOnly(resource, gone);
     const lost = gone.filter((each) => !this.authority.mayKeep(each, each.document));
@@ -141,23 +157,30 @@ export class ClusterDocuments {
     const allowed = this.#limit.allowed(resource, missed, this.#countsOf(resource.kind));
     const failures = new Map<string, DeletionFailure>();
     let held = 0;
-    for (const each of [...lost, ...missed]) {
-      if (!this.#retries.isDue(each)) continue;
-      const isHold =
-        missed.includes(each) && (!allowed.includes(each) || this.#retries.isHold(each));
+    const remove = async (each: Gone): Promise<void> => {
+      if (!this.#retries.isDue(each) || seen.has(this.authority.ownerOf(each))) return;
+      const isMissed = missed.includes(each);
+      const isHold = isMissed && (!allowed.includes(each) || this.#retries.isHold(each));
       try {
         if (isHold) await this.#hold(each);
         else await this.remove(each);
         if (isHold) held += 1;
-        else if (missed.includes(each)) this.#limit.count(resource, each.namespace);
+        else if (isMissed) this.#limit.count(resource, each.namespace);
       } catch (error) {
         // One mount that is still in use must not keep the policies of others.
         const cause = this.#retries.failed(each, error, isHold);
-        if (cause === undefined) continue;
+        if (cause === undefined) return;
         const count = (failures.get(cause)?.count ?? 0) + 1;
         failures.set(cause, { document: each.document, error, count });
       }
-    }
+    };
+    const ofNamespaces = Map.groupBy([...lost, ...missed], ({ namespace }) => namespace);
+    const removals = [...ofNamespaces].map(([namespace, own]) =>
+      inTurn(namespace, async () => {
+        for (const each of own) await remove(each);
+      }),
+    );
+    await Promise.all(removals);
     return { held, failures: [...failures.values()] };
   }
 
@@ -210,9 +233,12 @@ export class ClusterDocuments {
       return;
     }
     if (current !== undefined && ownerIn(current) !== owner) throw conflict(current);
+    const bytes = bytesOf(body);
     if (current === undefined) this.#checkCount(object);
-    this.#spend(object);
-    const change = { kind, name, body, precondition: { writtenBy: current?.updatedBy ?? owner } };
+    this.#checkBytes(object, bytes - (current === undefined ? 0 : this.#sizeOf(current)));
+    this.#spend(object, bytes);
+    const precondition = { writtenBy: current?.updatedBy ?? owner };
+    const change = { kind, name, body, precondition, keptVersions: KEPT_VERSIONS };
     await applyDocument(this.#parts, this.#call(object), editor, change);
   }
 
@@ -222,7 +248,7 @@ export class ClusterDocuments {
     for (const document of this.#ownedBy(origin.resource.kind, authority.ownerOf(origin))) {
       if (isWanted(document) && (await this.#mayKeep(origin, document))) continue;
       const { kind, name, updatedBy: writtenBy } = document;
-      const change = { kind, name, precondition: { writtenBy } };
+      const change = { kind, name, precondition: { writtenBy }, keptVersions: KEPT_VERSIONS };
       await deleteDocument(this.#parts, this.#call(origin), authority.remover(origin), change);
     }
   }
@@ -249,20 +275,45 @@ export class ClusterDocuments {
 
   #checkCount({ resource, namespace }: ClusterObject): void {
     if (!resource.isNamespaced) return;
-    const own = `${this.authority.ownerPrefix}${namespace}/`;
-    let count = 0;
-    for (const owner of this.#ownersOf(resource.kind).keys()) if (owner.startsWith(own)) count += 1;
-    if (count < MOST_OF_NAMESPACE) return;
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `the namespace "${namespace}" has ${count} documents of this kind; the limit is ${MOST_OF_NAMESPACE}`,
-      { reason: 'too_many' },
+    const count = this.#ofNamespace(resource.kind, namespace).length;
+    if (count < MOST_OF_NAMESPACE.documents) return;
+    throw tooMany(
+      `the namespace "${namespace}" has ${count} documents of this kind; the limit is ${MOST_OF_NAMESPACE.documents}`,
     );
   }
 
+  /** @param added bytes that the change adds to the documents of its namespace */
+  #checkBytes({ resource, namespace }: ClusterObject, added: number): void {
+    if (!resource.isNamespaced || added <= 0) return;
+    const kinds = RESOURCES.filter(({ isNamespaced }) => isNamespaced).map(({ kind }) => kind);
+    const bytes = kinds
+      .flatMap((kind) => this.#ofNamespace(kind, namespace))
+      .reduce((sum, document) => sum + this.#sizeOf(document), added);
+    if (bytes <= MOST_OF_NAMESPACE.bytes) return;
+    throw tooMany(
+      `the documents of the namespace "${namespace}" would have ${bytes} bytes; the limit is ${MOST_OF_NAMESPACE.bytes}`,
+    );
+  }
+
+  #ofNamespace(kind: Resource['kind'], namespace: string): readonly StoredDocument[] {
+    const own = `${this.authority.ownerPrefix}${namespace}/`;
+    const found: StoredDocument[] = [];
+    for (const [owner, documents] of this.#ownersOf(kind))
+      if (owner.startsWith(own)) found.push(...documents);
+    return found;
+  }
+
+  #sizeOf(document: StoredDocument): number {
+    const known = this.#sizes.get(document) ?? bytesOf(document.body);
+    this.#sizes.set(document, known);
+    return known;
+  }
+
   /** @throws ERR_RATE_LIMITED */
-  #spend({ namespace }: ClusterObject): void {
-    const wait = this.#changes.of(namespace).take(1, this.#parts.clock.monotonic());
+  #spend({ namespace }: ClusterObject, bytes: number): void {
+    const now = this.#parts.clock.monotonic();
+    const wait =
+      this.#changes.of(namespace).take(1, now) || this.#changedBytes.of(namespace).take(bytes, now);
     if (wait > 0) throw new BrokerError('ERR_RATE_LIMITED', undefined, { retryAfterSeconds: wait });
   }
 
@@ -353,6 +404,14 @@ function fieldPath(pointer: string): string {
     })
     .join('');
   return path.replace(/^\./, '') || 'object';
+}
+
+function tooMany(detail: string): BrokerError {
+  return new BrokerError('ERR_CONFLICT', detail, { reason: 'too_many' });
+}
+
+function bytesOf(body: unknown): number {
+  return Buffer.byteLength(JSON.stringify(body));
 }
 
 function conflict({ kind, name, updatedBy }: StoredDocument): BrokerError {

@@ -36,6 +36,8 @@ export interface DocumentChange {
   readonly kind: DocumentKind;
   readonly name: string;
   readonly precondition: Precondition;
+  /** Number of newest versions to keep; undefined: all of them. */
+  readonly keptVersions?: number;
 }
 
 export interface AppliedDocument {
@@ -43,6 +45,26 @@ export interface AppliedDocument {
   /** Result of the change; for a dry run, the one that it would have. */
   readonly outcome: 'created' | 'changed' | 'unchanged';
 }
+
+/**
+ * Removes the versions before the kept ones. Each change of a document makes one version, and so removes one; a deletion keeps fewer, and removes
+ * `count` of them.
+ */
+function prunedVersions(
+  keptVersions: number | undefined,
+  { kind, uid, version }: Pick<StoredDocument, 'kind' | 'uid' | 'version'>,
+  count = 1,
+): Plan['writes'] & object {
+  if (keptVersions === undefined) return [];
+  const last = version - keptVersions;
+  return Array.from({ length: Math.max(0, Math.min(last, count)) }, (_, at) => ({
+    table: 'document_versions' as const,
+    remove: { kind, uid, version: last - at },
+  }));
+}
+
+/** Versions of a document that its deletion keeps, if its changes kept only some: the last one, and the deletion. */
+const KEPT_AFTER_DELETION = 2;
 
 /** A change with its body. A dry run makes every check of the change, is recorded, and changes nothing. */
 export interface DocumentWrite extends DocumentChange {
@@ -88,7 +110,7 @@ export async function applyDocument(
     const facts = { action: done, outcome: 'ok', document: { kind, name, version } } as const;
     return {
       plan: withConsent(consent, {
-        ...(isKept ? {} : changePlan(parts, current, document, schedule)),
+        ...(isKept ? {} : changePlan(parts, change, { current, document, schedule })),
         ...authority(editor, decidedAt, change.kind),
         entries: [entryOf(parts, call, editor, facts)],
       }),
@@ -118,6 +140,7 @@ export async function deleteDocument(
     await checkUnused(parts, current);
     const schedule = await scheduleChange(parts, current, undefined);
     const { kind, name, uid, version } = current;
+    const { keptVersions } = change;
     const updatedAt = parts.clock.now();
     const updatedBy = editor.operator.name;
     const gone = { kind, name, uid, version: version + 1, updatedAt, updatedBy };
@@ -129,6 +152,7 @@ export async function deleteDocument(
         writes: [
           { table: 'documents', remove: { kind, name } },
           { table: 'document_versions', put: authenticateDocumentVersion(parts.rows, gone) },
+          ...prunedVersions(keptVersions && KEPT_AFTER_DELETION, gone, keptVersions),
           ...schedule.writes,
         ],
         invalidates: invalidated(kind, name),
@@ -233,11 +257,16 @@ function authorizeChange(
   }
 }
 
+interface Changed {
+  readonly current: StoredDocument | undefined;
+  readonly document: StoredDocument;
+  readonly schedule: ScheduleChange;
+}
+
 function changePlan(
   parts: AuthenticatedRows,
-  current: StoredDocument | undefined,
-  document: StoredDocument,
-  schedule: ScheduleChange,
+  { keptVersions }: DocumentChange,
+  { current, document, schedule }: Changed,
 ): Plan {
   const { kind, name } = document;
   return {
@@ -245,6 +274,7 @@ function changePlan(
     writes: [
       { table: 'documents', put: authenticateDocument(parts.rows, document) },
       { table: 'document_versions', put: authenticateDocumentVersion(parts.rows, document) },
+      ...prunedVersions(keptVersions, document),
       ...schedule.writes,
     ],
     invalidates: invalidated(kind, name),

@@ -15,6 +15,7 @@ import {
   type Resource,
 } from '../../broker/cluster-documents/cluster-object.ts';
 import type { ClusterDocumentsConfig } from '../../broker/cluster-documents/config.ts';
+import { NamespaceQueues } from '../../broker/cluster-documents/namespace-queues.ts';
 import { ObjectAuthority } from '../../broker/cluster-documents/object-authority.ts';
 import { statusPatch } from '../../broker/cluster-documents/object-status.ts';
 import { Worker } from '../../broker/kernel/worker.ts';
@@ -80,9 +81,10 @@ export class ClusterDocumentsWork {
   readonly #live = new Map<Resource, Set<string>>();
   readonly #states = new Map<string, ObjectState>();
   readonly #retries = new Map<string, Retry>();
+  readonly #queues: NamespaceQueues;
+  readonly #removals = new Map<Resource, Promise<void>>();
   #claim: Claim | undefined;
   #watching: Watching | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
 
   /** @param alone whether no other process can have the store open */
   constructor(config: ClusterDocumentsConfig, alone: boolean, deps: ClusterDocumentsDeps) {
@@ -95,6 +97,10 @@ export class ClusterDocumentsWork {
     this.#claims = storeClaims(store, clock, { owner: trail.owner, alone })(name);
     const authority = new ObjectAuthority(config, digest);
     this.#documents = new ClusterDocuments(parts, authority, hostOf(this.#api()));
+    this.#queues = new NamespaceQueues(clock, async ({ object, attempts }) => {
+      // Without the claim, another process may have copied a newer state.
+      if (this.#isOwner()) await this.#copy(object, attempts);
+    });
     this.#worker = new Worker(name, ROUND_MS, parts, () => this.#round());
   }
 
@@ -105,7 +111,8 @@ export class ClusterDocumentsWork {
   async stop(): Promise<void> {
     await this.#worker.stop();
     await this.#close();
-    await this.#turn;
+    await this.#queues.idle();
+    await Promise.all(this.#removals.values());
     // Another broker need not wait until the claim expires. A store that does not answer frees it with time.
     if (this.#claim !== undefined) await this.#claims.giveUp(this.#claim).catch(() => undefined);
   }
@@ -135,16 +142,11 @@ export class ClusterDocumentsWork {
       await this.#close();
       this.#open();
     }
-    await this.#removeGone();
-    const until = clock.monotonic() + ROUND_MS;
-    for (const [key, retry] of this.#retries) {
-      // The claim is renewed between two rounds.
-      if (clock.monotonic() >= until) break;
-      if (clock.monotonic() < retry.at) continue;
-      await this.#inTurn(async () => {
-        // The watch may have brought a newer state of the object meanwhile.
-        if (this.#retries.get(key) === retry) await this.#copy(retry.object, retry.attempts);
-      });
+    this.#removeGone();
+    for (const retry of this.#retries.values()) {
+      // The watch may have brought a newer state of the object meanwhile.
+      const isDue = clock.monotonic() >= retry.at && !this.#queues.has(retry.object);
+      if (isDue) this.#queues.put(retry);
     }
   }
 
@@ -185,6 +187,7 @@ export class ClusterDocumentsWork {
     const watches = this.#watching?.watches ?? [];
     this.#watching = undefined;
     await Promise.all(watches.map((watch) => watch.close()));
+    this.#queues.clear();
     this.#live.clear();
     this.#states.clear();
     this.#retries.clear();
@@ -201,17 +204,16 @@ export class ClusterDocumentsWork {
         begin: () => {
           listed = new Set();
         },
-        page: async (objects) => {
-          for (const each of objects)
-            await this.#handleObject(readClusterObject(resource, each), listed);
+        page: (objects) => {
+          for (const each of objects) this.#handleObject(readClusterObject(resource, each), listed);
         },
         complete: () => {
           this.#live.set(resource, listed);
         },
-        event: async ({ type, object }) => {
+        event: ({ type, object }) => {
           const read = readClusterObject(resource, object);
           if (type === 'DELETED') this.#gone(read);
-          else await this.#handleObject(read, this.#live.get(resource));
+          else this.#handleObject(read, this.#live.get(resource));
         },
         status: (status) => {
           if (status !== 'stale') return;
@@ -222,41 +224,64 @@ export class ClusterDocumentsWork {
     );
   }
 
-  async #handleObject(object: ClusterObject, existing: Set<string> | undefined): Promise<void> {
+  #handleObject(object: ClusterObject, existing: Set<string> | undefined): void {
     existing?.add(this.#documents.authority.ownerOf(object));
-    await this.#inTurn(() => this.#copy(object));
+    if (this.#queues.put({ object, attempts: 0 })) return;
+    const { cluster } = this;
+    this.#deps.parts.log.warn(
+      { cluster, object: objectKey(object) },
+      'too many custom resources of one namespace wait; the broker reads this one in its next complete list',
+    );
   }
 
   /** The next round deletes its document, together with others that go at the same time, so that the broker sees how many they are. */
   #gone(object: ClusterObject): void {
     this.#live.get(object.resource)?.delete(this.#documents.authority.ownerOf(object));
+    this.#queues.drop(object);
     this.#forget(objectKey(object));
   }
 
-  /** Deletes the documents of objects that no longer exist. */
-  async #removeGone(): Promise<void> {
+  /** Deletes the documents of objects that no longer exist. A kind whose last deletions are not finished waits for the next round. */
+  #removeGone(): void {
+    for (const [resource, existing] of this.#live) {
+      if (this.#removals.has(resource)) continue;
+      const removal = this.#removeOthers(resource, existing).finally(() =>
+        this.#removals.delete(resource),
+      );
+      this.#removals.set(resource, removal);
+    }
+  }
+
+  async #removeOthers(resource: Resource, existing: ReadonlySet<string>): Promise<void> {
     const { cluster } = this;
     const { log } = this.#deps.parts;
-    for (const [resource, existing] of this.#live) {
-      await this.#inTurn(async () => {
-        const { held, failures } = await this.#documents.removeOthers(resource, existing);
-        for (const { document, error: err, count } of failures) {
-          log.warn(
-            { err, cluster, document: `${document.kind} ${document.name}`, count },
-            'a document whose object was deleted stays until it can be deleted too; the broker retries ever less often, up to every five minutes',
-          );
-        }
-        if (held === 0) return;
-        log.error(
-          { cluster, resource: resource.plural, held, all: this.held, run: CONFIRM },
-          'too many custom resources are gone at once: the broker keeps their documents until an operator deletes them or the resources return',
-        );
+    const inTurn = (namespace: string, work: () => Promise<void>): Promise<void> =>
+      this.#queues.inTurn(namespace, async () => {
+        if (this.#isOwner() && this.#live.get(resource) === existing) await work();
       });
+    try {
+      const { held, failures } = await this.#documents.removeOthers(resource, existing, inTurn);
+      for (const { document, error: err, count } of failures) {
+        log.warn(
+          { err, cluster, document: `${document.kind} ${document.name}`, count },
+          'a document whose object was deleted stays until it can be deleted too; the broker retries ever less often, up to every five minutes',
+        );
+      }
+      if (held === 0) return;
+      log.error(
+        { cluster, resource: resource.plural, held, all: this.held, run: CONFIRM },
+        'too many custom resources are gone at once: the broker keeps their documents until an operator deletes them or the resources return',
+      );
+    } catch (err) {
+      log.error(
+        { err, cluster, resource: resource.plural },
+        'documents of deleted custom resources could not be deleted now; the broker retries',
+      );
     }
   }
 
   /** Applies the object and writes its status. */
-  async #copy(object: ClusterObject, attempts = 0): Promise<void> {
+  async #copy(object: ClusterObject, attempts: number): Promise<void> {
     const key = objectKey(object);
     this.#forget(key);
     try {
@@ -305,13 +330,6 @@ export class ClusterDocumentsWork {
   #forget(key: string): void {
     this.#states.delete(key);
     this.#retries.delete(key);
-  }
-
-  /** One change after another, and none without the claim: an older state of an object never overwrites a newer one. */
-  async #inTurn(work: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(() => (this.#isOwner() ? work() : undefined));
-    this.#turn = mine.catch(() => undefined);
-    await mine;
   }
 }
 

@@ -13,6 +13,7 @@ import { ObjectAuthority } from '../../../../src/broker/cluster-documents/object
 import { statusPatch } from '../../../../src/broker/cluster-documents/object-status.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
+import { DOCUMENT_VERSIONS } from '../../../../src/ports/queries.ts';
 import { mount, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const TEAM = { name: 'pay', prefixes: ['kv/pay', 'app/pay'] };
@@ -363,5 +364,46 @@ describe('the status of an object', () => {
     expect(other).toMatchObject({
       status: { conditions: [{ lastTransitionTime: '1970-01-01T00:16:40Z' }] },
     });
+  });
+});
+
+describe('the documents of a namespace', () => {
+  const rows = (name: string): Promise<readonly { readonly version: number }[]> =>
+    broker.store.list(DOCUMENT_VERSIONS.ofDocument('policy', name), { limit: 100 });
+
+  it('keep their newest 20 versions, and after a deletion the last one (CR03)', async () => {
+    const source = documents({ namespaces: [TEAM] });
+    const made = (generation: number): ClusterObject =>
+      access({ rule: { name: `r${generation}` } }, { name: 'busy', generation });
+    for (let generation = 1; generation <= 25; generation += 1)
+      await source.apply(made(generation));
+    const kept = (await rows('c1.pay.busy')).map(({ version }) => version);
+    expect(kept).toHaveLength(20);
+    expect(Math.min(...kept)).toBe(6);
+    await source.remove(made(25));
+    expect((await rows('c1.pay.busy')).map(({ version }) => version)).toEqual([26, 25]);
+  });
+
+  it('have a limit of bytes together, also if each is small enough (CR03)', async () => {
+    const source = documents({ namespaces: [TEAM] });
+    const path = (at: number): string => `kv/pay/${String(at).padStart(3, '0')}${'x'.repeat(180)}`;
+    const rules = Array.from({ length: 60 }, (_, rule) => ({
+      ...RULE,
+      name: `r${rule}`,
+      paths: Array.from({ length: 5 }, (_each, at) => path(at)),
+    }));
+    let verdict = NOTHING;
+    let accepted = 0;
+    while (accepted < 300) {
+      const spec = { subjects: [SUBJECT], rules };
+      verdict = await source.apply(object('AccessPolicy', { spec, name: `large-${accepted}` }));
+      if (!verdict.isAccepted) break;
+      accepted += 1;
+    }
+    expect(verdict).toMatchObject({
+      reason: 'TooMany',
+      message: expect.stringMatching(/would have \d+ bytes; the limit is 8388608/),
+    });
+    expect(accepted).toBeGreaterThan(100);
   });
 });

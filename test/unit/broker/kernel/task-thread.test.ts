@@ -85,7 +85,7 @@ describe('tasks on hostile input', () => {
     expect(results.filter((each) => each === 'ERR_BUSY task_queue')).toHaveLength(16);
   });
 
-  it('end the thread if they need too much memory, and the next task runs', async () => {
+  it('end the thread if they need too much memory, and the next task runs (D16)', async () => {
     expect(await run('a', 'fill')).toBe('ERR_BODY_TOO_LARGE');
     expect(spent.get('a')).toBe(1_000);
     expect(await run('b', 'work')).toBe('work');

@@ -60,7 +60,7 @@ async function refusalOf(work: Promise<unknown>): Promise<string> {
 }
 
 describe('reports about one image', () => {
-  it('are of eight scanners for each writer, and others are refused with both numbers', async () => {
+  it('are of eight scanners for each writer, and others are refused with both numbers (D16)', async () => {
     for (let at = 0; at < 8; at += 1) await push(scan(`tool-${at}`));
     expect(await refusalOf(push(scan('tool-8')))).toBe(
       `ERR_CONFLICT the writer scanner may store reports of 8 scanners about ${INDEX}; this is number 9: an operator deletes some with "quaymaster evidence rm"`,
@@ -111,7 +111,7 @@ describe('reports about one image', () => {
 });
 
 describe('findings of a report', () => {
-  it('are counted after expansion over all packages', async () => {
+  it('are counted after expansion over all packages (D16)', async () => {
     const affects = Array.from({ length: 30_000 }, () => ({ ref: 'p' }));
     const two = found(2, 'low', { affects });
     expect(await refusalOf(push(scan('tool', two)))).toBe(

@@ -98,7 +98,7 @@ function isFit(workload: Workload): boolean {
 }
 
 describe('the verdict about a pod', () => {
-  it('is kept while 10,000 signatures of other images are stored, and made again for its own', async () => {
+  it('is kept while 10,000 signatures of other images are stored, and made again for its own (D16)', async () => {
     await gate(SIGNED);
     const pod = runs('p1', OWN);
     expect(isFit(pod)).toBe(false);
@@ -138,7 +138,7 @@ describe('pod responses', () => {
     }
   }
 
-  it('examine the pods that new evidence concerns, and no others', async () => {
+  it('examine the pods that new evidence concerns, and no others (D16)', async () => {
     await gate({ ...SCANNED, match: { secretPaths: ['kv/**'] }, onViolation: 'quarantine' });
     await scan(OWN);
     await scan(SECOND);
