@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from '@jest/globals';
 import { dump } from 'js-yaml';
@@ -31,5 +31,58 @@ describeWith(['promtool'], 'promtool', ({ promtool: { program, directory } }) =>
     await writeFile(file, dump({ groups: [{ name: 'panels', rules }] }));
     const { stdout } = await run(program, ['check', 'rules', file]);
     expect(stdout).toContain(`SUCCESS: ${expressions.length} rules found`);
+  });
+
+  /** A run of the rules over series, one sample in five minutes; the alerts that fire at the end. */
+  async function firing(
+    series: Readonly<Record<string, string>>,
+    alert: string,
+    at: string,
+  ): Promise<boolean> {
+    const file = join(directory, `${alert}.yaml`);
+    const input_series = Object.entries(series).map(([name, values]) => ({ series: name, values }));
+    const rule_files = [resolve('deploy/prometheus/alerts.yaml')];
+    const alert_rule_test = [{ alertname: alert, eval_time: at, exp_alerts: [] }];
+    const tests = [{ interval: '5m', input_series, alert_rule_test }];
+    await writeFile(file, dump({ rule_files, evaluation_interval: '5m', tests }));
+    return run(program, ['test', 'rules', file]).then(
+      () => false,
+      (error: unknown) => {
+        const { stdout, stderr } = error as { stdout: string; stderr: string };
+        const text = `${stdout}${stderr}`;
+        if (!text.includes(`alertname="${alert}"`)) throw new Error(text);
+        return true;
+      },
+    );
+  }
+
+  it.each([
+    ['QuaymasterAlertCutOff', 'quaymaster_alerts_total{source="falco",outcome="responding"}'],
+    ['QuaymasterDecoyRead', 'quaymaster_alerts_total{source="decoy",outcome="kept"}'],
+    ['QuaymasterPostureViolation', 'quaymaster_alerts_total{source="posture",outcome="pending"}'],
+    ['QuaymasterIncidentOpened', 'quaymaster_alerts_total{source="operator",outcome="responding"}'],
+  ])('fires %s for the first alert of its kind, and for nothing', async (alert, series) => {
+    expect(await firing({ [series]: '0 0 1 1' }, alert, '15m')).toBe(true);
+    expect(await firing({ [series]: '0 0 0 0' }, alert, '15m')).toBe(false);
+  });
+
+  it('fires for responses that wait, and for alerts beyond a limit', async () => {
+    const unfinished = { quaymaster_responses_unfinished: '1x12' };
+    expect(await firing(unfinished, 'QuaymasterResponseUnfinished', '1h')).toBe(true);
+    expect(
+      await firing({ quaymaster_alerts_pending: '1x12' }, 'QuaymasterAlertsPending', '1h'),
+    ).toBe(true);
+  });
+
+  it('fires for a source that never sent anything, and for one that is silent after a restart', async () => {
+    const silent = (values: string): Promise<boolean> => {
+      const series = 'quaymaster_alert_source_last_timestamp_seconds{source="falco"}';
+      return firing({ [series]: values }, 'QuaymasterAlertSourceSilent', '40h');
+    };
+    expect(await silent('0x500')).toBe(true);
+    // The clock of promtool begins at 0. The source sent something at 2 h, then the broker restarted.
+    expect(await silent('7200x100 0x400')).toBe(true);
+    // It sent something at 30 h, then the broker restarted.
+    expect(await silent('108000x400 0x100')).toBe(false);
   });
 });

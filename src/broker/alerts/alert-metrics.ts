@@ -1,7 +1,11 @@
 import type { Metric } from '../../ports/metrics.ts';
 import { ALERTS } from '../../ports/queries.ts';
 import type { Storage } from '../state/dependencies.ts';
+import { ALERT_OUTCOMES } from './alert-tallies.ts';
 import type { Alerting } from './alerting.ts';
+
+/** Sources of alerts that the broker raises itself. */
+const OWN_SOURCES = ['posture', 'decoy', 'pod-label', 'operator'];
 
 /** Alerts of runtime sensors and responses. Every source of the configuration has its series, so that one that never sent anything shows. */
 export function alertMetrics({
@@ -15,8 +19,12 @@ export function alertMetrics({
       help: 'Runtime alerts that this process received, by source and outcome',
       labels: ['source', 'outcome'],
       values: () =>
-        [...alertTallies.outcomes()].flatMap(([source, outcomes]) =>
-          [...outcomes].map(([outcome, count]) => [{ source, outcome }, count] as const),
+        // A counter that begins with its first event has no increase, so an alert rule would miss that event.
+        [...new Set([...alertSources.names, ...OWN_SOURCES])].flatMap((source) =>
+          ALERT_OUTCOMES.map((outcome) => {
+            const count = alertTallies.outcomes().get(source)?.get(outcome) ?? 0;
+            return [{ source, outcome }, count] as const;
+          }),
         ),
     },
     {

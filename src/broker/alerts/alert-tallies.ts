@@ -7,8 +7,9 @@ const RECOUNT_MS = 30_000;
 /** Limit of marks; above it, they start again. */
 const MOST_MARKS = 10_000;
 
+export const ALERT_OUTCOMES = ['kept', 'unmatched', 'responding', 'pending', 'repeated'] as const;
 /** Outcome of a delivered alert. */
-export type AlertOutcome = 'kept' | 'unmatched' | 'responding' | 'pending' | 'repeated';
+export type AlertOutcome = (typeof ALERT_OUTCOMES)[number];
 
 /** Counts of this process since its start, for metrics and for the brakes of responses. */
 export class AlertTallies {

@@ -158,7 +158,10 @@ async function planOpening(
         }),
       ]),
     },
-    settle: () => record,
+    settle: () => {
+      parts.alertTallies.count('operator', 'responding');
+      return record;
+    },
   };
 }
 
