@@ -16,6 +16,7 @@ const OPTIONS = ['alerts', 'approvals', 'attestations', 'cluster-documents', 'po
 const NOUN_ARROWS = [
   ['alerts', 'rotations'],
   ['alerts', 'sessions'],
+  ['approvals', 'documents'],
   ['cluster-documents', 'documents'],
   ['credentials', 'leases'],
   ['decisions', 'documents'],

@@ -63,9 +63,12 @@ export const SCHEMA = {
       updated_at: 'integer',
       updated_by: 'text',
       mac: 'bytes',
+      /** The approval of the elevation under which it was written, while that is in force; null: lasting rights wrote it. */
+      elevation: 'text?',
     },
     key: ['kind', 'name'],
     digestedSince: 1,
+    laterColumns: ['elevation'],
   },
   /** Every version of every document; the newest ones of a document of a custom resource. Versions stay after deletion; a deletion is a version with a null body. */
   document_versions: {
@@ -78,8 +81,11 @@ export const SCHEMA = {
       created_at: 'integer',
       created_by: 'text',
       mac: 'bytes',
+      /** The approval of the elevation under which it was written. */
+      elevation: 'text?',
     },
     key: ['kind', 'uid', 'version'],
+    laterColumns: ['elevation'],
   },
   operator_tokens: {
     columns: {

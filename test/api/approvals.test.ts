@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { HandClock } from '../kit/time/hand-clock.ts';
 import { trivyReport } from '../kit/images/scanner-reports.ts';
 import type { Answered, RunningApi } from '../kit/api/running-api.ts';
+import { policy } from '../kit/broker/test-broker.ts';
 import { ALICE, PeopleApi } from '../kit/identity/people-api.ts';
 import type { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
 
@@ -132,5 +133,34 @@ describe('two people with the role admin', () => {
     const headers = { 'If-Match': '*' };
     await api.call('DELETE', path, { token: api.admin, headers });
     await api.call('DELETE', '/api/v1/role-bindings/more', { token: api.admin, headers });
+  });
+});
+
+describe('a document that an elevated operator wrote', () => {
+  it('is shown with its end, and confirmed by another operator in the version that was shown', async () => {
+    const token = await api.operator('night', [{ role: 'auditor' }]);
+    const post = (path: string, by: string, body: object): Promise<Answered> =>
+      api.call('POST', `/api/v1/approvals${path}`, { token: by, body });
+    const asked = await post(':break-glass', token, { role: 'policy-editor', reason: 'INC-8' });
+    const id = asked.body['id'] as string;
+    await post(`/${id}:approve`, api.admin, {});
+    const headers = { 'If-None-Match': '*' };
+    const body = policy('night', ['app/**']);
+    const put = await api.call('PUT', '/api/v1/policies/night', { token, body, headers });
+    expect([put.status, put.body['elevation']]).toEqual([201, id]);
+    const shown = await api.call('GET', `/api/v1/approvals/${id}`, { token: api.admin });
+    const document = { kind: 'policy', name: 'night', version: 1 };
+    expect(shown.body['documents']).toEqual([{ ...document, atEnd: 'deleted' }]);
+    const confirm = (by: string, documents: readonly object[]): Promise<Answered> =>
+      post(`/${id}:confirm`, by, { documents });
+    expect((await confirm(api.admin, [document, document])).status).toBe(400);
+    expect((await confirm(token, [document])).status).toBe(409);
+    expect((await confirm(api.admin, [document])).status).toBe(204);
+    await post(`/${id}:deny`, api.admin, {});
+    const kept = await api.call('GET', '/api/v1/policies/night', { token: api.admin });
+    expect([kept.body['version'], kept.body['elevation']]).toEqual([2, undefined]);
+    const path = '/api/v1/policies/night/versions';
+    const versions = await api.call('GET', path, { token: api.admin });
+    expect(versions.body['items']).toMatchObject([{ version: 2 }, { version: 1, elevation: id }]);
   });
 });

@@ -34,7 +34,7 @@ const NO_SUCCESS = [
   'deleteRoleBinding denyRequest dismissAlert drillRotation endOwnLogin endPersonLogins',
   'endSession explainEntry finishPersonLogin finishSecurityKey followEvents issueCredential',
   'liftQuarantine listBackups listPostureProfileVersions listResponseRuleVersions',
-  'listRoleBindingVersions putRoleBinding readApproval readAttestation readConfiguration',
+  'listRoleBindingVersions putRoleBinding confirmDocuments readApproval readAttestation readConfiguration',
   'readEvidence readIncident readKeyPage readKeyScript readPostureProfile',
   'readPublicCheckpoint readPublicTile readResponseRule readRoleBinding readSecret readTile',
   'receiveAlert reloadConfiguration removeSecurityKey renewSession retireKek retireRotation',
@@ -381,6 +381,13 @@ describe('the client over TLS', () => {
       [ask(admin, 'listApprovals'), 200],
       [ask(admin, 'readApproval', none), 'ERR_NOT_FOUND'],
       [ask(admin, 'approveRequest', { ...none, body: {} }), 'ERR_NOT_FOUND'],
+      [
+        ask(admin, 'confirmDocuments', {
+          ...none,
+          body: { documents: [{ kind: 'policy', name: 'all', version: 1 }] },
+        }),
+        'ERR_NOT_FOUND',
+      ],
       [ask(admin, 'denyRequest', { ...none, body: { reason: 'no' } }), 'ERR_NOT_FOUND'],
       [ask(admin, 'withdrawRequest', none), 'ERR_NOT_FOUND'],
     ]);

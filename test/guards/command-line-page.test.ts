@@ -39,6 +39,7 @@ const VERBS: Readonly<Record<string, string>> = {
   approveRequest: 'approval approve',
   denyRequest: 'approval deny',
   withdrawRequest: 'approval withdraw',
+  confirmDocuments: 'approval confirm',
   requireApprovals: 'approval require',
   pushAttestation: 'attestation push',
   listAttestations: 'attestation ls',

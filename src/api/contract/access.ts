@@ -167,6 +167,7 @@ const ROWS = {
   approveRequest: dangerous(operator('POST /api/v1/approvals/{id}:approve', ADMIN, 10, 'approval.approve')),
   denyRequest: operator('POST /api/v1/approvals/{id}:deny', ADMIN, 5, 'approval.deny'),
   withdrawRequest: operator('DELETE /api/v1/approvals/{id}', ANY, 5, 'approval.withdraw'),
+  confirmDocuments: dangerous(operator('POST /api/v1/approvals/{id}:confirm', WRITERS, 10, 'approval.approve')),
   requireApprovals: dangerous(operator('POST /api/v1/approvals:require', ADMIN, 10, 'approval.require')),
   pushAttestation: caller('POST /api/v1/attestations', PUSHERS, 10, 'attestation.push'),
   listAttestations: operator('GET /api/v1/attestations', VIEW, 5, 'attestation.list'),

@@ -7,7 +7,10 @@ import {
   requestElevation,
   requireApprovals as require,
   withdraw,
+  type ApprovalDetails,
 } from '../../broker/approvals/approvals.ts';
+import { confirmDocuments as confirm } from '../../broker/approvals/confirm-documents.ts';
+import { MOST_ELEVATED } from '../../broker/documents/elevated-documents.ts';
 import { text } from '../../broker/model/fields.ts';
 import { checkScope } from '../../broker/model/grant-schema.ts';
 import { APPROVAL_SUBJECTS, type Approval } from '../../domain/identity/approval.ts';
@@ -71,8 +74,36 @@ export const readApproval: RouteOf<'readApproval'> = {
     const id = idOf(params);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: approvalJson(await read(parts, call, caller, id)),
+      body: detailsJson(await read(parts, call, caller, id)),
     });
+  },
+};
+
+const seen = z.strictObject({
+  kind: z.enum(['policy', 'definition', 'posture-profile', 'response-rule']),
+  name: text,
+  version: z.int().min(1),
+});
+const confirmation = z.strictObject({
+  documents: z
+    .array(seen)
+    .min(1)
+    .max(MOST_ELEVATED)
+    .refine(
+      (list) => new Set(list.map(({ kind, name }) => `${kind}/${name}`)).size === list.length,
+      'must name each document once',
+    ),
+  reason: remark.min(1).optional(),
+});
+
+export const confirmDocuments: RouteOf<'confirmDocuments'> = {
+  body: { maxBytes: 65_536 },
+  read: ({ params, body }) => {
+    const made = { id: idOf(params), ...parseInput(confirmation, body?.value) };
+    return async ({ parts, call, caller }) => {
+      await confirm(parts, call, caller, made);
+      return { status: 204 };
+    };
   },
 };
 
@@ -120,6 +151,17 @@ export const requireApprovals: RouteOf<'requireApprovals'> = {
     });
   },
 };
+
+function detailsJson({ approval, documents }: ApprovalDetails): Shape<'Approval'> {
+  if (!('elevation' in approval.what)) return approvalJson(approval);
+  const listed = documents.map(({ document: { kind, name, version }, atEnd }) => ({
+    kind,
+    name,
+    version,
+    atEnd,
+  }));
+  return { ...approvalJson(approval), documents: listed };
+}
 
 /** @throws ERR_REQUEST_INVALID */
 function idOf(params: Incoming['params']): string {

@@ -155,9 +155,13 @@ function nameReader(kind: DocumentKind): (params: Incoming['params']) => string 
 }
 
 function documentJson(stored: StoredDocument): StoredJson {
-  const { name, uid, version, updatedAt, updatedBy, body } = stored;
-  const times = { updatedAt: instant(updatedAt), updatedBy };
-  return { name, uid, version, etag: documentTag(stored), ...times, document: body as never };
+  const { name, uid, version, updatedAt, updatedBy, body, elevation } = stored;
+  const writing = {
+    updatedAt: instant(updatedAt),
+    updatedBy,
+    ...(elevation !== undefined && { elevation }),
+  };
+  return { name, uid, version, etag: documentTag(stored), ...writing, document: body as never };
 }
 
 function versionJson({
@@ -167,6 +171,7 @@ function versionJson({
   body,
   createdAt,
   createdBy,
+  elevation,
 }: DocumentVersion): VersionJson {
   return {
     uid,
@@ -174,6 +179,7 @@ function versionJson({
     deleted,
     createdAt: instant(createdAt),
     createdBy,
+    ...(elevation !== undefined && { elevation }),
     ...(body !== undefined && { document: body as never }),
   };
 }

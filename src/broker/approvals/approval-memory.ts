@@ -87,9 +87,9 @@ export class Approvals implements Elevations {
   /** The elevations of a token that are in force. Without any approval, this costs one comparison. */
   elevationsOf(tokenId: string): readonly Elevated[] {
     if (this.#byId.size === 0) return NOT_ELEVATED;
-    return this.inForce().flatMap(({ state, tokenId: own, what, endsAt }) =>
+    return this.inForce().flatMap(({ id, state, tokenId: own, what, endsAt }) =>
       state === 'approved' && own === tokenId && 'elevation' in what
-        ? [{ elevation: what.elevation, endsAt }]
+        ? [{ id, elevation: what.elevation, endsAt }]
         : [],
     );
   }

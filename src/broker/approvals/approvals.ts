@@ -10,7 +10,13 @@ import { BrokerError } from '../../domain/errors.ts';
 import { holdsEverywhere, narrowGrants } from '../../domain/identity/principal.ts';
 import { grantsAdmin } from '../recording/granting.ts';
 import type { Call } from '../access/call.ts';
-import type { Access, Recordable, Recording } from '../state/dependencies.ts';
+import {
+  findElevated,
+  planElevationEnd,
+  type ElevatedDocument,
+} from '../documents/elevated-documents.ts';
+import type { AuthenticatedRows } from '../kernel/row-macs.ts';
+import type { Access, Backends, Recordable, Recording, Work } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireOwnAdmin } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
@@ -24,6 +30,7 @@ const PENDING_MS = 3_600_000;
 const USABLE_MS = 3_600_000;
 
 type Parts = Recording & Access & Approving;
+type EndParts = Parts & AuthenticatedRows & Pick<Backends, 'targets'> & Pick<Work, 'rotationsDue'>;
 
 /** Requests more rights for the caller's own token. It may ask for any role: another operator decides. @throws ERR_CONFLICT */
 export async function requestElevation(
@@ -58,18 +65,27 @@ export function listApprovals(
   });
 }
 
+/** A request, and what was written under it if it is an elevation. */
+export interface ApprovalDetails {
+  readonly approval: Approval;
+  readonly documents: readonly ElevatedDocument[];
+}
+
 /** @throws ERR_NOT_FOUND, also for a request that the caller may not see */
 export function readApproval(
-  parts: Parts,
+  parts: Parts & AuthenticatedRows,
   call: Call,
   live: LiveOperator,
   id: string,
-): Promise<Approval> {
+): Promise<ApprovalDetails> {
   const described = { action: 'approval.list', approval: id } as const;
-  return recordOperation({ parts, call, caller: live }, described, (now) => found(parts, now, id));
+  return recordOperation({ parts, call, caller: live }, described, async (now) => {
+    const approval = found(parts, now, id);
+    return { approval, documents: await findElevated(parts, id) };
+  });
 }
 
-interface Decision {
+export interface Decision {
   readonly id: string;
   readonly reason?: string | undefined;
 }
@@ -122,7 +138,7 @@ export function approve(
 
 /** Refuses a request of another operator, or ends its effect. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT for the requester itself */
 export function deny(
-  parts: Parts,
+  parts: EndParts,
   call: Call,
   live: LiveOperator,
   decision: Decision,
@@ -132,7 +148,7 @@ export function deny(
 
 /** Removes the caller's own request, or ends its effect. @throws ERR_NOT_FOUND */
 export function withdraw(
-  parts: Parts,
+  parts: EndParts,
   call: Call,
   live: LiveOperator,
   decision: Decision,
@@ -141,28 +157,34 @@ export function withdraw(
 }
 
 async function remove(
-  parts: Parts,
+  parts: EndParts,
   call: Call,
   live: LiveOperator,
   { id, reason, action }: Decision & { readonly action: 'approval.deny' | 'approval.withdraw' },
 ): Promise<void> {
   const described = { action, approval: id, comment: reason } as const;
-  await commitAs(parts, live, (decidedAt, now): Attempt<undefined> => {
+  await commitAs(parts, live, async (decidedAt, now): Promise<Attempt<undefined>> => {
     if (action === 'approval.deny') requireOwnAdmin(now);
     const open = found(parts, now, id);
     if (action === 'approval.deny') requireOther(now, open);
     else if (open.requester !== now.operator.name) throw new BrokerError('ERR_NOT_FOUND');
     const entry = { ...factsOf(open), ...described, outcome: 'ok' };
+    const removal = removalOf(open);
+    const ended = await planElevationEnd(parts, id, (event) => entryOf(parts, call, now, event));
     return {
       plan: {
         decidedAt,
         reads: now.fences,
         notAfter: now.operator.endsAt,
-        ...removalOf(open),
+        expect: [...removal.expect, ...ended.expect],
+        writes: [...removal.writes, ...ended.writes],
+        invalidates: [...removal.invalidates, ...ended.invalidates],
         urgent: true,
-        entries: [entryOf(parts, call, now, entry as Recordable)],
+        entries: [entryOf(parts, call, now, entry as Recordable), ...ended.entries],
       },
-      settle: () => undefined,
+      settle: () => {
+        if (ended.writes.length > 0) parts.rotationsDue.ring();
+      },
     };
   }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
 }
@@ -237,7 +259,7 @@ function requireSecondAdmin({ catalog }: Pick<Access, 'catalog'>): void {
 }
 
 /** @throws ERR_NOT_FOUND */
-function found({ approvals }: Approving, live: LiveOperator, id: string): Approval {
+export function found({ approvals }: Approving, live: LiveOperator, id: string): Approval {
   const open = approvals.inForce().find((each) => each.id === id);
   if (open === undefined || !maySee(live, open)) throw new BrokerError('ERR_NOT_FOUND');
   return open;
@@ -250,7 +272,7 @@ function maySee({ own }: LiveOperator, { requester }: Approval): boolean {
 }
 
 /** All tokens of an operator and all sessions of a person have one name. @throws ERR_CONFLICT */
-function requireOther({ operator }: LiveOperator, { requester }: Approval): void {
+export function requireOther({ operator }: LiveOperator, { requester }: Approval): void {
   if (operator.name !== requester) return;
   throw new BrokerError('ERR_CONFLICT', 'you requested this yourself; another admin must decide');
 }

@@ -4,7 +4,6 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isName, parseNewPath } from '../../domain/words/names.ts';
 import { holdsEverywhere } from '../../domain/identity/principal.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
-import type { Decoy, DefinitionSpec } from '../../domain/secrets/definition.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
@@ -16,8 +15,9 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { denied } from '../access/judge.ts';
 import { requireStepUp } from '../access/step-up.ts';
-import { authorizeDecoy, authorizeDocument, mayCreatePolicy } from './authority.ts';
+import { authorizeDocument, authorizeSpec, mayCreatePolicy } from './authority.ts';
 import { grantingOf } from '../recording/granting.ts';
+import { checkElevated, neededElevation } from './elevated-documents.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
@@ -98,6 +98,8 @@ export async function applyDocument(
     const document = next(parts, editor, change, current);
     const isDryRun = change.isDryRun === true;
     if (!isDryRun) requireStepUp(parts, editor, () => isRisky(current, document));
+    if (document !== current && document.elevation !== undefined)
+      await checkElevated(parts, document.elevation, current, document);
     checkAdminRemains(parts, current, document);
     await checkReferences(parts, document, current, editor);
     const acting = { call, live: editor, decidedAt };
@@ -107,7 +109,9 @@ export async function applyDocument(
     const schedule = await scheduleChange(parts, current, document);
     const { kind, name, version } = document;
     const done = isKept ? 'document.check' : 'document.write';
-    const facts = { action: done, outcome: 'ok', document: { kind, name, version } } as const;
+    const about = { outcome: 'ok', document: { kind, name, version } } as const;
+    const approval = approvalOf(isKept ? undefined : document.elevation);
+    const facts = { action: done, ...about, ...approval } as const;
     return {
       plan: withConsent(consent, {
         ...(isKept ? {} : changePlan(parts, change, { current, document, schedule })),
@@ -136,6 +140,10 @@ export async function deleteDocument(
     authorizeDocument(editor, change.kind, change.name, policyOf(current));
     if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
     checkPrecondition(change.precondition, current);
+    const elevation = neededElevation(editor, (own) => {
+      authorizeDocument(own, change.kind, change.name, policyOf(current));
+    });
+    if (elevation !== undefined) await checkElevated(parts, elevation, current, undefined);
     checkAdminRemains(parts, current, undefined);
     await checkUnused(parts, current);
     const schedule = await scheduleChange(parts, current, undefined);
@@ -143,8 +151,9 @@ export async function deleteDocument(
     const { keptVersions } = change;
     const updatedAt = parts.clock.now();
     const updatedBy = editor.operator.name;
-    const gone = { kind, name, uid, version: version + 1, updatedAt, updatedBy };
-    const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
+    const gone = { kind, name, uid, version: version + 1, updatedAt, updatedBy, elevation };
+    const about = { outcome: 'ok', document: { kind, name, version } } as const;
+    const facts = { ...described, ...about, ...approvalOf(elevation) };
     return {
       plan: {
         ...authority(editor, decidedAt, change.kind),
@@ -188,22 +197,28 @@ function next(
   if (kind === 'definition') parseNewPath(name);
   else if (!isName(name)) throw new BrokerError('ERR_PATH_INVALID');
   const spec = parseSpec(kind, body);
-  authorizeDocument(live, kind, name, kind === 'policy' ? (spec as AccessPolicy) : undefined);
-  if (kind === 'definition') authorizeDecoy(live, decoyOf(spec), decoyOf(current?.spec));
+  authorizeSpec(live, change, spec, current);
   if (kind === 'policy' && (spec as AccessPolicy).metadata.name !== name) {
     throw new BrokerError('ERR_POLICY_INVALID', undefined, {
       problems: [{ pointer: '/metadata/name', message: 'must be the name in the address' }],
     });
   }
-  if (current !== undefined && isSame(change, current)) return current;
+  const elevation = neededElevation(live, (own) => {
+    authorizeChange(own, change, current);
+    authorizeSpec(own, change, spec, current);
+  });
+  // An operator whose lasting rights suffice confirms what an elevation wrote.
+  const isConfirmed = current?.elevation !== undefined && elevation === undefined;
+  if (current !== undefined && isSame(change, current) && !isConfirmed) return current;
   checkPrecondition(change.precondition, current);
   const { uid, version } = current ?? { uid: randomId('doc'), version: 0 };
   const times = { updatedAt: parts.clock.now(), updatedBy: live.operator.name };
-  return { kind, name, uid, version: version + 1, body, spec, ...times };
+  return { kind, name, uid, version: version + 1, body, spec, elevation, ...times };
 }
 
-function decoyOf(spec: unknown): Decoy | undefined {
-  return (spec as DefinitionSpec | undefined)?.decoy;
+/** The approval of the elevation under which a document is written, for its entry. */
+function approvalOf(elevation: string | undefined): { readonly approval?: string } {
+  return elevation === undefined ? {} : { approval: elevation };
 }
 
 /**

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import { holdsEverywhere, holdsFor } from '../../domain/identity/principal.ts';
-import type { Decoy } from '../../domain/secrets/definition.ts';
+import type { Decoy, DefinitionSpec } from '../../domain/secrets/definition.ts';
 import { policyScope, type AccessPolicy } from '../../domain/policy/index.ts';
 import { denied } from '../access/judge.ts';
 import { ClusterEditor } from '../access/cluster-editor.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
+import type { StoredDocument } from '../model/document.ts';
 import type { DocumentKind } from '../model/kinds.ts';
 
 /**
@@ -40,7 +41,7 @@ export function mayTouch(
       return holdsEverywhere(operator, 'admin');
     case 'operator':
     case 'role-binding':
-      // An elevation ends, and must not leave rights behind.
+      // An elevation ends, and must not decide who has rights.
       return holdsEverywhere(own, 'admin');
     case 'definition':
       return holdsFor(operator, 'secret-editor', name);
@@ -79,7 +80,7 @@ export function mayCreatePolicy(live: LiveOperator, name: string): boolean {
  * would otherwise cut off workloads and operators outside its scope. An editor may keep a decoy that a responder wrote.
  * @throws ERR_DENIED
  */
-export function authorizeDecoy(
+function authorizeDecoy(
   { operator }: LiveOperator,
   decoy: Decoy | undefined,
   current: Decoy | undefined,
@@ -91,4 +92,19 @@ export function authorizeDecoy(
     `a decoy with the action "${decoy.action}" needs the role responder without a scope; use the action "audit", or ask a responder to apply the definition`,
     { reason: 'decoy_role', isDetailShown: true },
   );
+}
+
+/** Checks whether the operator may write a document with this content. @throws ERR_DENIED */
+export function authorizeSpec(
+  live: LiveOperator,
+  { kind, name }: { readonly kind: DocumentKind; readonly name: string },
+  spec: unknown,
+  current: StoredDocument | undefined,
+): void {
+  authorizeDocument(live, kind, name, kind === 'policy' ? (spec as AccessPolicy) : undefined);
+  if (kind === 'definition') authorizeDecoy(live, decoyOf(spec), decoyOf(current?.spec));
+}
+
+function decoyOf(spec: unknown): Decoy | undefined {
+  return (spec as DefinitionSpec | undefined)?.decoy;
 }

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Tables } from '../../ports/tables.ts';
+import { macColumns, type Tables } from '../../ports/tables.ts';
 import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { parseSpec } from './schema.ts';
@@ -16,6 +16,8 @@ export interface StoredDocument<K extends DocumentKind = DocumentKind> {
   readonly spec: DocumentSpecs[K];
   readonly updatedAt: number;
   readonly updatedBy: string;
+  /** The approval of the elevation under which it was written, while that is in force. */
+  readonly elevation?: string | undefined;
 }
 
 /** The fence key in every decision that read documents of this kind. */
@@ -39,8 +41,7 @@ export function documentFence(kind: DocumentKind, name: string): string {
 
 /** Opens a row: verifies its MAC, then parses its JSON. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
 export function openDocument(rows: KeyringRowMacs, row: Tables['documents']): StoredDocument {
-  const { mac, ...fields } = row;
-  rows.verify('documents', fields, mac);
+  rows.verify('documents', macColumns('documents', row), row.mac);
   return documentOf(row);
 }
 
@@ -58,6 +59,7 @@ export function documentOf(row: Tables['documents']): StoredDocument {
     spec: parseSpec(kind, body),
     updatedAt: row.updated_at,
     updatedBy: row.updated_by,
+    elevation: row.elevation ?? undefined,
   };
 }
 
@@ -69,6 +71,7 @@ class SavedPolicyDocument implements StoredDocument {
   readonly version: number;
   readonly updatedAt: number;
   readonly updatedBy: string;
+  readonly elevation: string | undefined;
   readonly #text: string;
   #spec: DocumentSpecs['policy'] | undefined;
 
@@ -78,6 +81,7 @@ class SavedPolicyDocument implements StoredDocument {
     this.version = row.version;
     this.updatedAt = row.updated_at;
     this.updatedBy = row.updated_by;
+    this.elevation = row.elevation ?? undefined;
     this.#text = row.body;
   }
 
@@ -102,8 +106,9 @@ export function authenticateDocument(
     body: JSON.stringify(document.body),
     updated_at: document.updatedAt,
     updated_by: document.updatedBy,
+    elevation: document.elevation ?? null,
   };
-  return { ...fields, mac: rows.mac('documents', fields) };
+  return { ...fields, mac: rows.mac('documents', macColumns('documents', fields)) };
 }
 
 /** The history row of one version. A deletion has no body. */
@@ -119,8 +124,10 @@ export function authenticateDocumentVersion(
     body: document.body === undefined ? null : JSON.stringify(document.body),
     created_at: document.updatedAt,
     created_by: document.updatedBy,
+    elevation: document.elevation ?? null,
   };
-  return { ...fields, mac: rows.mac('document_versions', fields) };
+  const mac = rows.mac('document_versions', macColumns('document_versions', fields));
+  return { ...fields, mac };
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID */
@@ -128,8 +135,7 @@ export function openDocumentVersion(
   rows: KeyringRowMacs,
   row: Tables['document_versions'],
 ): DocumentVersion {
-  const { mac, ...fields } = row;
-  rows.verify('document_versions', fields, mac);
+  rows.verify('document_versions', macColumns('document_versions', row), row.mac);
   return {
     uid: row.uid,
     version: row.version,
@@ -137,6 +143,7 @@ export function openDocumentVersion(
     ...(row.body === null ? {} : { body: JSON.parse(row.body) as unknown }),
     createdAt: row.created_at,
     createdBy: row.created_by,
+    elevation: row.elevation ?? undefined,
   };
 }
 
@@ -147,6 +154,7 @@ export interface DocumentVersion {
   readonly body?: unknown;
   readonly createdAt: number;
   readonly createdBy: string;
+  readonly elevation?: string | undefined;
 }
 
 /** The entity tag of a document: quoted, opaque, and different for every version of every document. */

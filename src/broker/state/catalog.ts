@@ -97,6 +97,13 @@ export class Catalog {
     return documents.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /** Lists the documents that were written under an elevation in force. */
+  under(elevation: string): readonly StoredDocument[] {
+    return [...this.#documents.values()].flatMap((documents) =>
+      [...documents.values()].filter((document) => document.elevation === elevation),
+    );
+  }
+
   /** Reads one document again after a change to it. */
   async refresh(kind: DocumentKind, name: string): Promise<void> {
     const row = await this.#store.get('documents', { kind, name });

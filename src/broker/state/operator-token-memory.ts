@@ -29,6 +29,8 @@ import { parseSpec } from '../model/schema.ts';
 
 /** An elevation in force. */
 export interface Elevated {
+  /** Id of its approval. */
+  readonly id: string;
   readonly elevation: Elevation;
   readonly endsAt: number;
 }
@@ -76,6 +78,9 @@ export class LiveOperator {
   readonly person: Person | undefined;
   /** Key that the session is bound to. */
   readonly senderKey: SenderKey | undefined;
+  /** Elevations in force. */
+  readonly elevated: readonly Elevated[];
+  readonly #digest: TextDigest;
 
   constructor(
     own: Operator,
@@ -83,6 +88,8 @@ export class LiveOperator {
     { hash, digest, person, senderKey, actor }: LiveFacts,
   ) {
     this.own = own;
+    this.elevated = elevated;
+    this.#digest = digest;
     const operator = elevated.length === 0 ? own : elevatedOf(own, elevated);
     this.operator = operator;
     this.hash = hash;
@@ -96,6 +103,13 @@ export class LiveOperator {
       'mounts:all',
       ...(person === undefined ? [] : ['role-bindings:all']),
     ];
+  }
+
+  /** The same operator with only these of its elevations. */
+  within(elevated: readonly Elevated[]): LiveOperator {
+    const { own, hash, person, senderKey, actor } = this;
+    const digest = this.#digest;
+    return new LiveOperator(own, elevated, { hash, digest, person, senderKey, actor });
   }
 }
 

@@ -62,6 +62,16 @@ export const APPROVALS: CommandTable = {
       examples: ['quaymaster approval withdraw apr_01H8'],
     }),
     {
+      command: 'approval confirm',
+      summary: 'show what another operator wrote under an elevation, ask, and keep it',
+      details:
+        'Without it, the end of the elevation rolls back what the documents give. You need your own right to write each of them.',
+      arguments: ID,
+      options: [WHY, YES],
+      examples: ['quaymaster approval confirm apr_01H8 --reason INC-7'],
+      load: async () => (await load()).runConfirm,
+    },
+    {
       command: 'approval require',
       summary: 'say which grants need the approval of another admin',
       details:
@@ -78,7 +88,7 @@ export const APPROVALS: CommandTable = {
       command: 'break-glass request',
       summary: 'request a role for a time; another admin must approve it within an hour',
       details:
-        'The role is for the token or login of this command only, and ends by itself. It never changes operators, role bindings, tokens or approvals.',
+        'The role is for the token or login of this command only, and ends by itself. It never changes operators, role bindings, tokens, clusters, mounts or approvals. Its end rolls back what you wrote under it, unless another operator confirms it.',
       options: [
         ['--role <role>', 'the role, such as secret-reader', { isRequired: true }],
         [

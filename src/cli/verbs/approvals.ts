@@ -1,6 +1,7 @@
 import type { components } from '../../client/index.ts';
 import { confirm } from '../input/ask.ts';
 import type { Call, CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
 import { defined } from '../run/defined.ts';
 import { printableJson } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
@@ -41,6 +42,35 @@ export async function runApprove(
       ? `${approved.requester} has the role until ${approved.endsAt}`
       : `${approved.requester} must repeat the command before ${approved.endsAt}`;
   await context.output.show(approved, () => `approved ${id}: ${next}`);
+}
+
+/** Shows what was written under an elevation, and keeps it. */
+export async function runConfirm(
+  context: CliContext,
+  { args: [id = ''], options: { reason, yes } }: Call<Decision>,
+): Promise<void> {
+  const client = await context.broker();
+  const { body: shown } = await client.call('readApproval', { path: { id } });
+  const documents = (shown.documents ?? []).map(({ kind, name, version }) => ({
+    kind,
+    name,
+    version,
+  }));
+  if (documents.length === 0) {
+    context.output.note(`nothing that was written under ${id} waits for a confirmation`);
+    return;
+  }
+  if (yes !== true) context.output.note(textOf(shown, context.clock.now()));
+  await confirm(context, (url) => `Keep ${counted(documents.length, 'document')} at ${url}`, yes);
+  const body = {
+    documents,
+    ...defined({ reason }),
+  } as components['schemas']['DocumentConfirmation'];
+  await client.call('confirmDocuments', { path: { id }, body });
+  await context.output.show(
+    { documents },
+    () => `confirmed ${counted(documents.length, 'document')}`,
+  );
 }
 
 export async function runRequire(
@@ -91,6 +121,7 @@ export async function runBreakGlass(
 
 function textOf(approval: Approval, now: number): string {
   const { id, state, requester, approvedBy, change, elevation, createdAt, endsAt } = approval;
+  const { documents = [] } = approval;
   const rows: (readonly [string, unknown])[] = [
     ['id', id],
     ['state', state],
@@ -101,6 +132,15 @@ function textOf(approval: Approval, now: number): string {
     ['requested', createdAt],
     ['expires', endsAt],
   ];
-  const text = fields(rows, now);
+  const text = fields([...rows, ...documents.map(documentRow)], now);
   return change === undefined ? text : `${text}\n${printableJson(change.body, 2)}`;
+}
+
+function documentRow({
+  kind,
+  name,
+  version,
+  atEnd,
+}: NonNullable<Approval['documents']>[number]): readonly [string, unknown] {
+  return ['wrote', `${kind} ${name}, version ${version}: ${atEnd} when it ends`];
 }

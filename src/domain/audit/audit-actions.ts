@@ -262,7 +262,8 @@ type OfLogIn = With<
   | 'quarantine'
   | 'posture'
 >;
-type OfDocument = With<'document', 'comment' | 'cause'>;
+/** `approval` is that of the elevation under which the document was written or ended. */
+type OfDocument = With<'document', 'comment' | 'cause' | 'approval'>;
 /** The document is the evidence by its id; `query` is `kind scanner digest`, `count` the findings. */
 type OfEvidence = With<never, 'document' | 'query' | 'count' | 'cause'>;
 type OfRotation = With<

@@ -621,6 +621,26 @@ export interface components {
             readonly createdAt: components["schemas"]["Instant"];
             /** @description When the request expires, the approved change can no longer be made, or the elevation ends */
             readonly endsAt: components["schemas"]["Instant"];
+            /**
+             * @description Documents that were written under the elevation and that no operator has confirmed. `atEnd` says what its end does to each. Only the answer for
+             *     one elevation has them.
+             */
+            readonly documents?: readonly {
+                readonly kind: string;
+                readonly name: string;
+                readonly version: number;
+                /** @enum {unknown} */
+                readonly atEnd: "deleted" | "restored" | "kept";
+            }[];
+        };
+        readonly DocumentConfirmation: {
+            readonly documents: readonly {
+                /** @enum {unknown} */
+                readonly kind: "policy" | "definition" | "posture-profile" | "response-rule";
+                readonly name: string;
+                readonly version: number;
+            }[];
+            readonly reason?: components["schemas"]["Reason"];
         };
         readonly Quarantine: {
             readonly id: components["schemas"]["Id"];
@@ -1606,6 +1626,8 @@ export interface components {
             readonly etag: string;
             readonly updatedAt: components["schemas"]["Instant"];
             readonly updatedBy: string;
+            /** @description The approval of the break-glass elevation under which it was written. It ends with the elevation unless another operator confirms it. */
+            readonly elevation?: components["schemas"]["Id"];
         };
         readonly DocumentVersion: {
             readonly uid: string;
@@ -1613,6 +1635,7 @@ export interface components {
             readonly deleted: boolean;
             readonly createdAt: components["schemas"]["Instant"];
             readonly createdBy: string;
+            readonly elevation?: components["schemas"]["Id"];
         };
         readonly StoredAccessPolicy: {
             readonly document: components["schemas"]["AccessPolicy"];
@@ -3743,6 +3766,31 @@ export interface operations {
                 content?: never;
             };
             readonly 400: components["responses"]["Problem"];
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly confirmDocuments: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["parameters"]["id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DocumentConfirmation"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             readonly default: components["responses"]["Problem"];
         };
     };

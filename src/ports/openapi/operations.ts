@@ -49,6 +49,7 @@ export const OPERATIONS = {
   withdrawRequest: {"method":"DELETE","path":"/api/v1/approvals/{id}","query":["reason"],"headers":[],"body":[],"answers":{"204":"none","400":"none"}},
   approveRequest: {"method":"POST","path":"/api/v1/approvals/{id}:approve","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json","400":"none"}},
   denyRequest: {"method":"POST","path":"/api/v1/approvals/{id}:deny","query":[],"headers":[],"body":["application/json"],"answers":{"204":"none","400":"none"}},
+  confirmDocuments: {"method":"POST","path":"/api/v1/approvals/{id}:confirm","query":[],"headers":[],"body":["application/json"],"answers":{"204":"none"}},
   requireApprovals: {"method":"POST","path":"/api/v1/approvals:require","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json","400":"none"}},
   listPolicies: {"method":"GET","path":"/api/v1/policies","query":["limit","after"],"headers":[],"body":[],"answers":{"200":"json","400":"none"}},
   readPolicy: {"method":"GET","path":"/api/v1/policies/{name}","query":[],"headers":[],"body":[],"answers":{"200":"json","400":"none"}},

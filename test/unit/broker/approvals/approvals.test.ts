@@ -435,6 +435,6 @@ describe('break-glass', () => {
     const show = (by: LiveOperator) => readApproval(broker.parts, broker.call(), by, id);
     expect(await codeOf(show(bob))).toBe('ERR_NOT_FOUND');
     expect(await codeOf(withdrawing(id, bob))).toBe('ERR_NOT_FOUND');
-    expect((await show(eve)).requester).toBe('eve');
+    expect((await show(eve)).approval.requester).toBe('eve');
   });
 });
