@@ -46,6 +46,11 @@ const peopleIssuerSchema = z.strictObject({
     .default(['openid']),
   /** Claims of the ID token that role bindings may name. */
   claims: z.array(claim).max(16).default([]),
+  /**
+   * Allows logins on another device (RFC 8628). An attacker can send the code of such a login to a person, and is logged in when the person
+   * confirms it.
+   */
+  deviceLogin: z.boolean().default(false),
   /** `webauthn`: the issuer proves no second factor, so people prove a security key to the broker. */
   secondFactor: z.enum(['issuer', 'webauthn']).default('issuer'),
 });

@@ -34,6 +34,7 @@ export const ERRORS = {
     title: 'A more recent or stronger login is needed',
   },
   ERR_DENIED: { kind: 'denied', title: 'Not allowed' },
+  ERR_NO_ROLE: { kind: 'denied', title: 'No role binding gives this person a role' },
   ERR_APPROVAL_REQUIRED: { kind: 'denied', title: 'Another admin must approve this first' },
   ERR_POSTURE_DENIED: { kind: 'denied', title: 'The pod is not fit for this secret' },
   ERR_POSTURE_PENDING: { kind: 'unavailable', title: 'It is not known yet whether the pod is fit' },

@@ -7,6 +7,13 @@ export interface LogInDemand {
   readonly maxAgeSeconds?: number | undefined;
 }
 
+/** One call of a login to its issuer. */
+export interface IssuerCall {
+  readonly signal: AbortSignal;
+  /** Network of the caller, which has a share of the places at the issuer. */
+  readonly network: string;
+}
+
 /** State of a login at an issuer that the broker keeps until the issuer answers. */
 export interface CodeFlow {
   readonly redirectUri: string;
@@ -39,18 +46,26 @@ export interface PeopleIssuer {
   /** `iss` of its ID tokens. */
   readonly url: string;
   readonly secondFactor: SecondFactor;
+  /** True if people may log in on another device. */
+  readonly allowsDeviceLogin: boolean;
   /** @throws ERR_IDENTITY_UNAVAILABLE */
   beginCode(
     redirectUri: string,
     demand: LogInDemand,
-    signal: AbortSignal,
+    call: IssuerCall,
   ): Promise<{ readonly flow: CodeFlow; readonly address: string }>;
-  /** `query` is the query of the redirect. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
-  finishCode(flow: CodeFlow, query: string, signal: AbortSignal): Promise<AttestedPerson>;
-  /** @throws ERR_IDENTITY_UNAVAILABLE */
-  beginDevice(demand: LogInDemand, signal: AbortSignal): Promise<DeviceFlow>;
-  /** Undefined while the person has not confirmed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
-  finishDevice(deviceCode: string, signal: AbortSignal): Promise<AttestedPerson | undefined>;
+  /** `query` is the query of the redirect. @throws ERR_TOKEN_INVALID, ERR_BUSY, ERR_IDENTITY_UNAVAILABLE */
+  finishCode(flow: CodeFlow, query: string, call: IssuerCall): Promise<AttestedPerson>;
+  /** @throws ERR_BUSY, ERR_IDENTITY_UNAVAILABLE */
+  beginDevice(demand: LogInDemand, call: IssuerCall): Promise<DeviceFlow>;
+  /**
+   * Undefined while the person has not confirmed, and without a call if the last one was less than the interval ago.
+   * @throws ERR_TOKEN_INVALID, ERR_BUSY, ERR_IDENTITY_UNAVAILABLE
+   */
+  finishDevice(
+    flow: Pick<DeviceFlow, 'deviceCode' | 'intervalSeconds'>,
+    call: IssuerCall,
+  ): Promise<AttestedPerson | undefined>;
 }
 
 /** The response of a browser for a new security key (WebAuthn §5.1, JSON form), as a caller sent it. */

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Rates } from '../../src/api/request/rates.ts';
 import { until } from '../kit/backends/until.ts';
 import { expectDenied } from '../kit/api/deny-contract.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
@@ -68,8 +69,10 @@ describe('a person', () => {
     };
     expect((await finish(login)).status).toBe(202);
     await corp.confirmDevice(device.verificationUri, device.userCode);
+    clock.advance(5_000);
     const finished = await finish(login);
     expect([finished.status, finished.body.operator]).toEqual([201, 'oidc:corp/alice']);
+    clock.advance(5_000);
     await refuses('login_refused', login, undefined);
   });
 
@@ -78,7 +81,7 @@ describe('a person', () => {
     const answer = queryOf(await other.browse(address));
     await expectDenied(api, {
       status: 403,
-      code: 'ERR_DENIED',
+      code: 'ERR_NO_ROLE',
       reason: 'no_role',
       unechoed: [],
       send: () => finish(login, answer),
@@ -99,7 +102,7 @@ describe('a person', () => {
     const answer = queryOf(await corp.browse(address));
     await expectDenied(api, {
       status: 403,
-      code: 'ERR_DENIED',
+      code: 'ERR_NO_ROLE',
       reason: 'no_role',
       unechoed: [],
       send: () => finish(login, answer),
@@ -195,52 +198,198 @@ describe('the answer of an issuer', () => {
   });
 });
 
-describe('a slow issuer', () => {
-  it('keeps at most 32 logins waiting and refuses others, and the waiting ones succeed', async () => {
-    const held: (() => void)[] = [];
-    let isSlow = true;
-    corp.intercept = (request, response) => {
-      if (request.url !== '/device/auth') return false;
-      const answer = (): void => {
-        response.setHeader('content-type', 'application/json');
-        response.end(
-          JSON.stringify({
-            device_code: 'd',
-            user_code: 'u',
-            verification_uri: corp.url,
-            expires_in: 60,
-          }),
-        );
-      };
-      if (isSlow) held.push(answer);
-      else answer();
-      return true;
-    };
-    const start = (): Promise<Answered> =>
-      api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
-    // The discovery is done, so that every call below waits for the device code.
-    await begin();
-    const refusals: Answered[] = [];
-    const waiting = Array.from({ length: 40 }, async () => {
-      const answer = await start();
-      if (answer.status !== 200) refusals.push(answer);
-      return answer.status;
+describe('a person without a role', () => {
+  it('learns what the issuer said, and the search of the documentation finds the refusal', async () => {
+    corp.user = { sub: 'newcomer', claims: { groups: ['staff'], email: 'n@example.test' } };
+    const { login, address } = await begin();
+    const refused = await finish(login, queryOf(await corp.browse(address)));
+    expect(refused).toMatchObject({
+      status: 403,
+      body: {
+        code: 'ERR_NO_ROLE',
+        detail:
+          'the issuer "corp" says about you: sub: newcomer; groups: staff; email: n@example.test. No role binding gives you a role',
+      },
     });
+    const path = '/api/v1/audit/entries?action=operator-token.create&outcome=deny&limit=1';
+    const [found] = itemsOf(await api.call('GET', path, { token: api.admin }));
+    expect(found?.['entry']).toMatchObject({
+      reason: 'no_role',
+      document: { kind: 'operator', name: 'oidc:corp/newcomer' },
+    });
+  });
+
+  it('learns no more than the broker prints of it', async () => {
+    corp.user = { sub: 'newcomer', claims: { email: 'x'.repeat(5_000) } };
+    const { login, address } = await begin();
+    const refused = await finish(login, queryOf(await corp.browse(address)));
+    expect((refused.body.detail as string).length).toBeLessThan(1_200);
+  });
+});
+
+const DEVICE_ANSWER = {
+  device_code: 'd',
+  user_code: 'u',
+  verification_uri: 'https://issuer.test/device',
+  expires_in: 60,
+};
+
+/** Holds the answers of the issuer at `path`, until `open` sends them. */
+function holding(path: string, answer: object) {
+  const held: (() => void)[] = [];
+  corp.intercept = (request, response) => {
+    if (request.url !== path) return false;
+    held.push(() => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(answer));
+    });
+    return true;
+  };
+  return {
+    held,
+    open: () => {
+      corp.intercept = undefined;
+      for (const each of held) each();
+    },
+  };
+}
+
+/** Sends `count` requests at once. The refusals and the answers of all of them can be awaited. */
+function burst(count: number, send: () => Promise<Answered>) {
+  const refusals: Answered[] = [];
+  const all = Array.from({ length: count }, async () => {
+    const answer = await send();
+    if (answer.status === 503) refusals.push(answer);
+    return answer;
+  });
+  return { refusals, all: Promise.all(all) };
+}
+
+const beginDevice = (): Promise<Answered> =>
+  api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
+
+describe('a slow issuer', () => {
+  it('keeps at most four device logins of a network waiting, and no login in the browser', async () => {
+    const { login, address } = await begin();
+    const answer = queryOf(await corp.browse(address));
+    const { open } = holding('/device/auth', DEVICE_ANSWER);
+    const { refusals, all } = burst(12, beginDevice);
     await until('eight are refused', () => Promise.resolve(refusals.length === 8));
     expect(refusals[0]).toMatchObject({
       status: 503,
       body: {
         code: 'ERR_BUSY',
-        detail: `32 logins wait for the issuer ${corp.url}; it is slow, retry later`,
+        detail: `4 logins from your network wait for the issuer ${corp.url}; it is slow, retry later`,
       },
       headers: { 'retry-after': '10' },
     });
-    isSlow = false;
-    for (const answer of held) answer();
-    const statuses = await Promise.all(waiting);
-    expect(statuses.filter((status) => status === 200)).toHaveLength(32);
-    expect((await start()).status).toBe(200);
+    expect((await begin()).login).toBeDefined();
+    expect((await finish(login, answer)).status).toBe(201);
+    open();
+    const statuses = (await all).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(4);
+    expect((await beginDevice()).status).toBe(200);
+  });
+
+  it('keeps at most eight answers of one network waiting', async () => {
+    const { login, address } = await begin();
+    const answer = queryOf(await corp.browse(address));
+    const { held, open } = holding('/token', { error: 'invalid_grant' });
+    const { refusals, all } = burst(10, () => finish(login, answer));
+    await until('two are refused', () => Promise.resolve(refusals.length === 2));
+    expect(refusals[0]?.body.detail).toContain('8 logins from your network wait');
+    await until('eight wait', () => Promise.resolve(held.length === 8));
+    open();
+    expect((await all).filter(({ status }) => status === 401)).toHaveLength(8);
+  });
+});
+
+describe('a device login', () => {
+  it('asks the issuer once in its interval, however often it is polled', async () => {
+    const { body } = await beginDevice();
+    const { login } = body as { readonly login: string };
+    const asked = (): number => corp.requests.filter((each) => each === 'POST /token').length;
+    const before = asked();
+    const polls = await Promise.all(Array.from({ length: 40 }, () => finish(login)));
+    expect(polls.map(({ status }) => status)).toEqual(Array.from({ length: 40 }, () => 202));
+    expect(asked() - before).toBe(1);
+    clock.advance(5_000);
+    await Promise.all([finish(login), finish(login)]);
+    expect(asked() - before).toBe(2);
+  });
+
+  it('waits longer if the issuer says that it is polled too fast', async () => {
+    const { body } = await beginDevice();
+    const { login } = body as { readonly login: string };
+    let asked = 0;
+    corp.intercept = (request, response) => {
+      if (request.url !== '/token') return false;
+      asked += 1;
+      response.statusCode = 400;
+      response.setHeader('content-type', 'application/json');
+      response.end('{"error":"slow_down"}');
+      return true;
+    };
+    expect((await finish(login)).status).toBe(202);
+    clock.advance(6_000);
+    expect([(await finish(login)).status, asked]).toEqual([202, 1]);
+    clock.advance(5_000);
+    expect([(await finish(login)).status, asked]).toEqual([202, 2]);
     corp.intercept = undefined;
+  });
+});
+
+describe('an issuer that cannot answer', () => {
+  it.each([
+    ['a server error', 502, '7', '7'],
+    ['too many requests', 429, 'soon', '5'],
+    ['a pause of a day', 503, '86400', '300'],
+  ])('makes a login fail with 503 and not with 401: %s', async (_what, status, retry, shown) => {
+    const { login, address } = await begin();
+    const answer = queryOf(await corp.browse(address));
+    corp.intercept = (request, response) => {
+      if (request.url !== '/token') return false;
+      response.writeHead(status, { 'retry-after': retry }).end('away');
+      return true;
+    };
+    const refused = await finish(login, answer);
+    corp.intercept = undefined;
+    expect([refused.status, refused.body.code, refused.headers['retry-after']]).toEqual([
+      503,
+      'ERR_IDENTITY_UNAVAILABLE',
+      shown,
+    ]);
+    expect((await finish(login, answer)).status).toBe(201);
+  });
+
+  it('makes a login fail with 503 if it closes the connection', async () => {
+    const { login, address } = await begin();
+    const answer = queryOf(await corp.browse(address));
+    corp.intercept = (request) => {
+      if (request.url !== '/token') return false;
+      request.socket.destroy();
+      return true;
+    };
+    expect((await finish(login, answer)).status).toBe(503);
+    corp.intercept = undefined;
+    expect((await finish(login, answer)).status).toBe(201);
+  });
+
+  it('is not charged to the network of the caller as a refused token', async () => {
+    const { login, address } = await begin();
+    const answer = queryOf(await corp.browse(address));
+    const failed = jest.spyOn(Rates.prototype, 'failed');
+    corp.intercept = (request, response) => {
+      if (request.url !== '/token') return false;
+      response.writeHead(503).end();
+      return true;
+    };
+    await finish(login, answer);
+    corp.intercept = undefined;
+    expect(failed).not.toHaveBeenCalled();
+    await finish(login, 'code=x');
+    expect(failed).toHaveBeenCalledTimes(1);
+    failed.mockRestore();
   });
 });
 
@@ -352,6 +501,30 @@ describe('a role binding', () => {
     const read = await api.call('GET', '/api/v1/role-bindings/kept/versions', { token: api.admin });
     expect(itemsOf(read)).toHaveLength(1);
     expect((await put('', {})).status).toBe(428);
+  });
+});
+
+describe('an issuer with the settings that it has by default', () => {
+  let usual: PeopleApi;
+  beforeAll(async () => {
+    const stepUp = { maxAgeSeconds: 300, acr: [] };
+    usual = await PeopleApi.start(clock, { stepUp }, { corp: { deviceLogin: undefined } });
+    usual.corp.user = ALICE;
+  });
+  afterAll(() => usual.stop());
+
+  it('makes a fresh login satisfy dangerous operations without a second one', async () => {
+    const token = await usual.logIn();
+    const request = { token, headers: { 'If-Match': '*' } };
+    const answer = await usual.api.call('DELETE', '/api/v1/policies/absent', request);
+    expect(answer.status).toBe(404);
+  });
+
+  it('allows no login on another device, and names the setting', async () => {
+    const answer = await usual.api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
+    expect([answer.status, answer.body.code]).toEqual([400, 'ERR_REQUEST_INVALID']);
+    expect(answer.body.detail).toContain('people.issuers.corp.deviceLogin');
+    expect(usual.corp.requests.filter((each) => each.includes('/device'))).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runLogin, runLogout } from '../../src/cli/verbs/login.ts';
 import { openBroker } from '../../src/cli/connection/open-broker.ts';
+import { failureOf } from '../../src/cli/run/failure.ts';
 import { ProfileFiles, type OperatorLogin } from '../../src/cli/connection/profiles.ts';
 import {
   BrokerClient,
@@ -23,9 +24,11 @@ let corp: OidcIssuer;
 let api: RunningApi;
 let context: CapturedContext;
 let files: ProfileFiles;
+let controller: AbortController;
 
 beforeAll(async () => {
   corp = await OidcIssuer.start({
+    claims: ['groups'],
     clients: [
       {
         client_id: 'cli',
@@ -38,7 +41,13 @@ beforeAll(async () => {
     ],
   });
   corp.user = { sub: 'alice', acr: 'urn:mfa' };
-  const issuer = { issuerUrl: corp.url, clientId: 'cli', caFile: corp.caFile };
+  const issuer = {
+    issuerUrl: corp.url,
+    clientId: 'cli',
+    caFile: corp.caFile,
+    claims: ['groups'],
+    deviceLogin: true,
+  };
   api = await RunningApi.start({ people: { issuers: { corp: issuer } } });
   await api.put('role-bindings/alice', {
     issuer: 'corp',
@@ -60,11 +69,13 @@ beforeEach(async () => {
     profileName: 'default',
     profile: (await files.read('default'))!,
   });
-  context = { ...captured, clock: systemClock, environment, target };
+  controller = new AbortController();
+  const { signal } = controller;
+  context = { ...captured, clock: systemClock, environment, target, signal };
 });
 
-/** Acts as the person's browser: logs in at the printed address and opens the redirect. */
-async function browse(): Promise<void> {
+/** Acts as the person's browser: logs in at the printed address and opens the redirect. @returns the page that it shows */
+async function browse(): Promise<string> {
   let address: string | undefined;
   await until('the address is printed', () => {
     address = /^https:\/\S+$/m.exec(context.err())?.[0];
@@ -75,7 +86,9 @@ async function browse(): Promise<void> {
   wrong.searchParams.set('state', 'planted');
   expect((await fetch(wrong)).status).toBe(400);
   expect((await fetch(new URL('/', back))).status).toBe(400);
-  expect((await fetch(back)).status).toBe(200);
+  const shown = await fetch(back);
+  expect(shown.status).toBe(200);
+  return shown.text();
 }
 
 const logIn = (options: object = {}): Promise<void> =>
@@ -115,13 +128,36 @@ const statusOf = (kept: Kept): Promise<number> =>
   );
 
 it('logs a person in through the browser, and out (O01)', async () => {
-  await Promise.all([logIn(), browse()]);
+  const [, page] = await Promise.all([logIn(), browse()]);
+  expect(page).toContain('You are logged in.');
   expect(context.out()).toContain('as a person of the issuer corp');
   const kept = await keep();
   expect(await statusOf(kept)).toBe(200);
   expect(context.out() + context.err()).not.toContain(kept.login.token);
   await runLogout(context, { args: [], options: {} });
   expect(await statusOf(kept)).toBe(401);
+});
+
+it('shows a person without a role in browser and terminal what the issuer said', async () => {
+  corp.user = { sub: 'newcomer', claims: { groups: ['platform', '<script>'] } };
+  const [refused, page] = await Promise.all([logIn().catch((error: unknown) => error), browse()]);
+  corp.user = { sub: 'alice', acr: 'urn:mfa' };
+  expect(page).toContain(
+    'the issuer &quot;corp&quot; says about you: sub: newcomer; groups: platform, &lt;script&gt;. No role binding gives you a role',
+  );
+  expect(page).not.toContain('<script>');
+  const { text } = failureOf(refused);
+  expect(text).toContain('ERR_NO_ROLE: the issuer "corp" says about you: sub: newcomer');
+  expect(text).toContain('quaymaster apply -f binding.yaml');
+});
+
+it('warns of codes that others send, when a person logs in on another device', async () => {
+  const waiting = logIn({ device: true }).catch((error: unknown) => error);
+  await until('the warning is printed', () =>
+    Promise.resolve(context.err().includes('Never enter a code that another person sent you')),
+  );
+  controller.abort(new Error('stopped'));
+  await waiting;
 });
 
 describe('the token of a login', () => {

@@ -12,12 +12,15 @@ import type {
   AttestedPerson,
   CodeFlow,
   DeviceFlow,
+  IssuerCall,
   LogInDemand,
   PeopleIssuer,
 } from '../../ports/people.ts';
 import type { PeopleIssuerConfig } from '../config.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
+import { DevicePolls } from './device-polls.ts';
 import { readIdToken } from './id-token.ts';
+import { LoginPlaces } from './login-places.ts';
 
 /** The issuer as its discovery document describes it, and the library that speaks with it. */
 interface Peer {
@@ -27,45 +30,69 @@ interface Peer {
 
 const MOST_BYTES = 512 * 1024;
 const CALL_SECONDS = 10;
-/** Logins that wait for one issuer. A slow issuer must not collect the requests of callers that the broker does not know. */
-const MOST_CALLS = 32;
+/** Logins in the browser that wait for the issuer's answer to a code. To begin one needs no place. */
+const CODE_PLACES = { ofAll: 32, ofNetwork: 8 };
+/** Device logins have places of their own, so that they never keep a login in the browser waiting. */
+const DEVICE_PLACES = { ofAll: 16, ofNetwork: 4 };
+/** A connection for each place, and some for discovery: a waiting login does not queue behind another one. */
+const MOST_SOCKETS = CODE_PLACES.ofAll + DEVICE_PLACES.ofAll + 4;
+/**
+ * Age of a login that needs none: an issuer must then report when the person authenticated (OpenID Connect Core §2, `auth_time`), so that a fresh login
+ * counts as recent. No issuer asks a person again because of it.
+ */
+const ANY_AGE_SECONDS = 365 * 86_400;
+const DEFAULT_INTERVAL_SECONDS = 5;
+const LONGEST_INTERVAL_SECONDS = 60;
+const TOO_MANY_REQUESTS = 429;
+const SERVER_ERROR = 500;
+const LONGEST_RETRY_SECONDS = 300;
 const CLOCK_SKEW_SECONDS = 30;
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+const SLOW_DOWN = 'slow_down';
 /** Errors of the device flow that mean "ask again later" (RFC 8628 §3.5). */
-const PENDING: ReadonlySet<unknown> = new Set(['authorization_pending', 'slow_down']);
+const PENDING: ReadonlySet<unknown> = new Set(['authorization_pending', SLOW_DOWN]);
 
 /** Logins at one OpenID Connect issuer, by `openid-client` over the broker's own bounded HTTP. The library is loaded with the first login. */
 export class OpenIdIssuer implements PeopleIssuer {
   readonly url: string;
   readonly secondFactor: SecondFactor;
   readonly #config: PeopleIssuerConfig;
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly #caFile: WatchedFile | undefined;
   readonly #secretFile: WatchedFile | undefined;
+  readonly #codes: LoginPlaces;
+  readonly #devices: LoginPlaces;
+  readonly #polls: DevicePolls;
   #discovered = new Once<Peer>();
-  #calls = 0;
   /** The files' texts with which the issuer was discovered. */
   #files = '';
 
   /**
-   * `clock` tells the system's time, as the library uses it, not the broker's, which never goes back: after a jump of the clock people can still
+   * `clock.now` is the system's time, as the library uses it, not the broker's, which never goes back: after a jump of the clock people can still
    * log in to repair it. An ID token is bound to its login by a nonce, so the time of either clock does.
    */
-  constructor(config: PeopleIssuerConfig, clock: Pick<Clock, 'now'>) {
+  constructor(config: PeopleIssuerConfig, clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.url = config.issuerUrl;
     this.secondFactor = config.secondFactor;
     this.#config = config;
     this.#clock = clock;
+    this.#codes = new LoginPlaces(this.url, CODE_PLACES);
+    this.#devices = new LoginPlaces(this.url, DEVICE_PLACES);
+    this.#polls = new DevicePolls(clock);
     const { caFile, clientSecretFile } = config;
     this.#caFile = caFile === undefined ? undefined : new WatchedFile(caFile);
     this.#secretFile =
       clientSecretFile === undefined ? undefined : new WatchedFile(clientSecretFile);
   }
 
+  get allowsDeviceLogin(): boolean {
+    return this.#config.deviceLogin;
+  }
+
   async beginCode(
     redirectUri: string,
     demand: LogInDemand,
-    signal: AbortSignal,
+    { signal }: IssuerCall,
   ): Promise<{ readonly flow: CodeFlow; readonly address: string }> {
     return this.#call(signal, async ({ library, peer }) => {
       const flow: CodeFlow = {
@@ -91,9 +118,9 @@ export class OpenIdIssuer implements PeopleIssuer {
   async finishCode(
     { redirectUri, state, nonce, verifier, maxAgeSeconds }: CodeFlow,
     query: string,
-    signal: AbortSignal,
+    call: IssuerCall,
   ): Promise<AttestedPerson> {
-    return this.#call(signal, async ({ library, peer }) => {
+    return this.#inPlace(this.#codes, call, async ({ library, peer }) => {
       const answer = new URL(redirectUri);
       answer.search = query;
       const tokens = await library.authorizationCodeGrant(peer, answer, {
@@ -107,8 +134,8 @@ export class OpenIdIssuer implements PeopleIssuer {
     });
   }
 
-  async beginDevice(demand: LogInDemand, signal: AbortSignal): Promise<DeviceFlow> {
-    return this.#call(signal, async ({ library, peer }) => {
+  async beginDevice(demand: LogInDemand, call: IssuerCall): Promise<DeviceFlow> {
+    return this.#inPlace(this.#devices, call, async ({ library, peer }) => {
       const started = await library.initiateDeviceAuthorization(peer, {
         scope: this.#scope,
         ...demandOf(demand),
@@ -117,39 +144,49 @@ export class OpenIdIssuer implements PeopleIssuer {
         deviceCode: started.device_code,
         userCode: started.user_code,
         verificationUri: started.verification_uri_complete ?? started.verification_uri,
-        intervalSeconds: started.interval ?? 5,
+        intervalSeconds: Math.min(
+          Math.max(1, Math.ceil(started.interval ?? DEFAULT_INTERVAL_SECONDS)),
+          LONGEST_INTERVAL_SECONDS,
+        ),
         expiresInSeconds: started.expires_in,
       };
     });
   }
 
-  async finishDevice(deviceCode: string, signal: AbortSignal): Promise<AttestedPerson | undefined> {
-    return this.#call(signal, async ({ library, peer }) => {
+  async finishDevice(
+    { deviceCode, intervalSeconds }: Pick<DeviceFlow, 'deviceCode' | 'intervalSeconds'>,
+    call: IssuerCall,
+  ): Promise<AttestedPerson | undefined> {
+    if (!this.#polls.admit(deviceCode, intervalSeconds)) return undefined;
+    return this.#inPlace(this.#devices, call, async ({ library, peer }) => {
       try {
         const tokens = await library.genericGrantRequest(peer, DEVICE_GRANT, {
           device_code: deviceCode,
         });
         return this.#person(tokens.id_token);
       } catch (error) {
-        if (PENDING.has(codeOf(error))) return undefined;
+        const code = codeOf(error);
+        if (code === SLOW_DOWN) this.#polls.slowDown(deviceCode);
+        if (PENDING.has(code)) return undefined;
         throw error;
       }
     });
   }
 
-  /** @throws ERR_BUSY if as many logins wait for the issuer as may. */
+  /** @throws ERR_BUSY if as many logins of this flow, or of this network, wait for the issuer as may. */
+  #inPlace<T>(
+    places: LoginPlaces,
+    { signal, network }: IssuerCall,
+    work: (peer: Peer) => Promise<T>,
+  ): Promise<T> {
+    return places.hold(network, () => this.#call(signal, work));
+  }
+
   async #call<T>(signal: AbortSignal, work: (peer: Peer) => Promise<T>): Promise<T> {
-    if (this.#calls >= MOST_CALLS) {
-      const detail = `${MOST_CALLS} logins wait for the issuer ${this.url}; it is slow, retry later`;
-      throw new BrokerError('ERR_BUSY', detail, { retryAfterSeconds: CALL_SECONDS });
-    }
-    this.#calls += 1;
     try {
       return await work(await this.#discover(signal));
     } catch (error) {
       throw refusalOf(error);
-    } finally {
-      this.#calls -= 1;
     }
   }
 
@@ -199,7 +236,7 @@ export class OpenIdIssuer implements PeopleIssuer {
   async #connect(ca: string | undefined, secret: string | undefined): Promise<Peer> {
     const { issuerUrl, clientId } = this.#config;
     const library = await import('openid-client');
-    const http = new HttpClient({ tls: ca === undefined ? {} : { ca }, maxSockets: 4 });
+    const http = new HttpClient({ tls: ca === undefined ? {} : { ca }, maxSockets: MOST_SOCKETS });
     const peer = await library.discovery(
       new URL(issuerUrl),
       clientId,
@@ -222,7 +259,7 @@ export class OpenIdIssuer implements PeopleIssuer {
 function demandOf({ acr = [], maxAgeSeconds }: LogInDemand): Record<string, string> {
   return {
     ...(acr.length > 0 && { acr_values: acr.join(' ') }),
-    ...(maxAgeSeconds !== undefined && { max_age: String(maxAgeSeconds) }),
+    max_age: String(maxAgeSeconds ?? ANY_AGE_SECONDS),
   };
 }
 
@@ -248,7 +285,32 @@ function isKept(value: unknown): value is KeptClaim {
   return value.every((item) => typeof item === 'string');
 }
 
+/** @throws ERR_IDENTITY_UNAVAILABLE if the issuer did not answer, or says that it cannot answer now: that is not a fault of the caller */
 async function fetchBounded(
+  http: HttpClient,
+  address: string,
+  options: openid.CustomFetchOptions,
+): Promise<Response> {
+  try {
+    const response = await fetchWhole(http, address, options);
+    if (response.status < SERVER_ERROR && response.status !== TOO_MANY_REQUESTS) return response;
+    throw new BrokerError('ERR_IDENTITY_UNAVAILABLE', undefined, {
+      reason: 'issuer_unavailable',
+      cause: new Error(`the issuer answered ${response.status}`),
+      retryAfterSeconds: retryAfterOf(response.headers.get('retry-after')),
+    });
+  } catch (error) {
+    throw error instanceof BrokerError ? error : identityUnavailable('issuer_unavailable', error);
+  }
+}
+
+/** The seconds of the issuer's `Retry-After`, within reason. */
+function retryAfterOf(text: string | null): number {
+  const seconds = /^[0-9]{1,9}$/.test(text ?? '') ? Number(text) : DEFAULT_INTERVAL_SECONDS;
+  return Math.min(seconds, LONGEST_RETRY_SECONDS);
+}
+
+async function fetchWhole(
   http: HttpClient,
   address: string,
   { method, headers, body, signal }: openid.CustomFetchOptions,
@@ -284,17 +346,13 @@ function codeOf(error: unknown): unknown {
   return given ?? code;
 }
 
-/** Failures of the network are not the caller's; everything else means that the login is not proven. */
+/** Failures of the issuer are not the caller's; everything else means that the login is not proven. */
 function refusalOf(error: unknown): BrokerError {
+  return outageIn(error) ?? refused('login_refused', error);
+}
+
+/** The library wraps some errors of a call. */
+function outageIn(error: unknown): BrokerError | undefined {
   if (error instanceof BrokerError) return error;
-  const cause = error instanceof Error ? error.cause : undefined;
-  const codes = [codeOf(error), codeOf(cause)];
-  const isOutage = codes.some(
-    (code) =>
-      typeof code === 'string' &&
-      (/^E[A-Z]+$/.test(code) || code === 'OAUTH_TIMEOUT' || code === 'ABORT_ERR'),
-  );
-  return isOutage
-    ? identityUnavailable('issuer_unavailable', error)
-    : refused('login_refused', error);
+  return error instanceof Error ? outageIn(error.cause) : undefined;
 }

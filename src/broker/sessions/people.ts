@@ -4,7 +4,13 @@ import type { Person } from '../../domain/identity/person.ts';
 import { grantsOf } from '../../domain/identity/role-binding.ts';
 import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import { identitySegment } from '../../domain/identity/workload.ts';
-import type { AttestedPerson, CodeFlow, LogInDemand, PeopleIssuer } from '../../ports/people.ts';
+import type {
+  AttestedPerson,
+  CodeFlow,
+  IssuerCall,
+  LogInDemand,
+  PeopleIssuer,
+} from '../../ports/people.ts';
 import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { randomId } from '../../crypto/random/random.ts';
@@ -29,6 +35,8 @@ import { provesKeys } from '../access/step-up.ts';
 
 /** A person has this long to log in at the issuer. */
 const FLOW_MS = 600_000;
+/** Interval of device logins that an earlier release began. */
+const INTERVAL_SECONDS = 5;
 const LOGINS = 'logins';
 const MOST_SESSIONS = 20;
 const MOST_LISTED = 1_000;
@@ -43,6 +51,8 @@ interface Begun {
   readonly until: number;
   readonly code?: CodeFlow;
   readonly device?: string;
+  /** Interval between polls of a device login. */
+  readonly intervalSeconds?: number;
   /** Age that the login may have, if it repeats one for a dangerous operation. */
   readonly maxAgeSeconds?: number | undefined;
   /** Thumbprint of the key that the session will be bound to. A copy of this text is therefore useless without the key. */
@@ -83,16 +93,23 @@ export async function beginLogin(
   const issuer = issuerOf(parts, name);
   const demand = isStepUp ? demandOf(parts, name) : {};
   const until = parts.clock.now() + FLOW_MS;
-  const { signal } = call.context();
+  const asked = askedBy(call);
   const { maxAgeSeconds } = demand;
   const begun = { issuer: name, url: issuer.url, until, maxAgeSeconds, keyThumbprint };
   if (redirectUri !== undefined) {
-    const { flow, address } = await issuer.beginCode(redirectUri, demand, signal);
+    const { flow, address } = await issuer.beginCode(redirectUri, demand, asked);
     return { login: encodeCursor(parts, LOGINS, { ...begun, code: flow }), until, address };
   }
-  const { deviceCode, expiresInSeconds, ...device } = await issuer.beginDevice(demand, signal);
+  requireDeviceLogin(name, issuer);
+  const { deviceCode, expiresInSeconds, ...device } = await issuer.beginDevice(demand, asked);
+  const { intervalSeconds } = device;
   const ends = Math.min(until, parts.clock.now() + expiresInSeconds * 1000);
-  const login = encodeCursor(parts, LOGINS, { ...begun, until: ends, device: deviceCode });
+  const login = encodeCursor(parts, LOGINS, {
+    ...begun,
+    until: ends,
+    device: deviceCode,
+    intervalSeconds,
+  });
   return { login, until: ends, device };
 }
 
@@ -133,7 +150,7 @@ export async function finishLogin(
     const issuer = issuerOf(parts, begun.issuer);
     if (issuer.url !== begun.url) throw refused('issuer_changed');
     const senderKey = boundKey(parts, begun, proof);
-    const attested = await attest(issuer, begun, answer, call.context().signal);
+    const attested = await attest(issuer, begun, answer, askedBy(call));
     if (attested === undefined) return undefined;
     requireFresh(parts, begun, attested);
     name = nameOf(begun.issuer, attested.subject);
@@ -153,13 +170,25 @@ export async function finishLogin(
 
 function attest(
   issuer: PeopleIssuer,
-  { code, device }: Begun,
+  { issuer: name, code, device, intervalSeconds = INTERVAL_SECONDS }: Begun,
   answer: string | undefined,
-  signal: AbortSignal,
+  asked: IssuerCall,
 ): Promise<AttestedPerson | undefined> {
-  if (code !== undefined && answer !== undefined) return issuer.finishCode(code, answer, signal);
-  if (device !== undefined && answer === undefined) return issuer.finishDevice(device, signal);
-  throw refused('login_form');
+  if (code !== undefined && answer !== undefined) return issuer.finishCode(code, answer, asked);
+  if (device === undefined || answer !== undefined) throw refused('login_form');
+  requireDeviceLogin(name, issuer);
+  return issuer.finishDevice({ deviceCode: device, intervalSeconds }, asked);
+}
+
+function askedBy(call: Call): IssuerCall {
+  return { signal: call.context().signal, network: call.network };
+}
+
+/** @throws ERR_REQUEST_INVALID */
+function requireDeviceLogin(name: string, { allowsDeviceLogin }: PeopleIssuer): void {
+  if (allowsDeviceLogin) return;
+  const detail = `the issuer "${name}" allows no login on another device: log in with a browser on this machine, or set people.issuers.${name}.deviceLogin in the configuration of the broker`;
+  throw new BrokerError('ERR_REQUEST_INVALID', detail, { reason: 'device_login' });
 }
 
 /** The library checks `auth_time` in the code flow; here it is checked for both. */
@@ -224,7 +253,7 @@ function open(
     if (quarantine !== undefined) throw new Quarantined(quarantine.id, name);
     const grants = grantsOf(parts.catalog.all('role-binding'), person);
     if (grants.length === 0 && !mayHoldRoles(parts, person)) {
-      throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+      throw withoutRole(person);
     }
     if ((await parts.store.count(OPERATOR_TOKENS.ofOperator(name))) >= MOST_SESSIONS) {
       throw new BrokerError('ERR_RATE_LIMITED', undefined, { reason: 'person_sessions' });
@@ -259,6 +288,18 @@ function open(
     };
   };
 }
+
+/** Tells the person what the issuer said, and what is missing. The person proved to be this subject, so it reveals nothing to others. */
+function withoutRole({ issuer, subject, claims }: Person): BrokerError {
+  const said = Object.entries(claims).map(
+    ([name, value]) => `${name}: ${[value].flat().join(', ')}`,
+  );
+  const known = [`sub: ${subject}`, ...said].join('; ').slice(0, LONGEST_SAID);
+  const detail = `the issuer "${issuer}" says about you: ${known}. No role binding gives you a role`;
+  return new BrokerError('ERR_NO_ROLE', detail, { reason: 'no_role', isDetailShown: true });
+}
+
+const LONGEST_SAID = 1_000;
 
 /** Reports whether the person gets a role with the proof of a security key, which needs a session. */
 function mayHoldRoles(parts: PeopleParts, person: Person): boolean {

@@ -2,7 +2,31 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-const PAGE = '<!doctype html><title>Quaymaster</title><p>You can close this window.';
+/** Answer of a browser. It shows nothing until the command knows the outcome. */
+export interface BrowserAnswer {
+  readonly query: string;
+  /** Shows the outcome in the browser. */
+  readonly show: (text: string) => Promise<void>;
+}
+
+const CHARACTERS: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+};
+
+/** The text may contain claims that the issuer chose. */
+function pageOf(text: string): string {
+  const shown = text.replaceAll(/[&<>"]/g, (character) => CHARACTERS[character] ?? '');
+  return `<!doctype html><title>Quaymaster</title><p>${shown}`;
+}
+
+const PAGE_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': "default-src 'none'",
+  'x-content-type-options': 'nosniff',
+};
 
 /** Waits on a port of 127.0.0.1 for the browser that the issuer or the page of the broker redirects (RFC 8252 §7.3). */
 export class Listener {
@@ -22,8 +46,8 @@ export class Listener {
     return new Listener(server);
   }
 
-  /** The query of the redirect that has this `state`. Any page that the browser shows could send others, which are refused (RFC 9700 §4.7). */
-  answer(state: string, signal: AbortSignal): Promise<string> {
+  /** The redirect that has this `state`. Any page that the browser shows could send others, which are refused (RFC 9700 §4.7). */
+  answer(state: string, signal: AbortSignal): Promise<BrowserAnswer> {
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       this.#server.on('request', (request, response) => {
@@ -37,8 +61,12 @@ export class Listener {
           response.writeHead(400).end();
           return;
         }
-        response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
-        resolve(url.search.slice(1));
+        const show = (text: string): Promise<void> =>
+          new Promise((shown) => {
+            response.once('close', shown).once('finish', shown);
+            response.writeHead(200, PAGE_HEADERS).end(pageOf(text));
+          });
+        resolve({ query: url.search.slice(1), show });
       });
     });
   }

@@ -70,14 +70,29 @@ async function byBrowser(
     const { address = '' } = begun;
     output.note(`Log in at:\n${address}`);
     showInBrowser(address, environment.browser);
-    const answer = await listener.answer(new URL(address).searchParams.get('state') ?? '', signal);
-    const { body } = await client.as(key.introduced()).call('finishPersonLogin', {
-      body: { login: begun.login, answer },
-    });
-    return finished(body);
+    const state = new URL(address).searchParams.get('state') ?? '';
+    const { query: answer, show } = await listener.answer(state, signal);
+    try {
+      const { body } = await client.as(key.introduced()).call('finishPersonLogin', {
+        body: { login: begun.login, answer },
+      });
+      const login = finished(body);
+      await show('You are logged in. You can close this window.');
+      return login;
+    } catch (error) {
+      await show(refusalPage(error));
+      throw error;
+    }
   } finally {
     listener.close();
   }
+}
+
+/** The text that the browser shows after a refused login. */
+function refusalPage(error: unknown): string {
+  if (!(error instanceof ApiError)) return 'You are not logged in: see the terminal.';
+  const { code, title, detail, requestId } = error;
+  return `You are not logged in. ${code}: ${detail ?? title}. Request ${requestId}; the terminal says what to do next.`;
 }
 
 async function byDevice(
@@ -92,16 +107,32 @@ async function byDevice(
   });
   const { login, until, device } = begun;
   if (device === undefined) throw new Failed('the broker offers no device login', EXIT.failed);
-  output.note(`Open ${device.verificationUri}\nand enter the code ${device.userCode}`);
+  output.note(
+    `Open ${device.verificationUri}\nand enter the code ${device.userCode}\nNever enter a code that another person sent you: it would log in the other machine as you.`,
+  );
   while (clock.now() < Date.parse(until)) {
     await clock.sleep(device.intervalSeconds * 1000, signal);
     signal.throwIfAborted();
     const finisher = client.as(key.introduced());
-    const { body } = await finisher.call('finishPersonLogin', { body: { login } });
-    if ('token' in body) return body;
+    const answer = await finisher
+      .call('finishPersonLogin', { body: { login } })
+      .catch((error: unknown) => waitAfter(error, { clock, signal }));
+    if (answer !== undefined && 'token' in answer.body) return answer.body;
   }
   throw new Failed('the login was not confirmed in time; run quaymaster login again', EXIT.failed);
 }
+
+/** An issuer or broker that cannot answer now does not end a login on another device. */
+async function waitAfter(
+  error: unknown,
+  { clock, signal }: Pick<Context, 'clock' | 'signal'>,
+): Promise<undefined> {
+  if (!(error instanceof ApiError) || !WAITING.includes(error.status)) throw error;
+  await clock.sleep((error.retryAfterSeconds ?? 0) * 1000, signal);
+  return undefined;
+}
+
+const WAITING: readonly number[] = [429, 503];
 
 function finished(body: Finished | { readonly pending: boolean }): Finished {
   if ('token' in body) return body;

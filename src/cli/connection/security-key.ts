@@ -66,7 +66,8 @@ async function byBrowser({ output, signal, environment }: Context, begun: Begun)
     const address = addressOf(begun, { port, state });
     output.note(`Use your security key at:\n${address}`);
     showInBrowser(address, environment.browser);
-    const query = await listener.answer(state, signal);
+    const { query, show } = await listener.answer(state, signal);
+    await show('You can close this window.');
     return new URLSearchParams(query).get('answer') ?? '';
   } finally {
     listener.close();

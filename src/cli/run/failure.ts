@@ -33,6 +33,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
   ERR_DENIED:
     'the broker does not reveal whether it exists; the reason is in the audit log: quaymaster audit search --request-id ID; what the policies allow: quaymaster policy explain',
+  ERR_NO_ROLE:
+    'an admin gives a role to this subject, or to a value of these claims, with a RoleBinding: quaymaster apply -f binding.yaml, see docs/people.md',
   ERR_POSTURE_DENIED:
     'the profile says what the pod must be: quaymaster posture-profile get NAME; each code is explained in docs/posture.md',
   ERR_VERSION_CONFLICT: 'it has changed since you read it: read it again, then repeat the command',

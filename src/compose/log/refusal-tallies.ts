@@ -109,6 +109,7 @@ const REASONS: ReadonlySet<string> = new Set([
   'multi_aud',
   'no_mount',
   'no_role',
+  'login_finished',
   'no_route',
   'no_rule',
   'not_a_service_account',

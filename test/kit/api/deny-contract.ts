@@ -27,10 +27,10 @@ const FIXED = ['type', 'title', 'status', 'code', 'requestId'];
 /**
  * Roles in a denial. A denied operator learns which roles the operation needs and which the token has: both are known to it,
  * whatever exists. A workload that pushes evidence learns its own name. A person learns that an answer of a security key was
- * refused, and not why.
+ * refused, and not why, and without a role what its own issuer said.
  */
 const OF_ROLES =
-  /^(?:this needs the role [a-z -]+, with a scope that covers the request; the token has (?:no role|[\w ,/.-]+)|only workloads may call this; the token is of an operator|only operators may call this; the session is of a workload|no role binding gives (?:ci|k8s):[\w/.%+=@:-]+ the role evidence-writer; ask an admin for one that names it under "workloads"|the answer of the security key is not valid; begin again)$/;
+  /^(?:this needs the role [a-z -]+, with a scope that covers the request; the token has (?:no role|[\w ,/.-]+)|only workloads may call this; the token is of an operator|only operators may call this; the session is of a workload|no role binding gives (?:ci|k8s):[\w/.%+=@:-]+ the role evidence-writer; ask an admin for one that names it under "workloads"|the answer of the security key is not valid; begin again|the issuer "[a-z]+" says about you: sub: .*\. No role binding gives you a role)$/;
 const EXPLAINED = new Set([400, 404, 405, 409, 412, 413, 415, 428, 429, 431]);
 
 /**

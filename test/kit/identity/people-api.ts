@@ -64,6 +64,7 @@ export class PeopleApi {
       clientId: CLIENT,
       caFile,
       claims: ['groups', 'email'],
+      deviceLogin: true,
     });
     const rate = { perSecond: 10_000, burst: 1_000_000 };
     const api = await RunningApi.start({

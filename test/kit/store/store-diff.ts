@@ -41,7 +41,7 @@ export async function storeSnapshot(store: Store): Promise<Readonly<Record<strin
   return tables;
 }
 
-/** The anchor follows the log, to which every request appends. */
+/** The anchor and the index of reads follow the log, to which every request appends. */
 function isState(row: object): boolean {
   return !('key' in row && (row.key === 'audit-anchor' || row.key === 'audit-reads'));
 }

@@ -187,7 +187,9 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
       const { corp } = peopleConfigSchema.parse({ issuers: { corp: config } }).issuers;
       if (corp === undefined) throw new Error('no issuer');
       const issuer = new OpenIdIssuer(corp, systemClock);
-      return Promise.resolve(() => issuer.beginCode('http://127.0.0.1/callback', {}, never));
+      return Promise.resolve(() =>
+        issuer.beginCode('http://127.0.0.1/callback', {}, { signal: never, network: 'n' }),
+      );
     },
   },
   'a webhook': {
