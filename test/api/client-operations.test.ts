@@ -371,7 +371,10 @@ describe('the client over TLS', () => {
       [ask(admin, 'endSessions', { body: { by: 'cluster', cluster: 'c1' } }), 200],
       [ask(admin, 'createQuarantine', { body: { ...scope, reason: 'INC-7' } }), 200],
       [ask(admin, 'listQuarantines'), 200],
-      [ask(admin, 'liftQuarantine', { path: { id: 'qua_none' } }), 'ERR_NOT_FOUND'],
+      [
+        ask(admin, 'liftQuarantine', { path: { id: 'qua_none' }, query: { reason: 'over' } }),
+        'ERR_NOT_FOUND',
+      ],
     ]);
     const none = { path: { id: 'apr_none' } };
     const reader = { role: 'secret-reader' as const, scope: ['app'], reason: 'INC-7' };

@@ -13,7 +13,8 @@ let pods = 0;
 
 beforeAll(async () => {
   kube = await FakeApiServer.start();
-  for (const account of ['api', 'own-2', 'own-3', 'own-9']) kube.createAccount('prod', account);
+  for (const account of ['api', 'own-2', 'own-3', 'own-7', 'own-9'])
+    kube.createAccount('prod', account);
   api = await RunningApi.start({ connections: { kube: kube.access } });
   await api.seed();
   await watchCluster({ api, kube }, ['*']);
@@ -102,6 +103,9 @@ describe('an incident', () => {
     const created = whole.timeline.filter(({ entry }) => entry.action === 'quarantine.create');
     const named = { cluster: 'watched', namespace, name, uid };
     expect(created).toMatchObject([{ entry: { pod: named } }]);
+    const listed = await api.call('GET', '/api/v1/quarantines', { token: api.admin });
+    const own = { subject: `watched/${uid}`, pod: { namespace, name } };
+    expect(itemsOf(listed)).toContainEqual(expect.objectContaining(own));
     const unknown = await open({ ...common, kind: 'pod', uid: 'never-seen' });
     expect(unknown.body['scopes']).toEqual([{ kind: 'pod', subject: 'watched/never-seen' }]);
   });
@@ -253,6 +257,47 @@ describe('an incident', () => {
       'quarantine.lift',
     ]);
     expect(actions[0]).toBe('secret.read');
+  });
+
+  it('shows the pod then and now, the pods with the same image and account, and the checkpoint', async () => {
+    const image = `registry.test/own@sha256:${'7'.repeat(64)}`;
+    const spec = { containers: [{ name: 'a', image }] };
+    const { pod } = await holder('own-7', spec);
+    const twin = await holder('own-7', spec);
+    const { uid } = pod.metadata;
+    const wish = { kind: 'pod', cluster: 'watched', uid, since, reason: 'INC-15', rotate: false };
+    const { alert } = (await open(wish)).body;
+    await untilDone(`/api/v1/incidents/${alert.id}`);
+    kube.pods.remove(pod);
+    const watch = api.broker.parts.clusters.watch('watched');
+    await until('the watch knows the end', () => Promise.resolve(watch?.find(uid) === undefined));
+    const { body } = await api.call('GET', `/api/v1/incidents/${alert.id}`, { token: api.admin });
+    const images = [{ container: 'a', image, digest: `sha256:${'7'.repeat(64)}` }];
+    expect(body).toMatchObject({
+      posture: {
+        then: { state: 'running', images, ephemeral: [] },
+        now: { state: 'ended', images },
+      },
+      neighbours: { image: { count: 1 }, account: { count: 1 } },
+      checkpoint: expect.stringContaining('\n\n\u2014 '),
+    });
+    const [other] = (body as { neighbours: { image: { pods: { uid: string }[] } } }).neighbours
+      .image.pods;
+    expect(other?.uid).toBe(twin.pod.metadata.uid);
+  });
+
+  it('is opened by the name of a pod that ended lately', async () => {
+    const { pod } = await holder();
+    const { namespace, name, uid } = pod.metadata;
+    kube.pods.remove(pod);
+    const watch = api.broker.parts.clusters.watch('watched');
+    await until('the watch knows the end', () => Promise.resolve(watch?.find(uid) === undefined));
+    const wish = { kind: 'pod', cluster: 'watched', namespace, name, since, reason: 'INC-16' };
+    const { body } = await open({ ...wish, dryRun: true });
+    expect(body).toMatchObject({
+      scopes: [{ subject: `watched/${uid}` }],
+      secrets: [{ path: 'app/db' }],
+    });
   });
 
   it.each([

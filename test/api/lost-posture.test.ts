@@ -49,7 +49,7 @@ beforeAll(async () => {
 afterEach(async () => {
   const { body } = await api.call('GET', '/api/v1/quarantines', { token: api.admin });
   for (const { id } of body.items as { id: string }[])
-    await api.call('DELETE', `/api/v1/quarantines/${id}`, { token: api.admin });
+    await api.call('DELETE', `/api/v1/quarantines/${id}?reason=over`, { token: api.admin });
 });
 afterAll(async () => {
   await api.stop();

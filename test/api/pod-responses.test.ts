@@ -306,7 +306,7 @@ describe('the quarantine label', () => {
     await alertOf('pod-label', pod);
     expect((await logIn(pod)).status).toBe(403);
     const [id] = alert.quarantines as string[];
-    await api.call('DELETE', `/api/v1/quarantines/${id}`, { token: api.admin });
+    await api.call('DELETE', `/api/v1/quarantines/${id}?reason=over`, { token: api.admin });
     expect((await logIn(pod)).status).toBe(201);
 
     const born = kube.pods.create({

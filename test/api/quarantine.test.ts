@@ -38,9 +38,21 @@ const quarantine = (body: object, token = api.admin): Promise<Answered> =>
   api.call('POST', '/api/v1/quarantines', { token, body });
 const end = (body: object, token = api.admin): Promise<Answered> =>
   api.call('POST', '/api/v1/sessions:end', { token, body });
-const lift = (id: string, query = ''): Promise<Answered> =>
+const lift = (id: string, query = '?reason=over'): Promise<Answered> =>
   api.call('DELETE', `/api/v1/quarantines/${id}${query}`, { token: api.admin });
 const idOf = ({ body }: Answered): string => body.quarantine.id as string;
+
+describe('a quarantine', () => {
+  it('is lifted only with a reason', async () => {
+    const made = await quarantine({ kind: 'workload', workload, reason: 'INC-7' });
+    for (const query of ['', '?reason=']) {
+      const refused = await lift(idOf(made), query);
+      expect([refused.status, refused.body.code]).toEqual([400, 'ERR_REQUEST_INVALID']);
+    }
+    expect((await login()).status).toBe(403);
+    expect((await lift(idOf(made))).status).toBe(204);
+  });
+});
 
 describe('a workload whose leases were revoked', () => {
   it('can log in again and read the same version without a quarantine (L21)', async () => {
@@ -221,7 +233,7 @@ describe('quarantines and closed sessions', () => {
         send: () => api.call('POST', path, { token, body }),
       });
     }
-    const deleted = await api.call('DELETE', '/api/v1/quarantines/qua_x', { token });
+    const deleted = await api.call('DELETE', '/api/v1/quarantines/qua_x?reason=over', { token });
     expect(deleted.status).toBe(403);
   });
 

@@ -291,7 +291,7 @@ describe('an alert', () => {
     const alert = await newest();
     await untilState(alert.id as string, 'done');
     const [id] = alert.quarantines as string[];
-    await api.call('DELETE', `/api/v1/quarantines/${id}`, { token: api.admin });
+    await api.call('DELETE', `/api/v1/quarantines/${id}?reason=over`, { token: api.admin });
     await falco.forward(sent);
     expect((await newest()).id).toBe(alert.id);
     expect((await logIn(pod)).status).toBe(201);

@@ -35,7 +35,7 @@ describe('quaymaster agent', () => {
     );
     expect(agent.logged('access was revoked')).toHaveLength(1);
     const { id } = json['quarantine'] as { readonly id: string };
-    await broker.installation.call('DELETE', `/api/v1/quarantines/${id}`, {
+    await broker.installation.call('DELETE', `/api/v1/quarantines/${id}?reason=over`, {
       token: broker.operator,
     });
     await until('the file is back', async () =>

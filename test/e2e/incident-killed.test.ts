@@ -81,7 +81,7 @@ describe('an incident whose process is killed', () => {
       const { active } = await get('/api/v1/rotations/own/db');
       return active === undefined;
     });
-    await broker.installation.call('DELETE', `/api/v1/quarantines/${items[0]?.id}`, {
+    await broker.installation.call('DELETE', `/api/v1/quarantines/${items[0]?.id}?reason=over`, {
       token: broker.operator,
     });
   });

@@ -156,9 +156,13 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
     const items = listed.json['items'] as { readonly id: string; readonly subject: string }[];
     expect(items).toHaveLength(ROUNDS);
     const id = items.find(({ subject }) => subject === workloadOf(0))?.id ?? '';
-    const lifted = await first.installation.call('DELETE', `/api/v1/quarantines/${id}`, {
-      token: first.operator,
-    });
+    const lifted = await first.installation.call(
+      'DELETE',
+      `/api/v1/quarantines/${id}?reason=over`,
+      {
+        token: first.operator,
+      },
+    );
     expect(lifted.status).toBe(204);
     await until('the other one knows', () =>
       login().then(

@@ -90,7 +90,7 @@ async function quarantine(
   const body = { kind: 'workload', workload, reason: 'history' };
   const { json } = await installation.call('POST', '/api/v1/quarantines', { token, body });
   const { id } = (json['quarantine'] ?? {}) as { readonly id?: string };
-  await installation.call('DELETE', `/api/v1/quarantines/${id ?? ''}`, { token });
+  await installation.call('DELETE', `/api/v1/quarantines/${id ?? ''}?reason=over`, { token });
 }
 
 describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {

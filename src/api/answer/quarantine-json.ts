@@ -1,6 +1,11 @@
-import type { Quarantine } from '../../domain/identity/quarantine.ts';
+import type { NamedQuarantine, Quarantine } from '../../domain/identity/quarantine.ts';
 import { instant } from '../../domain/time/instant.ts';
 import type { Shape } from '../contract/shapes.ts';
+
+/** A quarantine with the name of its pod, for a list. */
+export function namedQuarantineJson({ pod, ...quarantine }: NamedQuarantine): Shape<'Quarantine'> {
+  return { ...quarantineJson(quarantine), ...(pod && { pod }) };
+}
 
 export function quarantineJson({
   kind,

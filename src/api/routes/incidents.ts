@@ -4,7 +4,11 @@ import {
   readIncident as read,
   type IncidentRequest,
 } from '../../broker/alerts/incidents.ts';
-import type { Incident, IncidentSecret } from '../../broker/alerts/incident-view.ts';
+import type {
+  Incident,
+  IncidentContext,
+  IncidentSecret,
+} from '../../broker/alerts/incident-view.ts';
 import { instant } from '../../domain/time/instant.ts';
 import type { RouteOf } from '../contract/route.ts';
 import type { Shape } from '../contract/shapes.ts';
@@ -102,7 +106,21 @@ function incidentJson(incident: Incident): Shape<'Incident'> {
     unread,
     timeline: timeline.map(({ index, body }) => ({ index, entry: { ...body } })),
     gaps,
+    ...(incident.context && contextJson(incident.context)),
     ...(next !== undefined && { next }),
+  };
+}
+
+function contextJson({
+  then,
+  now,
+  neighbours,
+  checkpoint,
+}: IncidentContext): Pick<Shape<'Incident'>, 'posture' | 'neighbours' | 'checkpoint'> {
+  return {
+    ...((then ?? now) && { posture: { ...(then && { then }), ...(now && { now }) } }),
+    ...(neighbours && { neighbours }),
+    ...(checkpoint !== undefined && { checkpoint }),
   };
 }
 

@@ -5,7 +5,7 @@ import {
   listQuarantines as list,
 } from '../../broker/sessions/quarantines.ts';
 import type { QuarantineScope } from '../../domain/identity/quarantine.ts';
-import { quarantineJson } from '../answer/quarantine-json.ts';
+import { namedQuarantineJson, quarantineJson } from '../answer/quarantine-json.ts';
 import { PERSON_NAME } from '../../domain/identity/person.ts';
 import {
   duration,
@@ -46,15 +46,17 @@ export const listQuarantines: RouteOf<'listQuarantines'> = {
     () =>
     async ({ parts, call, caller }) => ({
       status: 200,
-      body: { items: (await list(parts, call, caller)).map(quarantineJson) },
+      body: { items: (await list(parts, call, caller)).map(namedQuarantineJson) },
     }),
 };
+
+const LIFT_REASON = remark.min(1, 'say why the quarantine is lifted: ?reason=…');
 
 export const liftQuarantine: RouteOf<'liftQuarantine'> = {
   query: ['reason'],
   read: ({ params, query }) => {
     const id = parseParameter(identifier, params['id']);
-    const reason = parseParameter(remark.min(1).optional(), query.get('reason'));
+    const reason = parseParameter(LIFT_REASON, query.get('reason'));
     return async ({ parts, call, caller }) => {
       await lift(parts, call, caller, { id, reason });
       return { status: 204 };

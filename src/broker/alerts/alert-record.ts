@@ -14,6 +14,20 @@ export interface AlertSubject {
   readonly workload: string | undefined;
 }
 
+/** The state of a pod at a time. */
+export interface PodPosture {
+  readonly state: string;
+  readonly images: readonly {
+    readonly container: string;
+    readonly image: string;
+    readonly digest?: string | undefined;
+  }[];
+  /** Names of debug containers. */
+  readonly ephemeral: readonly string[];
+  /** Enforced profiles that the pod does not meet. */
+  readonly violations: readonly { readonly profile: string; readonly codes: readonly string[] }[];
+}
+
 /** Secret that the subject had read, and the reaction to it. */
 export interface ExposedSecret {
   readonly path: string;
@@ -35,6 +49,8 @@ export interface AlertRecord {
     readonly time?: number | undefined;
   };
   readonly subject?: AlertSubject | undefined;
+  /** The state of the pod when the incident was opened. */
+  readonly posture?: PodPosture | undefined;
   readonly unmatched?: Unmatched | undefined;
   /** The response rule that matched. */
   readonly rule?: { readonly name: string; readonly version: number } | undefined;

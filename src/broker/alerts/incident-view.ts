@@ -5,7 +5,7 @@ import { LEASES } from '../../ports/queries.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Storage } from '../state/dependencies.ts';
-import type { AlertRecord, ExposedSecret } from './alert-record.ts';
+import type { AlertRecord, ExposedSecret, PodPosture } from './alert-record.ts';
 import {
   exposureOf,
   findOtherReaders,
@@ -14,11 +14,14 @@ import {
   type ReadSecret,
   type UnreadLog,
 } from './exposure.ts';
+import { neighboursOf, postureOf, type Neighbours } from './incident-context.ts';
+import type { Enforcing } from './pod-responses.ts';
 import { findTimeline, type TimelineEntry, type TimelineGap } from './timeline.ts';
 
 type Parts = Storage &
   Pick<Access, 'clusters'> &
-  Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
+  Pick<Keys, 'keyring'> &
+  Partial<Enforcing> & { readonly audit: AuditLog };
 
 /**
  * `rotated`: the version that the scope read is not valid any more. `running`: its rotation is in progress. `blocked`: it waits or failed; see `why`.
@@ -56,12 +59,23 @@ export interface Incident {
   /** Timeline, oldest first, on the pages after the last secret. */
   readonly timeline: readonly TimelineEntry[];
   readonly gaps: readonly TimelineGap[];
+  /** State of the pod then and now, and other pods; with the timeline, and in a dry run. */
+  readonly context?: IncidentContext | undefined;
   readonly next?: string | undefined;
 }
 
 export interface IncidentPage extends PageRequest {
   /** Shows secrets that were read only before the time of the incident, too. */
   readonly showsAll?: boolean | undefined;
+}
+
+export interface IncidentContext {
+  /** The pod when the incident was opened. */
+  readonly then: PodPosture | undefined;
+  readonly now: PodPosture | undefined;
+  readonly neighbours: Neighbours | undefined;
+  /** The signed tree head that covers the timeline. */
+  readonly checkpoint: string | undefined;
 }
 
 /** Holders of one path that are looked at. */
@@ -86,6 +100,22 @@ export async function previewIncident(
     unread: exposure.unread,
     timeline: [],
     gaps: [],
+    context: await contextOf(parts, scopes, undefined),
+  };
+}
+
+async function contextOf(
+  parts: Parts,
+  scopes: readonly NamedScope[],
+  then: PodPosture | undefined,
+): Promise<IncidentContext> {
+  const [scope] = scopes;
+  const [, cluster = '', uid = ''] = /^([^/]*)\/(.*)$/.exec(scope?.subject ?? '') ?? [];
+  return {
+    then,
+    now: scope?.kind === 'pod' ? postureOf(parts, cluster, uid) : undefined,
+    neighbours: await neighboursOf(parts, scopes),
+    checkpoint: (await parts.audit.checkpoint())?.note,
   };
 }
 
@@ -131,13 +161,19 @@ async function timelinePage(
   parts: Parts,
   record: AlertRecord,
   { list, start, room }: { readonly list: string; readonly start: number; readonly room: number },
-): Promise<Pick<Incident, 'timeline' | 'gaps' | 'next'>> {
+): Promise<Pick<Incident, 'timeline' | 'gaps' | 'context' | 'next'>> {
   const { entries, gaps } = await findTimeline(parts.audit, record);
   const later = entries.filter(({ index }) => index > start);
   const timeline = later.slice(0, room);
   const index = timeline.at(-1)?.index;
   const hasMore = timeline.length < later.length;
-  return { timeline, gaps, ...(hasMore && { next: encodeCursor(parts, list, { index }) }) };
+  const context = await contextOf(parts, record.scopes, record.posture);
+  return {
+    timeline,
+    gaps,
+    context,
+    ...(hasMore && { next: encodeCursor(parts, list, { index }) }),
+  };
 }
 
 /** The secrets of an incident that began at a time: those that the scope held, and those that it read since. */

@@ -1,5 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import type { KnownPod, PodIndex } from '../../domain/alerts/match-pod.ts';
 import type { NamedScope } from '../../domain/identity/quarantine.ts';
 import type { AuditLog } from '../../ports/audit-log.ts';
 import type { Call } from '../access/call.ts';
@@ -17,6 +18,7 @@ import {
   type Incident,
   type IncidentPage,
 } from './incident-view.ts';
+import { postureOf } from './incident-context.ts';
 import { podIndex, podScope, subjectOf } from './pod-index.ts';
 import { podsWithImage, quarantinesOf } from './respond.ts';
 
@@ -121,6 +123,7 @@ async function planOpening(
       container: { id: undefined, imageDigest: undefined },
     },
     subject,
+    posture: subject && postureOf(parts, cluster, subject.uid),
     scopes,
     quarantines: [],
     since: request.since,
@@ -199,15 +202,26 @@ function resolvePod(
   const watch = clusters.watch(cluster);
   const index = watch && podIndex(watch);
   const known =
-    'uid' in scope ? index?.byUid(scope.uid) : index?.byName(scope.namespace, scope.name);
+    'uid' in scope ? index?.byUid(scope.uid) : byName(index, scope.namespace, scope.name);
   const uid = 'uid' in scope ? scope.uid : known?.uid;
   if (uid === undefined) {
     throw notFound(
-      'no running pod has this name; give the UID of a pod that is gone (quaymaster audit search --pod NAME shows it)',
+      'no pod that runs or ended lately has this name; give the UID of a pod that is gone (quaymaster audit search --pod NAME shows it)',
     );
   }
   const subject = watch && known && subjectOf(watch, cluster, known);
   return { cluster, scopes: [podScope(cluster, uid, known)], subject };
+}
+
+/** The running pod with the name, or else the one that ended last. */
+function byName(
+  index: PodIndex | undefined,
+  namespace: string,
+  name: string,
+): KnownPod | undefined {
+  const ended = index?.ended(namespace, name) ?? [];
+  const newest = [...ended].sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0));
+  return index?.byName(namespace, name) ?? newest[0];
 }
 
 function notFound(detail: string): BrokerError {

@@ -81,8 +81,8 @@ export function digestsOf(facts: PodFacts | undefined): ReadonlySet<string> {
   return new Set(digests?.filter((digest) => digest !== undefined));
 }
 
-/** A pod object of an unexpected form has no facts. */
-function reading<T>({ manifest }: PodFacts, read: (pod: PodNode) => T): T | undefined {
+/** Reads a pod object; undefined for one of an unexpected form. */
+export function reading<T>({ manifest }: PodFacts, read: (pod: PodNode) => T): T | undefined {
   try {
     return manifest && read(new PodNode(manifest.read(), ''));
   } catch {

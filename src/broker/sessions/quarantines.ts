@@ -2,11 +2,14 @@ import { PERSON_NAME } from '../../domain/identity/person.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import {
   scopeFence,
+  type NamedQuarantine,
   type NamedScope,
   type Quarantine,
   type QuarantineScope,
 } from '../../domain/identity/quarantine.ts';
 import { parseWorkloadId } from '../../domain/identity/workload.ts';
+import type { PodFacts } from '../../ports/pod-watch.ts';
+import { LOG_READS } from '../../ports/queries.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
@@ -172,12 +175,38 @@ export async function listQuarantines(
   parts: Recording & Access,
   call: Call,
   live: LiveOperator,
-): Promise<readonly Quarantine[]> {
+): Promise<readonly NamedQuarantine[]> {
   const acting = { parts, call, caller: live };
-  return recordOperation(acting, { action: 'quarantine.list' }, (operator) => {
+  return recordOperation(acting, { action: 'quarantine.list' }, async (operator) => {
     requireRole(operator, 'responder', 'auditor');
-    return parts.quarantines.inForce();
+    const named: NamedQuarantine[] = [];
+    for (const each of parts.quarantines.inForce())
+      named.push({ ...each, pod: await podNamed(parts, each) });
+    return named;
   });
+}
+
+/** The name of a pod that ever read a secret, by the read index, or that runs. */
+async function podNamed(
+  { store, clusters }: Recording & Access,
+  { kind, subject }: QuarantineScope,
+): Promise<NamedScope['pod']> {
+  if (kind !== 'pod') return undefined;
+  const [row] = await store.list(LOG_READS.ofReader(`pod:${subject}`), { limit: 1 });
+  const [namespace, name] = row?.pod?.split('/') ?? [];
+  if (namespace !== undefined && name !== undefined) return { namespace, name };
+  const slash = subject.indexOf('/');
+  return nameIn(clusters.watch(subject.slice(0, slash))?.find(subject.slice(slash + 1)));
+}
+
+function nameIn(facts: PodFacts | undefined): NamedScope['pod'] {
+  const object = (facts?.manifest?.read() ?? {}) as {
+    readonly metadata?: { readonly namespace?: unknown; readonly name?: unknown };
+  };
+  const { namespace, name } = object.metadata ?? {};
+  return typeof namespace === 'string' && typeof name === 'string'
+    ? { namespace, name }
+    : undefined;
 }
 
 /** Allows a scope to log in again. Revoked leases and ended sessions are not restored. @throws ERR_DENIED, ERR_NOT_FOUND */
@@ -185,7 +214,7 @@ export async function liftQuarantine(
   parts: Recording & Access,
   call: Call,
   live: LiveOperator,
-  { id, reason }: { readonly id: string; readonly reason?: string | undefined },
+  { id, reason }: { readonly id: string; readonly reason: string },
 ): Promise<void> {
   const acting = { parts, call, caller: live };
   const described = { action: 'quarantine.lift', quarantine: id, comment: reason } as const;

@@ -103,4 +103,15 @@ export const ALERTS: readonly CommandRow[] = [
     examples: ['quaymaster incident show inc_01H8', 'quaymaster incident show alr_01H8'],
     load: async () => (await load()).runIncidentShow,
   },
+  {
+    command: 'incident report',
+    summary:
+      'write an incident as one HTML page for the file: printable, without scripts, with the checkpoint',
+    arguments: [['<id>', 'id of the incident or the alert']],
+    options: [
+      ['--html <file>', 'a file that does not exist yet; it gets mode 0600', { isRequired: true }],
+    ],
+    examples: ['quaymaster incident report inc_01H8 --html INC-7.html'],
+    load: async () => (await import('../verbs/incident-report.ts')).runIncidentReport,
+  },
 ];

@@ -73,8 +73,10 @@ export const INCIDENTS: CommandTable = {
       columns: {
         id: 'id',
         kind: 'kind',
-        subject: 'subject',
-        until: ({ until }) => until ?? 'lifted',
+        subject: ({ subject, pod }) =>
+          pod === undefined ? subject : `${pod.namespace}/${pod.name} (${subject})`,
+        state: () => 'in force',
+        until: ({ until }) => until ?? 'until it is lifted',
         by: 'createdBy',
         reason: 'reason',
       },
@@ -85,7 +87,7 @@ export const INCIDENTS: CommandTable = {
       summary: 'let a quarantined workload, pod or operator log in again',
       details: 'Revoked leases and credentials stay revoked.',
       arguments: [['<id>', 'id of the quarantine']],
-      options: [['--reason <text>', 'why it is lifted; recorded in the audit log']],
+      options: [REASON],
       text: (_body, [id = '']) =>
         `lifted quarantine ${id}; revoked leases and credentials stay revoked`,
       examples: ['quaymaster quarantine lift qua_01H8 --reason INC-7-closed'],

@@ -1,4 +1,5 @@
 import { csv } from '../output/csv.ts';
+import { escapeHtml as escaped } from '../output/html.ts';
 import type { CheckResult, CheckState } from './check-result.ts';
 import type { CheckName } from './checks.ts';
 import type { StandardName } from './standards.ts';
@@ -91,16 +92,4 @@ function rowOf({ id, title, state, checks }: AssessedControl): string {
   });
   const body = seen.length === 0 ? 'the broker cannot see this' : seen.join('');
   return `<tr><td>${escaped(id)} ${escaped(title)}</td><td class="${state}">${state}</td><td>${body}</td></tr>\n`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escaped(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }

@@ -7,6 +7,8 @@ export type Incident = components['schemas']['Incident'];
 type Alert = components['schemas']['Alert'];
 type Secret = components['schemas']['IncidentSecret'];
 type Scope = Incident['scopes'][number];
+type PodState = components['schemas']['PodState'];
+type NeighbourPods = components['schemas']['NeighbourPods'];
 
 /** Members of an entry of the audit log that a timeline shows. */
 export interface Entry {
@@ -95,7 +97,7 @@ function progressText(secrets: readonly Secret[]): string {
   return `${parts.join(', ')}, ${left.length} ${left.length === 1 ? 'needs' : 'need'} you: ${why}`;
 }
 
-function needsPerson({ state }: Pick<Secret, 'state'>): boolean {
+export function needsPerson({ state }: Pick<Secret, 'state'>): boolean {
   return state === 'by_hand' || state === 'blocked';
 }
 
@@ -104,7 +106,7 @@ function whyText({ state, why = 'blocked' }: Secret): string {
 }
 
 /** The state of a secret in words. */
-function stateText(secret: Secret): string {
+export function stateText(secret: Secret): string {
   const { state, rotation } = secret;
   switch (state) {
     case 'by_hand':
@@ -122,11 +124,11 @@ function stateText(secret: Secret): string {
   }
 }
 
-function holdersText({ holders: { total, updated } }: Secret): string {
+export function holdersText({ holders: { total, updated } }: Secret): string {
   return total === 0 ? 'none' : `${updated} of ${total} have the new value`;
 }
 
-function othersText({ otherReaders, otherPods }: Secret): string {
+export function othersText({ otherReaders, otherPods }: Secret): string {
   const pods = otherPods === 0 ? [] : [`${counted(otherPods, 'more pod')} of the workload`];
   return [...otherReaders, ...pods].join(', ');
 }
@@ -141,14 +143,14 @@ export function incidentText(incident: Incident): string {
     lines.push(
       `${counted(hidden, 'more secret')} read only before the time of --since: the response covers them too; see them with --all`,
     );
-  lines.push(...unread.map(unreadText));
+  lines.push(...unread.map(unreadText), ...contextLines(incident));
   if (timeline.length > 0) lines.push('', 'timeline (UTC):', timelineText(incident));
   lines.push(...gaps.map(gapText));
   return lines.join('\n');
 }
 
 /** Members of a part of the log that was not read, in one line. */
-function unreadText(part: Incident['unread'][number]): string {
+export function unreadText(part: Incident['unread'][number]): string {
   const { first, end, isArchived, command, objects } = part;
   const what = `entries ${first} to ${end - 1} were not read, and may name more secrets`;
   if (!isArchived) return `${what}: ${printable(command)}`;
@@ -156,11 +158,48 @@ function unreadText(part: Incident['unread'][number]): string {
   return `${what}: they are archived${where}. The broker reads them by itself once it can read their place: ${printable(command)}`;
 }
 
-function gapText({ kind, first, end }: Incident['gaps'][number]): string {
+export function gapText({ kind, first, end }: Incident['gaps'][number]): string {
   if (kind === 'archived')
     return `gap: entries ${first} to ${(end ?? first) - 1} are archived and not in this timeline`;
   const what = kind === 'reads' ? 'reads' : 'entries';
   return `gap: more ${what} before entry ${first}; quaymaster audit search shows them`;
+}
+
+/** The pod then and now, and who else runs with it. */
+function contextLines(incident: Incident): readonly string[] {
+  const { posture = {}, neighbours } = incident;
+  const lines: string[] = [];
+  for (const [when, pod] of [['then', posture.then] as const, ['now', posture.now] as const])
+    if (pod !== undefined) lines.push(`pod ${when}: ${postureText(pod)}`);
+  if (neighbours !== undefined) {
+    const { image, node, account, isComplete } = neighbours;
+    const lists = [
+      ['same image', image],
+      ['same node', node],
+      ['same service account', account],
+    ] as const;
+    for (const [what, list] of lists) lines.push(`${what}: ${neighboursText(list)}`);
+    if (!isComplete) lines.push('too many pods have sessions: not all of them were compared');
+  }
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+export function postureText({ state, images, ephemeral, violations }: PodState): string {
+  const parts = [
+    state,
+    ...images.map(({ container, image, digest = '' }) =>
+      `${container} ${image} ${digest}`.trimEnd(),
+    ),
+  ];
+  if (ephemeral.length > 0) parts.push(`debug containers: ${ephemeral.join(', ')}`);
+  for (const { profile, codes } of violations) parts.push(`fails ${profile}: ${codes.join(', ')}`);
+  return printable(parts.join('; '));
+}
+
+export function neighboursText({ count, pods }: NeighbourPods): string {
+  if (count === 0) return 'no other pod with a session';
+  const names = pods.map(podText).join(', ');
+  return printable(count > pods.length ? `${names} and ${count - pods.length} more` : names);
 }
 
 function secretsText(secrets: readonly Secret[]): string {
@@ -234,7 +273,7 @@ function namedPod({ pod }: Entry): string {
 }
 
 /** The rows of a timeline. The first is the event itself, by the clock of its source. */
-function timelineRows({ alert, timeline }: Incident): readonly TimelineRow[] {
+export function timelineRows({ alert, timeline }: Incident): readonly TimelineRow[] {
   const rows = timeline.map(({ index, entry }) => entryRow(index, entry, alert));
   if (alert?.time === undefined) return rows;
   const event: TimelineRow = {

@@ -7,7 +7,8 @@ import { defined } from '../run/defined.ts';
 import { UsageError } from '../run/errors.ts';
 import { printable } from '../output/printable.ts';
 import { table } from '../output/table.ts';
-import { incidentText, podText, scopeText, type Incident } from './incident-text.ts';
+import { incidentGroups } from './incident-groups.ts';
+import { incidentText, scopeText, type Incident } from './incident-text.ts';
 import { instantOf } from '../run/time.ts';
 
 type Wish = components['schemas']['IncidentWish'];
@@ -104,7 +105,7 @@ async function incidentHead(
 }
 
 /** An incident with all pages of its lists. */
-async function wholeIncident(broker: Broker, id: string, all?: boolean): Promise<Incident> {
+export async function wholeIncident(broker: Broker, id: string, all?: boolean): Promise<Incident> {
   const read = async (after: string | undefined): Promise<Incident> => {
     const query = { limit: PAGE, ...defined({ after, all }) };
     return (await broker.call('readIncident', { path: { id }, query })).body;
@@ -117,6 +118,11 @@ async function wholeIncident(broker: Broker, id: string, all?: boolean): Promise
       secrets: [...incident.secrets, ...page.secrets],
       isComplete: incident.isComplete && page.isComplete,
       gaps: page.gaps,
+      ...defined({
+        posture: page.posture,
+        neighbours: page.neighbours,
+        checkpoint: page.checkpoint,
+      }),
       timeline: [...incident.timeline, ...page.timeline],
     };
     next = page.next;
@@ -124,21 +130,23 @@ async function wholeIncident(broker: Broker, id: string, all?: boolean): Promise
   return incident;
 }
 
-/** Lists the alerts that have a response; those that are only recorded are in `alert ls`. */
+/** Lists the responses, one row for each subject; alerts without a response are in `alert ls`. */
 export async function runIncidentLs(context: CliContext): Promise<void> {
   const query = { limit: PAGE };
   const alerts = await allPages(await context.broker(), 'listAlerts', { query });
-  const items = alerts.filter(({ response }) => response.action !== 'audit');
-  const cells = items.map(({ id, receivedAt, source, rule, pod, workload, response, ...rest }) => [
+  const items = incidentGroups(alerts.filter(({ response }) => response.action !== 'audit'));
+  const header = ['id', 'first', 'last', 'alerts', 'by', 'why', 'subject', 'action', 'state'];
+  const cells = items.map(({ id, first, last, count, by, why, subject, action, states }) => [
     id,
-    receivedAt,
-    rest.operator ?? source,
-    printable(rest.reason ?? rule),
-    pod === undefined ? workload : podText(pod),
-    response.action,
-    rest.state,
+    first,
+    last,
+    count,
+    by,
+    why.map(printable),
+    printable(subject),
+    action,
+    states,
   ]);
-  const header = ['id', 'received', 'by', 'reason', 'subject', 'action', 'state'];
   await context.output.show({ items }, () => table(header, cells, context.clock.now()));
 }
 

@@ -26,6 +26,9 @@ export interface Quarantine extends QuarantineScope {
   readonly endsAt: number | undefined;
 }
 
+/** A quarantine with the name of its pod, if the broker knows it. */
+export type NamedQuarantine = Quarantine & Pick<NamedScope, 'pod'>;
+
 /** The fence key that a quarantine of this scope invalidates. Sessions, logins and operators depend on it. */
 export function scopeFence({ kind, subject }: QuarantineScope): string {
   return `${kind}:${subject}`;

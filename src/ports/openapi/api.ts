@@ -652,6 +652,11 @@ export interface components {
             readonly createdBy: string;
             readonly createdAt: components["schemas"]["Instant"];
             readonly until?: components["schemas"]["Instant"];
+            /** @description The name of the pod, in a list; absent if it never read a secret and is gone. */
+            readonly pod?: {
+                readonly namespace: string;
+                readonly name: string;
+            };
         };
         readonly Backup: {
             /** @description The archive is `<name>.age`, its manifest `<name>.manifest`, in the backup directory */
@@ -1853,7 +1858,47 @@ export interface components {
                 readonly first: number;
                 readonly end?: number;
             }[];
+            /** @description The pod when the incident was opened, and now. With the timeline, and in a dry run. */
+            readonly posture?: {
+                readonly then?: components["schemas"]["PodState"];
+                readonly now?: components["schemas"]["PodState"];
+            };
+            /** @description Other pods with sessions on the same image, node and service account, as long as the broker knows the pod. */
+            readonly neighbours?: {
+                readonly image: components["schemas"]["NeighbourPods"];
+                readonly node: components["schemas"]["NeighbourPods"];
+                readonly account: components["schemas"]["NeighbourPods"];
+                /** @description False if more than 5000 pods have sessions. */
+                readonly isComplete: boolean;
+            };
+            /** @description The signed tree head (C2SP signed note) that covers the timeline. */
+            readonly checkpoint?: string;
             readonly next?: components["schemas"]["Next"];
+        };
+        readonly PodState: {
+            /** @description `running`, `terminating`, `ended` or `unknown`. */
+            readonly state: string;
+            readonly images: readonly {
+                readonly container: string;
+                readonly image: string;
+                /** @description The digest that runs. */
+                readonly digest?: string;
+            }[];
+            /** @description Debug containers. */
+            readonly ephemeral: readonly string[];
+            /** @description Enforced posture profiles that the pod does not meet. */
+            readonly violations: readonly {
+                readonly profile: string;
+                readonly codes: readonly string[];
+            }[];
+        };
+        readonly NeighbourPods: {
+            readonly count: number;
+            readonly pods: readonly {
+                readonly namespace: string;
+                readonly name: string;
+                readonly uid: string;
+            }[];
         };
         readonly IncidentSecret: {
             readonly path: string;
@@ -3516,9 +3561,9 @@ export interface operations {
     };
     readonly liftQuarantine: {
         readonly parameters: {
-            readonly query?: {
+            readonly query: {
                 /** @description Why the quarantine is lifted. The audit entry has it as `comment`. */
-                readonly reason?: components["schemas"]["Reason"];
+                readonly reason: components["schemas"]["Reason"];
             };
             readonly header?: never;
             readonly path: {

@@ -202,14 +202,21 @@ function incident(
       const pod = { namespace: 'prod', name: 'web-0', uid: 'u' };
       const sent = { ...ALERT, id: 'alr_1', source: 'falco', pod, operator: undefined };
       const kept = { ...sent, id: 'alr_2', response: { ...ALERT.response, action: 'audit' } };
-      return { items: [{ ...sent, reason: undefined, rule: 'Shell' }, kept, opened] };
+      const shell = {
+        ...sent,
+        response: { ...ALERT.response, scope: 'pod' },
+        reason: undefined,
+        rule: 'Shell',
+      };
+      const again = { ...shell, id: 'alr_3', rule: 'Shell again', state: 'responding' };
+      return { items: [shell, again, kept, opened] };
     },
   });
   return { broker, context: cliContext({ broker }) };
 }
 
 describe('incident ls', () => {
-  it('lists the alerts that have a response, and who or what began it', async () => {
+  it('lists the responses by pod with their number, and who or what began them', async () => {
     const { broker, context } = incident();
     await runIncidentLs(context);
     expect(broker.asked).toEqual([{ id: 'listAlerts', query: { limit: 1_000 } }]);
@@ -218,10 +225,18 @@ describe('incident ls', () => {
       .trimEnd()
       .split('\n')
       .map((line) => line.split(/ {2,}/));
-    expect(header).toEqual(['ID', 'RECEIVED', 'BY', 'REASON', 'SUBJECT', 'ACTION', 'STATE']);
-    expect(rows.map(([id, , ...rest]) => [id, ...rest])).toEqual([
-      ['alr_1', 'falco', 'Shell', 'prod/web-0', 'quarantine', 'done'],
-      ['inc_2', 'eve', 'INC-7', WORKLOAD, 'quarantine', 'responding'],
+    expect(header?.join(' ')).toBe('ID FIRST LAST ALERTS BY WHY SUBJECT ACTION STATE');
+    expect(rows.map(([id, , , ...rest]) => [id, ...rest])).toEqual([
+      [
+        'alr_1',
+        '2',
+        'falco',
+        'Shell, Shell again',
+        'prod/web-0',
+        'quarantine',
+        '1 done, 1 responding',
+      ],
+      ['inc_2', '1', 'eve', 'INC-7', WORKLOAD, 'quarantine', 'responding'],
     ]);
   });
 });

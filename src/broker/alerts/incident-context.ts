@@ -1,0 +1,161 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { imageReference, runningDigest } from '../../domain/posture/image-reference.ts';
+import { containerStatusesOf, type PodNode } from '../../domain/posture/pod-node.ts';
+import type { NamedScope } from '../../domain/identity/quarantine.ts';
+import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
+import { SESSIONS } from '../../ports/queries.ts';
+import { listAll } from '../kernel/list-all.ts';
+import type { Access, Storage } from '../state/dependencies.ts';
+import type { PodPosture } from './alert-record.ts';
+import { digestsOf, factsOfPod, reading } from './pod-index.ts';
+import type { Enforcing } from './pod-responses.ts';
+
+type Parts = Storage & Pick<Access, 'clusters'> & Partial<Enforcing>;
+
+/** Pods that one list names. */
+const MOST_NAMED = 20;
+/** Pods with sessions that are compared: each takes about 50 µs. */
+const MOST_COMPARED = 5_000;
+/** Pods that are compared before other requests are answered. */
+const SLICE = 50;
+
+export interface NamedPods {
+  readonly count: number;
+  /** At most twenty. */
+  readonly pods: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  }[];
+}
+
+/** Other pods with sessions that have something in common with the pod of an incident. */
+export interface Neighbours {
+  readonly image: NamedPods;
+  readonly node: NamedPods;
+  readonly account: NamedPods;
+  /** False if more pods have sessions than were compared. */
+  readonly isComplete: boolean;
+}
+
+interface Traits {
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string | undefined;
+  readonly account: string;
+  readonly digests: ReadonlySet<string>;
+}
+
+/** The state of a pod that runs or ended lately: its images, debug containers, and what enforced profiles refuse. */
+export function postureOf(
+  { clusters, enforcement }: Pick<Parts, 'clusters' | 'enforcement'>,
+  cluster: string,
+  uid: string,
+): PodPosture | undefined {
+  const facts = factsOfPod(clusters.watch(cluster), uid);
+  const read = facts && reading(facts, imagesOf);
+  const traits = facts && traitsOf(facts);
+  if (facts === undefined || read === undefined || traits === undefined) return undefined;
+  const { namespace, name } = traits;
+  const judged = enforcement?.judge({ cluster, namespace, name, uid }, facts);
+  const violations = judged?.violations ?? [];
+  return {
+    state: facts.state,
+    ...read,
+    violations: violations.map(({ profile, codes }) => ({ profile, codes })),
+  };
+}
+
+function imagesOf(pod: PodNode): Pick<PodPosture, 'images' | 'ephemeral'> {
+  const running = new Map(
+    containerStatusesOf(pod).map((status) => [
+      status.at('name').text() ?? '',
+      runningDigest(status.at('imageID').text()),
+    ]),
+  );
+  const lists = ['initContainers', 'containers', 'ephemeralContainers'].map((list) =>
+    pod.at('spec', list).items(),
+  );
+  const images = lists.flat().map((container) => {
+    const name = container.at('name').text() ?? '';
+    const image = container.at('image').text() ?? '';
+    const digest = running.get(name) ?? imageReference(image)?.digest;
+    return { container: name, image, ...(digest !== undefined && { digest }) };
+  });
+  const [, , ephemeral = []] = lists;
+  return { images, ephemeral: ephemeral.map((container) => container.at('name').text() ?? '') };
+}
+
+/** Finds the pods with sessions on the same image, node or service account. Undefined if the pod is not known any more. */
+export async function neighboursOf(
+  { store, clusters }: Parts,
+  [scope]: readonly NamedScope[],
+): Promise<Neighbours | undefined> {
+  if (scope?.kind !== 'pod') return undefined;
+  const slash = scope.subject.indexOf('/');
+  const [cluster, own] = [scope.subject.slice(0, slash), scope.subject.slice(slash + 1)];
+  const watch = clusters.watch(cluster);
+  const facts = factsOfPod(watch, own);
+  const traits = facts && traitsOf(facts);
+  if (watch === undefined || traits === undefined) return undefined;
+  const found = { image: new Found(), node: new Found(), account: new Found() };
+  const seen = new Set([own]);
+  for await (const { pod_uid: uid } of listAll(store, SESSIONS.ofCluster(cluster))) {
+    if (uid === null || seen.has(uid)) continue;
+    if (seen.size > MOST_COMPARED) return { ...listsOf(found), isComplete: false };
+    seen.add(uid);
+    if (seen.size % SLICE === 0) await loopTurn();
+    compare(found, traits, { uid, traits: traitsIn(watch, uid) });
+  }
+  return { ...listsOf(found), isComplete: true };
+}
+
+type FoundPods = Readonly<Record<'image' | 'node' | 'account', Found>>;
+
+function compare(
+  found: FoundPods,
+  own: Traits,
+  { uid, traits }: { readonly uid: string; readonly traits: Traits | undefined },
+): void {
+  if (traits === undefined) return;
+  const pod = { namespace: traits.namespace, name: traits.name, uid };
+  if (traits.account === own.account) found.account.add(pod);
+  if (own.node !== undefined && traits.node === own.node) found.node.add(pod);
+  if ([...traits.digests].some((digest) => own.digests.has(digest))) found.image.add(pod);
+}
+
+class Found {
+  #count = 0;
+  readonly #pods: NamedPods['pods'][number][] = [];
+
+  add(pod: NamedPods['pods'][number]): void {
+    this.#count += 1;
+    if (this.#pods.length < MOST_NAMED) this.#pods.push(pod);
+  }
+
+  list(): NamedPods {
+    return { count: this.#count, pods: this.#pods };
+  }
+}
+
+function listsOf({ image, node, account }: FoundPods): Omit<Neighbours, 'isComplete'> {
+  return { image: image.list(), node: node.list(), account: account.list() };
+}
+
+function traitsIn(watch: PodWatch, uid: string): Traits | undefined {
+  const facts = watch.find(uid);
+  return facts && traitsOf(facts);
+}
+
+function traitsOf(facts: PodFacts): Traits | undefined {
+  return reading(facts, (pod) => {
+    const namespace = pod.at('metadata', 'namespace').text() ?? '';
+    return {
+      namespace,
+      name: pod.at('metadata', 'name').text() ?? '',
+      node: pod.at('spec', 'nodeName').text(),
+      account: `${namespace}/${pod.at('spec', 'serviceAccountName').text() ?? 'default'}`,
+      digests: digestsOf(facts),
+    };
+  });
+}

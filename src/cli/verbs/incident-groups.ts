@@ -1,0 +1,60 @@
+import type { components } from '../../client/index.ts';
+import { podText } from './incident-text.ts';
+
+type Alert = components['schemas']['Alert'];
+
+/** All responses about one pod, workload or image. */
+export interface IncidentGroup {
+  /** The newest response. */
+  readonly id: string;
+  readonly ids: readonly string[];
+  readonly first: string;
+  readonly last: string;
+  readonly count: number;
+  /** Sources, and operators that opened incidents. */
+  readonly by: readonly string[];
+  /** Rules of the alerts, and reasons of the operators. */
+  readonly why: readonly string[];
+  readonly subject: string;
+  readonly action: string;
+  /** Each state, with its number if there are several. */
+  readonly states: readonly string[];
+}
+
+/** Groups responses, newest first, by their subject. One shell in a pod may cause many alerts. */
+export function incidentGroups(alerts: readonly Alert[]): readonly IncidentGroup[] {
+  const groups = new Map<string, Alert[]>();
+  for (const alert of alerts) {
+    const key = keyOf(alert);
+    groups.set(key, [...(groups.get(key) ?? []), alert]);
+  }
+  return [...groups.values()].map(groupOf);
+}
+
+function keyOf({ id, cluster, pod, workload, response: { scope } }: Alert): string {
+  if (scope === 'workload' && workload !== undefined) return workload;
+  return pod === undefined ? (workload ?? id) : `${cluster}/${pod.uid}`;
+}
+
+function groupOf(alerts: readonly Alert[]): IncidentGroup {
+  const [newest, oldest] = [alerts[0], alerts.at(-1)] as readonly [Alert, Alert];
+  const { id, receivedAt: last, response, pod, workload = '' } = newest;
+  const states = new Map<string, number>();
+  for (const { state } of alerts) states.set(state, (states.get(state) ?? 0) + 1);
+  return {
+    id,
+    ids: alerts.map((each) => each.id),
+    first: oldest.receivedAt,
+    last,
+    count: alerts.length,
+    by: unique(alerts.map(({ operator, source }) => operator ?? source)),
+    why: unique(alerts.map(({ reason, rule }) => reason ?? rule)),
+    subject: response.scope === 'workload' || pod === undefined ? workload : podText(pod),
+    action: response.action,
+    states: [...states].map(([state, count]) => (states.size === 1 ? state : `${count} ${state}`)),
+  };
+}
+
+function unique(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)];
+}
