@@ -1,5 +1,5 @@
 import { openLogCheckpoint } from '../crypto/log/checkpoint.ts';
-import { verifierKeyText } from '../crypto/log/signed-note.ts';
+import { verifierKeyText, type NoteVerifier } from '../crypto/log/signed-note.ts';
 import { decodeBundle, tileWidth, TILE_WIDTH } from '../crypto/log/tiles.ts';
 import { constantTimeEqual } from '../crypto/hashes/digest.ts';
 import { ArchiveReader, entriesFrom } from '../audit/archive/archive-reader.ts';
@@ -25,7 +25,7 @@ const ENTRIES_A_READ = 256;
 /** Changes that a restored store does not have, in the order in which an operator must look at them. */
 const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[]])[] = [
   [
-    'removals and restrictions: apply them again before a caller uses the broker',
+    'removals and restrictions: "release --apply-removals" applies all but those of leases and secrets, before a caller uses the broker',
     [
       'document.delete',
       'operator-token.revoke',
@@ -81,6 +81,8 @@ export interface NewerLog {
 /** The checkpoint of the backup, and where archived entries are read from. */
 interface Since {
   readonly checkpoint: string;
+  /** Verifies the checkpoint, if the log has had another origin than the configured one since. */
+  readonly verifier?: NoteVerifier;
   readonly archive: ArchiveStorage | undefined;
 }
 
@@ -91,10 +93,9 @@ interface Since {
 export async function newerExport(
   directory: string,
   identity: LogIdentity,
-  { checkpoint, archive }: Since,
+  { checkpoint, archive, verifier = identity.configured.verifier }: Since,
 ): Promise<NewerLog> {
-  const { signer, verifier } = identity.configured;
-  const logKey = verifierKeyText(signer.name, signer.key.publicKey);
+  const logKey = verifierKeyText(verifier.name, verifier.key.publicKey);
   const report = await verifyExport(directory, { externalCheckpoint: checkpoint, logKey, archive });
   if (report.assurance !== 'anchored')
     throw new BrokerError(
@@ -126,11 +127,16 @@ export async function newerExport(
 export async function newerStore(
   store: Store,
   configured: LogIdentity,
-  { checkpoint: note, archive, clock }: Since & { readonly clock: Clock },
+  {
+    checkpoint: note,
+    archive,
+    clock,
+    verifier = configured.configured.verifier,
+  }: Since & { readonly clock: Clock },
 ): Promise<NewerLog> {
   const identity = await storedIdentity(store, configured);
   const newest = await storedCheckpoint(store, identity.verifier);
-  const backup = openLogCheckpoint(note, configured.configured.verifier);
+  const backup = openLogCheckpoint(note, verifier);
   const isNewer = newest !== undefined && newest.size >= backup.size;
   if (!isNewer || !constantTimeEqual(await readRoot(store, backup.size), backup.root))
     throw new BrokerError(
@@ -167,11 +173,24 @@ export async function newerStore(
 }
 
 export const UNLISTED =
-  'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR.';
+  'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR. After the loss of the disk, the files of a sink have them: release --apply-removals.';
 
-/** The changes after the backup with a heading, for the operator. `source` names the log that they are from. */
-export async function lostText(log: NewerLog, source: string): Promise<readonly string[]> {
-  const lost = await listLostChanges(log);
+/** Actions that `release --apply-removals` applies again. */
+export const APPLIED: ReadonlySet<string> = new Set([
+  'document.delete',
+  'operator-token.revoke',
+  'security-key.remove',
+  'quarantine.create',
+  'session.end',
+] satisfies readonly AuditAction[]);
+
+/** The changes after the backup with a heading, for the operator. `source` names the log that they are from; `without` are left out. */
+export async function lostText(
+  log: NewerLog,
+  source: string,
+  without: ReadonlySet<string> = new Set(),
+): Promise<readonly string[]> {
+  const lost = await listLostChanges(log, without);
   return [
     `Changes since the backup, by ${source}. They are lost; apply again what still counts:`,
     ...(lost.length === 0 ? ['  none'] : lost),
@@ -182,14 +201,18 @@ export async function lostText(log: NewerLog, source: string): Promise<readonly 
  * Lists the changes after the backup, by what an operator must do about them. Sessions that expired by themselves are not among
  * them.
  */
-async function listLostChanges(log: NewerLog): Promise<readonly string[]> {
+async function listLostChanges(
+  log: NewerLog,
+  without: ReadonlySet<string>,
+): Promise<readonly string[]> {
   const found = new Map<string, string[]>();
   for await (const { index, entry: text } of log.entries()) {
     const entry = JSON.parse(text) as Entry;
     const kind = KINDS.find(([, actions]) =>
       (actions as readonly string[]).includes(entry.action ?? ''),
     );
-    if (kind === undefined || entry.outcome !== 'ok' || isOwnEnd(entry)) continue;
+    const isLeftOut = entry.outcome !== 'ok' || without.has(entry.action ?? '') || isOwnEnd(entry);
+    if (kind === undefined || isLeftOut) continue;
     found.set(kind[0], [...(found.get(kind[0]) ?? []), lineOf(index, entry)]);
   }
   const { first, end } = log.archived;

@@ -90,6 +90,8 @@ interface TrailDeps {
 
 type Announced = Pick<Plan, 'writes' | 'entries'>;
 
+const NOTHING_MORE: Required<Announced> = { writes: [], entries: [] };
+
 /** State that `quaymaster release` accepted. */
 export interface Released {
   readonly held: HeldReason;
@@ -271,10 +273,11 @@ export class AuditTrail {
 
   /**
    * Accepts a held store as it is, on behalf of an operator.
+   * @param more what the same commit changes and records besides: nobody sees an unlocked store without it
    * @returns the reason why it was held, and the accepted state.
    * @throws ERR_CONFLICT if it is not held, ERR_HELD if its contents are inconsistent.
    */
-  async release(comment: string): Promise<Released> {
+  async release(comment: string, more: Required<Announced> = NOTHING_MORE): Promise<Released> {
     const { differences } = this.#deps.store.condition;
     if (differences.length > 0) throw schemaDiffers(differences);
     const { held } = await this.integrator.start();
@@ -283,7 +286,7 @@ export class AuditTrail {
     const identity = nextIdentity(this.#bootLog.identity, this.#deps.clock.now());
     const after = await this.integrator.release(identity, (writes, link) =>
       this.#announce({
-        writes,
+        writes: [...writes, ...more.writes],
         entries: [
           this.#system.entry({
             action: 'broker.release',
@@ -292,6 +295,7 @@ export class AuditTrail {
             comment,
             log: link,
           }),
+          ...more.entries,
         ],
       }),
     );

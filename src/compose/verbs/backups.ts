@@ -120,7 +120,7 @@ export async function runRestore(
     ...(previous === undefined ? [] : [`the previous store is now ${previous}`]),
     'The next start is held (store_behind), because the checkpoint file is newer than this store.',
     ...lost,
-    `Then unlock the store: quaymaster release --config ${options.config} --comment "restored the backup of …"`,
+    `Then unlock the store: quaymaster release --config ${options.config} --comment "restored the backup of …"${applying(options.newerLog ?? previous)}`,
   ].join('\n');
 }
 
@@ -148,6 +148,13 @@ async function changesSince(
     // The present store may be the reason for the restore.
     return [`The present store cannot list them: ${BrokerError.from(error).message}.`, UNLISTED];
   }
+}
+
+/** The option that applies the removals of a newer log. */
+function applying(source: string | undefined): string {
+  return source === undefined
+    ? '; with --apply-removals LOG it also removes what a newer log removed: an export, or the files of a sink'
+    : ` --apply-removals ${source}`;
 }
 
 function textOf({ name, createdAt, release, checkpoint, store, rootKeys }: BackupManifest): string {

@@ -4,7 +4,7 @@ import { refuseOpenProcess } from '../config/process-options.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../process/log.ts';
 import { openStore } from '../../store/index.ts';
-import type { LogExtent } from '../../audit/identity/held-reasons.ts';
+import type { HeldReason, LogExtent } from '../../audit/identity/held-reasons.ts';
 import { verifierKeyText } from '../../crypto/log/signed-note.ts';
 import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
@@ -12,15 +12,21 @@ import { createGuard, releaseRows } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { openWrappers } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
+import { planRemovals, type PlannedRemovals, type RemovalOptions } from './removals.ts';
 
-/**
- * Unlocks a store that rollback protection stopped, records the reason, and reports what was accepted.
- * @throws ERR_CONFLICT if the store is not stopped, or another process of the broker uses it, ERR_HELD if the log is damaged or rows have no valid MAC
- */
-export async function runRelease(options: {
+export interface ReleaseOptions extends RemovalOptions {
   readonly config: string;
   readonly comment: string;
-}): Promise<string> {
+  /** Applies the plan that a call without it prints. */
+  readonly yes?: boolean;
+}
+
+/**
+ * Unlocks a store that rollback protection stopped, records the reason, and reports what was accepted. The removals of a newer log, and the ends of
+ * the sessions of people, are in the commit that unlocks: no caller is ever served without them.
+ * @throws ERR_CONFLICT if the store is not stopped, or another process of the broker uses it, ERR_HELD if the log is damaged or rows have no valid MAC
+ */
+export async function runRelease(options: ReleaseOptions): Promise<string> {
   const config = await loadConfig(options.config);
   refuseOpenProcess(config);
   const log = createLog({ level: 'warn', clock: systemClock });
@@ -39,8 +45,13 @@ export async function runRelease(options: {
     const trail = new AuditTrail(opened, deps);
     try {
       const { held } = await trail.start();
-      const released = held === undefined ? undefined : await trail.release(options.comment);
-      const logText = released === undefined ? [] : [textOf(released)];
+      const parts = { config, store, rows, clock, identity: opened.identity };
+      const plan = await planOf(held, { ...parts, configured: bootLog.identity }, options);
+      if (needsYes(options) && options.yes !== true)
+        return [...plan.lines, 'nothing was changed; to do all this: --yes'].join('\n');
+      const released =
+        held === undefined ? undefined : await trail.release(options.comment, plan.fragment);
+      const logText = released === undefined ? [] : [textOf(released), ...plan.lines];
       const { identity } = released ?? opened;
       const opening = { clock, log, keys, identity };
       const rowText = await releaseRows({ store, guard, opening, comment: options.comment });
@@ -55,6 +66,25 @@ export async function runRelease(options: {
   } finally {
     await store.close();
   }
+}
+
+/** Reports whether the call removes more than each release does. */
+function needsYes({ applyRemovals, endOperatorTokens = false }: ReleaseOptions): boolean {
+  return applyRemovals !== undefined || endOperatorTokens;
+}
+
+/** @throws ERR_CONFLICT if the log is not held, and something is to be removed */
+async function planOf(
+  held: HeldReason | undefined,
+  store: Parameters<typeof planRemovals>[0],
+  options: ReleaseOptions,
+): Promise<PlannedRemovals> {
+  if (held !== undefined) return planRemovals(store, options);
+  if (!needsYes(options)) return { fragment: { writes: [], entries: [] }, lines: [] };
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    'the log of this store is not behind a newer one, so nothing can be applied: --apply-removals and --end-operator-tokens are for the release after a restore',
+  );
 }
 
 /** Describes what the operator accepted, with the numbers that the operator must be able to explain. */

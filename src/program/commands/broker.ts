@@ -5,7 +5,8 @@ import { leanStart } from '../../process/lean-start.ts';
 import { preferEventLoop } from '../../process/thread-priorities.ts';
 import { VERSION } from '../../process/version.ts';
 import { print } from '../output.ts';
-import { CONFIG } from './options.ts';
+import type { ReleaseOptions } from '../../compose/verbs/release.ts';
+import { ARCHIVE, CONFIG } from './options.ts';
 
 /** The commands that start a broker. */
 export const BROKER: CommandTable<ActionRow> = {
@@ -114,15 +115,32 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
       ],
       load: loadDoctor,
     },
-    action<{ config: string; comment: string }>(
+    action<ReleaseOptions>(
       {
         command: 'release',
         summary: 'unlock a store that was stopped by rollback protection; see docs/operations.md',
+        details:
+          'After a restore the sessions of people end. With --apply-removals the commit that unlocks the store also applies the deletions, revocations, quarantines and ends of sessions that a newer log proves. It prints the plan; --yes applies it.',
         options: [
           CONFIG,
           ['--comment <text>', 'reason; recorded in the audit log', { isRequired: true }],
+          [
+            '--apply-removals <log>',
+            'a newer log: an export, the replaced store, or the file or directory of a file sink',
+          ],
+          [
+            '--checkpoint <file>',
+            'with files of a sink: a copy of the newest checkpoint, instead of the checkpoint file',
+          ],
+          ['--keep-logins', 'do not end the sessions of people'],
+          ['--end-operator-tokens', 'end all operator tokens; quaymaster init issues a new one'],
+          ['--yes', 'apply the plan that is printed without it'],
+          ...ARCHIVE,
         ],
-        examples: ['quaymaster release --config config.yaml --comment INC-7'],
+        examples: [
+          'quaymaster release --config config.yaml --comment INC-7',
+          'quaymaster release --config config.yaml --comment INC-7 --apply-removals newer/ --yes',
+        ],
       },
       async ({ options }) => {
         const { runRelease } = await import('../../compose/verbs/release.ts');
