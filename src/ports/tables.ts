@@ -416,7 +416,7 @@ export const SCHEMA = {
     key: ['id'],
     digestedSince: 6,
     sealedSince: 6,
-    laterColumns: ['scope'],
+    laterColumns: ['scope', 'findings'],
   },
   /**
    * Second factors of people, for issuers that prove none. `id` is derived from the digest of the credential id, so that two people cannot register
