@@ -189,3 +189,36 @@ describe('the rate limit of an address', () => {
     expect(await refused('request.refused_summary')).toMatchObject([{ count: 7, outcome: 'deny' }]);
   });
 });
+
+describe('the processor time of a request', () => {
+  /** A report with many findings, which takes far more than a millisecond to read. */
+  function costly(): string {
+    const affects = Array.from({ length: 40_000 }, (_, at) => ({ ref: `p${at}` }));
+    return JSON.stringify({
+      bomFormat: 'CycloneDX',
+      specVersion: '1.5',
+      metadata: { tools: { components: [{ name: 'tool' }] } },
+      vulnerabilities: [{ id: 'CVE-2026-1', ratings: [{ severity: 'low' }], affects }],
+    });
+  }
+
+  it.each([
+    ['a report that is stored', (report: string) => report],
+    ['a report that is refused', (report: string) => report.replaceAll('"low"', '"wrong"')],
+  ])('is charged to the writer of %s, and to no other caller (D16)', async (_, change) => {
+    api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 200 } } });
+    await api.seed();
+    const [scanner, other] = [
+      await api.operator('scanner', [{ role: 'evidence-writer' }]),
+      await api.operator('other', [{ role: 'evidence-writer' }]),
+    ];
+    const list = (token: string) => api.call('GET', '/api/v1/evidence', { token });
+    expect((await list(scanner)).status).toBe(200);
+    const image = [`sha256:${'a'.repeat(64)}`];
+    const body = { report: change(costly()), image };
+    const { status } = await api.call('POST', '/api/v1/evidence', { token: scanner, body });
+    expect([200, 400]).toContain(status);
+    expectProblem(await list(scanner), { status: 429, code: 'ERR_RATE_LIMITED' });
+    expect((await list(other)).status).toBe(200);
+  });
+});

@@ -3,6 +3,7 @@ import type { Page, PageRequest } from '../../domain/page.ts';
 import { isWorkloadId } from '../../domain/identity/workload.ts';
 import { authoritiesOf, SIGNATURE } from '../../domain/posture/image-trust.ts';
 import type { PostureProfile } from '../../domain/posture/profile.ts';
+import { measured } from '../access/measured.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
@@ -62,7 +63,7 @@ export async function pushAttestation(
   const described = { action: 'attestation.push' } as const;
   return commitAs(parts, caller, (decidedAt, now): Attempt<Pushed> => {
     const { writer: createdBy, fences } = requireWriter(parts, now);
-    const parsed = parseAttestation(value);
+    const parsed = measured(parts, call, () => parseAttestation(value));
     const digest = subjectOf(parsed, wanted);
     const body = Buffer.from(JSON.stringify(value));
     checkSize(parsed, body);
@@ -90,7 +91,7 @@ export async function pushAttestation(
         entries: [entryOf(parts, call, now, entry)],
       },
       settle: () => ({
-        attestation: accepted(parts, found(parts, id)),
+        attestation: measured(parts, call, () => accepted(parts, found(parts, id))),
         isNew: stored === undefined,
       }),
     };

@@ -29,8 +29,8 @@ const MOST_OF_WORKLOADS = { rows: MOST.rows / 2, bytes: MOST.bytes / 2 };
  */
 export const MOST_OF_DIGEST = {
   ofWriter: { scanners: 8, rows: 16 },
-  ofWorkloads: { rows: 32 },
-  ofScope: { rows: 48 },
+  ofWorkloads: { rows: 24 },
+  ofScope: { rows: 32 },
 };
 
 /** @throws ERR_CONFLICT, reason `evidence_full`, with the limit and the actual number */

@@ -70,13 +70,14 @@ export async function explainPosture(
             explained(parts, operator, question.pod, {
               owner: `Pod ${name}`,
               facts: runningPod(parts, question.pod),
+              payer: call,
             }),
           ]
         : podsOf(question.manifest).map(({ owner, pod }) => {
             const whole = new PodNode(question.manifest, '');
             const own = namespaceOf(pod) ?? namespaceOf(whole) ?? namespace;
             const named = { cluster, namespace: own, name: nameOf(pod) };
-            return explained(parts, operator, named, { owner, facts: factsOf(pod) });
+            return explained(parts, operator, named, { owner, facts: factsOf(pod), payer: call });
           });
     },
   );
@@ -86,9 +87,17 @@ function explained(
   parts: Judging,
   operator: LiveOperator,
   named: NamedPod,
-  { owner, facts }: { readonly owner: string; readonly facts: PodFacts | undefined },
+  {
+    owner,
+    facts,
+    payer,
+  }: {
+    readonly owner: string;
+    readonly facts: PodFacts | undefined;
+    readonly payer: Call;
+  },
 ): ExplainedPosture {
-  const { judged, read } = judgePod(parts, named, facts);
+  const { judged, read } = judgePod(parts, named, facts, payer);
   const profiles = judged.map(({ profile, findings, trusted }) => ({
     name: profile.name,
     version: profile.version,

@@ -22,6 +22,7 @@ import type { Judging } from './judging.ts';
 import type { NamedPod } from './judged-pods.ts';
 import type { SecretValueMemory } from './secret-value-memory.ts';
 import { podFacts } from '../access/check-pod.ts';
+import { measured } from '../access/measured.ts';
 
 /** Profile that is for the pod, and its findings there. */
 export interface JudgedProfile {
@@ -127,10 +128,7 @@ export function judgePod(
   const around = surroundingsOf(parts, named, facts);
   const known = keptVerdict(parts, facts, around);
   if (known !== undefined) return known;
-  const begin = parts.clock.monotonic();
-  const made = evaluated(parts, named, facts, around);
-  const spentMs = parts.clock.monotonic() - begin;
-  if (spentMs >= 1) payer?.spend(spentMs);
+  const made = measured(parts, payer, () => evaluated(parts, named, facts, around));
   if (facts?.manifest !== undefined) {
     kept.set(facts.manifest, made);
     parts.judgedPods.note(named);

@@ -10,6 +10,7 @@ import type { Page, PageRequest } from '../../domain/page.ts';
 import type { Session } from '../../domain/identity/principal.ts';
 import { workloadId } from '../../domain/identity/workload.ts';
 import type { Call } from '../access/call.ts';
+import { measured } from '../access/measured.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import { parseSpec } from '../model/schema.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
@@ -63,7 +64,9 @@ export async function surveyPosture(
       const session = parts.sessions.open(row);
       const { cluster, pod } = session.workload;
       const key = `${cluster}/${pod?.uid}`;
-      const found = items.has(key) ? undefined : surveyed(compared, operator, profile, session);
+      const found = items.has(key)
+        ? undefined
+        : measured(parts, call, () => surveyed(compared, operator, profile, session));
       if (found !== undefined) items.set(key, found);
     }
     const found = { items: [...items.values()] };
