@@ -3,6 +3,7 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runLogin, runLogout } from '../../src/cli/verbs/login.ts';
 import { openBroker } from '../../src/cli/connection/open-broker.ts';
+import { renewLogin } from '../../src/cli/connection/person-login.ts';
 import { failureOf } from '../../src/cli/run/failure.ts';
 import { ProfileFiles, type OperatorLogin } from '../../src/cli/connection/profiles.ts';
 import {
@@ -136,6 +137,31 @@ it('logs a person in through the browser, and out (O01)', async () => {
   expect(context.out() + context.err()).not.toContain(kept.login.token);
   await runLogout(context, { args: [], options: {} });
   expect(await statusOf(kept)).toBe(401);
+});
+
+it('logs a person in again after the session ended or its key is gone, and not for other errors', async () => {
+  await Promise.all([logIn(), browse()]);
+  const before = await keep();
+  const err = context.err;
+  const again = async (error: unknown): Promise<Kept> => {
+    const printed = err().length;
+    context = { ...context, err: () => err().slice(printed) };
+    const [renewed] = await Promise.all([renewLogin(context, error), browse()]);
+    expect(renewed).toBe(true);
+    return keep();
+  };
+  await asPerson(before, (client) => client.call('endOwnLogin'));
+  const ended: unknown = await openBroker(await context.target(), context)
+    .then(({ broker }) => broker.call('readOwnToken'))
+    .catch((error: unknown) => error);
+  const second = await again(ended);
+  expect(await statusOf(second)).toBe(200);
+  await files.keys.remove(second.key.thumbprint);
+  const missing: unknown = await openBroker(await context.target(), context).catch(
+    (error: unknown) => error,
+  );
+  expect(await statusOf(await again(missing))).toBe(200);
+  expect(await renewLogin(context, new Error('another'))).toBe(false);
 });
 
 it('shows a person without a role in browser and terminal what the issuer said', async () => {

@@ -44,7 +44,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/kubernetes-documents.md': [0, 3],
   'docs/monitoring.md': [0, 2],
   'docs/operations.md': [8, 6],
-  'docs/people.md': [0, 7],
+  'docs/people.md': [0, 9],
   'docs/performance.md': [0, 1],
   'docs/policies.md': [1, 0],
   'docs/policy-tests.md': [1, 0],

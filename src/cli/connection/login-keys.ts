@@ -5,6 +5,13 @@ import { EXIT, Failed } from '../run/errors.ts';
 
 const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
+/** The key of a login is not on this machine. */
+export class MissingKey extends Failed {
+  constructor(text: string) {
+    super(text, EXIT.failed);
+  }
+}
+
 /**
  * Keys to which the logins of people are bound, as files of mode 0600. Their directory is apart from that of the profiles: a copy of a profile,
  * or a backup of the configuration, has the token and not the key.
@@ -35,7 +42,7 @@ export class LoginKeys {
     }
   }
 
-  /** @throws Failed if the key is not on this machine */
+  /** @throws MissingKey if the key is not on this machine */
   async read(thumbprint: string): Promise<LoginKey> {
     for (const directory of this.#directories) {
       const text = await readFile(join(directory, fileOf(thumbprint)), 'utf8').catch(() => '');
@@ -44,7 +51,7 @@ export class LoginKeys {
     }
     const places = this.#directories.join(' and ');
     const text = `the key of this login is not in ${places}: this machine was restarted, or the profile is a copy; run quaymaster login again`;
-    throw new Failed(text, EXIT.failed);
+    throw new MissingKey(text);
   }
 
   async remove(thumbprint: string): Promise<void> {

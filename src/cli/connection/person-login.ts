@@ -4,7 +4,8 @@ import { openClient } from './connection.ts';
 import { credentialOf } from './open-broker.ts';
 import type { CliContext } from '../run/context.ts';
 import { EXIT, Failed } from '../run/errors.ts';
-import { ProfileFiles, type OperatorLogin } from './profiles.ts';
+import { MissingKey } from './login-keys.ts';
+import { ProfileFiles, type OperatorLogin, type Profile } from './profiles.ts';
 import { proveKey } from './security-key.ts';
 
 export interface PersonLoginOptions {
@@ -142,16 +143,60 @@ function finished(body: Finished | { readonly pending: boolean }): Finished {
 /** `no_key`: the person logged in, and must register a security key before dangerous operations. `no_person`: the profile is not a person's. */
 export type StepUp = 'done' | 'no_key' | 'no_person';
 
-/** Lets the profile's person prove a security key, or log in again at the issuer, so that dangerous operations are allowed. */
-export async function stepUp(
-  context: Context & Pick<CliContext, 'target' | 'stdin'>,
-): Promise<StepUp> {
-  const { profile, profileName } = await context.target();
+type PersonContext = Context & Pick<CliContext, 'target' | 'stdin'>;
+
+/**
+ * Logs the profile's person in again if the session has ended, or if the broker demands a recent login or a security key.
+ * @returns whether the command can be repeated
+ */
+export async function renewLogin(context: PersonContext, error: unknown): Promise<boolean> {
+  // Work in several steps wraps the error of the step that failed.
+  const { code, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown };
+  const reason = code ?? (cause as { readonly code?: unknown } | undefined)?.code;
+  if (reason === 'ERR_STEP_UP_REQUIRED') {
+    context.output.note('this operation needs a recent login, or your security key');
+    return (await stepUp(context)) !== 'no_person';
+  }
+  if (reason !== 'ERR_UNAUTHENTICATED' && !(error instanceof MissingKey)) return false;
+  const person = await findPerson(context);
+  if (person === undefined) return false;
+  context.output.note('your session has ended: log in again');
+  const { profile, profileName, issuer, device } = person;
+  const client = await openClient(profile, (text) => context.output.note(text));
+  try {
+    const login = await logInPerson(context, client, { issuer, device });
+    await new ProfileFiles(context.environment).write(profileName, { ...profile, login });
+    return true;
+  } finally {
+    client.close();
+  }
+}
+
+interface ProfilePerson {
+  readonly profile: Profile;
+  readonly login: OperatorLogin;
+  readonly profileName: string;
+  readonly issuer: string;
+  readonly device: boolean;
+}
+
+/** The person of the profile; undefined if the profile is not a person's. */
+async function findPerson({
+  target,
+}: Pick<CliContext, 'target'>): Promise<ProfilePerson | undefined> {
+  const { profile, profileName } = await target();
   const { login } = profile;
   if (login.kind !== 'operator' || login.issuer === undefined || profileName === undefined) {
-    return 'no_person';
+    return undefined;
   }
-  const { issuer, device = false } = login;
+  return { profile, login, profileName, issuer: login.issuer, device: login.device === true };
+}
+
+/** Lets the profile's person prove a security key, or log in again at the issuer, so that dangerous operations are allowed. */
+export async function stepUp(context: PersonContext): Promise<StepUp> {
+  const person = await findPerson(context);
+  if (person === undefined) return 'no_person';
+  const { profile, profileName, login, issuer, device } = person;
   const client = await openClient(profile, (text) => context.output.note(text));
   try {
     const older = await credentialOf(login, context.environment).then(

@@ -31,6 +31,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'check that the token is from this cluster, for the audience of the broker, not expired and of a running pod, or that the certificate of --client-cert is valid and of this trust domain; an operator finds the reason with quaymaster audit search --request-id ID',
   ERR_UNAUTHENTICATED:
     'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
+  ERR_STEP_UP_REQUIRED:
+    'run quaymaster login --step-up, then repeat the command; on a terminal the command line does that by itself',
   ERR_DENIED:
     'the broker does not reveal whether it exists; the reason is in the audit log: quaymaster audit search --request-id ID; what the policies allow: quaymaster policy explain',
   ERR_NO_ROLE:

@@ -33,7 +33,7 @@ export async function runVerb(
     const run = (): ReturnType<typeof verb> =>
       verb(context as CliContext, { args, options: given as never });
     const code = await run().catch(async (error: unknown) => {
-      if (!(await hasSteppedUp(context as CliContext, error))) throw error;
+      if (!(await hasLoggedInAgain(context as CliContext, error))) throw error;
       context = createContext(given, output, signal, closings);
       return run();
     });
@@ -50,15 +50,11 @@ export async function runVerb(
   }
 }
 
-/** Logs the person in again if the broker demanded it, and tells whether it did. Without a terminal no person is there to do so. */
-async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolean> {
-  // Work in several steps wraps the error of the step that failed.
-  const { code, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown };
-  const reason = code ?? (cause as { readonly code?: unknown } | undefined)?.code;
-  if (reason !== 'ERR_STEP_UP_REQUIRED' || !process.stdin.isTTY) return false;
-  context.output.note('this operation needs a recent login, or your security key');
-  const { stepUp } = await import('../connection/person-login.ts');
-  return (await stepUp(context)) !== 'no_person';
+/** Logs the person in again if that lets the command succeed, and tells whether it did. Without a terminal no person is there to do so. */
+async function hasLoggedInAgain(context: CliContext, error: unknown): Promise<boolean> {
+  if (!process.stdin.isTTY) return false;
+  const { renewLogin } = await import('../connection/person-login.ts');
+  return renewLogin(context, error);
 }
 
 /** Time at which the token of the profile expired; undefined if it has not, or if its end is not known. */
