@@ -63,12 +63,14 @@ export const SCHEMA = {
       updated_at: 'integer',
       updated_by: 'text',
       mac: 'bytes',
+      /** The generation of defaults that complete the body, as it was when the document was created. Null: the first one. */
+      defaults: 'integer?',
       /** The approval of the elevation under which it was written, while that is in force; null: lasting rights wrote it. */
       elevation: 'text?',
     },
     key: ['kind', 'name'],
     digestedSince: 1,
-    laterColumns: ['elevation'],
+    laterColumns: ['defaults', 'elevation'],
   },
   /** Every version of every document; the newest ones of a document of a custom resource. Versions stay after deletion; a deletion is a version with a null body. */
   document_versions: {
@@ -363,9 +365,14 @@ export const SCHEMA = {
       created_at: 'integer',
       created_by: 'text',
       mac: 'bytes',
+      /** JSON: prefixes of the repositories for whose images it counts; null: for all. */
+      scope: 'text?',
+      /** 0: no authority of a profile had signed it when it was pushed. */
+      recognized: 'integer?',
     },
     key: ['digest', 'id'],
     digestedSince: 4,
+    laterColumns: ['scope', 'recognized'],
   },
   /** Alerts of runtime security, reads of decoys, violations and opened incidents, each with the response to it. The oldest are deleted above a number. */
   alerts: {

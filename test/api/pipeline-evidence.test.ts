@@ -261,17 +261,17 @@ describe('the evidence of pipelines', () => {
     evidence.shareOf = share;
 
     const digest = newDigest();
-    for (let count = 0; count < 25; count += 1) {
+    for (let count = 0; count < 5; count += 1) {
       const statement = SIGNER.bundle(digest, 'https://example.test/p', { count });
       expect((await attest(token, statement)).status).toBe(201);
     }
     const refused = await sign(token, digest);
     expect([refused.status, refused.body.detail]).toEqual([
       409,
-      expect.stringContaining('workloads pushed 25 attestations of the image'),
+      expect.stringContaining('ci://ci/acme/shop/production stored 5 about this image'),
     ]);
     expect((await sign(scanner, digest)).status).toBe(201);
-    expect(of(digest)).toHaveLength(26);
+    expect(of(digest)).toHaveLength(6);
   });
 });
 

@@ -76,7 +76,7 @@ function acceptedJson(attestation: AcceptedAttestation): Shape<'AcceptedAttestat
 }
 
 function attestationJson(attestation: Attestation): Shape<'Attestation'> {
-  const { id, digest: image, type, repository, builder, scannedAt, body } = attestation;
+  const { id, digest: image, type, repository, builder, scannedAt, scope, body } = attestation;
   return {
     id,
     digest: image,
@@ -84,6 +84,7 @@ function attestationJson(attestation: Attestation): Shape<'Attestation'> {
     bytes: body.length,
     ...(repository !== undefined && { repository }),
     ...(builder !== undefined && { builder }),
+    ...(scope.length > 0 && { scope }),
     ...(scannedAt !== undefined && { scannedAt: instant(scannedAt) }),
     createdAt: instant(attestation.createdAt),
     createdBy: attestation.createdBy,

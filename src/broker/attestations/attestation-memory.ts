@@ -11,7 +11,7 @@ import type {
 import type { Signer } from '../../domain/posture/trusted-identity.ts';
 import { allRows, ATTESTATIONS } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
-import type { Tables } from '../../ports/tables.ts';
+import { macColumns, type Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
 import { parseAttestation, type ParsedAttestation } from './parse-attestation.ts';
@@ -24,7 +24,17 @@ export interface Attestation extends Statement {
   readonly digest: string;
   readonly body: Uint8Array;
   readonly createdBy: string;
+  /** False if no authority of a profile had signed it when it was pushed. */
+  readonly isRecognized: boolean;
+  /** Names what was signed and the signature, whatever else the pushed bytes contain. */
+  readonly signed: string;
 }
+
+/** The facts of an attestation that its row has, besides those in the body. */
+export type AttestationFacts = Pick<
+  Attestation,
+  'digest' | 'id' | 'body' | 'createdAt' | 'createdBy' | 'scope' | 'isRecognized'
+>;
 
 interface VerifiedSigner {
   readonly signer: Signer | undefined;
@@ -32,9 +42,19 @@ interface VerifiedSigner {
 
 const NONE: readonly Attestation[] = [];
 
-/** Derives the id from the pushed bytes: the same bytes for the same image are one attestation. */
-export function attestationId(digest: string, body: Uint8Array): string {
-  return `att_${sha256Hex(digest, '\n', body).slice(0, 32)}`;
+/** Derives the id: the same bytes for the same image are one attestation. Those of a writer with a scope count for other images, so they are another. */
+export function attestationId(
+  digest: string,
+  body: Uint8Array,
+  scope: readonly string[] = [],
+): string {
+  const counted = scope.length === 0 ? '' : `${JSON.stringify(scope)}\n`;
+  return `att_${sha256Hex(digest, '\n', counted, body).slice(0, 32)}`;
+}
+
+/** Names a signature of a message. Members that no check reads, in any number of copies, do not make another of it. */
+function signedId({ message, signature }: ParsedAttestation): string {
+  return sha256Hex(sha256Hex(message), sha256Hex(signature));
 }
 
 /**
@@ -95,6 +115,11 @@ export class Attestations implements ImageTrust {
     return this.#byDigest.get(digest) ?? NONE;
   }
 
+  /** All attestations, in no order. */
+  *each(): Iterable<Attestation> {
+    for (const list of this.#byDigest.values()) yield* list;
+  }
+
   /** Lists attestations, ordered by digest, then by id. */
   all(): readonly Attestation[] {
     return [...this.#byDigest.keys()].sort().flatMap((digest) => this.of(digest));
@@ -130,21 +155,28 @@ export class Attestations implements ImageTrust {
     return known.root?.signerOf(keyless, message);
   }
 
-  seal(attestation: Omit<Attestation, keyof ParsedAttestation>): Row {
-    const { digest, id, body, createdAt, createdBy } = attestation;
-    const fields = { digest, id, body, created_at: createdAt, created_by: createdBy };
-    return { ...fields, mac: this.#rows.mac('attestations', fields) };
+  seal({ digest, id, body, scope, isRecognized, ...made }: AttestationFacts): Row {
+    const fields = {
+      digest,
+      id,
+      body,
+      created_at: made.createdAt,
+      created_by: made.createdBy,
+      scope: scope.length === 0 ? null : JSON.stringify(scope),
+      recognized: isRecognized ? null : 0,
+    };
+    return { ...fields, mac: this.#rows.mac('attestations', macColumns('attestations', fields)) };
   }
 
   /** Reads a row; undefined if this build does not read it any more: then it does not count. */
   #open(row: Row): Attestation | undefined {
-    const { mac, ...fields } = row;
-    this.#rows.verify('attestations', fields, mac);
+    this.#rows.verify('attestations', macColumns('attestations', row), row.mac);
     const parsed = readStored(row.body);
     if (parsed === undefined) return undefined;
-    const { type, repository, builder, scannedAt } = parsed;
     const { digest, id, body, created_at: createdAt, created_by: createdBy } = row;
-    return { digest, id, body, createdAt, createdBy, type, repository, builder, scannedAt };
+    const scope = row.scope === null ? [] : (JSON.parse(row.scope) as string[]);
+    const facts = { digest, id, body, createdAt, createdBy, scope };
+    return openedAttestation({ ...facts, isRecognized: row.recognized !== 0 }, parsed);
   }
 
   #keep(digest: string, now: readonly Attestation[]): void {
@@ -155,6 +187,12 @@ export class Attestations implements ImageTrust {
     if (now.length === 0) this.#byDigest.delete(digest);
     else this.#byDigest.set(digest, now);
   }
+}
+
+/** An attestation of its facts and what its body says. */
+export function openedAttestation(facts: AttestationFacts, parsed: ParsedAttestation): Attestation {
+  const { type, repository, builder, scannedAt } = parsed;
+  return { ...facts, type, repository, builder, scannedAt, signed: signedId(parsed) };
 }
 
 function readStored(body: Uint8Array): ParsedAttestation | undefined {

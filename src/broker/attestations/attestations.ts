@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import { isWorkloadId } from '../../domain/identity/workload.ts';
+import { isInScope } from '../../domain/posture/evidence.ts';
 import { authoritiesOf, SIGNATURE } from '../../domain/posture/image-trust.ts';
 import type { PostureProfile } from '../../domain/posture/profile.ts';
 import { measured } from '../access/measured.ts';
@@ -11,7 +11,13 @@ import { recordFailure, recordOperation, requireRole } from '../recording/operat
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { requireWriter } from '../recording/evidence-writers.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { attestationId, type Attestation, type Attestations } from './attestation-memory.ts';
+import {
+  attestationId,
+  openedAttestation,
+  type Attestation,
+  type Attestations,
+} from './attestation-memory.ts';
+import { checkSpace, COUNTED } from './attestation-space.ts';
 import {
   MOST_ATTESTATION_BYTES,
   MOST_SIGNATURE_BYTES,
@@ -27,17 +33,6 @@ export interface Attesting {
 
 type Parts = Recording & Access & Attesting;
 
-/**
- * Limit of attestations of an image. Every replica keeps all of them in memory. Workloads can fill half, so that they leave space
- * for operators.
- */
-const MOST_OF_IMAGE = 50;
-const MOST = 10_000;
-const MOST_BYTES = 32 * 1_048_576;
-/** Share of a limit above which pushes are decided one after another, so that pushes at the same moment do not exceed it together. */
-const NEAR = 0.9;
-const COUNTED = 'attestations:count';
-
 /** An attestation, and the authorities of all profiles that signed it. */
 export interface AcceptedAttestation extends Attestation {
   readonly acceptedBy: readonly { readonly profile: string; readonly authority: string }[];
@@ -50,8 +45,8 @@ export interface Push {
 }
 
 /**
- * Stores a signature or attestation of an image. It need not be by a trusted signer: each profile decides that when it judges a pod. Pushing the same again
- * changes nothing.
+ * Stores a signature or attestation of an image. It need not be by a trusted signer: each profile decides that when it judges a pod. Only few of one writer
+ * that no authority of a profile signed are kept. Pushing the same again changes nothing.
  * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_BODY_TOO_LARGE, ERR_CONFLICT at a limit
  */
 export async function pushAttestation(
@@ -62,29 +57,42 @@ export async function pushAttestation(
 ): Promise<{ readonly attestation: AcceptedAttestation; readonly isNew: boolean }> {
   const described = { action: 'attestation.push' } as const;
   return commitAs(parts, caller, (decidedAt, now): Attempt<Pushed> => {
-    const { writer: createdBy, fences } = requireWriter(parts, now);
+    const { writer: createdBy, scope, fences } = requireWriter(parts, now);
     const parsed = measured(parts, call, () => parseAttestation(value));
+    checkScope(parsed, scope);
     const digest = subjectOf(parsed, wanted);
     const body = Buffer.from(JSON.stringify(value));
     checkSize(parsed, body);
-    const id = attestationId(digest, body);
-    const stored = parts.attestations.of(digest).find((each) => each.id === id);
-    const isNear =
-      stored === undefined && checkLimits(parts, { digest, bytes: body.length, createdBy });
+    const facts = { digest, id: attestationId(digest, body, scope), body, createdBy, scope };
+    const created = { ...facts, createdAt: parts.clock.now(), isRecognized: true };
+    const pushed = measured(parts, call, () => accepted(parts, openedAttestation(created, parsed)));
+    const isRecognized = pushed.acceptedBy.length > 0;
+    const stored = parts.attestations.of(digest).find((each) => isSame(parts, each, pushed));
+    // The profile that names its authority may be newer than the first push.
+    const isKept = stored !== undefined && (stored.isRecognized || !isRecognized);
+    const made = {
+      ...created,
+      isRecognized,
+      ...(stored && { createdAt: stored.createdAt, createdBy: stored.createdBy }),
+    };
+    const isNear = !isKept && checkSpace(parts.attestations, made);
     const counted = isNear ? [COUNTED] : [];
-    const made = { digest, id, body, createdAt: parts.clock.now(), createdBy };
+    const id = isKept ? stored.id : made.id;
     const entry = {
       ...described,
       ...factsOf({ digest, id, type: parsed.type }),
       outcome: 'ok',
     } as const;
+    const key = { digest, id };
     return {
       plan: {
         decidedAt,
         reads: [...fences, `attestation:${digest}`, ...counted],
         notAfter: authorityEnd(now),
-        ...(stored === undefined && {
-          expect: [{ table: 'attestations', key: { digest, id }, absent: true }],
+        ...(!isKept && {
+          expect: [
+            { table: 'attestations', key, ...(stored ? { match: { id } } : { absent: true }) },
+          ],
           writes: [{ table: 'attestations', put: parts.attestations.seal(made) }],
           invalidates: [`attestation:${digest}`, ...counted],
         }),
@@ -123,42 +131,21 @@ function checkSize({ type }: ParsedAttestation, body: Uint8Array): void {
 }
 
 /**
- * @returns whether the push is near a limit of all images.
- * @throws ERR_CONFLICT
+ * Reports whether the stored attestation makes the pushed one needless: the same bytes, or the same signature for the same images, which as many
+ * authorities accept.
  */
-function checkLimits(
-  { attestations }: Pick<Attesting, 'attestations'>,
-  {
-    digest,
-    bytes,
-    createdBy,
-  }: { readonly digest: string; readonly bytes: number; readonly createdBy: string },
-): boolean {
-  const ofImage = attestations.of(digest).length;
-  const advice = 'an operator deletes some: quaymaster attestation rm';
-  if (ofImage >= MOST_OF_IMAGE) {
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `the image has ${ofImage} attestations, the most it may have; ${advice}`,
-    );
-  }
-  if (attestations.count >= MOST || attestations.bytes + bytes > MOST_BYTES) {
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `the broker has ${attestations.count} attestations with ${attestations.bytes} bytes; the most are ${MOST} and ${MOST_BYTES} bytes; ${advice}`,
-    );
-  }
-  const isNear = attestations.count >= NEAR * MOST || attestations.bytes >= NEAR * MOST_BYTES;
-  if (!isWorkloadId(createdBy)) return isNear;
-  const pushed = (list: readonly Attestation[]) =>
-    list.filter((each) => isWorkloadId(each.createdBy)).length;
-  const ofWorkloads = { image: pushed(attestations.of(digest)), all: pushed(attestations.all()) };
-  if (ofWorkloads.image < MOST_OF_IMAGE / 2 && ofWorkloads.all < MOST / 2)
-    return isNear || ofWorkloads.all >= (NEAR * MOST) / 2;
-  throw new BrokerError(
-    'ERR_CONFLICT',
-    `workloads pushed ${ofWorkloads.image} attestations of the image and ${ofWorkloads.all} in all; the most are ${MOST_OF_IMAGE / 2} and ${MOST / 2}; ${advice}`,
-  );
+function isSame(parts: Attesting, stored: Attestation, pushed: AcceptedAttestation): boolean {
+  if (stored.id === pushed.id) return true;
+  if (stored.signed !== pushed.signed || !stored.isRecognized) return false;
+  const isForSame = stored.scope.join() === pushed.scope.join();
+  return isForSame && accepted(parts, stored).acceptedBy.length >= pushed.acceptedBy.length;
+}
+
+/** A simple signing names its repository. @throws ERR_DENIED for one that the writer may not speak about */
+function checkScope({ repository }: ParsedAttestation, scope: readonly string[]): void {
+  if (repository === undefined || isInScope(repository, scope)) return;
+  const text = `the signature is for ${repository}, and the role evidence-writer of its sender is for ${scope.join(', ')}`;
+  throw new BrokerError('ERR_DENIED', text, { reason: 'scope', isDetailShown: true });
 }
 
 const SEEING = ['evidence-writer', 'policy-editor', 'responder', 'auditor'] as const;

@@ -11,7 +11,7 @@ import { exceededBound } from '../../domain/text/json-bounds.ts';
 import { parseStrictObject, type JsonObject } from '../../domain/text/strict-json.ts';
 
 /** A signature or attestation in one of the forms of cosign. It is untrusted until its signature is verified, also when its signer is a trusted operator. */
-export interface ParsedAttestation extends Omit<Statement, 'id' | 'createdAt'> {
+export interface ParsedAttestation extends Omit<Statement, 'id' | 'createdAt' | 'scope'> {
   /** The images that it is about, as `sha256:<hex>`. */
   readonly subjects: readonly string[];
   /** Bytes that a key signs. */

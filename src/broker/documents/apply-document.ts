@@ -30,7 +30,7 @@ import type { DocumentKind } from '../model/kinds.ts';
 import { policyIn, policyOf } from '../model/policy-form.ts';
 import { checkPrecondition, type Precondition } from '../model/precondition.ts';
 import { scheduleChange, type ScheduleChange } from '../state/schedule-row.ts';
-import { parseSpec } from '../model/schema.ts';
+import { DEFAULTS, parseSpec } from '../model/schema.ts';
 
 export interface DocumentChange {
   readonly kind: DocumentKind;
@@ -196,7 +196,8 @@ function next(
   authorizeChange(live, change, current);
   if (kind === 'definition') parseNewPath(name);
   else if (!isName(name)) throw new BrokerError('ERR_PATH_INVALID');
-  const spec = parseSpec(kind, body);
+  const defaults = defaultsOf(kind, current);
+  const spec = parseSpec(kind, body, defaults);
   authorizeSpec(live, change, spec, current);
   if (kind === 'policy' && (spec as AccessPolicy).metadata.name !== name) {
     throw new BrokerError('ERR_POLICY_INVALID', undefined, {
@@ -213,7 +214,13 @@ function next(
   checkPrecondition(change.precondition, current);
   const { uid, version } = current ?? { uid: randomId('doc'), version: 0 };
   const times = { updatedAt: parts.clock.now(), updatedBy: live.operator.name };
-  return { kind, name, uid, version: version + 1, body, spec, elevation, ...times };
+  return { kind, name, uid, version: version + 1, body, spec, defaults, elevation, ...times };
+}
+
+/** The generation of defaults of a document: posture profiles are the only kind whose defaults ever changed. */
+function defaultsOf(kind: DocumentKind, current: StoredDocument | undefined): number {
+  if (current !== undefined) return current.defaults ?? 0;
+  return kind === 'posture-profile' ? DEFAULTS : 0;
 }
 
 /** The approval of the elevation under which a document is written, for its entry. */

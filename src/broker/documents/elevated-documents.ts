@@ -100,7 +100,7 @@ async function findLasting(
   document: StoredDocument | undefined,
 ): Promise<Lasting | undefined> {
   if (document === undefined) return undefined;
-  const { kind, name, uid, elevation } = document;
+  const { kind, name, uid, elevation, defaults } = document;
   let newest = 0;
   let body: unknown;
   for await (const row of listAll(store, DOCUMENT_VERSIONS.ofDocument(kind, name))) {
@@ -108,7 +108,9 @@ async function findLasting(
     newest = row.version;
     ({ body } = openDocumentVersion(rows, row));
   }
-  return body === undefined ? undefined : { kind, name, body, spec: parseSpec(kind, body) };
+  return body === undefined
+    ? undefined
+    : { kind, name, body, spec: parseSpec(kind, body, defaults) };
 }
 
 /** A document under an elevation in force, and its fate at the end of that. */
@@ -178,7 +180,8 @@ async function planEnd(
     };
   }
   const times = { updatedAt: parts.clock.now(), updatedBy: approval };
-  const next = { kind, name, uid, version: version + 1, ...times };
+  const { defaults } = document;
+  const next = { kind, name, uid, version: version + 1, defaults, ...times };
   const restored = before && { ...next, body: before.body, spec: before.spec };
   const schedule = await scheduleChange(parts, document, restored);
   const action = restored === undefined ? 'document.delete' : 'document.write';

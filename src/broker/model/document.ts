@@ -18,6 +18,8 @@ export interface StoredDocument<K extends DocumentKind = DocumentKind> {
   readonly updatedBy: string;
   /** The approval of the elevation under which it was written, while that is in force. */
   readonly elevation?: string | undefined;
+  /** The generation of defaults with which it was created. */
+  readonly defaults?: number | undefined;
 }
 
 /** The fence key in every decision that read documents of this kind. */
@@ -50,16 +52,18 @@ export function documentOf(row: Tables['documents']): StoredDocument {
   const kind = row.kind as DocumentKind;
   if (kind === 'policy') return new SavedPolicyDocument(row);
   const body = JSON.parse(row.body) as unknown;
+  const defaults = row.defaults ?? 0;
   return {
     kind,
     name: row.name,
     uid: row.uid,
     version: row.version,
     body,
-    spec: parseSpec(kind, body),
+    spec: parseSpec(kind, body, defaults),
     updatedAt: row.updated_at,
     updatedBy: row.updated_by,
     elevation: row.elevation ?? undefined,
+    defaults,
   };
 }
 
@@ -107,6 +111,8 @@ export function authenticateDocument(
     updated_at: document.updatedAt,
     updated_by: document.updatedBy,
     elevation: document.elevation ?? null,
+    // Documents of kinds whose defaults never changed have none, so that an earlier release reads them.
+    defaults: document.defaults || null,
   };
   return { ...fields, mac: rows.mac('documents', macColumns('documents', fields)) };
 }

@@ -8,6 +8,7 @@ import {
   POSTURE_MODES,
   VIOLATION_ACTIONS,
   type PostureException,
+  type PostureProfileSpec,
 } from '../../domain/posture/profile.ts';
 import { signerKey } from '../../crypto/signatures/image-signature.ts';
 import type { PinnedKey } from '../../domain/posture/image-trust.ts';
@@ -36,6 +37,11 @@ const pattern = z
   });
 const patterns = z.array(pattern).max(64).default([]).meta({ id: 'PosturePatterns' });
 const permission = z.enum(['allow', 'deny']).meta({ id: 'PosturePermission' });
+
+/** A field that documents of earlier releases allowed if they left it out. */
+function withSafeDefault(description: string) {
+  return z.enum(['allow', 'deny']).optional().meta({ default: 'deny', description });
+}
 
 const version = z
   .string()
@@ -182,6 +188,9 @@ const image = z
       .record(name, z.record(z.string(), z.unknown()))
       .default({})
       .describe('A `trusted_root.json` of a Sigstore instance by its name'),
+    unmatched: withSafeDefault(
+      'What a rule of `signatures` or `attestations` means for repositories that no rule names',
+    ),
     deniedKeys: z.array(keyId).max(256).default([]).describe('Ids of keys that never count'),
   })
   .superRefine(({ signatures, attestations, trustRoots }, context) => {
@@ -204,6 +213,7 @@ const reportRules = {
     .min(1, 'must name at least one severity')
     .max(SEVERITIES.length),
   firstReportGrace: duration.default(0),
+  unknownSeverity: withSafeDefault('Whether findings without a rating count as if `deny` had them'),
 };
 
 /** Package URLs have `%` where a name has `@`, such as `pkg:npm/%40babel/*`. */
@@ -222,7 +232,6 @@ const vulnerabilities = z
     fixAvailableOnly: z.boolean().default(false),
     graceDays: z.int().min(0).max(366).default(0),
     reportMaxAge: positive.default(DEFAULT_MAX_AGE_SECONDS),
-    unknownSeverity: permission.default('allow'),
     osEndOfLife: permission.default('allow'),
     exceptions: z
       .array(
@@ -333,6 +342,23 @@ export const postureProfile = z
   })
   .refine(checksSomething, { message: CHECKS_NOTHING, path: ['pod'] })
   .describe('docs/posture.md');
+
+type Parsed = z.output<typeof postureProfile>;
+
+/** Adds the defaults that changed once: a profile of the first generation still allows what it always did. */
+export function withProfileDefaults(profile: Parsed, defaults: number): PostureProfileSpec {
+  const left = defaults === 0 ? 'allow' : 'deny';
+  const { image: trusted, vulnerabilities: scanned, exposedSecrets: exposed } = profile;
+  return {
+    ...profile,
+    image: { ...trusted, unmatched: trusted.unmatched ?? left },
+    vulnerabilities: scanned && {
+      ...scanned,
+      unknownSeverity: scanned.unknownSeverity ?? left,
+    },
+    exposedSecrets: exposed && { ...exposed, unknownSeverity: exposed.unknownSeverity ?? left },
+  };
+}
 
 function checksSomething({
   pod: checks,

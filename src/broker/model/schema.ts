@@ -13,7 +13,7 @@ import { IDENTITY_LIMITS } from '../../domain/identity/workload.ts';
 import { claimName, claimValue, duration, name, path, positive, text } from './fields.ts';
 import { grant } from './grant-schema.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
-import { postureProfile } from './posture-schema.ts';
+import { postureProfile, withProfileDefaults } from './posture-schema.ts';
 import { responseRule } from './response-schema.ts';
 import { ROLE_BINDING_FORMS, roleBindingSchema } from './role-binding-schema.ts';
 import { rotation } from './rotation-schema.ts';
@@ -240,22 +240,33 @@ export const BODY_FORMS: Readonly<Record<Exclude<DocumentKind, 'policy'>, readon
   'response-rule': [responseRule],
 };
 
+/** The generation of defaults of new documents. A document keeps the one with which it was created: no release changes what it means. */
+export const DEFAULTS = 1;
+
 /**
  * Validates a document's body strictly and adds its defaults.
+ * @param defaults the generation of defaults; 0 for documents that were created before there were generations
  * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID or ERR_POLICY_INVALID, each with all problems at once.
  */
-export function parseSpec<K extends DocumentKind>(kind: K, body: unknown): DocumentSpecs[K] {
-  return PARSERS[kind](body);
+export function parseSpec<K extends DocumentKind>(
+  kind: K,
+  body: unknown,
+  defaults = DEFAULTS,
+): DocumentSpecs[K] {
+  return PARSERS[kind](body, defaults);
 }
 
-const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[K] } = {
+type Parser<Spec> = (body: unknown, defaults: number) => Spec;
+
+const PARSERS: { readonly [K in DocumentKind]: Parser<DocumentSpecs[K]> } = {
   policy: parsePolicy,
   cluster: (body) => parseWith(clusterSchema(body), body),
   mount: (body) => parseWith(mount, body),
   definition: (body) => parseWith(definition, body),
   operator: (body) => parseWith(operator, body),
   'role-binding': (body) => parseWith(roleBindingSchema(body), body),
-  'posture-profile': (body) => parseWith(postureProfile, body),
+  'posture-profile': (body, defaults) =>
+    withProfileDefaults(parseWith(postureProfile, body), defaults),
   'response-rule': (body) => parseWith(responseRule, body),
 };
 

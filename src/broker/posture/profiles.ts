@@ -1,16 +1,24 @@
+import { isDeepStrictEqual } from 'node:util';
 import { loadKeyless } from '../../crypto/signatures/keyless-signature.ts';
 import { compileProfile, type PostureProfile } from '../../domain/posture/profile.ts';
 import type { StoredDocument } from '../model/document.ts';
+import { parseSpec } from '../model/schema.ts';
 import type { DocumentView } from '../state/catalog.ts';
 
 /** All posture profiles, compiled. */
 export class Profiles implements DocumentView<'posture-profile'> {
   readonly kind = 'posture-profile';
   #all: readonly PostureProfile[] = [];
+  #hasEarlierDefaults = false;
 
   /** All profiles, in the order of their names. A new list after each change of a profile. */
   get all(): readonly PostureProfile[] {
     return this.#all;
+  }
+
+  /** True if a profile is permissive because it was created when the defaults were. */
+  get hasEarlierDefaults(): boolean {
+    return this.#hasEarlierDefaults;
   }
 
   /** A profile counts from the moment when everything that it needs for a decision is loaded. */
@@ -20,5 +28,9 @@ export class Profiles implements DocumentView<'posture-profile'> {
     );
     if (profiles.some(({ trust }) => trust.trustRoots.size > 0)) await loadKeyless();
     this.#all = profiles;
+    this.#hasEarlierDefaults = documents.some(
+      ({ body, spec, defaults }) =>
+        defaults === 0 && !isDeepStrictEqual(parseSpec('posture-profile', body), spec),
+    );
   }
 }

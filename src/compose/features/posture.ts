@@ -48,6 +48,7 @@ export const posture = {
       },
       ports: { fitness: postureFitness(judging) },
       views: [profiles],
+      warnings: () => (profiles.hasEarlierDefaults ? ['profile_defaults'] : []),
       followers: [
         attestationFollower(attestations),
         evidenceFollower(evidence),

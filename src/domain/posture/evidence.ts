@@ -101,6 +101,11 @@ function isWatch({ writer }: Pick<Evidence, 'writer'>): boolean {
   return writer.startsWith(WATCH);
 }
 
+/** Reports whether the images of a repository are in the scope of a writer; an empty scope includes all. */
+export function isInScope(repository: string, scope: readonly string[]): boolean {
+  return scope.length === 0 || scope.some((prefix) => isUnder(repository, prefix));
+}
+
 /** Reports whether an admin lets the writer speak about all images, wherever they run. The objects of one cluster say nothing about another. */
 export function isForAllImages(evidence: Pick<Evidence, 'writer' | 'scope'>): boolean {
   return evidence.scope.length === 0 && !isWatch(evidence);
@@ -117,9 +122,7 @@ export function evidenceFor(
   const ownWatch = watchWriter(cluster);
   return (digest) =>
     evidenceOf(digest).filter(
-      (each) =>
-        (!isWatch(each) || each.writer === ownWatch) &&
-        (each.scope.length === 0 || each.scope.some((prefix) => isUnder(repository, prefix))),
+      (each) => (!isWatch(each) || each.writer === ownWatch) && isInScope(repository, each.scope),
     );
 }
 

@@ -8,7 +8,13 @@ import {
   type ImageReference,
   type RunningImage,
 } from './image-reference.ts';
-import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
+import {
+  isTrustRuled,
+  judgeTrust,
+  type ImageTrust,
+  type TrustedStatement,
+  type TrustVerdict,
+} from './image-trust.ts';
 import { containersOf, containerStatusesOf } from './pod-node.ts';
 import { anyMatches, type PostureProfile } from './profile.ts';
 import type { JsonNode } from '../text/json-node.ts';
@@ -185,30 +191,41 @@ export function trustFindings(
   images: readonly PodImage[],
   by: { readonly trust: ImageTrust; readonly now: number },
 ): CheckedImages {
-  const { onUnknown } = profile.spec.image;
-  const found: CheckFinding[] = [];
-  const trusted: TrustedImage[] = [];
-  let validUntil = Infinity;
-  for (const image of images) {
-    for (const subject of image.subjects) {
-      const { repository } = subject;
-      const [digest] = subject.digests;
-      if (!isTrustRuled(profile.trust, repository)) continue;
-      if (digest === undefined) {
-        const code = 'image_unknown';
-        found.push(
-          ofImage(image, subject, { code, message: UNPULLED, isUnknown: true, onUnknown }),
-        );
-        continue;
-      }
-      const verdict = judgeTrust(profile.trust, { repository, digest }, by);
+  const checks = images.flatMap((image) =>
+    image.subjects.map((subject): CheckedImages => {
+      const { findings, trusted, validUntil } = judgeSubject(profile, subject, by);
+      const found = findings.map((each) => ofImage(image, subject, each));
       const { container } = image.place;
-      found.push(...verdict.findings.map((each) => ofImage(image, subject, each)));
-      trusted.push(...verdict.trusted.map((each) => ({ container, ...each })));
-      validUntil = Math.min(validUntil, verdict.validUntil);
-    }
-  }
-  return { found, trusted, validUntil };
+      return { found, trusted: trusted.map((each) => ({ container, ...each })), validUntil };
+    }),
+  );
+  return {
+    found: checks.flatMap(({ found }) => found),
+    trusted: checks.flatMap(({ trusted }) => trusted),
+    validUntil: Math.min(...checks.map(({ validUntil }) => validUntil)),
+  };
+}
+
+function judgeSubject(
+  { trust: rules, spec }: PostureProfile,
+  { repository, digests: [digest] }: Subject,
+  by: { readonly trust: ImageTrust; readonly now: number },
+): Omit<TrustVerdict, 'findings'> & { readonly findings: readonly CheckFinding[] } {
+  const only = (...findings: readonly CheckFinding[]) => ({
+    findings,
+    trusted: [],
+    validUntil: Infinity,
+  });
+  if (!isTrustRuled(rules, repository))
+    return rules.isUnmatchedDenied ? only(unmatched(repository)) : only();
+  if (digest !== undefined) return judgeTrust(rules, { repository, digest }, by);
+  const { onUnknown } = spec.image;
+  return only({ code: 'image_unknown', message: UNPULLED, isUnknown: true, onUnknown });
+}
+
+function unmatched(repository: string): CheckFinding {
+  const message = `is from ${repository}, which no rule of "signatures" or "attestations" names`;
+  return { code: 'signature_missing', message };
 }
 
 /** Findings of scanners about the images. All digests of one image identify it. */

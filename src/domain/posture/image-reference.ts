@@ -71,11 +71,14 @@ export function isSameRepository(a: string, b: string): boolean {
   return a === b || qualified(a) === qualified(b);
 }
 
+/** The registry from which nodes pull names without a host. */
+const HUB = ['docker', 'io'].join('.');
+
 function qualified(repository: string): string {
   const [first = ''] = repository.split('/');
   const hasHost = repository.includes('/') && (/[.:[]/.test(first) || first === 'localhost');
-  if (hasHost) return repository.replace(/^index\.docker\.io\//, 'docker.io/');
-  return repository.includes('/') ? `docker.io/${repository}` : `docker.io/library/${repository}`;
+  if (hasHost) return repository.replace(`index.${HUB}/`, `${HUB}/`);
+  return repository.includes('/') ? `${HUB}/${repository}` : `${HUB}/library/${repository}`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isInScope } from './evidence.ts';
 import { glob, type Glob } from '../words/glob.ts';
 import { identityTest, type Signer, type TrustedIdentity } from './trusted-identity.ts';
 
@@ -41,6 +42,8 @@ export interface ImageTrustSpec {
   readonly signatures: readonly SignatureRuleSpec[];
   readonly attestations: readonly AttestationRuleSpec[];
   readonly trustRoots: Readonly<Record<string, PinnedRoot>>;
+  /** Answer to images of repositories that no rule names, if there is a rule. */
+  readonly unmatched: 'allow' | 'deny';
   /** Ids of keys that never count, whichever authority lists them. */
   readonly deniedKeys: readonly string[];
 }
@@ -52,6 +55,8 @@ export interface Statement {
   readonly type: string;
   /** Time at which the broker first stored it, in milliseconds since the epoch: it was signed before then. */
   readonly createdAt: number;
+  /** Prefixes of repositories: it counts for their images only, because its writer may speak about no others. Empty: all. */
+  readonly scope: readonly string[];
   /** The repository that a simple signing payload names; undefined in other forms. */
   readonly repository?: string | undefined;
   /** The builder of the image, in a provenance. */
@@ -97,6 +102,7 @@ export interface CompiledTrust {
   readonly signatures: readonly CompiledRule[];
   readonly attestations: readonly CompiledAttestationRule[];
   readonly trustRoots: ReadonlyMap<string, PinnedRoot>;
+  readonly isUnmatchedDenied: boolean;
   readonly deniedKeys: ReadonlySet<string>;
 }
 
@@ -109,6 +115,8 @@ export function compileTrust(spec: ImageTrustSpec): CompiledTrust {
       maxAgeMs: rule.vulnScan && rule.vulnScan.maxAgeSeconds * 1_000,
     })),
     trustRoots: new Map(Object.entries(spec.trustRoots)),
+    isUnmatchedDenied:
+      spec.unmatched === 'deny' && spec.signatures.length + spec.attestations.length > 0,
     deniedKeys: new Set(spec.deniedKeys),
   };
 }
@@ -165,9 +173,10 @@ export function judgeTrust(
   image: { readonly repository: string; readonly digest: string },
   { trust, now }: { readonly trust: ImageTrust; readonly now: number },
 ): TrustVerdict {
-  const { digest } = image;
-  const judged: Judged = { digest, statements: trust.of(digest), trust };
-  const isForImage = ({ images }: CompiledRule): boolean => isFor(images, image.repository);
+  const { digest, repository } = image;
+  const statements = trust.of(digest).filter(({ scope }) => isInScope(repository, scope));
+  const judged: Judged = { digest, statements, trust };
+  const isForImage = ({ images }: CompiledRule): boolean => isFor(images, repository);
   const results = [
     ...rules.signatures.filter(isForImage).map((rule) => signatureOf(rules, rule, judged)),
     ...rules.attestations

@@ -64,6 +64,8 @@ export interface ReportRules {
   /** A pod that is younger does not need a report yet. */
   readonly firstReportGraceSeconds: number;
   readonly deny: readonly Severity[];
+  /** Answer to findings without a rating. */
+  readonly unknownSeverity: Permission;
 }
 
 export interface VulnerabilityRules extends ReportRules {
@@ -72,7 +74,6 @@ export interface VulnerabilityRules extends ReportRules {
   /** A vulnerability counts when it has been public for this many days. */
   readonly graceDays: number;
   readonly reportMaxAgeSeconds: number;
-  readonly unknownSeverity: Permission;
   readonly osEndOfLife: Permission;
   readonly exceptions: readonly VulnerabilityException[];
 }

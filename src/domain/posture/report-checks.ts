@@ -59,7 +59,7 @@ export function exposedSecretFindings(profile: PostureProfile, image: JudgedImag
   const missing = missingReport(rules, image, reports);
   if (missing !== undefined) return missing;
   const found = new FoundList('exposed_secret');
-  const denied = new Set(rules.deny);
+  const denied = deniedBy(rules);
   for (const report of reports) {
     const { scanner } = report;
     const { findings, omitted = [] } = report.section();
@@ -70,6 +70,10 @@ export function exposedSecretFindings(profile: PostureProfile, image: JudgedImag
     for (const each of omitted) if (denied.has(each.severity)) found.addOmitted(each, scanner);
   }
   return { found: found.shown(), validUntil: Infinity };
+}
+
+function deniedBy({ deny, unknownSeverity }: ReportRules): ReadonlySet<string> {
+  return new Set(unknownSeverity === 'deny' ? [...deny, 'UNKNOWN'] : deny);
 }
 
 /** The verdict if the image has no report; undefined if it has one. */
@@ -110,8 +114,7 @@ class VulnerabilityJudge {
 
   constructor(given: Rules) {
     this.#given = given;
-    const { deny, unknownSeverity } = given.rules;
-    this.#denied = new Set(unknownSeverity === 'deny' ? [...deny, 'UNKNOWN'] : deny);
+    this.#denied = deniedBy(given.rules);
   }
 
   /** @returns the instant up to which the scanner knew vulnerabilities: a scan of today with an old database misses the new ones. */

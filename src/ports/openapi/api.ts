@@ -1041,6 +1041,8 @@ export interface components {
             readonly repository?: string;
             /** @description The builder that a provenance names */
             readonly builder?: string;
+            /** @description Repositories for whose images it counts; absent if it counts for all */
+            readonly scope?: readonly string[];
             /**
              * Format: date-time
              * @description When the scan of a vulnerability attestation ended
@@ -1064,6 +1066,8 @@ export interface components {
             readonly repository?: string;
             /** @description The builder that a provenance names */
             readonly builder?: string;
+            /** @description Repositories for whose images it counts; absent if it counts for all */
+            readonly scope?: readonly string[];
             /**
              * Format: date-time
              * @description When the scan of a vulnerability attestation ended
@@ -1088,6 +1092,8 @@ export interface components {
             readonly repository?: string;
             /** @description The builder that a provenance names */
             readonly builder?: string;
+            /** @description Repositories for whose images it counts; absent if it counts for all */
+            readonly scope?: readonly string[];
             /**
              * Format: date-time
              * @description When the scan of a vulnerability attestation ended
@@ -2164,6 +2170,12 @@ export interface components {
                     readonly [key: string]: Record<string, unknown>;
                 };
                 /**
+                 * @description What a rule of `signatures` or `attestations` means for repositories that no rule names
+                 * @default deny
+                 * @enum {string}
+                 */
+                readonly unmatched?: "allow" | "deny";
+                /**
                  * @description Ids of keys that never count
                  * @default []
                  */
@@ -2173,13 +2185,17 @@ export interface components {
                 readonly onUnknown?: components["schemas"]["PosturePermission"];
                 readonly deny: readonly components["schemas"]["Severity"][];
                 readonly firstReportGrace?: components["schemas"]["DurationOrNone"];
+                /**
+                 * @description Whether findings without a rating count as if `deny` had them
+                 * @default deny
+                 * @enum {string}
+                 */
+                readonly unknownSeverity?: "allow" | "deny";
                 /** @default false */
                 readonly fixAvailableOnly?: boolean;
                 /** @default 0 */
                 readonly graceDays?: number;
                 readonly reportMaxAge?: components["schemas"]["Duration"];
-                /** @default allow */
-                readonly unknownSeverity?: components["schemas"]["PosturePermission"];
                 /** @default allow */
                 readonly osEndOfLife?: components["schemas"]["PosturePermission"];
                 readonly exceptions?: readonly {
@@ -2196,6 +2212,12 @@ export interface components {
                 readonly onUnknown?: components["schemas"]["PosturePermission"];
                 readonly deny: readonly components["schemas"]["Severity"][];
                 readonly firstReportGrace?: components["schemas"]["DurationOrNone"];
+                /**
+                 * @description Whether findings without a rating count as if `deny` had them
+                 * @default deny
+                 * @enum {string}
+                 */
+                readonly unknownSeverity?: "allow" | "deny";
             };
             /**
              * @description Whose word about images counts; docs/evidence.md

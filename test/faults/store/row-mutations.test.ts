@@ -139,7 +139,7 @@ const QUARANTINE: Quarantine = {
 
 function attestationOf(digest: string) {
   const body = Buffer.from(JSON.stringify(SIGNER.bundle(digest)));
-  const made = { createdAt: 1_000, createdBy: 'test' };
+  const made = { createdAt: 1_000, createdBy: 'test', scope: [], isRecognized: true };
   return { ...made, digest, body, id: attestationId(digest, body) };
 }
 

@@ -23,7 +23,7 @@ function trustOf(contents: readonly Content[]): ImageTrust {
   const kept = contents.map((content, at) => {
     const { subjects, type, repository, builder, scannedAt } = parseAttestation(content);
     const body = Buffer.from(JSON.stringify(content));
-    const facts = { type, repository, builder, scannedAt };
+    const facts = { type, repository, builder, scannedAt, scope: [] };
     return { subjects, statement: { id: `att_${at}`, createdAt: 1, body, ...facts } };
   });
   return {

@@ -1,5 +1,10 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { attestationId } from '../../../../src/broker/attestations/attestation-memory.ts';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { checkSpace } from '../../../../src/broker/attestations/attestation-space.ts';
+import {
+  attestationId,
+  type Attestation,
+  type AttestationFacts,
+} from '../../../../src/broker/attestations/attestation-memory.ts';
 import { pushAttestation } from '../../../../src/broker/attestations/attestations.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
@@ -7,91 +12,273 @@ import { TestBroker } from '../../../kit/broker/test-broker.ts';
 import { ImageSigner } from '../../../kit/images/image-signer.ts';
 import { countRows } from '../../../kit/store/table-rows.ts';
 
-const MOST = 10_000;
-const MOST_OF_IMAGE = 50;
 const MIB = 1_048_576;
-const signer = new ImageSigner();
 const SCAN = 'https://example.test/scan';
-
-let broker: TestBroker;
-let admin: LiveOperator;
-beforeEach(async () => {
-  broker = await TestBroker.open();
-  admin = await broker.seed();
-});
-afterEach(() => broker.close());
+const team = new ImageSigner();
+const stranger = new ImageSigner();
 
 const digestOf = (n: number): string => `sha256:${String(n).padStart(64, '0')}`;
 
-/** Stores the bodies as pushed attestations, each of an image of its own. @returns their ids */
-async function store(bodies: readonly Buffer[]): Promise<readonly string[]> {
-  const { attestations, state } = broker.parts;
-  const ids: string[] = [];
-  for (let from = 0; from < bodies.length; from += 500) {
-    const rows = bodies.slice(from, from + 500).map((body, at) => {
-      const digest = digestOf(from + at);
-      const id = attestationId(digest, body);
-      ids.push(id);
-      return attestations.seal({ digest, id, body, createdAt: 1, createdBy: 'ci' });
-    });
-    const outcome = await broker.store.real.commit({
-      writes: rows.map((put) => ({ table: 'attestations', put })),
-      invalidates: rows.map(({ digest }) => `attestation:${digest}`),
-    });
-    if (outcome.status === 'committed') await state.waitForChange(outcome.seq);
-  }
-  return ids;
-}
+describe('the space for attestations', () => {
+  const SHOP = { createdBy: 'ci://ci/acme/shop/main', scope: ['registry.test/shop'] };
+  const PULL_REQUEST = { ...SHOP, createdBy: 'ci://ci/acme/shop/pr-7' };
+  const PAY = { createdBy: 'ci://ci/acme/pay/main', scope: ['registry.test/pay'] };
+  const ADMIN = { createdBy: 'admin', scope: [] };
+  const OTHER_ADMIN = { createdBy: 'root', scope: [] };
+  const WRITERS = { SHOP, PULL_REQUEST, PAY, ADMIN, OTHER_ADMIN };
+  type Writer = keyof typeof WRITERS;
+  type Filled = readonly (Partial<Attestation> & {
+    readonly count: number;
+    readonly size?: number;
+  })[];
 
-/** Pushes at the same moment, which all see the same count. @returns what each ended with, the successful ones first */
-async function pushTogether(attestations: readonly object[]): Promise<readonly string[]> {
-  const pushed = attestations.map((attestation) =>
-    pushAttestation(broker.parts, broker.call(), admin, { attestation }).then(
+  let made = 0;
+  const facts = (change: Partial<AttestationFacts>): AttestationFacts => {
+    made += 1;
+    const own = { digest: digestOf(made), id: `att_${made}`, body: Buffer.alloc(10), createdAt: 1 };
+    return { ...own, ...ADMIN, isRecognized: true, ...change };
+  };
+
+  /** Writers whose push is stored beside what is stored. */
+  function accepted(filled: Filled, change: Partial<AttestationFacts> = {}): readonly string[] {
+    const all = filled.flatMap(({ count, size = 10, ...each }) =>
+      Array.from(
+        { length: count },
+        () => facts({ body: Buffer.alloc(size), ...each }) as Attestation,
+      ),
+    );
+    const space = {
+      of: (digest: string) => all.filter((each) => each.digest === digest),
+      each: () => all,
+    };
+    return Object.entries(WRITERS).flatMap(([name, writer]) => {
+      try {
+        checkSpace(space, facts({ ...writer, ...change }));
+        return [name];
+      } catch (error) {
+        expect(BrokerError.from(error)).toMatchObject({
+          code: 'ERR_CONFLICT',
+          reason: 'attestations_full',
+        });
+        return [];
+      }
+    });
+  }
+
+  const D = digestOf(0);
+  const ALL: readonly Writer[] = ['SHOP', 'PULL_REQUEST', 'PAY', 'ADMIN', 'OTHER_ADMIN'];
+  const NOT_SHOP: readonly Writer[] = ['PAY', 'ADMIN', 'OTHER_ADMIN'];
+  const OPERATORS: readonly Writer[] = ['ADMIN', 'OTHER_ADMIN'];
+  const junk = { isRecognized: false };
+  it.each<[string, Filled, Partial<AttestationFacts>, readonly Writer[]]>([
+    ['nothing', [], {}, ALL],
+    ['a quarter of the rows by one pipeline', [{ ...SHOP, count: 2_250 }], {}, NOT_SHOP],
+    ['a quarter of the bytes by one pipeline', [{ ...SHOP, count: 7, size: MIB }], {}, NOT_SHOP],
+    [
+      'a quarter by all identities of a team',
+      [
+        { ...SHOP, count: 1_200 },
+        { ...PULL_REQUEST, count: 1_050 },
+      ],
+      {},
+      NOT_SHOP,
+    ],
+    [
+      'half of the bytes by workloads',
+      [{ createdBy: 'ci://ci/x', scope: ['x'], count: 14, size: MIB }],
+      {},
+      OPERATORS,
+    ],
+    [
+      'half of the rows by workloads',
+      [{ createdBy: 'ci://ci/x', scope: ['x'], count: 4_500 }],
+      {},
+      OPERATORS,
+    ],
+    [
+      'a quarter of the bytes by an operator',
+      [{ ...ADMIN, count: 7, size: MIB }],
+      {},
+      ['SHOP', 'PULL_REQUEST', 'PAY', 'OTHER_ADMIN'],
+    ],
+    ['all rows', [{ createdBy: 'x', count: 9_000 }], {}, []],
+    ['all bytes', [{ createdBy: 'x', count: 28, size: MIB }], {}, []],
+    [
+      'the image by one pipeline',
+      [{ ...SHOP, digest: D, count: 25 }],
+      { digest: D },
+      ['PULL_REQUEST', 'PAY', 'ADMIN', 'OTHER_ADMIN'],
+    ],
+    [
+      'the image by many identities of a team',
+      [
+        { ...SHOP, digest: D, count: 25 },
+        { ...PULL_REQUEST, digest: D, count: 25 },
+      ],
+      { digest: D },
+      NOT_SHOP,
+    ],
+    [
+      'unsigned ones of every kind, for a signed one',
+      [
+        { createdBy: 'x', ...junk, count: 1_000 },
+        { ...SHOP, digest: D, ...junk, count: 100 },
+      ],
+      { digest: D },
+      ALL,
+    ],
+    [
+      'unsigned ones by one pipeline, for an unsigned one',
+      [{ ...SHOP, ...junk, count: 100 }],
+      junk,
+      NOT_SHOP,
+    ],
+    [
+      'unsigned ones by all pipelines, for an unsigned one',
+      [{ createdBy: 'ci://ci/x', scope: ['x'], ...junk, count: 500 }],
+      junk,
+      OPERATORS,
+    ],
+    [
+      'unsigned ones of one image, for an unsigned one',
+      [{ ...SHOP, ...junk, digest: D, count: 5 }],
+      { ...junk, digest: D },
+      ['PULL_REQUEST', 'PAY', 'ADMIN', 'OTHER_ADMIN'],
+    ],
+    [
+      'signed ones of every kind, for an unsigned one',
+      [{ createdBy: 'x', count: 9_000 }],
+      junk,
+      ALL,
+    ],
+  ])('is left for others beside %s', (_, filled, change, expected) => {
+    expect(accepted(filled, change)).toEqual(expected);
+  });
+});
+
+describe('a push', () => {
+  let broker: TestBroker;
+  let admin: LiveOperator;
+  beforeEach(async () => {
+    broker = await TestBroker.open();
+    admin = await broker.seed();
+  });
+  afterEach(() => broker.close());
+
+  const require = (signer: ImageSigner): Promise<void> =>
+    broker.put(admin, 'posture-profile', 'signed', {
+      mode: 'enforce',
+      image: {
+        signatures: [{ images: ['**'], authorities: [{ name: 'team', key: signer.pem }] }],
+      },
+    });
+
+  const push = (attestation: object, by = admin, digest?: string) =>
+    pushAttestation(broker.parts, broker.call(), by, { attestation, digest });
+
+  const outcome = (attestation: object, by = admin): Promise<string> =>
+    push(attestation, by).then(
       () => '',
       (error: unknown) => BrokerError.from(error).message,
-    ),
-  );
-  return (await Promise.all(pushed)).sort();
-}
+    );
 
-const ofNewImages = (count: number, predicate: object = {}): readonly object[] =>
-  Array.from({ length: count }, (_, n) => signer.bundle(digestOf(MOST + n), SCAN, predicate));
-
-it('takes one of eight pushes at the same moment if there is space for one, and loses none of the others (IS07)', async () => {
-  const body = Buffer.from(JSON.stringify(signer.bundle(digestOf(0))));
-  const ids = await store(Array<Buffer>(MOST - 1).fill(body));
-  const [first, ...refused] = await pushTogether(ofNewImages(8));
-  expect(first).toBe('');
-  expect(refused).toHaveLength(7);
-  for (const message of refused) {
-    expect(message).toMatch(/^the broker has 10000 attestations .* quaymaster attestation rm$/);
+  /** Fills the space for statements that an authority signed, but for one. */
+  async function fill(): Promise<void> {
+    const { attestations, state } = broker.parts;
+    const body = Buffer.from(JSON.stringify(team.bundle(digestOf(0))));
+    const made = Array.from({ length: 8_999 }, (_, n) => ({
+      digest: digestOf(n),
+      createdBy: `ci-${n % 5}`,
+    }));
+    for (let from = 0; from < made.length; from += 500) {
+      const rows = made.slice(from, from + 500).map(({ digest, createdBy }) => {
+        const facts = { digest, id: attestationId(digest, body), body, createdAt: 1, createdBy };
+        return attestations.seal({ ...facts, scope: [], isRecognized: true });
+      });
+      const { status, ...done } = await broker.store.real.commit({
+        writes: rows.map((put) => ({ table: 'attestations', put })),
+        invalidates: rows.map(({ digest }) => `attestation:${digest}`),
+      });
+      if (status === 'committed' && 'seq' in done) await state.waitForChange(done.seq);
+    }
   }
-  const { attestations } = broker.parts;
-  expect(attestations.count).toBe(MOST);
-  expect(await countRows(broker.store.real, 'attestations', {})).toBe(MOST);
-  const kept = new Set(attestations.all().map(({ id }) => id));
-  expect(ids.filter((id) => !kept.has(id))).toEqual([]);
-});
 
-it('stores no more than 32 MiB by pushes at the same moment', async () => {
-  const large = (n: number): Buffer =>
-    Buffer.from(JSON.stringify(signer.bundle(digestOf(n), SCAN, { x: 'x'.repeat(700_000) })));
-  const stored = Array.from({ length: 34 }, (_, n) => large(n));
-  await store(stored);
-  const { attestations } = broker.parts;
-  const one = stored[0]!.length;
-  const space = Math.floor((32 * MIB - attestations.bytes) / one);
-  const messages = await pushTogether(ofNewImages(space + 1, { x: 'x'.repeat(700_000) }));
-  expect(messages.filter((message) => message === '')).toHaveLength(space);
-  expect(messages.at(-1)).toMatch(/the most are 10000 and 33554432 bytes/);
-  expect(attestations.bytes).toBeLessThanOrEqual(32 * MIB);
-});
+  it('is one of eight at the same moment that is stored if there is space for one, and loses none of the others (IS07)', async () => {
+    await require(team);
+    await fill();
+    const pushes = Array.from({ length: 8 }, (_, n) => outcome(team.bundle(digestOf(20_000 + n))));
+    const [first, ...refused] = (await Promise.all(pushes)).sort();
+    expect(first).toBe('');
+    expect(refused).toHaveLength(7);
+    for (const message of refused) expect(message).toMatch(/all writers may store 9000/);
+    expect(broker.parts.attestations.count).toBe(9_000);
+    expect(await countRows(broker.store.real, 'attestations', {})).toBe(9_000);
+  });
 
-it('stores no more than 50 of an image by pushes at the same moment', async () => {
-  const of = (n: number): object => signer.bundle(digestOf(1), SCAN, { n });
-  for (let n = 0; n < MOST_OF_IMAGE - 1; n += 1) expect(await pushTogether([of(n)])).toEqual(['']);
-  const messages = await pushTogether([of(50), of(51), of(52)]);
-  expect(messages.filter((message) => message === '')).toHaveLength(1);
-  expect(messages.at(-1)).toMatch(/^the image has 50 attestations/);
-  expect(broker.parts.attestations.of(digestOf(1))).toHaveLength(MOST_OF_IMAGE);
+  it('takes no space from signed statements if no authority signed it', async () => {
+    await require(team);
+    const shop = await broker.operator('shop', [
+      { role: 'evidence-writer', scope: ['registry.test/shop'] },
+    ]);
+    const pay = await broker.operator('pay', [
+      { role: 'evidence-writer', scope: ['registry.test/pay'] },
+    ]);
+    const image = digestOf(1);
+    for (let n = 0; n < 5; n += 1)
+      expect(await outcome(stranger.bundle(image, SCAN, { n }), shop)).toBe('');
+    expect(await outcome(stranger.bundle(image, SCAN, { n: 5 }), shop)).toMatch(
+      /^too many attestations that no authority of a posture profile signed: shop stored 5 about this image/,
+    );
+    const large = (n: number) => stranger.bundle(digestOf(n), SCAN, { x: 'x'.repeat(700_000) });
+    expect(await outcome(large(2), shop)).toBe('');
+    expect(await outcome(large(3), shop)).toMatch(/shop may store 100 with 1048576 bytes/);
+    expect(await outcome(team.bundle(image), pay)).toBe('');
+    expect(await outcome(team.bundle(image), shop)).toBe('');
+  });
+
+  it('stores the same signature in other bytes once', async () => {
+    await require(team);
+    const bundle = team.bundle(digestOf(1));
+    const { attestation: first } = await push(bundle);
+    for (let n = 0; n < 30; n += 1) {
+      const { attestation, isNew } = await push({ ...bundle, [`x${n}`]: n });
+      expect([attestation.id, isNew]).toEqual([first.id, false]);
+    }
+    expect(broker.parts.attestations.count).toBe(1);
+  });
+
+  it('counts among signed ones from the push after the profile that names its authority', async () => {
+    const bundle = team.bundle(digestOf(1));
+    await push(bundle);
+    const [before] = broker.parts.attestations.of(digestOf(1));
+    expect(before).toMatchObject({ isRecognized: false });
+    await require(team);
+    broker.clock.advance(60_000);
+    expect((await push(bundle)).isNew).toBe(false);
+    expect(broker.parts.attestations.of(digestOf(1))).toMatchObject([
+      { id: before!.id, isRecognized: true, createdAt: before!.createdAt },
+    ]);
+    broker = await broker.reopen();
+    expect(broker.parts.attestations.of(digestOf(1))).toMatchObject([{ isRecognized: true }]);
+  });
+
+  it('counts for the images of its writer only, and by two teams for those of both', async () => {
+    await require(team);
+    const shop = await broker.operator('shop', [
+      { role: 'evidence-writer', scope: ['registry.test/shop'] },
+    ]);
+    const pay = await broker.operator('pay', [
+      { role: 'evidence-writer', scope: ['registry.test/pay'] },
+    ]);
+    const image = digestOf(1);
+    const counting = () => broker.parts.attestations.of(image).map(({ scope }) => scope);
+    await push(team.bundle(image), shop);
+    await push(team.bundle(image), pay);
+    expect(counting().sort()).toEqual([['registry.test/pay'], ['registry.test/shop']]);
+    broker = await broker.reopen();
+    expect(counting().sort()).toEqual([['registry.test/pay'], ['registry.test/shop']]);
+    expect(await outcome(team.legacy(image), shop)).toMatch(
+      /^the signature is for registry.test\/prod\/web, and the role evidence-writer of its sender is for registry.test\/shop$/,
+    );
+  });
 });

@@ -46,7 +46,16 @@ function trustOf(pushed: readonly (object | Pushed)[]): ImageTrust {
     } = 'attestation' in each ? each : { attestation: each };
     const { subjects, type, repository, builder, scannedAt } = parseAttestation(attestation);
     const body = Buffer.from(JSON.stringify(attestation));
-    const statement = { id: `att_${index}`, type, repository, builder, scannedAt, createdAt, body };
+    const statement = {
+      id: `att_${index}`,
+      type,
+      repository,
+      builder,
+      scannedAt,
+      createdAt,
+      body,
+      scope: [],
+    };
     return { digests: digest === undefined ? subjects : [digest], statement };
   });
   return {
@@ -147,7 +156,9 @@ describe('a rule about signatures', () => {
         { images: ['registry.test/dev/**'], authorities: [{ name: 'ci', key: ci.pem }] },
       ],
     };
-    expect(codes(elsewhere, [])).toEqual([]);
+    expect(codes({ ...elsewhere, unmatched: 'allow' }, [])).toEqual([]);
+    expect(codes({ ...elsewhere, unmatched: 'deny' }, [])).toEqual(['signature_missing']);
+    expect(codes(elsewhere, [])).toEqual(['signature_missing']);
     const both = {
       signatures: [ci, rsa].map(({ pem }, at) => ({
         images: WEB,

