@@ -95,7 +95,7 @@ describe('a login that was begun for a key', () => {
       (finish) => finish(sender, { claims: { iat: seconds() - 120 } }),
     ],
   ])(
-    'is not finished %s, and is finished with its key afterwards',
+    'is not finished %s, and is finished with its key afterwards (O41)',
     async (_what, reason, attempt) => {
       const { finish } = await reached();
       await refuses(reason, () => attempt(finish), 'ERR_TOKEN_INVALID');
@@ -144,11 +144,11 @@ describe('the session of a person that is bound to a key', () => {
       'dpop_htm',
       () => api.call('GET', SELF, { headers: proven('POST', SELF) }),
     ],
-  ])('is refused %s', async (_what, reason, request) => {
+  ])('is refused %s (O41)', async (_what, reason, request) => {
     await refuses(reason, request, 'ERR_UNAUTHENTICATED');
   });
 
-  it('is refused with a proof that was used before', async () => {
+  it('is refused with a proof that was used before (O41)', async () => {
     const headers = proven('GET', SELF);
     expect((await api.call('GET', SELF, { headers })).status).toBe(200);
     await refuses('dpop_replayed', () => api.call('GET', SELF, { headers }), 'ERR_UNAUTHENTICATED');
@@ -161,7 +161,7 @@ describe('the session of a person that is bound to a key', () => {
     await refuses('dpop_unbound', () => api.call('GET', SELF, { headers }), 'ERR_UNAUTHENTICATED');
   });
 
-  it('gets values only sealed to its key', async () => {
+  it('gets values only sealed to its key (O41)', async () => {
     const session = await api.logIn();
     const value = { data: { password: 'canary-8d20' } };
     await api.call('PUT', '/api/v1/secrets/app/db', { token: session, body: value });

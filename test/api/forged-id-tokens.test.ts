@@ -186,7 +186,7 @@ describe('an ID token that the token endpoint returns', () => {
           key: people.key,
         }),
     ],
-  ])('is refused if it %s, as the token of a pod is', async (_what, reason, forge) => {
+  ])('is refused if it %s, as the token of a pod is (O04)', async (_what, reason, forge) => {
     const { login, answer, claims } = await reached();
     answerWith(forge(claims));
     await expectDenied(people.api, {
@@ -204,7 +204,7 @@ describe('an ID token that the token endpoint returns', () => {
     expect((await people.finish(login, answer)).status).toBe(201);
   });
 
-  it('is refused in the device flow too, if another key signed it', async () => {
+  it('is refused in the device flow too, if another key signed it (O04)', async () => {
     const { body } = await people.api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
     const { claims } = await reached();
     answerWith(signedToken(stranger, without(claims, 'nonce')));
@@ -218,7 +218,7 @@ describe('an ID token that the token endpoint returns', () => {
     });
   });
 
-  it('opens one session, however often the issuer answers the same code', async () => {
+  it('opens one session, however often the issuer answers the same code (O40)', async () => {
     const { login, answer, claims } = await reached();
     answerWith(signedToken(people.key, claims));
     const answers = await Promise.all(

@@ -269,7 +269,7 @@ const beginDevice = (): Promise<Answered> =>
   api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
 
 describe('a slow issuer', () => {
-  it('keeps at most four device logins of a network waiting, and no login in the browser', async () => {
+  it('keeps at most four device logins of a network waiting, and no login in the browser (O42)', async () => {
     const { login, address } = await begin();
     const answer = queryOf(await corp.browse(address));
     const { open } = holding('/device/auth', DEVICE_ANSWER);
@@ -291,7 +291,7 @@ describe('a slow issuer', () => {
     expect((await beginDevice()).status).toBe(200);
   });
 
-  it('keeps at most eight answers of one network waiting', async () => {
+  it('keeps at most eight answers of one network waiting (O42)', async () => {
     const { login, address } = await begin();
     const answer = queryOf(await corp.browse(address));
     const { held, open } = holding('/token', { error: 'invalid_grant' });
@@ -305,7 +305,7 @@ describe('a slow issuer', () => {
 });
 
 describe('a device login', () => {
-  it('asks the issuer once in its interval, however often it is polled', async () => {
+  it('asks the issuer once in its interval, however often it is polled (O42)', async () => {
     const { body } = await beginDevice();
     const { login } = body as { readonly login: string };
     const asked = (): number => corp.requests.filter((each) => each === 'POST /token').length;
@@ -520,7 +520,7 @@ describe('an issuer with the settings that it has by default', () => {
     expect(answer.status).toBe(404);
   });
 
-  it('allows no login on another device, and names the setting', async () => {
+  it('allows no login on another device, and names the setting (O42)', async () => {
     const answer = await usual.api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
     expect([answer.status, answer.body.code]).toEqual([400, 'ERR_REQUEST_INVALID']);
     expect(answer.body.detail).toContain('people.issuers.corp.deviceLogin');

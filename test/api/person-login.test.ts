@@ -187,7 +187,7 @@ it('warns of codes that others send, when a person logs in on another device', a
 });
 
 describe('the token of a login', () => {
-  it('is useless without the key, which is in another directory and in no output', async () => {
+  it('is useless without the key, which is in another directory and in no output (O41)', async () => {
     await Promise.all([logIn(), browse()]);
     const { login, key } = await keep();
     const bearer = await api.call('GET', '/api/v1/operator-tokens/self', { token: login.token });

@@ -103,7 +103,7 @@ it('lets a person log in, register keys, and do dangerous operations, in the bui
   const { url } = installation;
   const login = ['login', '--url', url, '--issuer', 'corp', '--step-up'];
   expect((await withBrowser(login, atIssuer)).code).toBe(0);
-  const dangerous = ['quarantine', 'lift', 'qua_none'];
+  const dangerous = ['quarantine', 'lift', 'qua_none', '--reason', 'checked'];
   const refused = await person.run(...dangerous);
   expect([refused.code, refused.err]).toEqual([3, expect.stringContaining('second-factor add')]);
 

@@ -185,7 +185,15 @@ export function refusalText(error: ApiError, places: readonly string[], expired?
   return printableText(lines.join('\n'));
 }
 
-function remedyOf({ code, detail }: ApiError, expired: string | undefined): string | undefined {
+/** A person's login has no token of a pod. */
+const PERSON_REFUSED =
+  'log in again; if that does not help, the clock of this machine is wrong (quaymaster doctor), or a proxy changes the header Host; an operator finds the reason with quaymaster audit search --request-id ID';
+
+function remedyOf(
+  { code, detail, operation }: ApiError,
+  expired: string | undefined,
+): string | undefined {
+  if (code === 'ERR_TOKEN_INVALID' && operation === 'finishPersonLogin') return PERSON_REFUSED;
   if (code === 'ERR_DENIED' && detail !== undefined) return WHOAMI;
   if (code === 'ERR_UNAUTHENTICATED' && expired !== undefined) {
     return `your token expired ${expired}: run quaymaster login again; an operator creates tokens with quaymaster operator token create`;

@@ -69,7 +69,7 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
     return [first, second, token];
   }
 
-  it('opens one session, also if both finish it at once and the issuer answers its code twice', async () => {
+  it('opens one session, also if both finish it at once and the issuer answers its code twice (O40)', async () => {
     const key = ecKey('k');
     const corp = await OidcIssuer.start({
       keys: [key],

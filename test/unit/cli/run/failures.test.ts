@@ -24,6 +24,18 @@ describe('a failure', () => {
     expect(failure.text).toContain('request req_refused');
   });
 
+  it('names the clock and the proxy after a refused login of a person, and not the pod', () => {
+    const refused = refusal(401, 'ERR_TOKEN_INVALID');
+    expect(failureOf(refused).text).toContain('a running pod');
+    const { text } = failureOf(Object.assign(refused, { operation: 'finishPersonLogin' }));
+    expect(text).toContain('quaymaster doctor');
+    expect(text).not.toContain('pod');
+  });
+
+  it('names the command after a demand for a recent login', () => {
+    expect(failureOf(refusal(401, 'ERR_STEP_UP_REQUIRED')).text).toContain('login --step-up');
+  });
+
   it('exits with 5 without an answer, and with 64 for an error of the caller', () => {
     expect(failureOf(new UnreachableError('tls', 'no')).exitCode).toBe(5);
     const problem = { file: 'a.yaml', line: 3, column: 5, pointer: '/x', message: 'is odd' };
