@@ -2,6 +2,7 @@ import type { Config } from './config/schema.ts';
 import type { Keys } from '../broker/state/dependencies.ts';
 import type { Parts } from './parts.ts';
 import { LeaseQuota } from '../broker/state/lease-quota.ts';
+import { WayInWatch } from '../broker/sessions/way-in-watch.ts';
 import { SessionQuota } from '../broker/state/session-quota.ts';
 import { RotationCanaries } from '../broker/rotations/canary-values.ts';
 import { withoutPosture } from '../broker/access/without-posture.ts';
@@ -170,9 +171,11 @@ async function openOn(
     if (store.fault() === undefined) await core.features.beforeServing(core.parts);
     const sweep = new StateSweep({ store: opened, guard, clock, log });
     const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
+    const wayIn = new WayInWatch(core.parts);
     if (held === undefined) {
       sweep.start();
       indexes.start();
+      wayIn.start();
     }
     return {
       ...core,
@@ -180,12 +183,12 @@ async function openOn(
       commits: opened.commits,
       space: () => space.space,
       held: () => heldKinds(trail, guard),
-      warnings: () => warningsOf({ ...core, opened, space, trail, indexes, keys }),
+      warnings: () => warningsOf({ ...core, opened, space, trail, indexes, keys, wayIn }),
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
         await core.features.stop();
-        await Promise.all([sweep.close(), indexes.close()]);
+        await Promise.all([sweep.close(), indexes.close(), wayIn.stop()]);
         await core.stop();
         await trail.stop(cause);
         await opened.close();
@@ -210,9 +213,11 @@ interface Watched extends Pick<Core, 'features'> {
   readonly trail: AuditTrail;
   readonly indexes: IndexScrub;
   readonly keys: InstallationKeys;
+  readonly wayIn: WayInWatch;
 }
 
-function warningsOf({ opened, space, trail, indexes, keys, features }: Watched): readonly string[] {
+function warningsOf(watched: Watched): readonly string[] {
+  const { opened, space, trail, indexes, keys, features, wayIn } = watched;
   return [
     ...(opened.condition.revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
     ...(opened.hasUnreadablePage ? ['store_page_unreadable'] : []),
@@ -220,6 +225,7 @@ function warningsOf({ opened, space, trail, indexes, keys, features }: Watched):
     ...trail.warnings(),
     ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
     ...(keys.wrappers.problems().size > 0 ? ['kek_unreachable'] : []),
+    ...wayIn.warnings(),
     ...features.warnings(),
   ];
 }

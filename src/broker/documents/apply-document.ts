@@ -15,10 +15,12 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { denied } from '../access/judge.ts';
 import { requireStepUp } from '../access/step-up.ts';
+import { OPERATORS_FENCE } from '../access/ways-in.ts';
 import { authorizeDocument, authorizeSpec, mayCreatePolicy } from './authority.ts';
 import { grantingOf } from '../recording/granting.ts';
 import { checkElevated, neededElevation } from './elevated-documents.ts';
-import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
+import { checkAdminRemains } from './check-admin-remains.ts';
+import { checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
   authenticateDocument,
@@ -100,7 +102,7 @@ export async function applyDocument(
     if (!isDryRun) requireStepUp(parts, editor, () => isRisky(current, document));
     if (document !== current && document.elevation !== undefined)
       await checkElevated(parts, document.elevation, current, document);
-    checkAdminRemains(parts, current, document);
+    await checkAdminRemains(parts, current, document);
     await checkReferences(parts, document, current, editor);
     const acting = { call, live: editor, decidedAt };
     const consent = parts.consents.to(acting, isDryRun ? undefined : grantingOf(current, document));
@@ -129,7 +131,7 @@ export async function applyDocument(
 
 /** Deletes a document; its versions remain. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */
 export async function deleteDocument(
-  parts: Recording & Access & Pick<Backends, 'targets'> & AuthenticatedRows,
+  parts: Recording & Access & People & Pick<Backends, 'targets'> & AuthenticatedRows,
   call: Call,
   live: LiveOperator,
   change: DocumentChange,
@@ -144,7 +146,7 @@ export async function deleteDocument(
       authorizeDocument(own, change.kind, change.name, policyOf(current));
     });
     if (elevation !== undefined) await checkElevated(parts, elevation, current, undefined);
-    checkAdminRemains(parts, current, undefined);
+    await checkAdminRemains(parts, current, undefined);
     await checkUnused(parts, current);
     const schedule = await scheduleChange(parts, current, undefined);
     const { kind, name, uid, version } = current;
@@ -303,17 +305,18 @@ function changePlan(
   };
 }
 
-/** Changes of operators are decided one after another: two that each leave the other's admin would together leave none. */
-const OPERATORS = 'operators:all';
-
 function authority(live: LiveOperator, decidedAt: number, kind: DocumentKind): Plan {
-  const reads = kind === 'operator' ? [...live.fences, OPERATORS] : live.fences;
+  const reads = decidesWaysIn(kind) ? [...live.fences, OPERATORS_FENCE] : live.fences;
   return { decidedAt, reads, notAfter: live.operator.endsAt };
 }
 
 function invalidated(kind: DocumentKind, name: string): readonly string[] {
   const own = [documentFence(kind, name), `document:${kind}/${name}`];
-  return kind === 'operator' ? [...own, OPERATORS] : own;
+  return decidesWaysIn(kind) ? [...own, OPERATORS_FENCE] : own;
+}
+
+function decidesWaysIn(kind: DocumentKind): boolean {
+  return kind === 'operator' || kind === 'role-binding';
 }
 
 function expectation(

@@ -207,30 +207,6 @@ export async function checkUnused(
   }
 }
 
-/**
- * Requires that an admin remains. Only an admin creates operators, so a broker without one can be repaired only by `init`.
- * @throws ERR_CONFLICT if the change would remove the last operator with the role admin. `next` is undefined if the document is
- * deleted.
- */
-export function checkAdminRemains(
-  { catalog }: Pick<Rights, 'catalog'>,
-  current: StoredDocument | undefined,
-  next: StoredDocument | undefined,
-): void {
-  if (current?.kind !== 'operator' || !isAdmin(current as StoredDocument<'operator'>)) return;
-  if (next !== undefined && isAdmin(next as StoredDocument<'operator'>)) return;
-  const others = catalog.all('operator').filter(({ name }) => name !== current.name);
-  if (others.some(isAdmin)) return;
-  throw new BrokerError(
-    'ERR_CONFLICT',
-    `"${current.name}" is the last operator with the role admin; create another admin first`,
-  );
-}
-
-function isAdmin({ spec }: StoredDocument<'operator'>): boolean {
-  return spec.grants.some(({ role }) => role === 'admin');
-}
-
 function wrong(pointer: string, message: string): BrokerError {
   return new BrokerError('ERR_BODY_INVALID', undefined, { problems: [{ pointer, message }] });
 }

@@ -13,9 +13,11 @@ import {
   requireOwnAdmin,
   requireRole,
 } from '../recording/operation.ts';
-import type { Access, Recording } from '../state/dependencies.ts';
+import type { Access, People, Recording } from '../state/dependencies.ts';
+import { grantsAdmin } from '../recording/granting.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { checkTokenBounds } from '../access/token-bounds.ts';
+import { liveAdminTokens, OPERATORS_FENCE, usableAdminBindings } from '../access/ways-in.ts';
 import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
 import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 
@@ -149,10 +151,10 @@ export async function readOwnToken(
 
 /**
  * Revokes a token. Every request after the answer is refused. An operator may revoke its own token. @throws ERR_DENIED,
- * ERR_NOT_FOUND
+ * ERR_NOT_FOUND, ERR_CONFLICT for the last way in of an admin
  */
 export async function revokeOperatorToken(
-  parts: Recording & Access,
+  parts: Recording & Access & People,
   call: Call,
   live: LiveOperator,
   request: { readonly operator: string; readonly id: string },
@@ -165,18 +167,36 @@ export async function revokeOperatorToken(
     if (request.operator !== now.operator.name) requireRole(now, 'admin');
     const row = await parts.store.get('operator_tokens', { id });
     if (row?.operator !== request.operator) throw new BrokerError('ERR_NOT_FOUND');
+    const owner = parts.catalog.find('operator', row.operator);
+    const isAdmin = owner !== undefined && grantsAdmin(owner);
+    if (isAdmin) await checkWayInRemains(parts, id);
+    const waysIn = isAdmin ? [OPERATORS_FENCE] : [];
     return {
       plan: {
         decidedAt,
-        reads: now.fences,
+        reads: [...now.fences, ...waysIn],
         notAfter: now.operator.endsAt,
         expect: [{ table: 'operator_tokens', key: { id }, match: { id } }],
         writes: [{ table: 'operator_tokens', remove: { id } }],
-        invalidates: [`token:${id}`],
+        invalidates: [`token:${id}`, ...waysIn],
         urgent: true,
         entries: [entryOf(parts, call, now, { ...described, outcome: 'ok' })],
       },
       settle: () => undefined,
     };
   }).catch((error: unknown) => recordFailure(acting, [described], error));
+}
+
+/** A leaked last token is revoked after another one was created with it. @throws ERR_CONFLICT for the last way in of an admin */
+async function checkWayInRemains(
+  parts: Parameters<typeof liveAdminTokens>[0] & People,
+  id: string,
+): Promise<void> {
+  if (usableAdminBindings(parts).length > 0) return;
+  const live = await liveAdminTokens(parts);
+  if (live.length !== 1 || live[0]?.id !== id) return;
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    'this is the last live token with the role admin; create another one first: quaymaster operator token create',
+  );
 }
