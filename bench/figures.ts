@@ -349,7 +349,8 @@ export const APPLY_FIGURES: readonly Figure<'apply-policies'>[] = [
   },
 ];
 
-export type PostureName = 'posture-evaluate' | 'posture-read' | 'posture-alert' | 'posture-watch';
+export type PostureName =
+  'posture-evaluate' | 'posture-read' | 'posture-hostile' | 'posture-alert' | 'posture-watch';
 
 export const POSTURE_FIGURES: readonly Figure<PostureName>[] = [
   {
@@ -361,6 +362,11 @@ export const POSTURE_FIGURES: readonly Figure<PostureName>[] = [
     name: 'posture-read',
     label: 'Durable audited read under a posture profile, to one without, processor time',
     target: { most: 1.05 },
+  },
+  {
+    name: 'posture-hostile',
+    label: 'p99 of a read beside writers of expensive reports, to a read alone',
+    target: { most: 2 },
   },
   {
     name: 'posture-alert',

@@ -52,6 +52,7 @@ export async function postureResults(
   const measures: Readonly<Record<PostureName, () => Promise<Measured> | Measured>> = {
     'posture-evaluate': evaluation,
     'posture-read': readRatio,
+    'posture-hostile': besideHostile,
     'posture-alert': () => alertLatency(size),
     'posture-watch': () => watchedMemory(size),
   };
@@ -209,6 +210,63 @@ async function readRatio(): Promise<Measured> {
   }
   await close();
   return { unit: 'times', ours: median(ratios), spread: medianInterval(ratios) };
+}
+
+const HOSTILE_WRITERS = 8;
+const HOSTILE_PAIRS = 5;
+
+/**
+ * The 99th percentile of the time of a read beside writers that push expensive reports without pause and without a limit of their rate, to that of a
+ * read alone: the median over pairs of neighbouring rounds in one broker.
+ */
+async function besideHostile(): Promise<Measured> {
+  const { api, kube, close } = await open();
+  const { body } = await logInPod({ api, kube }, createPod(kube, 0));
+  const { parts } = api.broker;
+  const caller = await authenticate(parts, newCall(), body.token as string);
+  const p99 = async (): Promise<number> => {
+    const times: number[] = [];
+    for (let turn = 0; turn < READS; turn += 1) {
+      const begun = performance.now();
+      await readSecret(parts, newCall(), caller, { path: 'app/db' });
+      times.push(performance.now() - begun);
+    }
+    return times.toSorted((a, b) => a - b)[Math.ceil(READS * 0.99) - 1] ?? Number.NaN;
+  };
+  const tokens = await Promise.all(
+    Array.from({ length: HOSTILE_WRITERS }, (_, at) =>
+      api.operator(`hostile-${at}`, [{ role: 'evidence-writer' }]),
+    ),
+  );
+  await p99();
+  const ratios: number[] = [];
+  for (let pair = 0; pair < HOSTILE_PAIRS; pair += 1) {
+    const alone = await p99();
+    const controller = new AbortController();
+    const pushes = tokens.map((token) => pushUntil(api, token, controller.signal));
+    const beside = await p99();
+    controller.abort();
+    await Promise.all(pushes);
+    ratios.push(beside / alone);
+  }
+  await close();
+  return {
+    unit: 'times',
+    ours: median(ratios),
+    spread: [Math.min(...ratios), Math.max(...ratios)],
+  };
+}
+
+async function pushUntil(api: RunningApi, token: string, signal: AbortSignal): Promise<void> {
+  const affects = Array.from({ length: 50_000 }, (_, at) => ({ ref: `p${at}` }));
+  const report = JSON.stringify({
+    bomFormat: 'CycloneDX',
+    specVersion: '1.5',
+    metadata: { tools: { components: [{ name: 'tool' }] } },
+    vulnerabilities: [{ id: 'CVE-2026-1', ratings: [{ severity: 'low' }], affects }],
+  });
+  const body = { report, image: [digest(1)] };
+  while (!signal.aborted) await api.call('POST', '/api/v1/evidence', { token, body });
 }
 
 /** Creates a profile for the secrets that the pod reads, or deletes it. */
