@@ -380,7 +380,7 @@ export const POSTURE_FIGURES: readonly Figure<PostureName>[] = [
   },
 ];
 
-type SearchName = 'search-page' | 'search-growth' | 'log-size';
+type SearchName = 'search-page' | 'search-growth' | 'log-size' | 'exposure';
 
 export const SEARCH_FIGURES: readonly Figure<SearchName>[] = [
   {
@@ -397,6 +397,12 @@ export const SEARCH_FIGURES: readonly Figure<SearchName>[] = [
     name: 'log-size',
     label: 'The long log on disk after compaction, its search index included, in bytes an entry',
     target: { most: 250 },
+  },
+  {
+    name: 'exposure',
+    label:
+      'Everything that one pod ever read: the long log (a million reads) and 1,000 other secrets',
+    target: { most: 200 },
   },
 ];
 

@@ -14,6 +14,9 @@ const WORKLOAD = {
   pod: { name: POD, uid: '6f3c1f0e-0000-4000-8000-000000000002' },
 };
 
+/** The pod of all sessions. */
+export const READER = { kind: 'pod', subject: `prod/${WORKLOAD.pod.uid}` } as const;
+
 /** The entries of 50 pods that read three secrets again and again. */
 const pods = Array.from({ length: 50 }, () => {
   const session = randomId('ses');

@@ -5,7 +5,8 @@ import { HandClock } from '../test/kit/time/hand-clock.ts';
 import { LogBench } from '../test/kit/log/log-bench.ts';
 import { holds, targetText, type Figure, type SEARCH_FIGURES } from './figures.ts';
 import type { Result } from './result.ts';
-import { fillLog, queriesFor } from './search-log.ts';
+import { loggedReads } from '../src/audit/reads/logged-reads.ts';
+import { fillLog, queriesFor, readFields, READER } from './search-log.ts';
 import type { Stage } from './stage.ts';
 
 export interface SearchOptions {
@@ -36,6 +37,7 @@ export async function searchResults(
   return figures.map((figure) => {
     const { name, label, target } = figure;
     if (name === 'log-size') return resultOf(figure, long.bytes, 'bytes');
+    if (name === 'exposure') return resultOf(figure, long.exposure, MILLISECONDS);
     if (name === 'search-page') return resultOf(figure, most(long), MILLISECONDS);
     const [ours, peer] = [most(long), most(short)];
     const ratio = ours / peer;
@@ -74,6 +76,8 @@ interface Measured {
   readonly times: ReadonlyMap<string, number>;
   /** Bytes of the pages in use, for each entry. */
   readonly bytes: number;
+  /** Processor milliseconds for all reads of one pod. */
+  readonly exposure: number;
 }
 
 async function measure(directory: string, entries: number): Promise<Measured> {
@@ -82,15 +86,37 @@ async function measure(directory: string, entries: number): Promise<Measured> {
   await fillLog(bench, clock, { entries, commit: COMMIT });
   await bench.compact();
   const times = await pageTimes(bench);
+  const exposure = await exposureTime(bench, clock);
   await bench.stop();
   const database = new Database(join(directory, 'store', 'log.sqlite'), { readonly: true });
   const { used } = database.prepare(USED_BYTES).get() as { readonly used: number };
   database.close();
-  return { times, bytes: used / entries };
+  return { times, bytes: used / entries, exposure };
 }
 
 /** Free pages are not counted: later entries use them. */
 const USED_BYTES = 'SELECT sum(pgsize) AS used FROM dbstat';
+
+/** Paths that the pod reads once each. */
+const OTHER_PATHS = 1_000;
+
+async function exposureTime(bench: LogBench, clock: HandClock): Promise<number> {
+  const others = Array.from({ length: OTHER_PATHS }, (_, i) => ({
+    ...readFields(i, clock.now()),
+    path: `payments/other-${i}`,
+  }));
+  await bench.record(...others);
+  await bench.integrate();
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = process.cpuUsage();
+    const { reads, unread } = await loggedReads(bench.store, bench.reader, READER);
+    const { user, system } = process.cpuUsage(before);
+    if (reads.length < OTHER_PATHS || unread.length > 0) throw new Error('the index lacks reads');
+    least = Math.min(least, (user + system) / 1000);
+  }
+  return least;
+}
 
 async function pageTimes(bench: LogBench): Promise<ReadonlyMap<string, number>> {
   const times = new Map<string, number>();
