@@ -286,6 +286,29 @@ describe('an incident', () => {
     expect(other?.uid).toBe(twin.pod.metadata.uid);
   });
 
+  it('cuts off an operator, and names what its tokens read', async () => {
+    const token = await api.operator('mallory', [{ role: 'secret-reader', scope: ['app'] }]);
+    expect((await read(token)).status).toBe(200);
+    const wish = { kind: 'operator', operator: 'mallory', since, reason: 'INC-17', rotate: false };
+    const { alert } = (await open(wish)).body;
+    expect((await read(token)).status).toBe(401);
+    const whole = await untilDone(`/api/v1/incidents/${alert.id}`);
+    expect(whole).toMatchObject({
+      scopes: [{ kind: 'operator', subject: 'mallory' }],
+      secrets: [{ path: 'app/db', lastIndex: expect.any(Number) }],
+    });
+  });
+
+  it('cuts off the pods on a node, and no other', async () => {
+    const one = await holder('own-9', { nodeName: 'node-x' });
+    const other = await holder('own-9', { nodeName: 'node-y' });
+    const wish = { kind: 'node', cluster: 'watched', node: 'node-x', since, reason: 'INC-18' };
+    const opened = await open({ ...wish, rotate: false });
+    expect(opened.body.scopes).toMatchObject([{ subject: `watched/${one.pod.metadata.uid}` }]);
+    expect((await read(one.token)).status).toBe(401);
+    expect((await read(other.token)).status).toBe(200);
+  });
+
   it('is opened by the name of a pod that ended lately', async () => {
     const { pod } = await holder();
     const { namespace, name, uid } = pod.metadata;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PERSON_NAME } from '../../domain/identity/person.ts';
 import { isDigest } from '../../domain/posture/image-reference.ts';
 import { parseCidr } from '../../domain/network/cidr.ts';
 import { isName, isSecretPath } from '../../domain/words/names.ts';
@@ -18,6 +19,9 @@ export const secretPath = z
 export const objectName = z
   .string()
   .refine(isName, '1 to 63 of [a-z0-9._-], a letter or digit at each end');
+
+/** Name of an operator, or of a person who logs in at an issuer. */
+export const operatorName = z.union([objectName, z.string().regex(PERSON_NAME)]);
 
 /** An opaque version of the provider. */
 export const secretVersion = z.string().min(1).max(128);

@@ -17,6 +17,7 @@ import {
   imageDigest,
   kubernetesName,
   objectName,
+  operatorName,
   podUid,
   remark,
   workloadName,
@@ -50,6 +51,8 @@ const wish = z.discriminatedUnion('kind', [
       { path: ['uid'], message: 'must be given, or "namespace" and "name"' },
     ),
   z.strictObject({ kind: z.literal('image'), cluster: objectName, ...when, digest: imageDigest }),
+  z.strictObject({ kind: z.literal('node'), cluster: objectName, ...when, node: kubernetesName }),
+  z.strictObject({ kind: z.literal('operator'), ...when, operator: operatorName }),
 ]);
 
 export const openIncident: RouteOf<'openIncident'> = {
@@ -89,7 +92,9 @@ function requestOf(asked: z.output<typeof wish>): IncidentRequest {
 function scopeOf(asked: z.output<typeof wish>): IncidentRequest['scope'] {
   const { kind } = asked;
   if (kind === 'workload') return { kind, workload: asked.workload };
+  if (kind === 'operator') return { kind, operator: asked.operator };
   const { cluster } = asked;
+  if (kind === 'node') return { kind, cluster, node: asked.node };
   if (kind === 'image') return { kind, cluster, digest: asked.digest };
   const { uid, namespace = '', name = '' } = asked;
   return uid === undefined ? { kind, cluster, namespace, name } : { kind, cluster, uid };

@@ -6,20 +6,17 @@ import {
 } from '../../broker/sessions/quarantines.ts';
 import type { QuarantineScope } from '../../domain/identity/quarantine.ts';
 import { namedQuarantineJson, quarantineJson } from '../answer/quarantine-json.ts';
-import { PERSON_NAME } from '../../domain/identity/person.ts';
 import {
   duration,
   identifier,
   objectName,
+  operatorName,
   podUid,
   remark,
   workloadName,
 } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
-
-/** Name of an operator, or of a person who logs in at an issuer. */
-const operatorName = z.union([objectName, z.string().regex(PERSON_NAME)]);
 
 const more = { reason: remark.min(1), duration: duration.optional() };
 const wish = z.discriminatedUnion('kind', [

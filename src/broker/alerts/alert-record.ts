@@ -54,7 +54,10 @@ export interface AlertRecord {
   readonly unmatched?: Unmatched | undefined;
   /** The response rule that matched. */
   readonly rule?: { readonly name: string; readonly version: number } | undefined;
-  readonly response: Pick<ResponseRuleSpec, 'action' | 'scope' | 'rotate'>;
+  readonly response: Pick<ResponseRuleSpec, 'action' | 'rotate'> & {
+    /** Incidents have more scopes than rules. */
+    readonly scope: ResponseRuleSpec['scope'] | 'node' | 'operator';
+  };
   /** Scopes that the response blocks; each gets a quarantine, or loses its sessions. */
   readonly scopes: readonly NamedScope[];
   /** Reason why the response does less than the rule demands. */

@@ -7,7 +7,7 @@ import { SESSIONS } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
 import type { PodPosture } from './alert-record.ts';
-import { digestsOf, factsOfPod, reading } from './pod-index.ts';
+import { digestsOf, factsOfPod, podScope, reading } from './pod-index.ts';
 import type { Enforcing } from './pod-responses.ts';
 
 type Parts = Storage & Pick<Access, 'clusters'> & Partial<Enforcing>;
@@ -21,7 +21,7 @@ const SLICE = 50;
 
 export interface NamedPods {
   readonly count: number;
-  /** At most twenty. */
+  /** The first twenty. */
   readonly pods: readonly {
     readonly namespace: string;
     readonly name: string;
@@ -108,6 +108,22 @@ export async function neighboursOf(
     compare(found, traits, { uid, traits: traitsIn(watch, uid) });
   }
   return { ...listsOf(found), isComplete: true };
+}
+
+/** The pods with a session on a node. */
+export async function podsOnNode(
+  { store, clusters }: Pick<Parts, 'store' | 'clusters'>,
+  cluster: string,
+  node: string,
+): Promise<readonly NamedScope[]> {
+  const watch = clusters.watch(cluster);
+  const scopes = new Map<string, NamedScope>();
+  for await (const { pod_uid: uid } of listAll(store, SESSIONS.ofCluster(cluster))) {
+    if (watch === undefined || uid === null || scopes.has(uid)) continue;
+    const traits = traitsIn(watch, uid);
+    if (traits?.node === node) scopes.set(uid, podScope(cluster, uid, traits));
+  }
+  return [...scopes.values()];
 }
 
 type FoundPods = Readonly<Record<'image' | 'node' | 'account', Found>>;

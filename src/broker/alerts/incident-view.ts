@@ -33,7 +33,7 @@ export type SecretState =
 
 /** Secret that a scope holds or ever read. */
 export interface IncidentSecret extends ReadSecret, OtherReaders {
-  /** The scope held a lease on it when the incident began, or later. */
+  /** The scope held a lease on it at the time of the incident, or later. */
   readonly isHeld: boolean;
   readonly state: SecretState;
   /** The reason for `blocked`. */
@@ -87,7 +87,7 @@ export async function previewIncident(
   { scopes, since }: Pick<AlertRecord, 'scopes' | 'since'>,
   { limit }: PageRequest,
 ): Promise<Incident> {
-  const exposure = await exposureOf(parts, scopes, parts.clock.now());
+  const exposure = await exposureOf(parts, scopes, Math.min(since, parts.clock.now()));
   const all = shownOf(exposure, since);
   const shown = all.slice(0, limit);
   const own = { scopes, record: undefined, exposure };
@@ -131,8 +131,8 @@ export async function readIncidentPage(
 ): Promise<Incident> {
   const list = `incident/${record.id}`;
   const from = (decodeCursor(parts, list, after) as Position | undefined) ?? { path: '' };
-  const { scopes, since, receivedAt } = record;
-  const exposure = await exposureOf(parts, scopes, receivedAt);
+  const { scopes, since } = record;
+  const exposure = await exposureOf(parts, scopes, heldSince(record));
   const all = shownOf(exposure, showsAll ? 0 : since);
   const rest = 'path' in from ? all.filter(({ path }) => path > from.path) : [];
   const shown = rest.slice(0, limit);
@@ -174,6 +174,11 @@ async function timelinePage(
     context,
     ...(hasMore && { next: encodeCursor(parts, list, { index }) }),
   };
+}
+
+/** The time from which leases count as held: that of the incident, or of the event. */
+function heldSince({ since, receivedAt, alert }: AlertRecord): number {
+  return Math.min(receivedAt, since > 0 ? since : (alert.time ?? receivedAt));
 }
 
 /** The secrets of an incident that began at a time: those that the scope held, and those that it read since. */

@@ -18,7 +18,7 @@ import {
   type Incident,
   type IncidentPage,
 } from './incident-view.ts';
-import { postureOf } from './incident-context.ts';
+import { podsOnNode, postureOf } from './incident-context.ts';
 import { podIndex, podScope, subjectOf } from './pod-index.ts';
 import { podsWithImage, quarantinesOf } from './respond.ts';
 
@@ -34,7 +34,9 @@ export type IncidentScope =
       readonly name: string;
     }
   | { readonly kind: 'workload'; readonly workload: string }
-  | { readonly kind: 'image'; readonly cluster: string; readonly digest: string };
+  | { readonly kind: 'image'; readonly cluster: string; readonly digest: string }
+  | { readonly kind: 'node'; readonly cluster: string; readonly node: string }
+  | { readonly kind: 'operator'; readonly operator: string };
 
 export interface IncidentRequest {
   readonly scope: IncidentScope;
@@ -181,6 +183,13 @@ async function resolveScope(parts: Parts, { scope }: IncidentRequest): Promise<R
     const [, cluster = ''] = /^[a-z0-9]+:\/\/([^/]+)/.exec(workload) ?? [];
     return { cluster, scopes: [{ kind: 'workload', subject: workload }], subject: undefined };
   }
+  if (scope.kind === 'operator')
+    return {
+      cluster: '',
+      scopes: [{ kind: 'operator', subject: scope.operator }],
+      subject: undefined,
+    };
+  if (scope.kind === 'node') return resolveNode(parts, scope);
   return scope.kind === 'image' ? resolveImage(parts, scope) : resolvePod(parts, scope);
 }
 
@@ -192,6 +201,16 @@ async function resolveImage(
   if (pods.length === 0)
     throw notFound('no pod with a session runs this image; is the digest right?');
   return { cluster, scopes: pods, subject: undefined };
+}
+
+async function resolveNode(
+  parts: Parts,
+  { cluster, node }: Extract<IncidentScope, { readonly kind: 'node' }>,
+): Promise<Resolved> {
+  const scopes = await podsOnNode(parts, cluster, node);
+  if (scopes.length === 0)
+    throw notFound('no pod with a session runs on this node; is the name right?');
+  return { cluster, scopes, subject: undefined };
 }
 
 function resolvePod(

@@ -88,9 +88,14 @@ export async function findTimeline(audit: AuditLog, record: AlertRecord): Promis
   for (const { path, rotation } of exposed) {
     if (rotation === undefined) continue;
     const found = await findEntries(audit, { path, from: begun }, MOST_EVENTS);
-    collected.add('events', found, (body) => body.rotation === rotation);
+    collected.add('events', found, (body) => body.rotation === rotation && !isStep(body));
   }
   return { entries: collected.entries(), gaps: collected.gaps };
+}
+
+/** The steps of a rotation are in `rotate history`. */
+function isStep({ action }: TimelineBody): boolean {
+  return action === 'rotation.step';
 }
 
 class Collected {

@@ -61,14 +61,19 @@ export const ALERTS: readonly CommandRow[] = [
   {
     command: 'incident open',
     summary:
-      'cut off a pod, a workload or an image, rotate what it read, and show who else read that',
+      'cut off a pod, a workload, an image, a node or an operator, rotate what it read, and show who else read that',
     details:
       'One commit puts the scope into quarantine. Then its sessions and leases end, and each secret that it read rotates without waiting for its holders. The same command continues an incident whose quarantine stands.',
     options: [
-      ['--pod <pod>', 'with --cluster: the UID of a pod, or <namespace>/<name> of a running one'],
+      [
+        '--pod <pod>',
+        'with --cluster: the UID of a pod, or <namespace>/<name> of one that runs or ended lately',
+      ],
       ['--workload <workload>', WORKLOAD],
       ['--image <digest>', 'with --cluster: all pods with sessions that run this image'],
-      ['--cluster <name>', 'the cluster of the pod or the image'],
+      ['--node <name>', 'with --cluster: all pods with sessions on this node'],
+      ['--operator <name>', 'an operator, with all of its tokens'],
+      ['--cluster <name>', 'the cluster of the pod, the image or the node'],
       [
         '--since <time>',
         'show reads from this time on: a time, a day, or a duration such as 2h; the response covers all reads',

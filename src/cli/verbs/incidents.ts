@@ -46,6 +46,8 @@ interface OpenOptions {
   readonly pod?: string;
   readonly workload?: string;
   readonly image?: string;
+  readonly node?: string;
+  readonly operator?: string;
   readonly cluster?: string;
   readonly since: string;
   readonly reason: string;
@@ -159,12 +161,15 @@ export async function runIncidentShow(
   await output.show(incident, () => incidentText(incident));
 }
 
-function scopeOf({ pod, workload, image, cluster }: OpenOptions): object {
-  const given = [pod, workload, image].filter((each) => each !== undefined);
-  if (given.length !== 1) throw new UsageError('give one of --pod, --workload and --image');
+function scopeOf({ pod, workload, image, node, operator, cluster }: OpenOptions): object {
+  const given = [pod, workload, image, node, operator].filter((each) => each !== undefined);
+  if (given.length !== 1)
+    throw new UsageError('give one of --pod, --workload, --image, --node and --operator');
   if (workload !== undefined) return { kind: 'workload', workload };
-  if (cluster === undefined) throw new UsageError('--pod and --image need --cluster');
+  if (operator !== undefined) return { kind: 'operator', operator };
+  if (cluster === undefined) throw new UsageError('--pod, --image and --node need --cluster');
   if (image !== undefined) return { kind: 'image', cluster, digest: image };
+  if (node !== undefined) return { kind: 'node', cluster, node };
   const [namespace = '', name] = (pod ?? '').split('/');
   return name === undefined
     ? { kind: 'pod', cluster, uid: namespace }

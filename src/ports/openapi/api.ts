@@ -1770,7 +1770,11 @@ export interface components {
             };
             readonly response: {
                 readonly action: components["schemas"]["ResponseAction"];
-                readonly scope: components["schemas"]["ResponseScope"];
+                /**
+                 * @description Rules have the first three; incidents have all.
+                 * @enum {unknown}
+                 */
+                readonly scope: "pod" | "workload" | "image" | "node" | "operator";
                 readonly rotate: components["schemas"]["ResponseRotation"];
             };
             /**
@@ -1813,6 +1817,27 @@ export interface components {
             readonly kind: "image";
             readonly cluster: components["schemas"]["Name"];
             readonly digest: components["schemas"]["ImageDigest"];
+            readonly since: components["schemas"]["Instant"];
+            readonly reason: components["schemas"]["Reason"];
+            /** @default true */
+            readonly rotate?: boolean;
+            /** @default false */
+            readonly dryRun?: boolean;
+        } | {
+            /** @constant */
+            readonly kind: "node";
+            readonly cluster: components["schemas"]["Name"];
+            readonly node: components["schemas"]["KubernetesName"];
+            readonly since: components["schemas"]["Instant"];
+            readonly reason: components["schemas"]["Reason"];
+            /** @default true */
+            readonly rotate?: boolean;
+            /** @default false */
+            readonly dryRun?: boolean;
+        } | {
+            /** @constant */
+            readonly kind: "operator";
+            readonly operator: components["schemas"]["Name"] | components["schemas"]["PersonName"];
             readonly since: components["schemas"]["Instant"];
             readonly reason: components["schemas"]["Reason"];
             /** @default true */
@@ -1914,7 +1939,7 @@ export interface components {
             readonly lastAt: components["schemas"]["Instant"];
             /** @description The entry of the last read in the log. */
             readonly lastIndex?: number;
-            /** @description The scopes held a lease on it when the incident began, or later. */
+            /** @description The scopes held a lease on it at the time of the incident (`since`, or that of the event), or later. */
             readonly held: boolean;
             /**
              * @description `rotated`: the value that was read is replaced. `running`: its rotation is in progress. `blocked`: it waits or failed, see `why`. `by_hand`: no rotation is configured. `revoked`: a dynamic
