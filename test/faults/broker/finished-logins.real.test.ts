@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { OidcIssuer } from '../../kit/identity/oidc-issuer.ts';
+import { Sender } from '../../kit/identity/proof-sender.ts';
 import { ecKey, signedToken } from '../../kit/identity/token-factory.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import type { Serving } from '../../../src/compose/serving/serve.ts';
@@ -69,7 +70,7 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
     return [first, second, token];
   }
 
-  it('opens one session, also if both finish it at once and the issuer answers its code twice (O40)', async () => {
+  it('opens one session, also if both finish it at once, and it is bound to its key at both (O40, O41)', async () => {
     const key = ecKey('k');
     const corp = await OidcIssuer.start({
       keys: [key],
@@ -88,13 +89,13 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
     corp.user = { sub: 'alice' };
     const issuer = { issuerUrl: corp.url, clientId: CLIENT, caFile: corp.caFile };
     const [first, second, token] = await startTwo({ issuers: { corp: issuer } });
-    const bound = await send(
+    const binding = await send(
       first,
       ['PUT', 'role-bindings/alice'],
       { issuer: 'corp', subjects: ['alice'], grants: [{ role: 'auditor', scope: [] }] },
       { authorization: `Bearer ${token}`, 'if-none-match': '*' },
     );
-    expect(bound.status).toBe(201);
+    expect(binding.status).toBe(201);
     await second.broker.parts.state.waitUntilCurrent();
     const begun = await send(first, ['POST', 'logins'], { issuer: 'corp', redirectUri: REDIRECT });
     const { login, address } = begun.body as { readonly login: string; readonly address: string };
@@ -114,5 +115,26 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
     const answers = await Promise.all([first, second, first, second].map(finish));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 401, 401, 401]);
     expect([(await finish(first)).status, (await finish(second)).status]).toEqual([401, 401]);
+    corp.intercept = undefined;
+
+    const sender = new Sender();
+    const keyThumbprint = await sender.thumbprint();
+    const order = { issuer: 'corp', redirectUri: REDIRECT, keyThumbprint };
+    const bound = (await send(first, ['POST', 'logins'], order)).body as typeof begun.body;
+    const back = new URL(await corp.browse(String(bound['address']))).search.slice(1);
+    const proof = sender.proof({ method: 'POST', url: `${second.url}/api/v1/logins:finish` });
+    const opened = await send(
+      second,
+      ['POST', 'logins:finish'],
+      { login: bound['login'], answer: back },
+      { DPoP: proof },
+    );
+    expect([opened.status, opened.body['keyThumbprint']]).toEqual([201, keyThumbprint]);
+    const text = String(opened.body['token']);
+    const self = `${first.url}/api/v1/operator-tokens/self`;
+    const asBearer = await fetch(self, { headers: { authorization: `Bearer ${text}` } });
+    const DPoP = sender.proof({ method: 'GET', url: self, token: text });
+    const proven = await fetch(self, { headers: { authorization: `DPoP ${text}`, DPoP } });
+    expect([asBearer.status, proven.status]).toEqual([401, 200]);
   });
 });
