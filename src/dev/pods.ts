@@ -22,6 +22,8 @@ export function devPods(pods: readonly RunningPod[], startedAt: number): PodWatc
   return {
     status: () => 'live',
     find: (uid) => running.get(uid),
+    lastKnown: (uid) => running.get(uid),
+    lastLabels: (uid) => running.get(uid)?.labels,
     uidOf: (namespace, name) => {
       const uid = uidOf('pod', `${namespace}/${name}`);
       return running.has(uid) ? uid : undefined;

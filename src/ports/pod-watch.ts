@@ -50,6 +50,12 @@ export interface EndedPods {
   uidOfContainer(id: string): string | undefined;
 }
 
+/** Silence of the API server, in milliseconds, during which what a watch knew last is good. */
+export interface GoodFor {
+  readonly factsMs: number;
+  readonly labelsMs: number;
+}
+
 /** `stale`: the watch received nothing for 60 s. `off`: this cluster has no watch. */
 export type WatchStatus = 'off' | 'starting' | 'live' | 'stale';
 
@@ -59,6 +65,10 @@ export interface PodWatch {
   status(): WatchStatus;
   /** Answers from memory; undefined if the watch has not seen the pod. */
   find(uid: string): PodFacts | undefined;
+  /** The facts of a pod as long as they are good: while the watch is live, and for some minutes of silence after that. */
+  lastKnown(uid: string): PodFacts | undefined;
+  /** The labels of a pod as long as they are good, which is longer. */
+  lastLabels(uid: string): Labels | undefined;
   /** The UID of the pod that has this name now, from memory. */
   uidOf(namespace: string, name: string): string | undefined;
   /** The UID of the pod with this container, by the first 12 hexadecimal digits of its id; undefined if two pods share them. */

@@ -44,6 +44,8 @@ export function workloadAuthenticatorContract(
         maxTokenLifetimeSeconds: 86_400,
         allowWithoutPod: false,
         podWatch: false,
+        podFactsMaxAgeSeconds: 600,
+        podLabelsMaxAgeSeconds: 86_400,
         trivyReports: false,
         ...own,
       };

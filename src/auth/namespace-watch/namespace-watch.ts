@@ -61,11 +61,13 @@ export class NamespaceWatch implements NamespaceFacts {
   }
 
   labelsOf(namespace: string): Labels | undefined {
-    return this.#labels?.live?.of(namespace);
+    const { goodFor } = this.#dependencies;
+    return this.#labels?.good(goodFor?.labelsMs)?.of(namespace);
   }
 
   egressSelectorsOf(namespace: string): readonly LabelSelector[] | undefined {
-    return this.#policies?.live?.of(namespace);
+    const { goodFor } = this.#dependencies;
+    return this.#policies?.good(goodFor?.factsMs)?.of(namespace);
   }
 
   /** Reports the status of each watch, by resource. */
@@ -109,9 +111,9 @@ class Watched<T extends Table> {
     this.#watch = new ResourceWatch(resource, sink, dependencies);
   }
 
-  /** Returns the table, if it shows the present state. */
-  get live(): T | undefined {
-    return this.#watch.status() === 'live' ? this.#table : undefined;
+  /** Returns the table, if it shows the present state, or one that is old by at most this time. */
+  good(maxSilenceMs: number | undefined): T | undefined {
+    return this.#watch.isGood(maxSilenceMs) ? this.#table : undefined;
   }
 
   status(): WatchStatus {

@@ -1,3 +1,4 @@
+import type { Labels } from '../../domain/posture/label-selector.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { EndedPods, PodFacts, PodWatch, PodWatchEvents } from '../../ports/pod-watch.ts';
 import {
@@ -52,6 +53,16 @@ export class ClusterPodWatch implements PodWatch {
 
   find(uid: string): PodFacts | undefined {
     return this.#table.find(uid);
+  }
+
+  lastKnown(uid: string): PodFacts | undefined {
+    const { goodFor } = this.#dependencies;
+    return this.#watch.isGood(goodFor?.factsMs) ? this.#table.find(uid) : undefined;
+  }
+
+  lastLabels(uid: string): Labels | undefined {
+    const { goodFor } = this.#dependencies;
+    return this.#watch.isGood(goodFor?.labelsMs) ? this.#table.find(uid)?.labels : undefined;
   }
 
   uidOf(namespace: string, name: string): string | undefined {

@@ -9,6 +9,8 @@ export function noPodWatch(clock: Clock, api?: KubernetesApi): PodWatch {
   return {
     status: () => 'off',
     find: () => undefined,
+    lastKnown: () => undefined,
+    lastLabels: () => undefined,
     uidOf: () => undefined,
     uidOfContainer: () => undefined,
     ended: { find: () => undefined, named: () => [], uidOfContainer: () => undefined },

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { WatchStatus } from '../../ports/pod-watch.ts';
+import type { GoodFor, WatchStatus } from '../../ports/pod-watch.ts';
 import type { AuthLog } from '../auth-log.ts';
 import type { Resource } from './list-resources.ts';
 import { ResourceFeed, type FeedDependencies } from './resource-feed.ts';
@@ -9,6 +9,8 @@ import type { Clock } from '../../ports/clock.ts';
 
 export interface WatchDependencies extends FeedDependencies {
   readonly log: AuthLog;
+  /** Absent: nothing is good once the watch is stale. */
+  readonly goodFor?: GoodFor | undefined;
 }
 
 export type ObjectEvent = Exclude<WatchEvent, { readonly type: 'BOOKMARK' }>;
@@ -62,6 +64,11 @@ export class ResourceWatch {
 
   status(): Exclude<WatchStatus, 'off'> {
     return this.#liveness.status();
+  }
+
+  /** Reports whether the last known state is good: the watch is live, or has been silent for at most this time. */
+  isGood(maxSilenceMs: number | undefined): boolean {
+    return this.status() === 'live' || this.#liveness.silenceMs() <= (maxSilenceMs ?? -1);
   }
 
   async close(): Promise<void> {
@@ -143,7 +150,7 @@ class Liveness {
   readonly #clock: Clock;
   readonly #onStatus: (status: Status) => void;
   #announced: Status = 'starting';
-  #aliveAt = 0;
+  #aliveAt = -Infinity;
   #cancelTimer: () => void = () => undefined;
 
   constructor(clock: Clock, onStatus: (status: Status) => void) {
@@ -154,7 +161,7 @@ class Liveness {
   /** Computes the status without a timer: a process that was suspended is stale at once. */
   status(): Status {
     if (this.#announced !== 'live') return this.#announced;
-    return this.#silence() >= STALE_AFTER_MS ? 'stale' : 'live';
+    return this.silenceMs() >= STALE_AFTER_MS ? 'stale' : 'live';
   }
 
   /** The watch received an event. A stale watch stays stale, because it may have missed events. */
@@ -174,13 +181,14 @@ class Liveness {
     this.#cancelTimer();
   }
 
-  #silence(): number {
+  /** Infinite before the first complete list. */
+  silenceMs(): number {
     return this.#clock.monotonic() - this.#aliveAt;
   }
 
   #await(ms: number): void {
     this.#cancelTimer = this.#clock.after(ms, () => {
-      const remaining = STALE_AFTER_MS - this.#silence();
+      const remaining = STALE_AFTER_MS - this.silenceMs();
       if (remaining > 0) this.#await(remaining);
       else this.#announce('stale');
     });

@@ -26,11 +26,10 @@ export async function checkPod(
   throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: `pod_${facts.state}` });
 }
 
-/** Collects the facts that a live watch has about the workload's pod. */
+/** The last known facts of the workload's pod, as long as they are good. A silent API server must not stop every secret of its cluster at once. */
 export function podFacts(
   { clusters }: Pick<Rights, 'clusters'>,
   { cluster, pod }: Workload,
 ): PodFacts | undefined {
-  const watch = clusters.watch(cluster);
-  return pod !== undefined && watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
+  return pod === undefined ? undefined : clusters.watch(cluster)?.lastKnown(pod.uid);
 }

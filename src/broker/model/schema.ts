@@ -41,11 +41,19 @@ const kubernetesCluster = z
     mode: z.enum(['jwks', 'token-review', 'both']).default('jwks'),
     allowWithoutPod: z.boolean().default(false),
     podWatch: z.boolean().default(true),
+    podFactsMaxAge: duration
+      .default(600)
+      .describe('How long the last known facts of a pod are good while the API server is silent'),
+    podLabelsMaxAge: duration
+      .default(86_400)
+      .describe('The same for the labels by which posture profiles match pods and namespaces'),
     trivyReports: z.boolean().default(false),
   })
-  .transform(({ maxTokenLifetime, ...rest }): ClusterSpec => ({
+  .transform(({ maxTokenLifetime, podFactsMaxAge, podLabelsMaxAge, ...rest }): ClusterSpec => ({
     ...rest,
     maxTokenLifetimeSeconds: maxTokenLifetime,
+    podFactsMaxAgeSeconds: podFactsMaxAge,
+    podLabelsMaxAgeSeconds: podLabelsMaxAge,
   }))
   .describe('A Kubernetes cluster; docs/clusters.md.');
 

@@ -2,7 +2,7 @@ import { counts, evaluate } from '../../domain/posture/evaluate.ts';
 import type { TrustedImage } from '../../domain/posture/image-checks.ts';
 import type { Evidence } from '../../domain/posture/evidence.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
-import type { LabelSelector } from '../../domain/posture/label-selector.ts';
+import type { Labels, LabelSelector } from '../../domain/posture/label-selector.ts';
 import type { ImageTrust, Statement, TrustAnchor } from '../../domain/posture/image-trust.ts';
 import type { Signer } from '../../domain/posture/trusted-identity.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
@@ -102,17 +102,26 @@ interface Surroundings extends PodSurroundings {
 
 export function surroundingsOf(
   { clusters }: Pick<Rights, 'clusters'>,
-  { cluster, namespace }: Pick<NamedPod, 'cluster' | 'namespace'>,
+  { cluster, namespace, uid }: Pick<NamedPod, 'cluster' | 'namespace' | 'uid'>,
   facts: PodFacts | undefined,
 ): Surroundings {
   const namespaces = clusters.namespaces(cluster);
   return {
     cluster,
     namespace,
-    labels: facts?.labels,
+    // They tell which profiles are for a pod of which nothing else is known any more.
+    labels: facts?.labels ?? (uid === undefined ? undefined : lastLabels(clusters, cluster, uid)),
     namespaceLabels: namespaces?.labelsOf(namespace),
     egressSelectors: namespaces?.egressSelectorsOf(namespace),
   };
+}
+
+function lastLabels(
+  clusters: Rights['clusters'],
+  cluster: string,
+  uid: string,
+): Labels | undefined {
+  return clusters.watch(cluster)?.lastLabels(uid);
 }
 
 /**

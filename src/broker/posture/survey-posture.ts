@@ -113,7 +113,7 @@ function surveyed(
   if ('identity' in workload || workload.pod === undefined) return undefined;
   const { namespace, pod } = workload;
   const facts = podFacts(parts, workload);
-  const around = surroundingsOf(parts, workload, facts);
+  const around = surroundingsOf(parts, { ...workload, uid: pod.uid }, facts);
   if (!isForPod(profile, around)) return undefined;
   const node = facts?.manifest && new PodNode(facts.manifest.read(), '');
   const { attestations: trust, evidence, secretValues } = parts;

@@ -21,7 +21,13 @@ import {
   needsNamespaceLabels,
   type PostureProfile,
 } from '../../domain/posture/profile.ts';
-import type { ChangedPod, NamespaceFacts, PodWatch, WatchStatus } from '../../ports/pod-watch.ts';
+import type {
+  ChangedPod,
+  GoodFor,
+  NamespaceFacts,
+  PodWatch,
+  WatchStatus,
+} from '../../ports/pod-watch.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
 
 interface RegisteredCluster {
@@ -218,7 +224,7 @@ export class ClusterRegistry implements Clusters {
           if (status === 'live') void this.#reconcile(name);
         },
       },
-      { api: connection.api, clock, random, log },
+      { api: connection.api, clock, random, log, goodFor: goodFor(spec) },
     );
     return watch;
   }
@@ -231,7 +237,7 @@ export class ClusterRegistry implements Clusters {
     if (connection.type !== 'kubernetes' || spec.type !== 'kubernetes')
       return { namespaces: undefined, reports: undefined };
     const { clock, log, random } = this.#deps;
-    const dependencies = { api: connection.api, clock, random, log };
+    const dependencies = { api: connection.api, clock, random, log, goodFor: goodFor(spec) };
     const namespaces = spec.podWatch
       ? new NamespaceWatch(dependencies, (namespace) => {
           for (const { changedPods } of this.#followers) {
@@ -272,4 +278,12 @@ export class ClusterRegistry implements Clusters {
       );
     }
   }
+}
+
+function goodFor({
+  podFactsMaxAgeSeconds,
+  podLabelsMaxAgeSeconds,
+}: Extract<ClusterSpec, { readonly type: 'kubernetes' }>): GoodFor {
+  const [factsMs, labelsMs] = [podFactsMaxAgeSeconds * 1_000, podLabelsMaxAgeSeconds * 1_000];
+  return { factsMs, labelsMs: Math.max(factsMs, labelsMs) };
 }

@@ -20,6 +20,10 @@ export interface KubernetesClusterSpec extends IssuerSpec {
   /** Tokens without a pod may log in, for static reads only. */
   readonly allowWithoutPod: boolean;
   readonly podWatch: boolean;
+  /** Silence of the API server during which the last known facts of a pod are good. */
+  readonly podFactsMaxAgeSeconds: number;
+  /** The same for labels of pods and namespaces, which decide what a posture profile is for. */
+  readonly podLabelsMaxAgeSeconds: number;
   /** Reports of the Trivy Operator in the cluster become evidence. */
   readonly trivyReports: boolean;
 }

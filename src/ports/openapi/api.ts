@@ -2023,6 +2023,10 @@ export interface components {
             readonly allowWithoutPod?: boolean;
             /** @default true */
             readonly podWatch?: boolean;
+            /** @description How long the last known facts of a pod are good while the API server is silent */
+            readonly podFactsMaxAge?: components["schemas"]["DurationOrNone"];
+            /** @description The same for the labels by which posture profiles match pods and namespaces */
+            readonly podLabelsMaxAge?: components["schemas"]["DurationOrNone"];
             /** @default false */
             readonly trivyReports?: boolean;
         } | {

@@ -120,6 +120,19 @@ export class ScriptedWatch implements PodWatch {
     return this.pods.get(uid);
   }
 
+  /** The knowledge that is still good although the watch is not live. */
+  good: 'nothing' | 'labels' | 'facts' = 'nothing';
+
+  lastKnown(uid: string): PodFacts | undefined {
+    return this.state === 'live' || this.good === 'facts' ? this.pods.get(uid) : undefined;
+  }
+
+  lastLabels(uid: string): PodFacts['labels'] | undefined {
+    return this.state === 'live' || this.good !== 'nothing'
+      ? this.pods.get(uid)?.labels
+      : undefined;
+  }
+
   uidOf(): string | undefined {
     return undefined;
   }

@@ -62,6 +62,7 @@ export async function watchedCluster(options: WatchedOptions = {}): Promise<Watc
     api,
     clock,
     random: () => 0.5,
+    goodFor: { factsMs: 120_000, labelsMs: 240_000 },
     log: { warn: (fields) => void log.push(fields) },
   });
   return {

@@ -21,6 +21,8 @@ export const SPEC: KubernetesClusterSpec = {
   maxTokenLifetimeSeconds: 86_400,
   allowWithoutPod: false,
   podWatch: false,
+  podFactsMaxAgeSeconds: 600,
+  podLabelsMaxAgeSeconds: 86_400,
   trivyReports: false,
 };
 

@@ -24,7 +24,7 @@ beforeEach(() => {
   clock = new HandClock(0);
   const log = { warn: () => void (interruptions += 1) };
   watch = new NamespaceWatch(
-    { api, clock, random: () => 0.5, log },
+    { api, clock, random: () => 0.5, log, goodFor: { factsMs: 120_000, labelsMs: 240_000 } },
     (namespace) => void changes.push(namespace),
   );
 });
@@ -108,15 +108,20 @@ describe('the watch of namespaces and NetworkPolicies', () => {
     expect(changes.slice(2)).toEqual(['shop', 'other', 'other']);
   });
 
-  it('knows nothing while the API server is silent (EV07)', async () => {
+  it('knows labels and policies for a while after the API server is silent, and nothing after that (EV07)', async () => {
     api.set(NAMESPACES, [namespace('shop')]);
     watch.want(BOTH);
     await watched(NAMESPACES);
     await watched(POLICIES);
     clock.advance(60_000);
-    expect(watch.labelsOf('shop')).toBeUndefined();
-    expect(watch.egressSelectorsOf('shop')).toBeUndefined();
     expect([...watch.statuses().values()]).toEqual(['stale', 'stale']);
+    expect(watch.labelsOf('shop')).toBeDefined();
+    expect(watch.egressSelectorsOf('shop')).toEqual([]);
+    clock.advance(60_001);
+    expect(watch.labelsOf('shop')).toBeDefined();
+    expect(watch.egressSelectorsOf('shop')).toBeUndefined();
+    clock.advance(120_000);
+    expect(watch.labelsOf('shop')).toBeUndefined();
   });
 
   it('keeps the policies with egress, and 1,000 of a namespace', async () => {

@@ -321,6 +321,28 @@ describe('a silent pod watch', () => {
     expect(cluster.reasons()).toEqual(['api-0 deleted']);
   });
 
+  it('knows a pod for a while, and its labels for longer', async () => {
+    await watching();
+    const pod = create('api-0', { app: 'api' });
+    await eventually('the pod is seen', () => stateOf(pod) === 'running');
+    cluster.fake.watches.silence();
+    cluster.fake.script('watch', stall);
+    cluster.fake.script('list', stall);
+    const { uid } = pod.metadata;
+    const known = () => [
+      cluster.watch.lastKnown(uid)?.state,
+      cluster.watch.lastLabels(uid)?.get('app'),
+    ];
+    cluster.clock.advance(60 * SECOND);
+    expect([cluster.watch.status(), ...known()]).toEqual(['stale', 'running', 'api']);
+    cluster.clock.advance(60 * SECOND);
+    expect(known()).toEqual(['running', 'api']);
+    cluster.clock.advance(1 * SECOND);
+    expect(known()).toEqual([undefined, 'api']);
+    cluster.clock.advance(120 * SECOND);
+    expect(known()).toEqual([undefined, undefined]);
+  });
+
   it('is kept live by bookmarks, and resumes from the last one', async () => {
     await watching();
     cluster.clock.advance(40 * SECOND);

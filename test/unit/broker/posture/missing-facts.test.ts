@@ -82,8 +82,11 @@ describe('a profile that enforces', () => {
     expect(answer()).toBe('allowed');
   });
 
-  it('refuses while the watch of the cluster is silent, and allows again after it (EV07)', () => {
+  it('allows with the last known facts of the pod, refuses when they are too old, and allows again after it (EV07)', () => {
     watch.state = 'stale';
+    watch.good = 'facts';
+    expect(answer()).toBe('allowed');
+    watch.good = 'labels';
     expect(answer()).toBe('ERR_POSTURE_PENDING gate: pod_unknown');
     watch.state = 'live';
     expect(answer()).toBe('allowed');
@@ -117,3 +120,51 @@ it('a profile in the mode audit only records what is missing', async () => {
   watch.state = 'stale';
   expect(answer()).toBe('allowed gate: pod_unknown');
 });
+
+it.each<[string, 'nothing' | 'labels' | 'facts', string]>([
+  ['facts that are good', 'facts', 'allowed'],
+  ['labels that are good', 'labels', 'allowed'],
+  ['nothing that is good', 'nothing', 'ERR_POSTURE_PENDING backend: pod_unknown'],
+])(
+  'a profile for other labels refuses no pod of a silent cluster: %s',
+  async (_, good, expected) => {
+    await broker.put(admin, 'posture-profile', 'backend', {
+      mode: 'enforce',
+      match: { podLabels: { tier: 'backend' } },
+      vulnerabilities: { deny: ['CRITICAL'] },
+    });
+    watch.state = 'stale';
+    watch.good = good;
+    expect(answer()).toBe(expected);
+  },
+);
+
+it.each(['pod_unknown', 'report_missing', 'report_stale'] as const)(
+  'an exception for %s opens the secrets for an hour, with a name and a reason, and closes them again',
+  async (check) => {
+    const now = broker.clock.now();
+    const open = (minutes: number) =>
+      broker.put(admin, 'posture-profile', 'gate', {
+        mode: 'enforce',
+        vulnerabilities: { deny: ['CRITICAL'], reportMaxAge: '1h' },
+        exceptions: [
+          {
+            check,
+            pods: ['prod/*'],
+            until: new Date(now + minutes * 60_000).toISOString().replace(/\.\d+Z$/, 'Z'),
+            owner: 'alice',
+            reason: 'INC-7',
+          },
+        ],
+      });
+    await open(0);
+    if (check === 'report_stale') await scan(INDEX);
+    if (check === 'report_stale') broker.clock.advance(HOUR);
+    if (check === 'pod_unknown') watch.state = 'stale';
+    expect(answer()).toBe(`ERR_POSTURE_PENDING gate: ${check}`);
+    await open(check === 'report_stale' ? 120 : 60);
+    expect(answer()).toBe('allowed');
+    broker.clock.advance(HOUR);
+    expect(answer()).toBe(`ERR_POSTURE_PENDING gate: ${check}`);
+  },
+);
