@@ -38,7 +38,7 @@ export interface Reapplication {
 
 export interface ReapplicationPlan {
   readonly kinds: readonly Reapplication[];
-  /** What an operator must remove: it cannot be removed while a rotation is in progress. */
+  /** Documents that an operator must remove: each cannot be removed while a rotation is in progress. */
   readonly left: readonly string[];
   readonly fragment: Required<Pick<PlanFragment, 'writes'>> & {
     readonly entries: readonly string[];
@@ -52,7 +52,7 @@ interface Step {
 }
 
 /**
- * Plans the removals that a restored store lacks, as one commit, for the commit that unlocks the store. What is gone already is left out, so a repeated
+ * Plans the removals that a restored store lacks, as one commit, for the commit that unlocks the store. It leaves out what is gone already, so a repeated
  * call changes nothing. No broker may use the store: nothing is invalidated.
  */
 export async function planReapplication(

@@ -49,7 +49,7 @@ interface HeldStore {
   readonly identity: LogIdentity;
 }
 
-/** What an unlocking removes besides, and the text of the plan for the operator. */
+/** Removals of an unlocking, and the text of the plan for the operator. */
 export interface PlannedRemovals {
   readonly fragment: ReapplicationPlan['fragment'];
   readonly lines: readonly string[];

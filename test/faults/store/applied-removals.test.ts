@@ -53,7 +53,7 @@ async function logIn({ parts }: RunningBroker): Promise<void> {
     createdAt: now,
     endsAt: now + 3_600_000,
   };
-  const put = parts.tokens.seal(token, parts.tokens.hash('a text that nobody has'));
+  const put = parts.tokens.seal(token, parts.tokens.hash('a text without a holder'));
   await parts.store.commit({ writes: [{ table: 'operator_tokens', put }] });
 }
 
