@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BrokerError, type ErrorCode, type ErrorKind, type Problem } from '../../domain/errors.ts';
 import { pathOf } from '../../domain/words/json-pointer.ts';
 import { encodeClient } from '../../domain/audit/audit-event.ts';
-import { HELD_DELETION } from '../../domain/identity/cluster.ts';
+import { HELD_DELETION, SUSPENDED_DELETION } from '../../domain/identity/cluster.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
 import { applyDocument, deleteDocument } from '../documents/apply-document.ts';
@@ -154,18 +154,28 @@ export class ClusterDocuments {
     this.#retries.keepOnly(resource, gone);
     const lost = gone.filter((each) => !this.authority.mayKeep(each, each.document));
     const missed = gone.filter((each) => !lost.includes(each) && !isHeld(each.document));
-    const allowed = this.#limit.allowed(resource, missed, this.#countsOf(resource.kind));
+    const counts = this.#countsOf(resource.kind);
+    const emptied = resource.kind === 'policy' ? emptiedIn(gone, counts) : NO_NAMESPACES;
+    const markOf = ({ namespace }: Gone): string =>
+      emptied.has(namespace) ? SUSPENDED_DELETION : HELD_DELETION;
+    // Some were marked before the last resource of their namespace was gone.
+    const late = gone.filter(
+      (each) => !lost.includes(each) && emptied.has(each.namespace) && isHeldInForce(each.document),
+    );
+    const allowed = this.#limit.allowed(resource, missed, counts);
+    const isStopped = (each: Gone): boolean =>
+      late.includes(each) ||
+      (missed.includes(each) && !(allowed.includes(each) && !this.#retries.isHold(each)));
     const failures = new Map<string, DeletionFailure>();
     let held = 0;
     const remove = async (each: Gone): Promise<void> => {
       if (!this.#retries.isDue(each) || seen.has(this.authority.ownerOf(each))) return;
-      const isMissed = missed.includes(each);
-      const isHold = isMissed && (!allowed.includes(each) || this.#retries.isHold(each));
+      const isHold = isStopped(each);
       try {
-        if (isHold) await this.#hold(each);
+        if (isHold) await this.#hold(each, markOf(each));
         else await this.remove(each);
         if (isHold) held += 1;
-        else if (isMissed) this.#limit.count(resource, each.namespace);
+        else if (missed.includes(each)) this.#limit.count(resource, each.namespace);
       } catch (error) {
         // One mount that is still in use must not keep the policies of others.
         const cause = this.#retries.failed(each, error, isHold);
@@ -174,7 +184,7 @@ export class ClusterDocuments {
         failures.set(cause, { document: each.document, error, count });
       }
     };
-    const ofNamespaces = Map.groupBy([...lost, ...missed], ({ namespace }) => namespace);
+    const ofNamespaces = Map.groupBy([...lost, ...missed, ...late], ({ namespace }) => namespace);
     const removals = [...ofNamespaces].map(([namespace, own]) =>
       inTurn(namespace, async () => {
         for (const each of own) await remove(each);
@@ -209,10 +219,11 @@ export class ClusterDocuments {
   }
 
   /** Writes the document as it is, with the mark: it stays in the store, and another process knows it after a takeover. */
-  async #hold({ document, ...origin }: Gone): Promise<void> {
+  async #hold({ document, ...origin }: Gone, mark: string): Promise<void> {
     const { kind, name, body, updatedBy: writtenBy } = document;
     const change = { kind, name, body, precondition: { writtenBy } };
-    await applyDocument(this.#parts, this.#call(origin), this.authority.holder(origin), change);
+    const holder = this.authority.holder(origin, mark);
+    await applyDocument(this.#parts, this.#call(origin), holder, change);
   }
 
   async #write(object: ClusterObject, wanted: WantedDocument): Promise<void> {
@@ -361,8 +372,28 @@ export class ClusterDocuments {
   }
 }
 
+const NO_NAMESPACES: ReadonlySet<string> = new Set();
+
+/**
+ * Namespaces none of whose resources is left: they were deleted, and their policies would grant to the next owner of their names. If no namespace has
+ * any left, the kind was deleted, or the list is wrong, which must not stop every team.
+ * @param counts documents by namespace, the gone ones included
+ */
+function emptiedIn(
+  gone: readonly Gone[],
+  counts: ReadonlyMap<string, number>,
+): ReadonlySet<string> {
+  const missing = Map.groupBy(gone, ({ namespace }) => namespace);
+  const emptied = [...counts].filter(([name, count]) => missing.get(name)?.length === count);
+  return emptied.length === counts.size ? NO_NAMESPACES : new Set(emptied.map(([name]) => name));
+}
+
 function isHeld({ updatedBy }: StoredDocument): boolean {
   return updatedBy.endsWith(HELD_DELETION);
+}
+
+function isHeldInForce(document: StoredDocument): boolean {
+  return isHeld(document) && !document.updatedBy.endsWith(SUSPENDED_DELETION);
 }
 
 /** Gives the writer, without the mark of a stopped deletion. */
@@ -414,6 +445,10 @@ function bytesOf(body: unknown): number {
   return Buffer.byteLength(JSON.stringify(body));
 }
 
-function conflict({ kind, name, updatedBy }: StoredDocument): BrokerError {
-  return new BrokerError('ERR_CONFLICT', `"${updatedBy}" wrote the ${kind} "${name}": it stays`);
+/** A team reads this at its resource, so it does not name the writer, who may be a person or another namespace. */
+function conflict({ kind, name }: StoredDocument): BrokerError {
+  return new BrokerError(
+    'ERR_CONFLICT',
+    `another writer has the ${kind} "${name}": it stays; operators see who wrote it`,
+  );
 }

@@ -1,5 +1,5 @@
 import type { TextDigest } from '../../domain/audit/audit-text.ts';
-import { CLUSTER_WRITER, HELD_DELETION } from '../../domain/identity/cluster.ts';
+import { CLUSTER_WRITER } from '../../domain/identity/cluster.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { pointerTo } from '../../domain/words/json-pointer.ts';
 import { isName, isSecretPath, isUnder } from '../../domain/words/names.ts';
@@ -86,8 +86,8 @@ export class ObjectAuthority {
   }
 
   /** Builds the editor that marks a document whose deletion is stopped. */
-  holder(origin: Origin): ClusterEditor {
-    const owner = `${this.ownerOf(origin)}${HELD_DELETION}`;
+  holder(origin: Origin, mark: string): ClusterEditor {
+    const owner = `${this.ownerOf(origin)}${mark}`;
     return this.#editor(origin, [{ role: 'admin', scope: [] }], owner);
   }
 

@@ -2,9 +2,11 @@ import {
   compileSaved,
   indexPolicies,
   withChanges,
+  type AccessPolicy,
   type CompiledPolicies,
   type CompiledPolicy,
 } from '../../domain/policy/index.ts';
+import { SUSPENDED_DELETION } from '../../domain/identity/cluster.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
@@ -127,7 +129,16 @@ export class Catalog {
   }
 }
 
+/** A policy of a namespace that is gone allows nothing, but what it denies stays denied. */
 function compiled(document: StoredDocument<'policy'>): CompiledPolicy {
-  const { name, version, body } = document;
-  return compileSaved({ name, version, body, policy: () => document.spec });
+  const { name, version, body, updatedBy } = document;
+  const isSuspended = updatedBy.endsWith(SUSPENDED_DELETION);
+  // The text is parsed when a rule is needed.
+  const policy = (): AccessPolicy => (isSuspended ? denying(document.spec) : document.spec);
+  return compileSaved({ name, version, body, policy });
+}
+
+function denying(policy: AccessPolicy): AccessPolicy {
+  const rules = policy.spec.rules.filter(({ effect }) => effect === 'deny');
+  return { ...policy, spec: { ...policy.spec, rules } };
 }

@@ -273,7 +273,7 @@ export class AuditTrail {
 
   /**
    * Accepts a held store as it is, on behalf of an operator.
-   * @param more what the same commit changes and records besides: nobody sees an unlocked store without it
+   * @param more what the same commit changes and records besides: no process sees an unlocked store without it
    * @returns the reason why it was held, and the accepted state.
    * @throws ERR_CONFLICT if it is not held, ERR_HELD if its contents are inconsistent.
    */

@@ -65,3 +65,5 @@ export const CLUSTER_WRITER = 'kubernetes/';
  * it. No name has a `#`.
  */
 export const HELD_DELETION = '#deletion-held';
+/** Suffix of such a writer if no resource of its namespace is left: the namespace is gone, and a policy of it allows nothing any more. */
+export const SUSPENDED_DELETION = `#suspended${HELD_DELETION}`;

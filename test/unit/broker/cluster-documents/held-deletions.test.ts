@@ -39,9 +39,9 @@ function documents(
   return new ClusterDocuments(broker.parts, new ObjectAuthority(parsed!, sha256Hex), 'kube.test');
 }
 
-function access(name: string, namespace = 'pay'): ClusterObject {
+function access(name: string, namespace = 'pay', effect = 'allow'): ClusterObject {
   const subject = { clusters: ['c1'], namespaces: [namespace], serviceAccounts: ['api'] };
-  const rule = { effect: 'allow', paths: [`kv/${namespace}/**`], capabilities: ['read'] };
+  const rule = { effect, paths: [`kv/${namespace}/**`], capabilities: ['read'] };
   const metadata = { name, namespace, uid: `uid-${name}`, generation: 1 };
   return readClusterObject(POLICIES, { metadata, spec: { subjects: [subject], rules: [rule] } });
 }
@@ -133,6 +133,86 @@ describe('documents whose objects disappear', () => {
     expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 0 });
     expect([present('c1.pay.'), source.held]).toEqual([0, 0]);
   });
+});
+
+describe('policies of a namespace whose resources are all gone', () => {
+  /** Effects of the rules by which the policies of a namespace decide. */
+  const effectsOf = (namespace: string): readonly string[] =>
+    [...broker.parts.catalog.policies.policies].flatMap(([name, { rules }]) =>
+      name.startsWith(`c1.${namespace}.`) ? rules.map(({ effect }) => effect) : [],
+    );
+  const allows = (namespace: string): boolean => effectsOf(namespace).includes('allow');
+  let bank: ReadonlySet<string>;
+  beforeEach(async () => {
+    await applied(many(15));
+    bank = await applied(many(1, 'bank'));
+    expect([allows('pay'), allows('bank')]).toEqual([true, true]);
+  });
+
+  it('are held, and allow nothing, while other namespaces keep theirs', async () => {
+    expect(await source.removeOthers(POLICIES, bank)).toMatchObject({ held: 15 });
+    expect([present('c1.pay.'), source.held]).toEqual([15, 15]);
+    expect([allows('pay'), allows('bank')]).toEqual([false, true]);
+    expect(broker.parts.catalog.find('policy', 'c1.pay.p0')).toMatchObject({
+      updatedBy: 'kubernetes/c1/pay/p0#suspended#deletion-held',
+    });
+    expect(await broker.entriesOf(() => source.removeOthers(POLICIES, bank))).toEqual([]);
+  });
+
+  it('allow nothing either if some were held before the last one was gone', async () => {
+    const some = new Set([...bank, source.authority.ownerOf(access('p14'))]);
+    expect(await source.removeOthers(POLICIES, some)).toMatchObject({ held: 14 });
+    expect(allows('pay')).toBe(true);
+    await source.removeOthers(POLICIES, bank);
+    expect(allows('pay')).toBe(false);
+  });
+
+  it('give the next owner of the name nothing but what its own resources say', async () => {
+    await source.removeOthers(POLICIES, bank);
+    const seen = new Set([...bank, ...(await applied([access('own')]))]);
+    await source.removeOthers(POLICIES, seen);
+    const rules = [...broker.parts.catalog.all('policy')].filter(
+      ({ name, updatedBy }) => name.startsWith('c1.pay.') && !updatedBy.includes('#'),
+    );
+    expect(rules.map(({ name }) => name)).toEqual(['c1.pay.own']);
+    expect(source.held).toBe(15);
+  });
+
+  it('still deny what they denied', async () => {
+    await applied([access('deny', 'pay', 'deny')]);
+    await source.removeOthers(POLICIES, bank);
+    expect(effectsOf('pay')).toEqual(['deny']);
+  });
+
+  it('go if the configuration no longer has the namespace, although they were held', async () => {
+    const some = new Set([...bank, source.authority.ownerOf(access('p14'))]);
+    await source.removeOthers(POLICIES, some);
+    source = documents(NAMESPACES.slice(1));
+    await source.removeOthers(POLICIES, bank);
+    expect([present('c1.pay.'), present('c1.bank.')]).toEqual([0, 1]);
+  });
+
+  it('are in force again when their resources return', async () => {
+    await source.removeOthers(POLICIES, bank);
+    await applied(many(15));
+    expect([allows('pay'), source.held]).toEqual([true, 0]);
+  });
+
+  it('stay in force if no namespace has any left: the kind was deleted, or the list is wrong', async () => {
+    await source.removeOthers(POLICIES, NONE);
+    expect(allows('pay')).toBe(true);
+  });
+});
+
+it('does not tell a team who wrote the document that its resource would replace', async () => {
+  await applied([access('p0')]);
+  const body = broker.parts.catalog.find('policy', 'c1.pay.p0')?.body;
+  await broker.remove(admin, 'policy', 'c1.pay.p0');
+  await broker.put(admin, 'policy', 'c1.pay.p0', body);
+  const verdict = await source.apply(access('p0'));
+  expect(verdict).toMatchObject({ isAccepted: false, reason: 'Conflict' });
+  expect(verdict.message).toMatch(/^another writer has the policy "c1\.pay\.p0": it stays/);
+  expect(verdict.message).not.toContain(admin.operator.name);
 });
 
 describe('a held document', () => {
