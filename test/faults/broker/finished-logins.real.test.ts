@@ -120,7 +120,7 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
     const sender = new Sender();
     const keyThumbprint = await sender.thumbprint();
     const order = { issuer: 'corp', redirectUri: REDIRECT, keyThumbprint };
-    const bound = (await send(first, ['POST', 'logins'], order)).body as typeof begun.body;
+    const bound = (await send(first, ['POST', 'logins'], order)).body;
     const back = new URL(await corp.browse(String(bound['address']))).search.slice(1);
     const proof = sender.proof({ method: 'POST', url: `${second.url}/api/v1/logins:finish` });
     const opened = await send(
