@@ -110,9 +110,7 @@ export function approve(
     }
     const { what, tokenId } = pending;
     const isElevation = 'elevation' in what;
-    if (isElevation && (await parts.store.get('operator_tokens', { id: tokenId })) === undefined) {
-      throw new BrokerError('ERR_CONFLICT', 'the session that requested it has ended');
-    }
+    if (isElevation) await requireOtherMinter(parts, now, tokenId);
     const lasts = isElevation ? what.elevation.seconds * 1000 : USABLE_MS;
     const approved: Approval = {
       ...pending,
@@ -269,6 +267,22 @@ const SEEING = ['admin', 'responder', 'auditor'] as const;
 
 function maySee({ own }: LiveOperator, { requester }: Approval): boolean {
   return requester === own.name || SEEING.some((role) => holdsEverywhere(own, role));
+}
+
+/**
+ * Requires that the approver did not create the token that is elevated: the approver may have its text, and would approve for itself.
+ * @throws ERR_CONFLICT, also if the token has ended
+ */
+async function requireOtherMinter(parts: Parts, live: LiveOperator, id: string): Promise<void> {
+  const row = await parts.store.get('operator_tokens', { id });
+  if (row === undefined) {
+    throw new BrokerError('ERR_CONFLICT', 'the session that requested it has ended');
+  }
+  if (parts.tokens.open(row).spec.mintedBy !== live.operator.name) return;
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    'you created the token that requested this; another admin must decide',
+  );
 }
 
 /** All tokens of an operator and all sessions of a person have one name. @throws ERR_CONFLICT */

@@ -362,6 +362,14 @@ describe('break-glass', () => {
     expect(await codeOf(again(eve))).toBe('no error');
   });
 
+  it('is not approved by the operator that created the token that requested it', async () => {
+    const { token } = await mint('eve', ann);
+    const puppet = (await broker.parts.tokens.find(token, broker.parts.catalog))!;
+    const { id } = await request(READER, puppet);
+    expect(await codeOf(approving(id, ann))).toBe('ERR_CONFLICT');
+    expect(await codeOf(approving(id, root))).toBe('no error');
+  });
+
   it('does not elevate another token of the same operator', async () => {
     const { token } = await mint('eve');
     const other = await broker.parts.tokens.find(token, broker.parts.catalog);
