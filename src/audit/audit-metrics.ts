@@ -1,6 +1,8 @@
 import type { Metric, Sample } from '../ports/metrics.ts';
 import type { LogReader } from './entries/log-reader.ts';
 import type { Compactor } from './segments/compactor.ts';
+import { notificationMetrics } from './notifications/notification-metrics.ts';
+import type { Notifications } from './notifications/notifications.ts';
 import type { Acknowledgements } from './sinks/acknowledgements.ts';
 import type { FollowerStatus } from './sinks/follower.ts';
 import type { Integrator } from './tree/integrator.ts';
@@ -14,6 +16,7 @@ export interface MeasuredLog {
   readonly compactor: Compactor;
   readonly witnesses: Witnesses | undefined;
   readonly acknowledgements: Acknowledgements;
+  readonly notifications: Notifications;
   /** The status of each sink, in the order of the configuration. */
   sinks(): readonly FollowerStatus[];
 }
@@ -32,6 +35,7 @@ export function auditMetrics(log: MeasuredLog): readonly Metric[] {
       value: () => log.integrator.status().broken.length,
     },
     ...sinkMetrics(log),
+    ...notificationMetrics(log),
     ...scrubberMetrics(log),
     ...witnessMetrics(log),
     {

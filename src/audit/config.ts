@@ -11,7 +11,7 @@ const absolutePath = z
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** An address without credentials; http only to loopback. */
-const address = z.url({ protocol: /^https?$/ }).refine((text) => {
+export const address = z.url({ protocol: /^https?$/ }).refine((text) => {
   const url = URL.parse(text);
   if (url === null) return false;
   const isPrivate = url.protocol === 'https:' || LOOPBACK.includes(url.hostname);

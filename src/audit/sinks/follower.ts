@@ -29,6 +29,8 @@ export interface FollowerOptions {
   readonly onArchived?: (first: number, end: number) => void;
   /** The sink acknowledged these entries. */
   readonly onDelivered?: (entries: readonly string[]) => void;
+  /** Entries before the end of the log with which a sink begins that has no cursor; from the beginning if absent. */
+  readonly fromLast?: number;
   /** True if responses wait for the sink. */
   readonly isAwaited?: boolean;
   /** A delivery failed, or an entry does not verify. The follower retries both, and delivers nothing after them. */
@@ -210,9 +212,10 @@ export class Follower {
   }
 
   async #position(checkpoint: LogCheckpoint | undefined): Promise<number> {
-    const { reader, cursors, sink, onForgedCursor, onArchived } = this.#options;
+    const { reader, cursors, sink, onForgedCursor, onArchived, fromLast } = this.#options;
     const size = checkpoint?.size ?? 0;
-    const { next, forged } = await cursors.read(sink.name, size);
+    const start = fromLast === undefined ? 0 : Math.max(0, size - fromLast);
+    const { next, forged } = await cursors.read(sink.name, size, start);
     if (forged) onForgedCursor?.();
     this.#status = { ...this.#status, cursorForged: forged };
     this.#cursor = next;

@@ -27,12 +27,12 @@ export class SinkCursors {
     this.#rows = rows;
   }
 
-  /** `size` of the log: a cursor beyond it belongs to another log. */
-  async read(sink: string, size: number): Promise<SinkPosition> {
+  /** `size` of the log: a cursor beyond it belongs to another log. A sink without a cursor of ours begins at `start`. */
+  async read(sink: string, size: number, start = 0): Promise<SinkPosition> {
     const row = await this.#store.get('sink_cursors', { sink });
-    if (row === undefined) return { next: 0, forged: false };
+    if (row === undefined) return { next: start, forged: false };
     const isOurs = this.#isOurs(row) && row.next_index <= size;
-    return { next: isOurs ? row.next_index : 0, forged: !isOurs };
+    return { next: isOurs ? row.next_index : start, forged: !isOurs };
   }
 
   /** Moves the cursor. A sealed broker has no key for the MAC, so its cursor does not move, and the next start repeats the entries sent meanwhile. */

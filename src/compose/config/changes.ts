@@ -21,6 +21,7 @@ const RELOADED = [
   '/listener/tls/keyFile',
   '/listener/trustedProxies',
   '/log/level',
+  '/notifications',
   '/people',
   '/traces/',
 ];

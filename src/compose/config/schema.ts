@@ -2,6 +2,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../../api/config.ts';
 import { clusterDocumentsConfigSchema } from '../../broker/cluster-documents/config.ts';
+import { notificationsConfigSchema } from '../../audit/notifications/config.ts';
 import { alertsConfigSchema } from '../../auth/alert-sources/config.ts';
 import { auditConfigSchema } from '../../audit/config.ts';
 import {
@@ -58,6 +59,8 @@ export const configSchema = z
     people: peopleConfigSchema.optional(),
     /** Sources of runtime alerts. Without one, the broker receives none. */
     alerts: alertsConfigSchema,
+    /** Receivers of notifications. Without one, the broker notifies no one. */
+    notifications: notificationsConfigSchema,
     /** Admission webhook. If absent, the broker serves none. */
     injector: injectorConfigSchema.optional(),
     cache: z

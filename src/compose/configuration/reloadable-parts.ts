@@ -33,6 +33,7 @@ export function reloadableParts(reloaded: ReloadedParts): readonly Reloadable[] 
     ...reloaded.features.reloadable,
     reloadable((next) => replaceLimits(limits, next.limits)),
     reloadable((next) => trail.replaceSinks(next.audit)),
+    reloadable((next) => trail.notify(next.notifications)),
   ];
 }
 

@@ -25,6 +25,7 @@ import { publicLog } from '../../audit/tree/public-log.ts';
 import { Scrubber } from '../../audit/verification/scrubber.ts';
 import { ThreadedLog } from '../../audit/thread/threaded-log.ts';
 import { SinkCursors } from '../../audit/sinks/sink-cursor.ts';
+import { Notifications } from '../../audit/notifications/notifications.ts';
 import { openSink } from '../../audit/sinks/open-sink.ts';
 import { Witnesses } from '../../audit/witnesses/witnesses.ts';
 import type { PublicLog } from '../../ports/public-log.ts';
@@ -130,6 +131,7 @@ export class AuditTrail {
   readonly archiver: Archiver | undefined;
   /** Acknowledgements, for answers that wait for sinks. */
   readonly acknowledgements: Acknowledgements;
+  readonly notifications: Notifications;
   readonly #cursors: SinkCursors;
   /** Last commit, only for a store that no other process writes to. */
   readonly #lastCommit: LastCommitFile | undefined;
@@ -164,6 +166,7 @@ export class AuditTrail {
       onError: (error) => this.#integrationFailed(error),
     });
     this.acknowledgements = this.#openAcknowledgements();
+    this.notifications = this.#openNotifications();
     const worker = { store, reader: this.reader, clock, claims };
     this.scrubber = new Scrubber({
       ...worker,
@@ -265,6 +268,7 @@ export class AuditTrail {
     if (held !== undefined) return { held };
     await this.#announce({});
     this.replaceSinks(config.audit);
+    this.notify(config.notifications);
     this.scrubber.start();
     this.compactor.start();
     this.witnesses?.start();
@@ -361,6 +365,23 @@ export class AuditTrail {
     ]);
   }
 
+  /** Notifies these receivers from now on. */
+  notify(config: Config['notifications']): void {
+    if (this.#isAnnounced) this.notifications.replace(config, SINK_GRACE_MS);
+  }
+
+  #openNotifications(): Notifications {
+    const { clock, log } = this.#deps;
+    return new Notifications({
+      reader: this.reader,
+      cursors: this.#cursors,
+      clock,
+      isActive: () => this.integrator.status().state === 'active',
+      onError: (receiver, err) =>
+        log.error({ err, receiver }, 'a notification was not delivered; retrying'),
+    });
+  }
+
   #follow(config: Config['audit']['sinks'][number]): Follower {
     const { clock, log } = this.#deps;
     const sink = openSink(config, process.stdout, clock);
@@ -416,13 +437,15 @@ export class AuditTrail {
     await this.scrubber.close();
     await this.#leaving;
     await Promise.all(this.#followers.map(({ follower }) => follower.close(SINK_GRACE_MS)));
+    await this.notifications.close(SINK_GRACE_MS);
     await this.integrator.close();
     this.#lastCommit?.close();
   }
 
   /** The first entry that a configured sink may still need. */
   async #findDelivered(size: number): Promise<number> {
-    const needed = this.#followers.map(async ({ follower }) => {
+    const sinks = this.#followers.map(({ follower }) => follower);
+    const needed = [...sinks, ...this.notifications.followers].map(async (follower) => {
       const { next } = await this.#cursors.read(follower.name, size);
       return Math.max(0, next - follower.unconfirmed);
     });

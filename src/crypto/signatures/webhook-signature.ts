@@ -9,6 +9,7 @@ const LABELS = {
   request: 'quaymaster-webhook-v1-request',
   answer: 'quaymaster-webhook-v1-answer',
   alert: 'quaymaster-alert-v1',
+  notification: 'quaymaster-notification-v1',
 } as const;
 
 const LEAST_KEY_BYTES = 32;
