@@ -7,6 +7,7 @@ import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { ScriptedFalcosidekick, type FalcoEvent } from '../kit/fakes/scripted-falcosidekick.ts';
+import { grypeReport } from '../kit/images/scanner-reports.ts';
 import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 import { storedEntries, type StoredEntry } from '../kit/store/store-diff.ts';
 import { holderOf, logInPod, watchCluster, writeNew, type Holder } from '../kit/cluster/readers.ts';
@@ -266,6 +267,26 @@ describe('an alert', () => {
     expect((await newest()).quarantines).toHaveLength(2);
     expect((await read(two.token)).status).toBe(401);
     expect((await read(other.token)).status).toBe(200);
+  });
+
+  it('cuts off pods on every digest of the image that a report names together', async () => {
+    const [index, platform] = ['7', '8'].map((digit) => `sha256:${digit.repeat(64)}`);
+    const report = grypeReport({
+      source: {
+        type: 'image',
+        target: { repoDigests: [`registry.test/bad@${index}`], manifestDigest: platform },
+      },
+    });
+    const body = { report: JSON.stringify(report), image: [] };
+    await api.call('POST', '/api/v1/evidence', { token: api.admin, body });
+    await rule({ match: { rules: ['Bad release'] }, action: 'quarantine', scope: 'image' });
+    const on = (name: string, digest: string | undefined) =>
+      holder(name, { containers: [{ name: 'a', image: `registry.test/bad@${digest}` }] });
+    const one = await on('own-1', index);
+    const two = await on('own-2', platform);
+    await falco.forward(event(one.pod, { rule: 'Bad release' }));
+    expect((await newest()).quarantines).toHaveLength(2);
+    expect((await read(two.token)).status).toBe(401);
   });
 
   it('rotates what the pod read, where the rule says so', async () => {

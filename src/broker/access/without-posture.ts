@@ -10,5 +10,6 @@ export function withoutPosture(catalog: Pick<Catalog, 'all'>): Fitness {
       if (enforced === undefined) return {};
       return { refusal: new PostureRefused(`${enforced.name}: not_judged`, true) };
     },
+    digestsOfImages: (digests) => new Set(digests),
   };
 }

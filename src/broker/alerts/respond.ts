@@ -172,12 +172,14 @@ async function findScopes(
 
 /** Pods with a session that name or run one of the images. */
 export async function podsWithImage(
-  { clusters, store }: Pick<Parts, 'clusters' | 'store'>,
+  { clusters, store, fitness }: Pick<Parts, 'clusters' | 'store' | 'fitness'>,
   cluster: string,
-  digests: ReadonlySet<string>,
+  named: ReadonlySet<string>,
 ): Promise<readonly NamedScope[]> {
   const watch = clusters.watch(cluster);
   const index = watch && podIndex(watch);
+  // A pod on the index runs one of its platforms, and the other way round.
+  const digests = fitness.digestsOfImages(named);
   const seen = new Set<string>();
   const found: NamedScope[] = [];
   for await (const { pod_uid: uid } of listAll(store, SESSIONS.ofCluster(cluster))) {

@@ -1,6 +1,6 @@
 import { counts, evaluate } from '../../domain/posture/evaluate.ts';
 import type { TrustedImage } from '../../domain/posture/image-checks.ts';
-import type { Evidence } from '../../domain/posture/evidence.ts';
+import { digestsOfImages, isForAllImages, type Evidence } from '../../domain/posture/evidence.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
 import type { Labels, LabelSelector } from '../../domain/posture/label-selector.ts';
 import type { ImageTrust, Statement, TrustAnchor } from '../../domain/posture/image-trust.ts';
@@ -92,6 +92,9 @@ export function judgePosture(
 export function postureFitness(parts: Judging): Fitness {
   return {
     judge: (workload, path, facts, payer) => judgePosture(parts, workload, path, { facts, payer }),
+    // A team must not draw the pods of another into the response to an alert.
+    digestsOfImages: (digests) =>
+      digestsOfImages(digests, (digest) => parts.evidence.of(digest).filter(isForAllImages)),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Fitness {
     facts?: PodFacts,
     payer?: Payer,
   ): FitnessJudgement;
+  /** All digests of the images that have these: of the index, its platforms and their configurations, as far as evidence for all images names them. */
+  digestsOfImages(digests: Iterable<string>): ReadonlySet<string>;
 }
 
 /** Takes milliseconds of processor time for a caller. */
