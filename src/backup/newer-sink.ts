@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { openLogCheckpoint } from '../crypto/log/checkpoint.ts';
 import { leafHash } from '../crypto/log/merkle.ts';
 import type { NoteVerifier } from '../crypto/log/signed-note.ts';
@@ -50,10 +51,7 @@ export async function newerSink(
     throw invalid(`${path} does not continue the log of the store up to the checkpoint`);
   return {
     archived: { first: size, end: size },
-    // eslint-disable-next-line @typescript-eslint/require-await
-    entries: async function* () {
-      for (const [at, entry] of entries.entries()) yield { index: size + at, entry };
-    },
+    entries: () => Readable.from(entries.map((entry, at) => ({ index: size + at, entry }))),
   };
 }
 
