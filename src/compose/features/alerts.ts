@@ -13,8 +13,14 @@ import { reloadable } from '../configuration/config-reload.ts';
 import { HeldAlertFiles, takeHeldAlerts } from '../serving/held-alerts.ts';
 import type { Option } from './feature.ts';
 
+const { approveAlert, dismissAlert, listAlerts, listAlertSources, receiveAlert } = alertRoutes;
+
 const routes = {
-  ...alertRoutes,
+  approveAlert,
+  dismissAlert,
+  listAlerts,
+  listAlertSources,
+  receiveAlert,
   ...incidentRoutes,
   ...documentRoutes('response-rule', 'ResponseRule', 'ResponseRules', 'response-rules'),
 };
