@@ -2,6 +2,8 @@ import openapiTS, { astToString } from 'openapi-typescript';
 import { load } from 'js-yaml';
 import { operationsOf, type Contract, type ContractOperation } from './contract.ts';
 
+/** Media type of errors (RFC 9457). */
+const PROBLEM = 'application/problem+json';
 const HEAD = '// Generated from openapi.yaml by `npm run generate`.\n';
 
 /** The client finds everything by the id of the operation. `paths` has it again by URL: a third of the package. */
@@ -50,7 +52,9 @@ export function operationTable(contract: string): string {
 
 /** Statuses whose answer is not a problem document, each with the form of its body. */
 function formsOf(responses: ContractOperation['responses']): Readonly<Record<string, string>> {
-  const described = Object.entries(responses).filter(([status]) => status !== 'default');
+  const described = Object.entries(responses).filter(
+    ([status, { content = {} }]) => status !== 'default' && !(PROBLEM in content),
+  );
   return Object.fromEntries(
     described.map(([status, { content = {} }]) => [status, formOf(Object.keys(content))]),
   );
