@@ -65,6 +65,9 @@ export async function runSuite({ globalConfig, config, path }: Suite): Promise<R
   return {
     result: {
       ...result,
+      // Details have the values of a failed comparison, such as a matcher with a function, which no message to another process can have. The messages
+      // have all of their text.
+      testResults: result.testResults.map((each) => ({ ...each, failureDetails: [] })),
       skipped: result.numPendingTests === result.testResults.length,
       testFilePath: path,
       perfStats: { ...result.perfStats, start, end, runtime, slow },

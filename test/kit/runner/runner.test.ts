@@ -17,6 +17,7 @@ const CHANGES = `it('finds no change of another suite, and leaves its own', () =
 const SUITES = {
   'mixed.test.ts': `
     it('passes', () => expect({ a: 1 }).toEqual({ a: 1 }));
+    it('fails for a matcher', () => expect({ a: 1 }).toEqual({ a: expect.any(String) }));
     it.each([1, 2])('fails for %d', (value) => expect(value).toBe(0));
     it.skip('is skipped', () => undefined);
     it('has an unhandled rejection', async () => {
@@ -76,6 +77,7 @@ it('reports each test as jest does', () => {
   ]);
   expect(statuses).toEqual([
     ['passes', 'passed'],
+    ['fails for a matcher', 'failed'],
     ['fails for 1', 'failed'],
     ['fails for 2', 'failed'],
     ['is skipped', 'pending'],

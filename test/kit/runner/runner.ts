@@ -30,7 +30,7 @@ export interface SuiteResult {
   readonly perfStats: object;
   readonly skipped: boolean;
   readonly testFilePath: string;
-  readonly testResults: readonly unknown[];
+  readonly testResults: readonly object[];
 }
 
 export interface Ran {
