@@ -88,7 +88,7 @@ export const limitsConfigSchema = z
      */
     addressRate: rate(100, 500),
     /** Rate of the requests of each source of alerts. */
-    alertRate: rate(50, 1_000),
+    alertRate: rate(1_000, 5_000),
   })
   .prefault({});
 

@@ -30,7 +30,7 @@ const UNCHANGED: readonly string[] = [
   'ERR_SEALED',
 ];
 /** Lasts until an operator acts. */
-const LASTING: readonly string[] = ['ERR_HELD'];
+const LASTING: readonly string[] = ['ERR_HELD', 'ERR_SUSPENDED'];
 const TEMPORARY_STATUSES: readonly number[] = [429, 502, 503, 504];
 /** A retry would fail again, for example because the backend refuses. */
 const FINAL: readonly string[] = [...LASTING, 'ERR_PROVIDER_MALFORMED', 'ERR_PROVIDER_DENIED'];

@@ -38,6 +38,7 @@ export const ERRORS = {
   ERR_APPROVAL_REQUIRED: { kind: 'denied', title: 'Another admin must approve this first' },
   ERR_POSTURE_DENIED: { kind: 'denied', title: 'The pod is not fit for this secret' },
   ERR_POSTURE_PENDING: { kind: 'unavailable', title: 'It is not known yet whether the pod is fit' },
+  ERR_SUSPENDED: { kind: 'unavailable', title: 'New secrets wait for the decision of an operator' },
   ERR_NOT_FOUND: { kind: 'not_found', title: 'Not found' },
   ERR_METHOD: { kind: 'method', title: 'The method is not allowed here' },
   ERR_CONFLICT: { kind: 'conflict', title: 'The state does not allow this' },

@@ -14,9 +14,9 @@ export interface AlertSource {
   readonly format: AlertFormat;
   /** The registered clusters whose pods its alerts name. */
   readonly clusters: readonly string[];
-  /** The most quarantines and revocations of its alerts at a time; further ones wait for an operator. */
+  /** The most pods that its alerts cut off at a time; further ones are suspended until an operator decides. */
   readonly maxResponses: number;
-  /** The largest share of the workloads of its cluster that its alerts may quarantine. */
+  /** The largest share of the pods with sessions of its cluster that its alerts may cut off. */
   readonly maxWorkloadPercent: number;
   /** The registered cluster of an alert, by the name that the source gives the cluster; undefined if the source does not speak for it. */
   clusterOf(named: string | undefined): string | undefined;
@@ -34,6 +34,6 @@ export interface AlertSources {
   readonly protectedSubjects: readonly string[];
   /** The label that puts its pod into quarantine. Undefined: no label does. */
   readonly podLabel: string | undefined;
-  /** Rotations that responses to alerts may start in an hour. */
+  /** Rotations that responses to the alerts of one source may start in an hour. */
   readonly maxRotations: number;
 }

@@ -235,6 +235,11 @@ export const ALERTS = {
   newestInState: query('alerts', { where: ['state'], ...newest('received_at') }),
   inState: query('alerts', { where: ['state'], orderBy: ['received_at'] }),
   before: query('alerts', { where: ['received_at <='], orderBy: ['received_at'] }),
+  /** Responses whose rotations are due. */
+  due: query('alerts', { where: ['state', 'next_attempt_at <='], orderBy: ['next_attempt_at'] }),
+  endedOf: query('alerts', { where: ['source', 'ended_at >='] }),
+  endedOfNamespace: query('alerts', { where: ['source', 'namespace', 'ended_at >='] }),
+  rotatedBy: query('alerts', { where: ['source', 'rotated_at >='], orderBy: ['rotated_at'] }),
 };
 
 export const CHANGES = {

@@ -332,9 +332,18 @@ export const SCHEMA = {
       /** null: no expiry; an operator must lift it. */
       ends_at: 'integer?',
       mac: 'bytes',
+      /** null: everything is refused. `suspended`: no new secrets; sessions and leases stay. */
+      mode: 'text?',
+      /** The alert whose response made it; null: none, or an incident. */
+      response_id: 'text?',
+      /** The namespace of the scope, for the limits of responses. */
+      namespace: 'text?',
+      /** Number of pods that it counts for. */
+      pods: 'integer?',
     },
     key: ['kind', 'subject'],
     digestedSince: 1,
+    laterColumns: ['mode', 'response_id', 'namespace', 'pods'],
   },
   /** Requests that another operator must approve, elevations in force, and the rule that grants of admin need an approval. */
   approvals: {
@@ -381,17 +390,31 @@ export const SCHEMA = {
       id: 'text',
       /** Name of the source, or the part of the broker that raised it. */
       source: 'text',
-      /** `pending`: an operator must approve the response. */
-      state: oneOf<'kept' | 'unmatched' | 'pending' | 'responding' | 'done' | 'dismissed'>(),
+      /**
+       * `pending`: an operator must approve the response. `responding`: the scope is being cut off. `contained`: it is cut off, and what it read is being
+       * rotated.
+       */
+      state: oneOf<
+        'kept' | 'unmatched' | 'pending' | 'responding' | 'contained' | 'done' | 'dismissed'
+      >(),
       received_at: 'integer',
       /** JSON: the alert in the normal form, its pod, its rule and the progress of the response. */
       body: 'text',
       /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
+      /** The namespace of the pod. */
+      namespace: 'text?',
+      /** Time at which the rotations of the response continue. */
+      next_attempt_at: 'integer?',
+      /** Time at which the response ended sessions without a quarantine, for the limits of responses. */
+      ended_at: 'integer?',
+      /** Time at which the response last started a rotation, for the limits of rotations. */
+      rotated_at: 'integer?',
     },
     key: ['id'],
     digestedSince: 5,
     sealedSince: 5,
+    laterColumns: ['namespace', 'next_attempt_at', 'ended_at', 'rotated_at'],
   },
   /** The newest report of one kind by one scanner about one image, limited to the parts that checks read. */
   image_evidence: {

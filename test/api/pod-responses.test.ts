@@ -361,14 +361,14 @@ describe('a decoy', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('ends the sessions of the workload, if its definition says so', async () => {
+  it('ends the sessions of the workload and keeps it out for a time, if its definition says so', async () => {
     await define('app/lure-revoking', { action: 'revoke', scope: 'workload' });
     const { pod, token } = await holder('revoked');
     await read(token, 'app/lure-revoking');
     const { id } = await alertOf('decoy', pod);
     await untilState(id as string, 'done');
     expect((await read(token)).status).toBe(401);
-    expect((await logIn(pod)).status).toBe(201);
+    expect((await logIn(pod)).status).toBe(403);
   });
 
   it('does not cut off more than the limit, and not a protected workload (RS03)', async () => {
@@ -377,14 +377,19 @@ describe('a decoy', () => {
     await read(held.token, 'app/lure-whole');
     expect(await alertOf('decoy', held.pod)).toMatchObject({ state: 'kept', held: 'protected' });
     expect((await read(held.token)).status).toBe(200);
-    const [one, two] = [await holder(), await holder()];
-    await read(one.token, 'app/lure-whole');
-    await untilState((await alertOf('decoy', one.pod)).id as string, 'done');
+    for (let each = 0; each < 3; each += 1) {
+      const one = await holder();
+      await read(one.token, 'app/lure-whole');
+      await untilState((await alertOf('decoy', one.pod)).id as string, 'done');
+    }
+    const two = await holder();
     await read(two.token, 'app/lure-whole');
     const { id } = await alertOf('decoy', two.pod);
     const { alert } = await untilState(id as string, 'pending');
     expect(alert).toMatchObject({ held: 'over_limit', quarantines: [] });
+    // The pod keeps what it holds, and gets nothing new.
     expect((await read(two.token)).status).toBe(200);
+    expect((await read(two.token, 'app/lure-plain')).body.code).toBe('ERR_SUSPENDED');
     // The quarantine commits together with the approval: no read succeeds after the answer.
     const approved = await api.call('POST', `/api/v1/alerts/${id}:approve`, {
       token: api.admin,

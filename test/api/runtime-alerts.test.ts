@@ -232,7 +232,7 @@ describe('an alert', () => {
     expect(actions.indexOf('quarantine.create')).toBeLessThan(actions.indexOf('session.end'));
   });
 
-  it('ends the sessions of the workload by a revoke rule; the workload may log in again', async () => {
+  it('ends the sessions of the workload by a revoke rule, and keeps it out for ten minutes', async () => {
     await rule({ match: { tags: ['revoke-me'] }, action: 'revoke', scope: 'workload' });
     const one = await holder('own-0');
     const two = await holder('own-0');
@@ -240,7 +240,12 @@ describe('an alert', () => {
     await untilState((await newest()).id as string, 'done');
     expect((await read(one.token)).status).toBe(401);
     expect((await read(two.token)).status).toBe(401);
-    expect((await logIn(two.pod)).status).toBe(201);
+    expect((await logIn(two.pod)).status).toBe(403);
+    const { body } = await api.call('GET', '/api/v1/quarantines', { token: api.admin });
+    const [block] = (body.items as { subject: string; createdAt: string; until?: string }[]).filter(
+      ({ subject }) => subject === 'k8s://watched/prod/own-0',
+    );
+    expect(Date.parse(block?.until ?? '') - Date.parse(block?.createdAt ?? '')).toBe(600_000);
   });
 
   it('cuts off all pods of the service account by the scope workload, and no other one', async () => {

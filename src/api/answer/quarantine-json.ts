@@ -13,7 +13,7 @@ export function quarantineJson({
   endsAt,
   ...rest
 }: Quarantine): Shape<'Quarantine'> {
-  const { id, reason, createdBy, createdAt } = rest;
+  const { id, reason, createdBy, createdAt, mode, responseId } = rest;
   return {
     id,
     kind,
@@ -21,6 +21,8 @@ export function quarantineJson({
     reason,
     createdBy,
     createdAt: instant(createdAt),
+    ...(mode === 'suspended' && { suspended: true }),
+    ...(responseId !== undefined && { alert: responseId }),
     ...(endsAt !== undefined && { until: instant(endsAt) }),
   };
 }

@@ -9,6 +9,8 @@ import type { ServedParts } from './request-deps.ts';
 
 /** Alerts that are committed together. */
 const CHUNK = 100;
+/** Bytes of a body that count as one more request. */
+const BYTES = 4_096;
 
 /** Takes the alerts of one request in chunks, so that none is lost however many it has. */
 export class AlertIntake {
@@ -24,6 +26,11 @@ export class AlertIntake {
     this.#call = call;
     this.#source = source;
     this.#rates = rates;
+  }
+
+  /** Charges the size of a body to the source. The next requests wait for it. */
+  charge(bytes: number): void {
+    this.#rates?.chargeSource(this.#source.name, bytes / BYTES);
   }
 
   get received(): Received {
@@ -61,6 +68,7 @@ export class AlertIntake {
     let waiting: readonly Alert[] = [];
     try {
       for await (const bytes of stream) {
+        this.charge(bytes.length);
         events.write(bytes);
         const all = [...waiting, ...events.takeAlerts()];
         waiting = all.length < CHUNK ? all : [];

@@ -21,7 +21,15 @@ import type { Shape } from '../contract/shapes.ts';
 const MOST_BYTES = 262_144;
 /** The largest batch that the API server sends with `--audit-webhook-truncate-enabled`. */
 const MOST_STREAMED_BYTES = 10_485_760;
-const STATES = ['kept', 'unmatched', 'pending', 'responding', 'done', 'dismissed'] as const;
+const STATES = [
+  'kept',
+  'unmatched',
+  'pending',
+  'responding',
+  'contained',
+  'done',
+  'dismissed',
+] as const;
 
 /** Finds the source. The answer is the same for an unknown source and for a wrong secret. @throws ERR_UNAUTHENTICATED */
 function sourceOf({ alertSources }: ServedParts, { name = '' }: Incoming['params']): AlertSource {
@@ -59,6 +67,7 @@ export const receiveAlert: RouteOf<'receiveAlert'> = {
         await source.verify(presented(incoming), body?.bytes ?? new Uint8Array());
         rates.takeFromSource(source.name);
       }
+      intake.charge(body?.bytes?.length ?? 0);
       await intake.take(readAlerts(source.format, body?.value));
       return { status: 202, body: intake.received };
     };
@@ -132,9 +141,24 @@ export function alertJson(record: AlertRecord): Shape<'Alert'> {
     response,
     ...(held && { held }),
     quarantines,
+    ...repeatsJson(record),
     ...(ended && { ended }),
     ...(reason !== undefined && { reason }),
     ...(operator !== undefined && { operator }),
+  };
+}
+
+function repeatsJson({
+  suspensions,
+  count = 1,
+  lastAt,
+  rules,
+}: AlertRecord): Pick<Shape<'Alert'>, 'suspensions' | 'count' | 'lastAt' | 'rules'> {
+  return {
+    ...(suspensions && { suspensions }),
+    count,
+    ...(lastAt !== undefined && { lastAt: instant(lastAt) }),
+    ...(rules && { rules }),
   };
 }
 

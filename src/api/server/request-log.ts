@@ -1,9 +1,11 @@
-import type { BrokerError } from '../../domain/errors.ts';
+import type { BrokerError, ErrorCode } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { statusOf } from '../answer/error-answer.ts';
 import { TokenBucket } from '../../broker/kernel/token-bucket.ts';
 
+/** Refusals that say "later" with a 503: a pod that waits for a scan, or for an operator, asks again and again. */
+const REFUSALS: readonly ErrorCode[] = ['ERR_POSTURE_PENDING', 'ERR_SUSPENDED'];
 const LINES = { perSecond: 50, burst: 200 };
 
 /** The logged facts of a request, none of which its sender chose. */
@@ -37,8 +39,7 @@ export class RequestLog {
       code: error.code,
       ms: Math.round(now - request.startedAt),
     };
-    // A pod that waits for a scan asks every few seconds: that is a refusal, although the answer says "later" with a 503.
-    if (status >= 500 && error.code !== 'ERR_POSTURE_PENDING') {
+    if (status >= 500 && !REFUSALS.includes(error.code)) {
       this.#log.error({ ...fields, err: error }, 'a request failed');
       return;
     }

@@ -65,8 +65,8 @@ export const alertsConfigSchema = z
         'must be the key of a label',
       )
       .optional(),
-    /** Rotations that responses to alerts may start in an hour; more wait. */
-    maxRotations: z.int().min(1).max(1_000).default(10),
+    /** Rotations that responses to the alerts of one source may start in an hour; more wait. */
+    maxRotations: z.int().min(1).max(1_000).default(50),
   })
   .prefault({});
 

@@ -1,7 +1,8 @@
-import type { Metric } from '../../ports/metrics.ts';
+import type { Labels, Metric } from '../../ports/metrics.ts';
 import { ALERTS } from '../../ports/queries.ts';
-import type { Storage } from '../state/dependencies.ts';
-import { ALERT_OUTCOMES } from './alert-tallies.ts';
+import { ALERT_OUTCOMES } from './alert-floods.ts';
+import type { Access, Storage } from '../state/dependencies.ts';
+import { limitOf, type LimitUse } from './response-limits.ts';
 import type { Alerting } from './alerting.ts';
 
 /** Sources of alerts that the broker raises itself. */
@@ -45,7 +46,52 @@ export function alertMetrics({
     {
       name: 'quaymaster_responses_unfinished',
       help: 'Responses to alerts and incidents that are not complete yet',
-      value: () => store.count(ALERTS.inState('responding')),
+      value: async () =>
+        (await store.count(ALERTS.inState('responding'))) +
+        (await store.count(ALERTS.inState('contained'))),
+    },
+  ];
+}
+
+/** Suspensions that wait for an operator, and the part of their limits that the sources have used. */
+export function responseMetrics(parts: Storage & Access & Alerting): readonly Metric[] {
+  const { alertSources, quarantines, store, clock } = parts;
+  const limits = (value: (use: LimitUse) => number): Promise<[Labels, number][]> =>
+    Promise.all(
+      alertSources.names.flatMap((source) =>
+        (alertSources.find(source)?.clusters ?? []).map(
+          async (cluster): Promise<[Labels, number]> => [
+            { source, cluster },
+            value(await limitOf(parts, source, cluster)),
+          ],
+        ),
+      ),
+    );
+  return [
+    {
+      name: 'quaymaster_suspensions',
+      help: 'Workloads, pods and operators that get no new secrets until an operator decides on an alert',
+      value: () => quarantines.suspensions,
+    },
+    {
+      name: 'quaymaster_response_uncontained_seconds',
+      help: 'Age of the oldest response whose scope is not cut off completely; 0 if there is none',
+      value: async () => {
+        const [oldest] = await store.list(ALERTS.inState('responding'), { limit: 1 });
+        return oldest === undefined ? 0 : (clock.now() - oldest.received_at) / 1000;
+      },
+    },
+    {
+      name: 'quaymaster_alert_pods_cut_off',
+      help: 'Pods of a cluster that the alerts of a source cut off now, and that count for its limit',
+      labels: ['source', 'cluster'],
+      values: () => limits(({ pods }) => pods),
+    },
+    {
+      name: 'quaymaster_alert_pods_limit',
+      help: 'Pods of a cluster that the alerts of a source may cut off at a time; what is beyond waits for an operator',
+      labels: ['source', 'cluster'],
+      values: () => limits(({ most }) => most),
     },
   ];
 }

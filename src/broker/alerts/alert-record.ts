@@ -2,8 +2,18 @@ import type { Alert } from '../../domain/alerts/alert.ts';
 import type { Unmatched } from '../../domain/alerts/match-pod.ts';
 import type { ResponseRuleSpec } from '../../domain/alerts/response-rule.ts';
 import type { NamedScope } from '../../domain/identity/quarantine.ts';
+import type { Expectation } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import type { Storage } from '../state/dependencies.ts';
 import type { Ended } from '../sessions/end-selected.ts';
+
+/** The source of alerts about pods that stop meeting a posture profile. */
+export const POSTURE = 'posture';
+/** The source of alerts about reads of decoys. */
+export const DECOY = 'decoy';
+
+/** A response that revokes keeps its scope out for this long: the pod has its token, and would log in again within milliseconds. */
+const BLOCK_SECONDS = 600;
 
 /** The pod that an alert is about. */
 export interface AlertSubject {
@@ -34,6 +44,10 @@ export interface ExposedSecret {
   readonly versions: readonly string[];
   /** The rotation that replaces it. */
   readonly rotation?: string | undefined;
+  /** Time at which the response started it; undefined if another one did. */
+  readonly rotatedAt?: number | undefined;
+  /** Time at which the scope last read the secret. */
+  readonly lastAt?: number | undefined;
   /** Reason why there is no rotation. */
   readonly unrotated?: 'not_rotating' | 'braked' | undefined;
 }
@@ -60,21 +74,66 @@ export interface AlertRecord {
   };
   /** Scopes that the response blocks; each gets a quarantine, or loses its sessions. */
   readonly scopes: readonly NamedScope[];
-  /** Reason why the response does less than the rule demands. */
-  readonly held?: 'protected' | 'over_limit' | undefined;
+  /**
+   * Reason why the response does less than the rule demands. `no_room`: over the limit, and there are as many suspensions as there may be. `incomplete`: the
+   * log could not be read to its beginning, so that more may have been read than the response rotates.
+   */
+  readonly held?: 'protected' | 'over_limit' | 'no_room' | 'incomplete' | undefined;
   readonly quarantines: readonly string[];
+  /** The suspensions of a response that waits for an operator. */
+  readonly suspensions?: readonly string[] | undefined;
+  /** Number of alerts that it stands for, if more than one. */
+  readonly count?: number | undefined;
+  /** Time at which the last of them was received. */
+  readonly lastAt?: number | undefined;
+  /** The other rules of those alerts. */
+  readonly rules?: readonly string[] | undefined;
   readonly ended?: Ended | undefined;
   /** Secrets that the scopes read; undefined until the log was searched. */
   readonly exposed?: readonly ExposedSecret[] | undefined;
   /** Reads before this time do not count as exposed. */
   readonly since: number;
+  /** Time at which the rotations continue. */
+  readonly nextAttemptAt?: number | undefined;
+  /** Time at which the response ended sessions without a quarantine. */
+  readonly endedAt?: number | undefined;
+  /** Time at which the response last started a rotation. */
+  readonly rotatedAt?: number | undefined;
   readonly reason?: string | undefined;
   /** The operator that approved, dismissed or opened it. */
   readonly operator?: string | undefined;
 }
 
-export function openAlert({ id, source, state, received_at, body }: Tables['alerts']): AlertRecord {
-  return { ...(JSON.parse(body) as AlertRecord), id, source, state, receivedAt: received_at };
+/** Names the creator of quarantines that alerts cause. */
+export function creatorOf(source: string): string {
+  return `alerts/${source}`;
+}
+
+/** The time for which the response refuses everything to its scopes; undefined if it only ends what they hold. */
+export function blockOf({
+  source,
+  rule,
+  response: { action },
+}: Pick<AlertRecord, 'source' | 'rule' | 'response'>):
+  { readonly seconds: number | undefined } | undefined {
+  if (action === 'quarantine') return { seconds: undefined };
+  // The profile itself refuses what it covers, until the pod meets it again.
+  if (action !== 'revoke' || (source === POSTURE && rule === undefined)) return undefined;
+  return { seconds: BLOCK_SECONDS };
+}
+
+export function openAlert(row: Tables['alerts']): AlertRecord {
+  const { id, source, state, received_at: receivedAt, body } = row;
+  return {
+    ...(JSON.parse(body) as AlertRecord),
+    id,
+    source,
+    state,
+    receivedAt,
+    nextAttemptAt: row.next_attempt_at ?? undefined,
+    endedAt: row.ended_at ?? undefined,
+    rotatedAt: row.rotated_at ?? undefined,
+  };
 }
 
 export function alertRow({
@@ -82,8 +141,54 @@ export function alertRow({
   source,
   state,
   receivedAt,
+  nextAttemptAt,
+  endedAt,
+  rotatedAt,
   ...body
 }: AlertRecord): Tables['alerts'] {
-  const text = JSON.stringify(body);
-  return { id, source, state, received_at: receivedAt, body: text, mac: null };
+  return {
+    id,
+    source,
+    state,
+    received_at: receivedAt,
+    body: JSON.stringify(body),
+    mac: null,
+    namespace: body.subject?.namespace ?? null,
+    next_attempt_at: nextAttemptAt ?? null,
+    ended_at: endedAt ?? null,
+    rotated_at: rotatedAt ?? null,
+  };
+}
+
+/** Expects that no other commit changed the record meanwhile. */
+export function unchanged(record: AlertRecord): Expectation<'alerts'> {
+  const { id, body, state, next_attempt_at } = alertRow(record);
+  return { table: 'alerts', key: { id }, match: { body, state, next_attempt_at } };
+}
+
+const TRIES = 10;
+
+/**
+ * Changes a record as it is now: alerts that join it, and the passes of the response, change it at the same time. Undefined if it is gone, if `change` returns
+ * nothing, or if others keep changing it.
+ */
+export async function updateAlert(
+  { store }: Pick<Storage, 'store'>,
+  id: string,
+  change: (current: AlertRecord) => AlertRecord | undefined,
+  entries: (next: AlertRecord) => readonly string[] = () => [],
+): Promise<AlertRecord | undefined> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const row = await store.get('alerts', { id });
+    const current = row && openAlert(row);
+    const next = current && change(current);
+    if (current === undefined || next === undefined) return undefined;
+    const { status } = await store.commit({
+      expect: [unchanged(current)],
+      writes: [{ table: 'alerts', put: alertRow(next) }],
+      entries: entries(next),
+    });
+    if (status === 'committed') return next;
+  }
+  return undefined;
 }

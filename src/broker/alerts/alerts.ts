@@ -8,10 +8,11 @@ import type { Alerting } from './alerting.ts';
 import type { Access, Keys, Recording, Storage } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import { removal } from '../sessions/quarantines.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { alertRow, openAlert, type AlertRecord } from './alert-record.ts';
+import { alertRow, blockOf, openAlert, unchanged, type AlertRecord } from './alert-record.ts';
 import { factsOfAlert, quarantineEvents } from './receive-alerts.ts';
-import { quarantinesOf } from './respond.ts';
+import { quarantinesOf, type BegunResponse } from './respond.ts';
 
 const LIST = 'alerts';
 type Position = Pick<Tables['alerts'], 'id' | 'received_at'>;
@@ -53,7 +54,8 @@ export async function findAlert(
 }
 
 /**
- * Begins the response that waits for an operator, or ends its waiting without one. Its quarantines commit together with the approval.
+ * Begins the response that waits for an operator, or ends its waiting without one. Its quarantines commit together with the approval. A response that searches
+ * again and again, because the log is not complete, ends when an operator dismisses it: its quarantine stays.
  * @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT
  */
 export async function decideAlert(
@@ -71,35 +73,58 @@ export async function decideAlert(
   return commitAs(parts, live, async (decidedAt, operator): Promise<Attempt<AlertRecord>> => {
     requireRole(operator, 'responder');
     const found = await findAlert(parts, id);
-    if (found.state !== 'pending') {
+    const isTakenOver = !approves && found.state === 'contained' && found.held === 'incomplete';
+    if (found.state !== 'pending' && !isTakenOver) {
       const detail = `the response to this alert does not wait for an operator: its state is ${found.state}`;
       throw new BrokerError('ERR_CONFLICT', detail);
     }
     const { name } = operator.operator;
-    const state = approves ? 'responding' : 'dismissed';
-    const wish: AlertRecord = { ...found, state, operator: name, ...(reason && { reason }) };
-    const { ids, ...quarantined } = quarantinesOf(parts, approves ? wish : { ...wish, scopes: [] });
-    const decided: AlertRecord = { ...wish, quarantines: ids };
+    const by = { operator: name, ...(reason && { reason }) };
+    const { record: decided, rows } = approves
+      ? approved(parts, { ...found, ...by })
+      : dismissed(parts, { ...found, ...by });
     const entry = { ...factsOfAlert(decided), ...described, outcome: 'ok' } as const;
     return {
       plan: {
         decidedAt,
         reads: operator.fences,
         notAfter: operator.operator.endsAt,
-        expect: [
-          { table: 'alerts', key: { id }, match: { state: 'pending' } },
-          ...quarantined.expect,
-        ],
-        writes: [{ table: 'alerts', put: alertRow(decided) }, ...quarantined.writes],
-        invalidates: quarantined.invalidates,
+        expect: [unchanged(found), ...rows.expect],
+        writes: [{ table: 'alerts', put: alertRow(decided) }, ...rows.writes],
+        invalidates: rows.invalidates,
         urgent: true,
-        entries: [entry, ...quarantineEvents(decided)].map((event) =>
+        entries: [entry, ...(approves ? quarantineEvents(decided) : [])].map((event) =>
           entryOf(parts, call, operator, event),
         ),
       },
       settle: () => decided,
     };
   }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+/** The response begins: its quarantines replace the suspensions. No limit holds for the decision of an operator. */
+function approved(parts: Access & Alerting & Storage, found: AlertRecord): BegunResponse {
+  const wish: AlertRecord = { ...found, state: 'responding', held: undefined };
+  const { ids, ...rows } = quarantinesOf(parts, wish);
+  const endedAt = blockOf(wish) === undefined ? parts.clock.now() : undefined;
+  return { record: { ...wish, quarantines: ids, endedAt }, rows };
+}
+
+/** The suspensions end. Those that an operator has replaced by a quarantine stay. */
+function dismissed({ quarantines }: Access, found: AlertRecord): BegunResponse {
+  const { suspensions = [], ...record } = found;
+  const rows = quarantines
+    .all()
+    .filter(({ id, mode }) => mode === 'suspended' && suspensions.includes(id))
+    .map(removal);
+  return {
+    record: { ...record, suspensions, state: 'dismissed', nextAttemptAt: undefined },
+    rows: {
+      expect: rows.flatMap(({ expect }) => expect),
+      writes: rows.flatMap(({ writes }) => writes),
+      invalidates: rows.flatMap(({ invalidates }) => invalidates),
+    },
+  };
 }
 
 /** Source of the configuration, and the counts of this process. */

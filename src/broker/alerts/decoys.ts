@@ -7,10 +7,15 @@ import type { Recording } from '../state/dependencies.ts';
 import type { DecoyAlarm, Decoys } from '../recording/decoys.ts';
 import { SystemActor } from '../recording/record.ts';
 import { LiveSession } from '../state/session-memory.ts';
-import { alertRow, type AlertRecord, type AlertSubject } from './alert-record.ts';
+import { alertRow, creatorOf, DECOY, type AlertRecord, type AlertSubject } from './alert-record.ts';
 import { podScope } from './pod-index.ts';
-import { DECOY, factsOfAlert } from './receive-alerts.ts';
-import { creatorOf, isProtected } from './respond.ts';
+import { factsOfAlert } from './receive-alerts.ts';
+import { isProtected } from './respond.ts';
+
+/** A reader raises one alert in this time. */
+const QUIET_MS = 600_000;
+/** Time until the reader is cut off, in which its next reads raise no further alert. A reader that an operator lets in again raises one at once. */
+const CONTAINED_MS = 10_000;
 
 type Parts = Pick<Recording, 'clock' | 'digest'> & Pick<Alerting, 'alertSources' | 'alertTallies'>;
 
@@ -33,8 +38,8 @@ function decoyAlarm(
   const { alertTallies, clock } = parts;
   const { reader, ...facts } = readerOf(caller, decoy);
   const mark = `${path} ${reader}`;
-  if (alertTallies.isMarked(mark)) return undefined;
   const { action, scope } = decoy;
+  if (alertTallies.isMarked(mark, action === 'audit' ? QUIET_MS : CONTAINED_MS)) return undefined;
   const isHeld = action !== 'audit' && isProtected(parts, facts.subject);
   const record: AlertRecord = {
     id: randomId('alr'),

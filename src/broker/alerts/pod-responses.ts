@@ -9,9 +9,9 @@ import type { Alerting } from './alerting.ts';
 import type { Access, Recording, Work } from '../state/dependencies.ts';
 import { factsOf } from '../state/select-sessions.ts';
 import { Worker } from '../kernel/worker.ts';
-import type { AlertRecord } from './alert-record.ts';
+import { POSTURE, type AlertRecord } from './alert-record.ts';
 import { subjectOf } from './pod-index.ts';
-import { POSTURE, raiseAlert } from './receive-alerts.ts';
+import { raiseAlert } from './receive-alerts.ts';
 
 type Parts = Recording & Access & Alerting & Pick<Work, 'log'>;
 

@@ -1,30 +1,37 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { scopeFence } from '../../domain/identity/quarantine.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { AlertSource } from '../../ports/alert-sources.ts';
 import type { Call } from '../access/call.ts';
-import type { Alerting } from './alerting.ts';
-import type { Access, Recordable, Recording } from '../state/dependencies.ts';
+import type { Access, Recordable, Recording, Work } from '../state/dependencies.ts';
 import { commitDecided, SystemActor, type Attempt } from '../recording/record.ts';
 import { factsOf } from '../sessions/quarantines.ts';
-import { alertRow, type AlertRecord } from './alert-record.ts';
-import type { AlertOutcome } from './alert-tallies.ts';
+import type { AlertOutcome, ArrivingAlert, TakenAlert } from './alert-floods.ts';
 import {
+  alertRow,
   creatorOf,
+  DECOY,
+  POSTURE,
+  unchanged,
+  type AlertRecord,
+} from './alert-record.ts';
+import type { Alerting } from './alerting.ts';
+import { findAnswering, joinResponse } from './join-response.ts';
+import {
+  beginResponse,
   decideResponse,
   limitFence,
   matchedUid,
-  quarantinesOf,
+  NO_ROWS,
   RESPONSE_RULES,
+  ruleOf,
+  subjectFor,
+  type BegunResponse,
   type Raised,
 } from './respond.ts';
 
-type Parts = Recording & Access & Alerting;
-
-/** The source of alerts about pods that stop meeting a posture profile. */
-export const POSTURE = 'posture';
-/** The source of alerts about reads of decoys. */
-export const DECOY = 'decoy';
+type Parts = Recording & Access & Alerting & Pick<Work, 'log'>;
 
 /** Counts of the alerts of one request, by outcome. */
 export interface Received {
@@ -69,47 +76,162 @@ export function raiseSent(
   return raiseAlert(parts, { ...sent, id: alertId(source, alert, matchedUid(parts, sent)) }, call);
 }
 
-/** Keeps an alert and begins the response to it. Without a call, the broker itself raised it. */
+/**
+ * Takes an alert and begins the response to it, or counts it with the alert or the response that it repeats. Without a call, the broker itself raised it:
+ * such an alert has its own identity, and is never counted with another one.
+ */
 export async function raiseAlert(
   parts: Parts,
   raised: Raised,
   call?: Pick<Call, 'requestId' | 'client'>,
 ): Promise<AlertOutcome> {
-  const { id, source } = raised;
-  const actor = new SystemActor(parts, creatorOf(source));
-  const outcome = await commitDecided(parts, async (decidedAt): Promise<Attempt<AlertOutcome>> => {
-    const known = await parts.store.get('alerts', { id });
-    if (known !== undefined) return { plan: undefined, settle: () => 'repeated' };
-    const decided = await decideResponse(parts, raised);
-    const { ids, ...quarantined } =
-      decided.state === 'responding'
-        ? quarantinesOf(parts, decided)
-        : quarantinesOf(parts, {
-            ...decided,
-            scopes: [],
-          });
-    const record = { ...decided, quarantines: ids };
-    return {
-      plan: {
-        decidedAt,
-        reads: [RESPONSE_RULES, limitFence(source)],
-        expect: [{ table: 'alerts', key: { id }, absent: true }, ...quarantined.expect],
-        writes: [{ table: 'alerts', put: alertRow(record) }, ...quarantined.writes],
-        invalidates: [
-          ...quarantined.invalidates,
-          ...(record.state === 'responding' ? [limitFence(source)] : []),
-        ],
-        urgent: true,
-        entries: entriesOf(record).map((event) =>
-          actor.entry({ ...event, ...(call && { client: call.client }) }, call?.requestId),
-        ),
-      },
-      settle: () => record.state as AlertOutcome,
-    };
+  const { source } = raised;
+  const outcome = await takeAlert(parts, raised, call).catch((error: unknown) => {
+    parts.alertTallies.count(source, 'refused');
+    throw error;
   });
   parts.alertTallies.count(source, outcome);
-  if (outcome === 'responding') parts.alertTallies.done(`revoke ${source}`);
   return outcome;
+}
+
+async function takeAlert(
+  parts: Parts,
+  raised: Raised,
+  call: Pick<Call, 'requestId' | 'client'> | undefined,
+): Promise<AlertOutcome> {
+  const { floods, turns } = parts.alertTallies;
+  const { id, source, otherwise, alert } = raised;
+  const found = subjectFor(parts, raised);
+  const namespace = 'subject' in found ? found.subject.namespace : undefined;
+  const rule = namespace === undefined ? undefined : ruleOf(parts, raised, namespace);
+  const answers = ((rule?.spec ?? otherwise)?.action ?? 'audit') !== 'audit';
+  const keep = (): Promise<TakenAlert> => keepAlert(parts, raised, call);
+  const first = answers ? (): Promise<TakenAlert> => turns.run(source, keep) : keep;
+  if (otherwise !== undefined) return (await first()).outcome;
+  const { pod, container } = alert;
+  const about = [source, pod.uid, container.id, pod.namespace, pod.name];
+  const uid = 'subject' in found ? found.subject.uid : undefined;
+  const arriving: ArrivingAlert = {
+    id,
+    key: JSON.stringify([alert.rule, ...about]),
+    pod: JSON.stringify(about),
+    basis: (taken) => basisOf(parts, { uid, rule, row: taken.row }),
+  };
+  return (answers ? undefined : floods.crowd(arriving)) ?? floods.take(arriving, first);
+}
+
+/** Names the pod, the response rule and the quarantine, which may be lifted meanwhile: an alert and its repeat must have them in common. */
+function basisOf({ quarantines }: Pick<Access, 'quarantines'>, { uid, rule, row }: Basis): string {
+  const standing = row && quarantines.standing([row])?.id;
+  return JSON.stringify([uid, rule?.name, rule?.version, standing]);
+}
+
+interface Basis {
+  readonly uid: string | undefined;
+  readonly rule: { readonly name: string; readonly version: number } | undefined;
+  /** The fence of the response's own scope. */
+  readonly row: string | undefined;
+}
+
+/** Tries of a commit that other brokers overtake: an alert must not be lost because many arrive at once. */
+const TRIES = 5;
+
+async function keepAlert(
+  parts: Parts,
+  raised: Raised,
+  call: Pick<Call, 'requestId' | 'client'> | undefined,
+): Promise<TakenAlert> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await commitDecided(parts, (decidedAt) =>
+        attemptOf(parts, raised, { decidedAt, call }),
+      );
+    } catch (error) {
+      const isBusy = error instanceof BrokerError && error.code === 'ERR_BUSY';
+      if (!isBusy || tries === TRIES) throw error;
+    }
+  }
+}
+
+async function attemptOf(
+  parts: Parts,
+  raised: Raised,
+  {
+    decidedAt,
+    call,
+  }: {
+    readonly decidedAt: number;
+    readonly call: Pick<Call, 'requestId' | 'client'> | undefined;
+  },
+): Promise<Attempt<TakenAlert>> {
+  const { id, source } = raised;
+  const actor = new SystemActor(parts, creatorOf(source));
+  const known = await parts.store.get('alerts', { id });
+  if (known !== undefined)
+    return { plan: undefined, settle: () => ({ id, outcome: 'repeated', basis: '' }) };
+  const decided = await decideResponse(parts, raised);
+  const isAnswered = decided.state === 'responding';
+  const { before, record, rows } = isAnswered
+    ? await answer(parts, raised, decided)
+    : { record: decided, rows: NO_ROWS };
+  const isBegun = record.state === 'responding' && before === undefined;
+  const entries =
+    before === undefined ? entriesOf(record) : [joinedEntry({ id: before.id }, decided)];
+  return {
+    plan: {
+      decidedAt,
+      // An alert that is only recorded depends on no limit: many can be kept at once.
+      reads: isAnswered ? [RESPONSE_RULES, limitFence(source)] : [RESPONSE_RULES],
+      expect: [
+        before === undefined ? { table: 'alerts', key: { id }, absent: true } : unchanged(before),
+        ...rows.expect,
+      ],
+      writes: [{ table: 'alerts', put: alertRow(record) }, ...rows.writes],
+      invalidates: [...rows.invalidates, ...(isBegun ? [limitFence(source)] : [])],
+      urgent: true,
+      entries: entries.map((event) =>
+        actor.entry({ ...event, ...(call && { client: call.client }) }, call?.requestId),
+      ),
+    },
+    settle: () => {
+      if (before === undefined) page(parts, record);
+      const [own] = record.scopes;
+      const row = isAnswered && own !== undefined ? scopeFence(own) : undefined;
+      const basis = basisOf(parts, { uid: decided.subject?.uid, rule: decided.rule, row });
+      const outcome = before === undefined ? (record.state as AlertOutcome) : 'joined';
+      return { id: record.id, outcome, basis, ...(row !== undefined && { row }) };
+    },
+  };
+}
+
+/** Joins the response that answers the alert already, or begins one. An alert of the broker itself has its own. */
+async function answer(
+  parts: Parts,
+  { otherwise }: Raised,
+  decided: AlertRecord,
+): Promise<BegunResponse & { readonly before?: AlertRecord }> {
+  const answering = otherwise === undefined ? await findAnswering(parts, decided) : undefined;
+  return answering === undefined
+    ? beginResponse(parts, decided)
+    : joinResponse(parts, answering, decided);
+}
+
+/** Tells the operators in the log that a response waits for them. */
+function page(
+  { log }: Pick<Parts, 'log'>,
+  { id, source, held, subject, suspensions }: AlertRecord,
+): void {
+  const facts = { alert: id, source, pod: subject?.uid };
+  if (held === 'over_limit')
+    log.error(
+      { ...facts, suspended: suspensions?.length },
+      'the source of an alert reached its limit: the scope gets no new secrets until an operator decides with quaymaster alert approve or alert dismiss',
+    );
+  if (held === 'no_room')
+    log.error(
+      facts,
+      'an alert has no response: its source reached its limit, and there are as many suspensions as there may be; decide on those that wait (quaymaster alert ls --state pending)',
+    );
 }
 
 function entriesOf(record: AlertRecord): readonly Recordable[] {
@@ -119,16 +241,21 @@ function entriesOf(record: AlertRecord): readonly Recordable[] {
   ];
 }
 
-/** The quarantines of a response, for the log. */
-export function quarantineEvents({
-  id: alert,
-  scopes,
-  quarantines,
-}: AlertRecord): readonly Recordable[] {
-  return quarantines.map((quarantine, index) => {
+/** An alert that joins another response: its own facts, under the id of that one. */
+function joinedEntry({ id }: Pick<AlertRecord, 'id'>, decided: AlertRecord): Recordable {
+  const facts = { ...factsOfAlert(decided), alert: id, cause: 'joined' };
+  return { action: 'alert.receive', outcome: 'ok', ...facts };
+}
+
+/** The quarantines of a response, or its suspensions, for the log. */
+export function quarantineEvents(record: AlertRecord): readonly Recordable[] {
+  const { id: alert, scopes, quarantines, suspensions = [] } = record;
+  const isPending = record.state === 'pending';
+  return (isPending ? suspensions : quarantines).map((quarantine, index) => {
     const scope = scopes[index];
     const facts = scope === undefined ? {} : factsOf(scope);
-    return { action: 'quarantine.create', outcome: 'ok', alert, quarantine, ...facts };
+    const made = { alert, quarantine, ...facts, ...(isPending && { cause: 'suspended' }) };
+    return { action: 'quarantine.create', outcome: 'ok', ...made };
   });
 }
 

@@ -1,27 +1,22 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
 import { matchPod, type PodMatch } from '../../domain/alerts/match-pod.ts';
 import { inOrder, names, ruleFor, type ResponseRule } from '../../domain/alerts/response-rule.ts';
-import {
-  scopeFence,
-  type NamedScope,
-  type QuarantineScope,
-} from '../../domain/identity/quarantine.ts';
-import { accountId } from '../../domain/identity/workload.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { NamedScope } from '../../domain/identity/quarantine.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { SESSIONS } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Alerting } from './alerting.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
-import { quarantinePlan } from '../sessions/quarantines.ts';
-import type { AlertRecord, AlertSubject } from './alert-record.ts';
+import { MOST_SUSPENSIONS, quarantinePlan } from '../sessions/quarantines.ts';
+import { blockOf, creatorOf, type AlertRecord, type AlertSubject } from './alert-record.ts';
+import { weigh } from './response-limits.ts';
 import { digestsOf, factsOfPod, podIndex, podScope, subjectOf } from './pod-index.ts';
 
 type Parts = Storage & Access & Alerting;
 
 /** The rules that decide on the responses: a change of one makes a decision in progress stale. */
 export const RESPONSE_RULES = 'response-rules:all';
-/** One response of an image blocks at most this many pods. */
-const MOST_PODS = 50;
 const DAY_MS = 86_400_000;
 
 export interface Raised {
@@ -38,7 +33,7 @@ export interface Raised {
 
 const ONLY_RECORD: AlertRecord['response'] = { action: 'audit', scope: 'pod', rotate: 'none' };
 
-/** Finds the pod and the rule of an alert, and the scopes that the response blocks. Nothing is changed yet. */
+/** Finds the pod and the rule of an alert, and the scopes that the response cuts off. Nothing is changed yet, and no limit applied. */
 export async function decideResponse(parts: Parts, raised: Raised): Promise<AlertRecord> {
   const { id, source, alert } = raised;
   const { rule: name, tags, priority, node, container, time } = alert;
@@ -60,8 +55,7 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
     return { ...record, ...found, state: alert.isTest ? 'kept' : 'unmatched' };
   }
   const { subject } = found;
-  const rules = rulesOf(parts);
-  const rule = ruleFor(rules, source, alert, subject.namespace);
+  const rule = ruleOf(parts, raised, subject.namespace);
   const { action, scope, rotate } = rule?.spec ?? raised.otherwise ?? ONLY_RECORD;
   const decided: AlertRecord = {
     ...record,
@@ -73,29 +67,118 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
   };
   if (action === 'audit' || alert.isTest) return decided;
   if (isProtected(parts, subject)) return { ...decided, held: 'protected' };
-  const scoped = { ...decided, scopes: await findScopes(parts, decided, subject) };
-  return (await exceedsLimits(parts, scoped))
-    ? { ...scoped, state: 'pending', held: 'over_limit' }
-    : { ...scoped, state: 'responding' };
+  return { ...decided, state: 'responding', scopes: await findScopes(parts, decided, subject) };
 }
 
-/** The rows that put every scope of a response into quarantine, in one plan. */
+/** The first response rule for the alert. */
+export function ruleOf(
+  { catalog }: Pick<Access, 'catalog'>,
+  { source, alert }: Pick<Raised, 'source' | 'alert'>,
+  namespace: string,
+): ResponseRule | undefined {
+  const rules = catalog
+    .all('response-rule')
+    .map(({ name, version, spec }) => ({ name, version, spec }));
+  return ruleFor(inOrder(rules), source, alert, namespace);
+}
+
+/** A response with the rows that it begins with. */
+export interface BegunResponse {
+  readonly record: AlertRecord;
+  readonly rows: PlanFragment;
+}
+
+export const NO_ROWS: PlanFragment = { expect: [], writes: [], invalidates: [] };
+
+/**
+ * Begins a decided response: it cuts off its scopes, or suspends them if that would exceed a limit of its source. Then an operator decides. If there are as
+ * many quarantines as there may be, the alert is only kept, and the log says so.
+ */
+export async function beginResponse(parts: Parts, decided: AlertRecord): Promise<BegunResponse> {
+  const { isOver, pods } = await weigh(parts, decided);
+  try {
+    if (!isOver) {
+      const { ids, ...rows } = quarantinesOf(parts, decided, reasonOf(decided), pods);
+      const isEnding = blockOf(decided) === undefined;
+      const endedAt = isEnding ? parts.clock.now() : undefined;
+      return { record: { ...decided, quarantines: ids, endedAt }, rows };
+    }
+    const suspended = suspendResponse(parts, decided, pods);
+    if (suspended !== undefined) return suspended;
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.code !== 'ERR_CONFLICT') throw error;
+  }
+  return { record: { ...decided, state: 'kept', held: 'no_room' }, rows: NO_ROWS };
+}
+
+/**
+ * Suspends the scopes of a response until an operator decides, the pod of the alert first, as far as there is room. Undefined if there is none.
+ * @throws ERR_CONFLICT if there are as many quarantines as there may be
+ */
+export function suspendResponse(
+  parts: Parts,
+  decided: AlertRecord,
+  pods: readonly number[],
+): BegunResponse | undefined {
+  const { ids: suspensions, ...rows } = suspensionsOf(parts, decided, pods);
+  if (suspensions.length === 0) return undefined;
+  return { record: { ...decided, state: 'pending', held: 'over_limit', suspensions }, rows };
+}
+
+type Rows = PlanFragment & { readonly ids: readonly string[] };
+
+function reasonOf({ id, source, alert: { rule } }: AlertRecord): string {
+  return `${source}: ${rule} (${id})`.slice(0, 1_024);
+}
+
+/** The rows that refuse everything to every scope of a response, in one plan. `pods`: number of pods of each scope. */
 export function quarantinesOf(
   parts: Parts,
   record: AlertRecord,
-  why = `${record.source}: ${record.alert.rule} (${record.id})`,
-): PlanFragment & { readonly ids: readonly string[] } {
-  const reason = why.slice(0, 1_024);
-  const plans =
-    record.response.action === 'quarantine'
-      ? record.scopes.map(({ kind, subject }) =>
-          quarantinePlan(parts, creatorOf(record.source), {
-            scope: { kind, subject },
-            reason,
-            seconds: undefined,
-          }),
-        )
-      : [];
+  why = reasonOf(record),
+  pods: readonly number[] = [],
+): Rows {
+  const block = blockOf(record);
+  if (block === undefined) return { ids: [], ...NO_ROWS };
+  return rowsOf(parts, record, { scopes: record.scopes, pods, reason: why, ...block });
+}
+
+function suspensionsOf(parts: Parts, record: AlertRecord, pods: readonly number[]): Rows {
+  const room = MOST_SUSPENSIONS - parts.quarantines.suspensions;
+  const scopes = record.scopes.slice(0, Math.max(0, room));
+  const reason = reasonOf(record);
+  const more = { scopes, pods, reason, seconds: undefined, mode: 'suspended' as const };
+  return rowsOf(parts, record, more);
+}
+
+function rowsOf(
+  parts: Parts,
+  { id, source, subject }: AlertRecord,
+  {
+    scopes,
+    pods,
+    ...more
+  }: {
+    readonly scopes: readonly NamedScope[];
+    readonly pods: readonly number[];
+    readonly reason: string;
+    readonly seconds: number | undefined;
+    readonly mode?: 'suspended';
+  },
+): Rows {
+  // The id of an incident derives from its quarantines, which are not made yet.
+  const facts = {
+    ...(id !== '' && { responseId: id }),
+    ...(subject && { namespace: subject.namespace }),
+  };
+  const plans = scopes.map(({ kind, subject: name }, at) =>
+    quarantinePlan(parts, creatorOf(source), {
+      scope: { kind, subject: name },
+      ...more,
+      ...facts,
+      ...(pods[at] !== undefined && { pods: pods[at] }),
+    }),
+  );
   return {
     ids: plans.map(({ made }) => made.id),
     expect: plans.flatMap(({ expect }) => expect),
@@ -104,20 +187,9 @@ export function quarantinesOf(
   };
 }
 
-/** Names the creator of quarantines that alerts cause. */
-export function creatorOf(source: string): string {
-  return `alerts/${source}`;
-}
-
 /** Serializes the responses to one source, so that two at once cannot exceed its limit. */
 export function limitFence(source: string): string {
   return `alert-limit:${source}`;
-}
-
-function rulesOf({ catalog }: Pick<Access, 'catalog'>): readonly ResponseRule[] {
-  return inOrder(
-    catalog.all('response-rule').map(({ name, version, spec }) => ({ name, version, spec })),
-  );
 }
 
 /** The UID of the pod that an alert is about; undefined if none is certain to be meant. */
@@ -134,7 +206,8 @@ function clusterName({ cluster, alert }: Raised): string {
   return cluster ?? alert.cluster ?? '';
 }
 
-function subjectFor(
+/** The pod of the alert, if the broker is certain of it. */
+export function subjectFor(
   { clusters }: Pick<Access, 'clusters'>,
   { cluster, alert, subject }: Pick<Raised, 'cluster' | 'alert' | 'subject'>,
 ): { readonly subject: AlertSubject } | Extract<PodMatch, { readonly unmatched: unknown }> {
@@ -189,38 +262,4 @@ export async function podsWithImage(
       found.push(podScope(cluster, uid, index?.byUid(uid)));
   }
   return found;
-}
-
-/** A flood of alerts, or a source that an attacker controls, must not cut off the fleet. */
-export async function exceedsLimits(
-  parts: Parts,
-  { source, cluster, response, scopes }: AlertRecord,
-): Promise<boolean> {
-  const { quarantines, alertSources, alertTallies } = parts;
-  const { maxResponses = 10, maxWorkloadPercent = 20 } = alertSources.find(source) ?? {};
-  const isNew = (scope: QuarantineScope): boolean =>
-    quarantines.covering([scopeFence(scope)]) === undefined;
-  const fresh = response.action === 'quarantine' ? scopes.filter(isNew) : scopes;
-  if (fresh.length === 0) return false;
-  if (scopes.length > MOST_PODS) return true;
-  if (response.action === 'revoke')
-    return alertTallies.recent(`revoke ${source}`) + fresh.length > maxResponses;
-  const standing = quarantines
-    .inForce()
-    .filter(({ createdBy }) => createdBy === creatorOf(source)).length;
-  const workloads = await alertTallies.countWorkloads(cluster, () =>
-    countWorkloads(parts, cluster),
-  );
-  // The workloads in quarantine have no sessions any more.
-  const share = Math.max(1, Math.floor(((workloads + standing) * maxWorkloadPercent) / 100));
-  return standing + fresh.length > Math.min(maxResponses, share);
-}
-
-async function countWorkloads({ store }: Pick<Storage, 'store'>, cluster: string): Promise<number> {
-  const workloads = new Set<string>();
-  for await (const row of listAll(store, SESSIONS.ofCluster(cluster))) {
-    const { namespace, service_account: serviceAccount } = row;
-    workloads.add(accountId({ cluster, namespace, serviceAccount }));
-  }
-  return workloads.size;
 }

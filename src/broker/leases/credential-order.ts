@@ -10,6 +10,7 @@ import { hmac, sha256Hex } from '../../crypto/hashes/digest.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
 import { denied, refusalOf, judge } from '../access/judge.ts';
+import { refuseSuspended } from '../access/suspension.ts';
 import type {
   Access,
   Backends,
@@ -77,6 +78,7 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
   const decidedAt = parts.state.applied();
   const verdict = judge(parts, call, live, { capability: 'read', path: order.path });
   if (!verdict.allowed) throw refusalOf(verdict);
+  refuseSuspended(parts, live);
   const target = targetOf(parts, order.path);
   const { credentials } = parts.connections.provider(target.mount);
   if (credentials === undefined) {

@@ -3,6 +3,7 @@ import type { Write } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { whenReady, type Eventually } from '../kernel/eventually.ts';
 import { denied } from '../access/judge.ts';
+import { suspended } from '../access/suspension.ts';
 import type { Bounds, Storage } from '../state/dependencies.ts';
 import { leaseRow } from '../state/lease-rows.ts';
 import type { LiveSession } from '../state/session-memory.ts';
@@ -13,6 +14,8 @@ export interface LeaseTerms {
   readonly mountUid: string;
   readonly generation: string;
   readonly ttlMs: number;
+  /** False for a suspended session: it may read again what it holds, and nothing else. */
+  readonly isNewAllowed: boolean;
 }
 
 export interface GrantedLease {
@@ -26,7 +29,7 @@ export interface GrantedLease {
 /**
  * Gives the session its lease for the version. It keeps an existing lease, extends one in its last third, or creates a new one. No lease
  * outlives the session.
- * @throws ERR_DENIED for a version whose lease was revoked from this session; ERR_LEASE_QUOTA.
+ * @throws ERR_DENIED for a version whose lease was revoked from this session; ERR_SUSPENDED; ERR_LEASE_QUOTA.
  */
 export function grantLease(
   parts: Pick<Storage, 'clock'> & Pick<Bounds, 'quota'>,
@@ -38,6 +41,7 @@ export function grantLease(
   const held = live.leases.find(terms);
   if (held?.state === 'ended') throw denied('lease_revoked');
   if (held !== undefined && held.endsAt > now) return heldLease(live, held, terms, now);
+  if (!terms.isNewAllowed) throw suspended();
   return whenReady(parts.quota.take(live.workloadId), (settled) => {
     if (live.leases.find(terms) === held) {
       return settling(keep(live, newLease(live, terms, now), held), settled);

@@ -4,6 +4,7 @@ import { workloadId } from '../../domain/identity/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { refusalOf, judge } from '../access/judge.ts';
+import { refuseSuspended } from '../access/suspension.ts';
 import { recordFailure } from '../recording/operation.ts';
 
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
@@ -48,6 +49,7 @@ export async function commitRequest(
   return commitAs(parts, caller, async (decidedAt, now): Promise<Attempt<RotationRow>> => {
     const verdict = judge(parts, call, now, { capability: 'rotate', path });
     if (!verdict.allowed) throw refusalOf(verdict);
+    refuseSuspended(parts, now);
     const { plan, row, reason } = await act(nameOf(now));
     const { policy } = verdict;
     const locator = locatorAt(parts, path);

@@ -10,6 +10,7 @@ import { canaryValue } from './canary-value.ts';
 import { allReady, whenReady, type Eventually } from '../kernel/eventually.ts';
 import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
 import { refusalOf, judge, type Verdict } from '../access/judge.ts';
+import { isSuspended, refuseSuspended } from '../access/suspension.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Access, Backends, Bounds, Recording, Rights, Values } from '../state/dependencies.ts';
@@ -196,6 +197,7 @@ function prepare(
     refused(parts, call, caller, { item, verdict, error });
   try {
     if (!verdict.allowed) throw refusalOf(verdict);
+    if (!(caller instanceof LiveSession)) refuseSuspended(parts, caller);
     const target = targetOf(parts, item.path);
     const value = canaryValue(parts, caller, item) ?? valueOf(parts, call, target, item);
     const made = whenReady(value, (found) =>
@@ -212,7 +214,9 @@ function prepare(
 
 /** The session's lease for the version; operators hold none. */
 function leaseFor(
-  parts: Pick<Backends, 'clock' | 'connections'> & Pick<Bounds, 'quota'>,
+  parts: Pick<Backends, 'clock' | 'connections'> &
+    Pick<Access, 'quarantines'> &
+    Pick<Bounds, 'quota'>,
   caller: Caller,
   read: {
     readonly path: string;
@@ -230,6 +234,7 @@ function leaseFor(
     mountUid: mount.uid,
     generation: parts.connections.generation(mount, definition),
     ttlMs: leaseTtlMs(target, verdict.maxLeaseTtlSeconds),
+    isNewAllowed: !isSuspended(parts, caller),
   });
 }
 

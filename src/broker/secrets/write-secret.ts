@@ -16,6 +16,7 @@ import type {
 } from '../../ports/secret-provider.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { refusalOf, judge } from '../access/judge.ts';
+import { refuseSuspended } from '../access/suspension.ts';
 import { recordFailure, recordOperation } from '../recording/operation.ts';
 import type { Access, Backends, Bounds, Recording } from '../state/dependencies.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
@@ -235,6 +236,7 @@ async function stage<
     const verdict = judge(parts, call, now, { capability: 'write', path });
     ({ policy } = verdict);
     if (!verdict.allowed) throw refusalOf(verdict);
+    refuseSuspended(parts, now);
     const mayList = (): boolean => judge(parts, call, now, { capability: 'list', path }).allowed;
     const staged = await change({ ...writable(parts, call, path), mayList });
     const { version, fragment } = staged;

@@ -249,7 +249,9 @@ function open(
       endsAt: Math.min(latestEnd, now + idleSeconds * 1000),
       senderKey,
     };
-    const quarantine = parts.quarantines.find(scopeFence({ kind: 'operator', subject: name }));
+    const quarantine = parts.quarantines.covering([
+      scopeFence({ kind: 'operator', subject: name }),
+    ]);
     if (quarantine !== undefined) throw new Quarantined(quarantine.id, name);
     const grants = grantsOf(parts.catalog.all('role-binding'), person);
     if (grants.length === 0 && !mayHoldRoles(parts, person)) {

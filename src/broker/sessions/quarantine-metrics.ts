@@ -9,7 +9,7 @@ export function quarantineMetrics({ quarantines }: Pick<Access, 'quarantines'>):
       help: 'Quarantines in force, by what they cover',
       labels: ['kind'],
       values() {
-        const inForce = quarantines.inForce();
+        const inForce = quarantines.inForce().filter(({ mode }) => mode === undefined);
         return QUARANTINE_KINDS.map((kind) => [
           { kind },
           inForce.filter((each) => each.kind === kind).length,

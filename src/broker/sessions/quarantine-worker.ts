@@ -52,7 +52,9 @@ async function finish(
   turn: number,
 ): Promise<void> {
   const settled = parts.clock.now() - OWN_TIME_MS;
-  const due = parts.quarantines.inForce().filter(({ createdAt }) => createdAt <= settled);
+  const due = parts.quarantines
+    .inForce()
+    .filter(({ createdAt, mode }) => createdAt <= settled && mode === undefined);
   const quarantine = due[turn % due.length];
   const selector = quarantine && selectorOf(quarantine);
   if (selector === undefined || !(await isAnythingLeft(parts, selector))) return;

@@ -24,6 +24,8 @@ import type { Streams } from '../state/event-streams.ts';
 
 /** The most rows: every replica keeps each row in memory. */
 const MOST = 1_000;
+/** The most suspensions: the rest of the rows is left for scopes that are refused everything. */
+export const MOST_SUSPENSIONS = 500;
 /** Serializes decisions about quarantines of operators, so that two concurrent ones cannot lock out the last two admins. */
 const OPERATORS = 'quarantines:operators';
 
@@ -33,6 +35,9 @@ export interface QuarantineRequest {
   /** Duration; undefined: until an operator lifts it. */
   readonly seconds: number | undefined;
 }
+
+/** Facts of a quarantine that a response to an alert makes. */
+export type ResponseFacts = Pick<Quarantine, 'mode' | 'responseId' | 'namespace' | 'pods'>;
 
 /**
  * Denies a workload, a pod or an operator everything. After this commit, none of its logins, reads, renewals or orders commits.
@@ -85,29 +90,39 @@ function authorize(operator: LiveOperator): void {
 }
 
 /**
- * The row that refuses everything to the scope, with the fence that every plan of the scope depends on. @throws ERR_CONFLICT above the most rows.
+ * The row that refuses everything to the scope, or new secrets, with the fence that every plan of the scope depends on. A quarantine replaces a suspension.
+ * @throws ERR_CONFLICT above the most rows.
  */
 export function quarantinePlan(
   parts: Pick<Access, 'clock' | 'quarantines'>,
   createdBy: string,
-  { scope, reason, seconds }: QuarantineRequest,
+  { scope, reason, seconds, ...facts }: QuarantineRequest & Partial<ResponseFacts>,
 ): PlanFragment & { readonly made: Quarantine } {
   const { quarantines, clock } = parts;
   const now = clock.now();
   const fence = scopeFence(scope);
   const until = seconds === undefined ? undefined : now + seconds * 1000;
   const row = quarantines.find(fence);
-  const standing = quarantines.covering([fence]);
+  const { mode } = facts;
+  const standing =
+    mode === 'suspended' ? quarantines.standing([fence]) : quarantines.covering([fence]);
   if (row === undefined && quarantines.all().length >= MOST) {
     throw new BrokerError(
       'ERR_CONFLICT',
       `there are ${MOST} quarantines, the most there may be; lift some of them first`,
     );
   }
-  const made: Quarantine =
+  const base: Quarantine =
     standing === undefined
       ? { ...scope, id: randomId('qua'), reason, endsAt: until, createdBy, createdAt: now }
       : { ...standing, endsAt: later(standing.endsAt, until) };
+  // A suspension of a scope that is refused everything already changes nothing.
+  const made: Quarantine = {
+    ...ofResponse(row),
+    ...base,
+    ...facts,
+    mode: (standing ?? facts).mode,
+  };
   return {
     made,
     expect: [
@@ -122,6 +137,12 @@ export function quarantinePlan(
     writes: [{ table: 'quarantines', put: quarantines.seal(made) }],
     invalidates: [`quarantine:${fence}`, fence, ...(scope.kind === 'operator' ? [OPERATORS] : [])],
   };
+}
+
+/** Facts that a new quarantine of a scope takes over from the one before it. */
+function ofResponse(row: Quarantine | undefined): Partial<ResponseFacts> {
+  const { responseId, namespace, pods } = row ?? {};
+  return { responseId, namespace, pods };
 }
 
 function later(a: number | undefined, b: number | undefined): number | undefined {

@@ -2,7 +2,7 @@ import * as alertRoutes from '../../api/routes/alerts.ts';
 import * as incidentRoutes from '../../api/routes/incidents.ts';
 import { documentRoutes } from '../../api/routes/documents.ts';
 import { ConfiguredAlertSources } from '../../auth/alert-sources/alert-sources.ts';
-import { alertMetrics } from '../../broker/alerts/alert-metrics.ts';
+import { alertMetrics, responseMetrics } from '../../broker/alerts/alert-metrics.ts';
 import { AlertTallies } from '../../broker/alerts/alert-tallies.ts';
 import { ChangedPods } from '../../broker/alerts/changed-pods.ts';
 import { decoyAlarms } from '../../broker/alerts/decoys.ts';
@@ -42,5 +42,5 @@ export const alerts = {
       beforeServing: takeHeldAlerts,
     };
   },
-  metrics: alertMetrics,
+  metrics: (parts) => [...alertMetrics(parts), ...responseMetrics(parts)],
 } satisfies Option;

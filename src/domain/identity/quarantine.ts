@@ -15,8 +15,10 @@ export interface NamedScope extends QuarantineScope {
   readonly pod?: { readonly namespace: string; readonly name: string } | undefined;
 }
 
-/** A scope that is refused everything. Instants are milliseconds since the epoch. */
+/** A scope that is refused everything, or new secrets. Instants are milliseconds since the epoch. */
 export interface Quarantine extends QuarantineScope {
+  /** `suspended`: no new secrets; sessions and leases stay, until an operator decides. Undefined: everything is refused. */
+  readonly mode?: 'suspended' | undefined;
   readonly id: string;
   readonly reason: string;
   /** Name of the operator. */
@@ -24,6 +26,12 @@ export interface Quarantine extends QuarantineScope {
   readonly createdAt: number;
   /** Undefined: until it is lifted. */
   readonly endsAt: number | undefined;
+  /** The alert whose response made it. */
+  readonly responseId?: string | undefined;
+  /** The namespace of the scope, if an alert made it. */
+  readonly namespace?: string | undefined;
+  /** Number of pods that it counts for in the limits of responses. */
+  readonly pods?: number | undefined;
 }
 
 /** A quarantine with the name of its pod, if the broker knows it. */

@@ -657,6 +657,13 @@ export interface components {
                 readonly namespace: string;
                 readonly name: string;
             };
+            /**
+             * @description Only new secrets are refused, until an operator decides on the alert.
+             * @constant
+             */
+            readonly suspended?: true;
+            /** @description The alert whose response made it. */
+            readonly alert?: components["schemas"]["Id"];
         };
         readonly Backup: {
             /** @description The archive is `<name>.age`, its manifest `<name>.manifest`, in the backup directory */
@@ -1714,8 +1721,13 @@ export interface components {
                 readonly document?: components["schemas"]["ResponseRule"];
             } & components["schemas"]["DocumentVersion"])[];
         };
-        /** @enum {string} */
-        readonly AlertState: "kept" | "unmatched" | "pending" | "responding" | "done" | "dismissed";
+        /**
+         * @description `kept`: only recorded. `unmatched`: no pod is certain to be meant. `pending`: over a limit; the scope gets no new secrets until an operator decides.
+         *     `responding`: the scope is being cut off. `contained`: it is cut off, and what it read is being rotated. `done`: both are done. `dismissed`: an operator
+         *     ended it.
+         * @enum {string}
+         */
+        readonly AlertState: "kept" | "unmatched" | "pending" | "responding" | "contained" | "done" | "dismissed";
         readonly ReceivedAlerts: {
             readonly accepted: number;
             /** @description Delivered before. */
@@ -1778,11 +1790,20 @@ export interface components {
                 readonly rotate: components["schemas"]["ResponseRotation"];
             };
             /**
-             * @description Why the response is less than the rule says.
+             * @description Why the response is less than the rule says. `protected`: the configuration protects the workload, or it is the last admin. `over_limit`: the source
+             *     reached its limit. `no_room`: as before, and there are as many suspensions as there may be. `incomplete`: the log could not be read to its beginning.
              * @enum {string}
              */
-            readonly held?: "protected" | "over_limit";
+            readonly held?: "protected" | "over_limit" | "no_room" | "incomplete";
             readonly quarantines: readonly components["schemas"]["Id"][];
+            /** @description Quarantines that refuse new secrets only, while the response waits for an operator. */
+            readonly suspensions?: readonly components["schemas"]["Id"][];
+            /** @description Number of alerts that it stands for. */
+            readonly count: number;
+            /** @description When the last of them was received. */
+            readonly lastAt?: components["schemas"]["Instant"];
+            /** @description Other rules of those alerts. */
+            readonly rules?: readonly string[];
             readonly ended?: components["schemas"]["Ended"];
             readonly reason?: string;
             /** @description The operator that approved, dismissed or opened it. */
@@ -2001,7 +2022,7 @@ export interface components {
             } & components["schemas"]["DocumentVersion"])[];
         };
         /** @enum {string} */
-        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_NO_ROLE" | "ERR_APPROVAL_REQUIRED" | "ERR_POSTURE_DENIED" | "ERR_POSTURE_PENDING" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_AUDIT_UNACKNOWLEDGED" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
+        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_NO_ROLE" | "ERR_APPROVAL_REQUIRED" | "ERR_POSTURE_DENIED" | "ERR_POSTURE_PENDING" | "ERR_SUSPENDED" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_AUDIT_UNACKNOWLEDGED" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
         readonly Cluster: {
             readonly connection: components["schemas"]["Name"];
             readonly issuer: string;

@@ -30,7 +30,7 @@ it('the metrics of alerts show each source of the configuration, also one that n
     `quaymaster_alert_source_last_timestamp_seconds{source="falco"} ${clock.now() / 1000}`,
     'quaymaster_alert_source_last_timestamp_seconds{source="audit"} 0',
     'quaymaster_alerts_pending 2',
-    'quaymaster_responses_unfinished 2',
+    'quaymaster_responses_unfinished 4',
   ]);
   // A second scrape counts nothing twice.
   expect(await metrics.text()).toBe(text);

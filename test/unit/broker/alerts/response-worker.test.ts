@@ -82,7 +82,7 @@ async function moreRounds(): Promise<void> {
 describe('a response', () => {
   it('waits until the log has every entry that was committed before it, also those of a killed process', async () => {
     await moreRounds();
-    expect(await response()).toMatchObject({ state: 'responding' });
+    expect(await response()).toMatchObject({ state: 'contained' });
     [pending, found] = [[{ writer: 'other', first: 1, end: 2 }], [READ]];
     await until('the response is done', async () => {
       broker.clock.advance(500);
