@@ -456,7 +456,7 @@ describe('a source', () => {
     expect(falco.errors).toEqual([]);
     const { body } = await api.call('GET', '/api/v1/alert-sources', { token: api.admin });
     const [own] = (body.items as { name: string }[]).filter(({ name }) => name === 'falco');
-    expect(own).toMatchObject({ cluster: 'watched', lastAlertAt: expect.any(String) });
+    expect(own).toMatchObject({ clusters: ['watched'], lastAlertAt: expect.any(String) });
     expect(await newest()).toMatchObject({ rule: 'Test rule', state: 'kept', quarantines: [] });
   });
 });

@@ -22,7 +22,7 @@ export type AlertOutcome = (typeof ALERT_OUTCOMES)[number] | 'joined' | 'refused
 export interface TakenAlert {
   readonly id: string;
   readonly outcome: AlertOutcome;
-  /** What must still be the same, so that a repeat is counted. */
+  /** Names what must still be the same, so that a repeat is counted. */
   readonly basis: string;
   /** The fence of the scope that the response cuts off or suspends. */
   readonly row?: string;

@@ -31,7 +31,7 @@ const GONE_MS = 86_400_000;
 /** Quarantines that one commit changes. */
 const ROWS = 50;
 
-/** Responses that failed, with the monotonic time of their next try. */
+/** Responses that failed, with the monotonic time of their next attempt. */
 type Failures = Map<string, { readonly tries: number; readonly at: number }>;
 
 /** The first pass: cuts off the scope of every new response. */

@@ -245,7 +245,7 @@ async function brakeOf(parts: Parts, record: AlertRecord): Promise<number> {
   return wait <= 0 ? 0 : Math.min(LONGEST_BRAKE_MS, Math.max(wait, 2 * BUSY_MS));
 }
 
-/** When the budget has room again: the oldest rotation that still counts is an hour old. */
+/** Time at which the budget has room again: the oldest rotation that still counts is an hour old. */
 function waitFor(times: readonly { readonly at: number }[], most: number): number {
   if (times.length < most) return 0;
   const sorted = times.map(({ at }) => at).sort((a, b) => a - b);

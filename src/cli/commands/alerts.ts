@@ -2,7 +2,9 @@ import { REASON, WORKLOAD, YES, type CommandRow, type OptionRow } from './comman
 import { operation } from './operation.ts';
 
 const load = () => import('../verbs/incidents.ts');
-const ID = [['<id>', 'id of the alert, as `alert ls` shows it']] as const;
+const ONE = [['[id]', 'id of the alert, as `alert ls` shows it']] as const;
+const ALL: OptionRow = ['--all', 'all alerts that wait'];
+const OF_SOURCE: OptionRow = ['--source <name>', 'with --all: alerts of this source'];
 const WHY: OptionRow = ['--reason <text>', 'reason; recorded in the audit log'];
 
 /** Alerts of runtime security and the incidents that follow. */
@@ -14,7 +16,9 @@ export const ALERTS: readonly CommandRow[] = [
       [
         '--state <state>',
         'only alerts in this state',
-        { choices: ['kept', 'unmatched', 'pending', 'responding', 'done', 'dismissed'] },
+        {
+          choices: ['kept', 'unmatched', 'pending', 'responding', 'contained', 'done', 'dismissed'],
+        },
       ],
     ],
     columns: {
@@ -23,6 +27,7 @@ export const ALERTS: readonly CommandRow[] = [
       source: 'source',
       rule: 'rule',
       priority: 'priority',
+      alerts: 'count',
       pod: ({ pod }) => (pod === undefined ? '' : `${pod.namespace}/${pod.name}`),
       action: ({ response }) => response.action,
       state: ({ state, held, unmatched }) =>
@@ -44,20 +49,29 @@ export const ALERTS: readonly CommandRow[] = [
   {
     command: 'alert approve',
     summary: 'begin the response to an alert that exceeded the limit of its source',
-    arguments: ID,
-    options: [WHY, YES],
-    examples: ['quaymaster alert approve alr_01H8 --reason INC-7'],
-    load: async () => (await load()).runAlertApprove,
+    details:
+      'With --all, the command shows what waits by source and rule, and how many scopes are suspended, before it asks.',
+    arguments: ONE,
+    options: [ALL, OF_SOURCE, WHY, YES],
+    examples: [
+      'quaymaster alert approve alr_01H8 --reason INC-7',
+      'quaymaster alert approve --all --source falco --reason INC-7',
+    ],
+    load: async () => (await import('../verbs/alerts.ts')).runApprove,
   },
-  operation('dismissAlert', {
+  {
     command: 'alert dismiss',
     summary: 'end the waiting of an alert without a response',
-    arguments: ID,
-    options: [WHY],
-    body: ['reason'],
-    text: (_body, [id = '']) => `dismissed ${id}; nothing was changed`,
-    examples: ['quaymaster alert dismiss alr_01H8 --reason false-alarm'],
-  }),
+    details:
+      'Its suspension ends. With --all, the command shows what waits by source and rule before it asks.',
+    arguments: ONE,
+    options: [ALL, OF_SOURCE, WHY, YES],
+    examples: [
+      'quaymaster alert dismiss alr_01H8 --reason false-alarm',
+      'quaymaster alert dismiss --all --source falco --reason false-alarm',
+    ],
+    load: async () => (await import('../verbs/alerts.ts')).runDismiss,
+  },
   {
     command: 'incident open',
     summary:

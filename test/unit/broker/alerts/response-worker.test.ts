@@ -4,29 +4,36 @@ import {
   openAlert,
   type AlertRecord,
 } from '../../../../src/broker/alerts/alert-record.ts';
-import type { LogEntry, PendingEntries } from '../../../../src/ports/audit-log.ts';
+import type { LoggedRead, LoggedReads, PendingEntries } from '../../../../src/ports/audit-log.ts';
 import { responseWorker } from '../../../../src/broker/alerts/response-worker.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const ID = 'inc_1';
-const READ: LogEntry = {
-  index: 7,
-  entry: JSON.stringify({ action: 'secret.read', path: 'own/db', version: '2', actor: {} }),
+const READ: LoggedRead = {
+  path: 'own/db',
+  identity: 'k8s://c1/pay/api',
+  versions: ['2'],
+  firstIndex: 7,
+  firstAt: 1_000,
+  lastIndex: 7,
+  lastAt: 1_000,
 };
 /** The new process has written two entries; the last ones of the killed process are not in the log. */
 const PENDING: readonly PendingEntries[] = [{ writer: 'killed', first: 5, end: 9 }];
 
 let broker: TestBroker;
 let pending: readonly PendingEntries[];
-/** Entries that a search finds. */
-let found: readonly LogEntry[];
+/** Reads that the index has. */
+let found: readonly LoggedRead[];
+/** Parts of the log that the index does not have. */
+let unread: LoggedReads['unread'];
 let worker: ReturnType<typeof responseWorker>;
 let asked: number;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  [pending, found, asked] = [PENDING, [], 0];
+  [pending, found, asked, unread] = [PENDING, [], 0, []];
   const record: AlertRecord = {
     id: ID,
     source: 'operator',
@@ -50,7 +57,7 @@ beforeEach(async () => {
   await broker.store.commit({ writes: [{ table: 'alerts', put: alertRow(record) }], entries: [] });
   const audit = {
     ...broker.parts.audit,
-    search: () => Promise.resolve({ items: found }),
+    reads: () => Promise.resolve({ reads: found, unread }),
     pending: () => {
       asked += 1;
       return Promise.resolve(pending);
@@ -89,7 +96,7 @@ describe('a response', () => {
       return (await response()).state === 'done';
     });
     expect((await response()).exposed).toEqual([
-      { path: 'own/db', versions: ['2'], unrotated: 'not_rotating' },
+      { path: 'own/db', versions: ['2'], lastAt: 1_000, unrotated: 'not_rotating' },
     ]);
   });
 
@@ -115,5 +122,26 @@ describe('a response', () => {
     expect(JSON.stringify(broker.logged)).toContain(
       'the audit log has lacked committed entries of these writers',
     );
+  });
+
+  it('is never done while the log is not read to its beginning, and is done once it is', async () => {
+    [pending, found] = [[], [READ]];
+    unread = [{ first: 0, last: 4, isArchived: true }] as unknown as typeof unread;
+    await until('the response found what the log has', async () => {
+      broker.clock.advance(500);
+      return (await response()).held === 'incomplete';
+    });
+    expect(await response()).toMatchObject({
+      state: 'contained',
+      exposed: [{ path: 'own/db', unrotated: 'not_rotating' }],
+    });
+    broker.clock.advance(30_000);
+    expect(await response()).toMatchObject({ state: 'contained' });
+    unread = [];
+    await until('the response is done', async () => {
+      broker.clock.advance(10_000);
+      return (await response()).state === 'done';
+    });
+    expect((await response()).held).toBeUndefined();
   });
 });
