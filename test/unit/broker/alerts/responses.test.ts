@@ -298,7 +298,10 @@ describe('repeated alerts about one pod', () => {
     await alert('1');
     await alert('1');
     const quarantine = broker.parts.quarantines.find('pod:c1/1');
-    await liftQuarantine(broker.parts, broker.call(), admin, { id: quarantine?.id ?? '' });
+    await liftQuarantine(broker.parts, broker.call(), admin, {
+      id: quarantine?.id ?? '',
+      reason: 'test',
+    });
     expect(await alert('1')).toBe('responding');
     expect(broker.parts.quarantines.covering(['pod:c1/1'])).toBeDefined();
   });
