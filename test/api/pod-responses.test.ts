@@ -47,7 +47,11 @@ afterEach(async () => {
     const { body } = await api.call('GET', `/api/v1/${kind}`, { token: api.admin });
     for (const { name, id, etag } of body.items as Record<string, string>[]) {
       const headers = etag === undefined ? {} : { 'If-Match': etag };
-      await api.call('DELETE', `/api/v1/${kind}/${name ?? id}`, { token: api.admin, headers });
+      const lift = kind === 'quarantines' ? '?reason=over' : '';
+      await api.call('DELETE', `/api/v1/${kind}/${name ?? id}${lift}`, {
+        token: api.admin,
+        headers,
+      });
     }
   }
 });
