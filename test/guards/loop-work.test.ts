@@ -193,7 +193,7 @@ describe('parsers and evaluations of what callers send or store', () => {
     expect(rows.filter((row) => !page.includes(row))).toEqual([]);
   });
 
-  it('of reports have no caller outside of the thread that reads them', () => {
+  it('calls the readers of reports only in their thread', () => {
     const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
     const importers = files.filter(
       (file) =>

@@ -89,13 +89,17 @@ export async function runIncidentOpen(
 async function followIncident(context: CliContext, opened: Incident, id: string): Promise<void> {
   const broker = await context.broker();
   let { alert } = opened;
-  for (let poll = 0; poll < MOST_POLLS && alert?.state === 'responding'; poll += 1) {
+  for (let poll = 0; poll < MOST_POLLS && isInProgress(alert); poll += 1) {
     await context.clock.sleep(POLL_MS);
     ({ alert } = await incidentHead(broker, id));
   }
-  if (alert?.state === 'responding') {
+  if (isInProgress(alert)) {
     context.output.note(`the response continues; follow it with: quaymaster incident show ${id}`);
   }
+}
+
+function isInProgress(alert: Incident['alert']): boolean {
+  return alert?.state === 'responding' || alert?.state === 'contained';
 }
 
 /** Fetches the subject of an incident and its state, without the lists. */

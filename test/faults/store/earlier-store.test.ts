@@ -175,7 +175,15 @@ describe('a store of the release before attestations', () => {
     expect(approvals.rule.required).toEqual(['admin']);
     const digest = `sha256:${'a'.repeat(64)}`;
     const body = Buffer.from(JSON.stringify(new ImageSigner().bundle(digest)));
-    const made = { digest, id: attestationId(digest, body), body, createdAt: 1, createdBy: 'ci', scope: [], isRecognized: true };
+    const made = {
+      digest,
+      id: attestationId(digest, body),
+      body,
+      createdAt: 1,
+      createdBy: 'ci',
+      scope: [],
+      isRecognized: true,
+    };
     await store.commit({ writes: [{ table: 'attestations', put: attestations.seal(made) }] });
     await broker.close('test');
     expect(await own.unreadyAtStart()).toEqual([]);

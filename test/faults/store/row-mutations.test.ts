@@ -315,7 +315,10 @@ const HARMLESS: Readonly<Partial<Record<TableName, readonly [mutations: RegExp, 
     'hashes are recomputed from the entries, which the check of the log reports; lists of search terms are not signed',
   ],
   log_terms: [/./, 'the search index is not signed; see SECURITY.md'],
-  log_reads: [/./, 'the read index is not signed, and the check of the log compares it with the entries'],
+  log_reads: [
+    /./,
+    'the read index is not signed, and the check of the log compares it with the entries',
+  ],
   log_checkpoints: [/./, 'the checkpoint file and the anchor are compared with the newest'],
   sink_cursors: [/./, 'a foreign cursor is refused when its sink is followed'],
 };

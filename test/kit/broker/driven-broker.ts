@@ -135,7 +135,10 @@ export class DrivenBroker {
       }
       case 'lift': {
         const found = parts.quarantines.find(scopeFence(this.#quarantineOf(command.scope)));
-        await liftQuarantine(parts, call, this.#admin, { id: found?.id ?? 'qua_none', reason: 'over' });
+        await liftQuarantine(parts, call, this.#admin, {
+          id: found?.id ?? 'qua_none',
+          reason: 'over',
+        });
         return 'ok';
       }
       case 'advance':

@@ -25,7 +25,14 @@ const PAGE_BYTES = 4096;
 /** Larger than the files that are checked as a whole at start. */
 const PADDING_BYTES = 65 * 1024 * 1024;
 /** The broker builds these rows again from the entries. */
-const DERIVED = ['log_segments', 'log_tiles', 'log_terms', 'log_reads', 'log_checkpoints', 'claims'];
+const DERIVED = [
+  'log_segments',
+  'log_tiles',
+  'log_terms',
+  'log_reads',
+  'log_checkpoints',
+  'claims',
+];
 
 /** Tables that the broker checks as a whole: by their digests, or as entries of the log. Rows of other tables are checked when a request uses them. */
 const CHECKED: readonly string[] = [...DIGESTED, 'audit_batches'];
