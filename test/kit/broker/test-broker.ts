@@ -63,6 +63,7 @@ import type { AuditLog } from '../../../src/ports/audit-log.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import type { PodFacts, PodWatch } from '../../../src/ports/pod-watch.ts';
 import type { Store } from '../../../src/ports/store.ts';
+import type { StoreDeps } from '../../../src/store/store-deps.ts';
 import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
@@ -95,6 +96,8 @@ interface Shared {
   /** Connections besides the scripted ones. */
   readonly connections?: readonly BoundConnection[];
   readonly targets?: readonly BoundTargets[];
+  /** Opens the store; the default is SQLite in the directory. */
+  readonly openStore?: (deps: StoreDeps) => Promise<Store>;
 }
 
 /** The parts with which it was opened. */
@@ -194,11 +197,11 @@ export class TestBroker {
     const directory = shared.directory ?? (await mkdtemp(join(tmpdir(), 'qm-broker-')));
     if (shared.directory === undefined) await writeNewStore(join(directory, 'broker.db'));
     const clock = shared.clock ?? new HandClock();
+    const inDirectory = (deps: StoreDeps): Promise<Store> =>
+      openSqliteStore({ path: join(directory, 'broker.db'), ballastBytes: 4096 }, deps);
+    const { openStore = inDirectory } = shared;
     const store = new HookedStore(
-      await openSqliteStore(
-        { path: join(directory, 'broker.db'), ballastBytes: 4096 },
-        { chain: new FakeAuditChain(), clock, mode: 'development' },
-      ),
+      await openStore({ chain: new FakeAuditChain(), clock, mode: 'development' }),
     );
     const keyring = shared.keyring ?? new Keyring(generateRootKey());
     const backend = new ScriptedBackend('vault-1');
@@ -250,6 +253,25 @@ export class TestBroker {
     const { directory, limits, shared } = this.#made;
     const kept = { directory, clock, watches, keyring, operatorTokens };
     return TestBroker.open(limits, { ...shared, ...kept });
+  }
+
+  /**
+   * Another broker beside this one, with the same keys, clock and pods, and a memory of its own. On SQLite it shares this broker's store, so close it first.
+   */
+  async peer(): Promise<TestBroker> {
+    const { clock, watches, operatorTokens } = this;
+    const { keyring } = this.parts;
+    const { directory, limits, shared } = this.#made;
+    const borrowed = new HookedStore(this.store.real);
+    borrowed.close = () => Promise.resolve();
+    const { openStore = () => Promise.resolve(borrowed) } = shared;
+    const kept = { directory, clock, watches, keyring, operatorTokens };
+    return TestBroker.open(limits, { ...shared, ...kept, openStore });
+  }
+
+  /** Closes it, and leaves its store for another broker. */
+  async leave(): Promise<void> {
+    await this.#stop();
   }
 
   /**
