@@ -503,10 +503,13 @@ describe('an incident that an operator opens', () => {
     );
   });
 
-  it('is not opened for a name that no running pod has', async () => {
+  it('is not opened for a name that no pod has or had lately', async () => {
     const wish = { kind: 'pod', cluster: 'watched', namespace: 'prod', name: 'none' };
     const { status, body } = await open({ ...wish, since, reason: 'x' });
-    expect([status, body.detail]).toEqual([404, expect.stringContaining('no running pod')]);
+    expect([status, body.detail]).toEqual([
+      404,
+      expect.stringContaining('no pod that runs or ended lately has this name'),
+    ]);
   });
 
   it('needs the role responder', async () => {
