@@ -29,7 +29,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'README.md': [0, 2],
   'deploy/helm/quaymaster/README.md': [0, 1],
   'docs/agent-local-api.md': [0, 1],
-  'docs/api.md': [8, 2],
+  'docs/api.md': [8, 3],
   'docs/audit.md': [1, 6],
   'docs/client.md': [0, 1],
   'docs/clusters.md': [0, 2],
@@ -58,7 +58,8 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/scaling.md': [0, 1],
   'docs/testing.md': [0, 3],
   'docs/threat-coverage.md': [0, 1],
-  'docs/upgrade-and-backup.md': [3, 8],
+  'docs/token-scanners.md': [0, 1],
+  'docs/upgrade-and-backup.md': [3, 9],
   'docs/writing-a-webhook-rotator.md': [0, 1],
 };
 
