@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
@@ -42,6 +42,13 @@ beforeAll(async () => {
     action: 'quarantine',
     rotate: 'read',
   });
+});
+/** Quarantines count for the limits of a source, and a small cluster has small limits. */
+afterEach(async () => {
+  const { body } = await api.call('GET', '/api/v1/quarantines', { token: api.admin });
+  for (const { id } of body.items as readonly { readonly id: string }[]) {
+    await api.call('DELETE', `/api/v1/quarantines/${id}?reason=over`, { token: api.admin });
+  }
 });
 afterAll(async () => {
   await api.stop();

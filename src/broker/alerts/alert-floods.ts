@@ -77,8 +77,7 @@ export class AlertFloods {
       if (taken.basis === arriving.basis(taken)) return this.#repeat(taken, arriving.id);
       if (this.#windows.get(arriving.key) === window) this.#windows.delete(arriving.key);
     }
-    const taken = await this.#open(arriving.key, first);
-    this.#ids.set(arriving.id, true);
+    const taken = await this.#open(arriving, first);
     if (taken.outcome !== 'repeated') this.#ofPod.set(arriving.pod, taken);
     return taken.outcome;
   }
@@ -110,7 +109,7 @@ export class AlertFloods {
     return 'joined';
   }
 
-  async #open(key: string, first: () => Promise<TakenAlert>): Promise<TakenAlert> {
+  async #open({ id, key }: ArrivingAlert, first: () => Promise<TakenAlert>): Promise<TakenAlert> {
     const now = this.#clock.now();
     // The map has the order of insertion, which is that of the ends.
     this.#windows.delete(key);
@@ -118,15 +117,20 @@ export class AlertFloods {
       if (until > now && this.#windows.size < MOST_WINDOWS) break;
       this.#windows.delete(oldest);
     }
-    const window = { taken: first(), until: now + WINDOW_MS };
+    // The id is known before any alert that waits for this one continues: it may be the same alert.
+    const taken = first().then((each) => {
+      this.#ids.set(id, true);
+      return each;
+    });
+    const window = { taken, until: now + WINDOW_MS };
     this.#windows.set(key, window);
     const close = (): void => {
       if (this.#windows.get(key) === window) this.#windows.delete(key);
     };
     try {
-      const taken = await window.taken;
-      if (taken.outcome === 'repeated') close();
-      return taken;
+      const own = await taken;
+      if (own.outcome === 'repeated') close();
+      return own;
     } catch (error) {
       close();
       throw error;
