@@ -161,7 +161,7 @@ describeWith(['kube'], 'watches of a real cluster', ({ kube }) => {
     await until('the broken one is refused', () =>
       Promise.resolve((api.broker.parts.watchedReports().get('refused') ?? 0) > 0),
     );
-    expect(api.logged.join('\n')).toContain('"pointer":"/report/secrets"');
+    expect(api.logged.join('\n')).toContain('"problem":"/report/secrets must be a list');
     await deleteObject(kube, report('ExposedSecretReport', 0));
     // An event after that of the deletion.
     const later = report('ExposedSecretReport', 0, { artifact: { digest: OTHER } });

@@ -185,7 +185,7 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
       await image({ ...FIXED, env: `AWS_ACCESS_KEY_ID=${KEY_ID}\n` }),
       await image(FIXED),
     ];
-    await push(await scans.trivy(leaking));
+    await push(await scans.trivy(leaking), '--covers', 'vulnerabilities,secrets');
     const refused = await readUntil(await pod(leaking, 'secrets'), 403);
     expect(refused.body.detail).toContain('exposed_secret');
     await push(await scans.trivy(clean), '--covers', 'vulnerabilities,secrets');

@@ -53,6 +53,7 @@ const RULES: readonly RegExp[] = [
   /^needs the action revoke or quarantine/,
   /^must be given, or "namespace" and "name"$/,
   /^must be evidence-writer/,
+  /^must include admin: /,
   /^must check something/,
   /^must not be "\*" in a binding of the role admin/,
   /^must name the subjects or claims of a binding of the role admin/,
