@@ -145,23 +145,17 @@ describe('a bound session with escaped slashes', () => {
   });
   afterAll(() => api.stop());
 
-  it.each([
-    ['app%2Fa%2Fb', 'app%2Fa%2Fb'],
-    ['app%2Fa%2Fb', 'app/a/b'],
-    ['app/a/b', 'app%2fa/b'],
-  ])('reads %s with a proof of %s', async (asked, proven) => {
-    const headers = bound.headers('GET', `/api/v1/secrets/${proven}`);
-    expect((await api.call('GET', `/api/v1/secrets/${asked}`, { headers })).status).toBe(200);
-  });
-
-  it('does not read another path with the proof of an escaped one', async () => {
-    const headers = bound.headers('GET', '/api/v1/secrets/app%2Fa%2Fb');
-    const answer = await api.call('GET', '/api/v1/secrets/app/a', { headers });
-    expect(answer.status).toBe(401);
+  it('reads with a proof of the path with slashes, and of no other spelling', async () => {
+    const ask = async (proven: string): Promise<number> => {
+      const headers = bound.headers('GET', `/api/v1/secrets/${proven}`);
+      return (await api.call('GET', '/api/v1/secrets/app%2Fa%2Fb', { headers })).status;
+    };
+    expect(await ask('app/a/b')).toBe(200);
+    for (const proven of ['app%2Fa%2Fb', 'app%2fa/b', 'app/a']) expect(await ask(proven)).toBe(401);
   });
 
   it('uses up one proof with either spelling', async () => {
-    const headers = bound.headers('GET', '/api/v1/secrets/app%2Fa%2Fb');
+    const headers = bound.headers('GET', '/api/v1/secrets/app/a/b');
     expect(jtiOf(headers['DPoP'] ?? '')).toBeDefined();
     expect((await api.call('GET', '/api/v1/secrets/app/a/b', { headers })).status).toBe(200);
     expect((await api.call('GET', '/api/v1/secrets/app%2Fa%2Fb', { headers })).status).toBe(401);

@@ -101,8 +101,8 @@ const DEFAULT_PORTS: Readonly<Record<string, RegExp>> = { http: /:80$/, https: /
 
 /**
  * Reports whether `htu` names the target of the request (RFC 9449 §4.3). Scheme and host are case-insensitive, and the scheme's
- * default port is optional (RFC 3986 §6.2.2, §6.2.3). The path must be identical, but for slashes that the client escaped as it did in the request. A
- * target that reaches the broker has no escapes and no dot segments, so nothing else needs decoding.
+ * default port is optional (RFC 3986 §6.2.2, §6.2.3). The path must be identical to the one spelling that the broker serves, without escapes and dot
+ * segments, so nothing needs decoding.
  */
 export function isTarget(
   htu: string,
@@ -111,7 +111,7 @@ export function isTarget(
   const [, scheme = '', authority = '', target] = TARGET.exec(htu) ?? [];
   const spoken = scheme.toLowerCase();
   return (
-    target?.replaceAll(/%2f/gi, '/') === path &&
+    target === path &&
     schemes.includes(spoken) &&
     withoutDefaultPort(authority, spoken) === withoutDefaultPort(host, spoken)
   );

@@ -198,7 +198,8 @@ it.each<readonly [string, (response: ServerResponse) => void]>([
     });
   });
   const refused = expect(fetched(registry, {}, clock)).rejects.toThrow('cannot be read');
-  await until('it sends', () => Promise.resolve(drips > 20));
+  // The client ends a connection with many interim responses at once.
+  await until('it sends', () => Promise.resolve(drips > 20 || isClosed));
   clock.advance(30_000);
   await refused;
   await until('the connection is closed', () => Promise.resolve(isClosed));
