@@ -659,7 +659,7 @@ export interface components {
             };
             /**
              * @description Only new secrets are refused, until an operator decides on the alert.
-             * @constant
+             * @enum {boolean}
              */
             readonly suspended?: true;
             /** @description The alert whose response made it. */
@@ -3908,6 +3908,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };
     };

@@ -2,7 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
 import { removeSessions } from '../../../src/broker/leases/ended-sessions.ts';
-import { revokeOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
+import {
+  createOperatorToken,
+  revokeOperatorToken,
+} from '../../../src/broker/sessions/operator-tokens.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { newToken } from '../../../src/crypto/random/token.ts';
@@ -102,16 +105,21 @@ describe('modified rows of a stopped broker', () => {
   });
 
   it('hold the broker when a revoked operator token was restored (C04)', async () => {
+    let id = '';
+    await served(async ({ parts }) => {
+      const operator = (await parts.tokens.find(token, parts.catalog))!;
+      const { name } = operator.operator;
+      const wish = { operator: name, body: { ttl: '1h' } };
+      ({ id } = (await createOperatorToken(parts, newCall(), operator, wish)).stored);
+    });
     const before = own.rows('operator_tokens');
     await served(async ({ parts }) => {
       const operator = (await parts.tokens.find(token, parts.catalog))!;
-      await revokeOperatorToken(parts, newCall(), operator, {
-        operator: operator.operator.name,
-        id: operator.operator.tokenId,
-      });
+      const { name } = operator.operator;
+      await revokeOperatorToken(parts, newCall(), operator, { operator: name, id });
     });
     before.forEach((row) => own.putRow('operator_tokens', row));
-    expect(await problems()).toEqual(['operator_tokens: there are 1 rows, the digest is over 0']);
+    expect(await problems()).toEqual(['operator_tokens: there are 2 rows, the digest is over 1']);
   });
 
   it('hold the broker when rows and digests were both replaced by an earlier copy (C04)', async () => {
