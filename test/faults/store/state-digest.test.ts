@@ -109,7 +109,7 @@ describe('modified rows of a stopped broker', () => {
     await served(async ({ parts }) => {
       const operator = (await parts.tokens.find(token, parts.catalog))!;
       const { name } = operator.operator;
-      const wish = { operator: name, body: { ttl: '1h' } };
+      const wish = { operator: name, body: {} };
       ({ id } = (await createOperatorToken(parts, newCall(), operator, wish)).stored);
     });
     const before = own.rows('operator_tokens');
