@@ -42,8 +42,11 @@ import { processorMs, threadProcessorMs } from '../../process/processor-time.ts'
 import { VERSION } from '../../process/version.ts';
 
 const SINK_GRACE_MS = 2_000;
-/** Compaction waits while the event loop's thread takes a larger share of a processor. The periodic check of the log takes up to a fifth of one. */
-const BUSY_SHARE = 0.5;
+/**
+ * Compaction waits while the event loop's thread takes more than this share of a processor, or works for more than this share of the time. The periodic
+ * check of the log takes up to a fifth of a processor. A loop that always has work on a full machine gets little of the processor, and must not share it.
+ */
+const BUSY = { processor: 0.5, loop: 0.9 };
 /** A search waits this long for entries that are not in the tree yet. */
 const CATCH_UP_MS = 1_000;
 const HOUR_MS = 3_600_000;
@@ -196,7 +199,7 @@ export class AuditTrail {
     });
     this.compactor = new Compactor({
       ...worker,
-      isBusy: threadIsBusierThan(worker.clock, BUSY_SHARE),
+      isBusy: threadIsBusierThan(worker.clock, BUSY),
       processorMs,
       onProgress: (done, size) =>
         log.info({ done, size }, `compressed the audit log up to entry ${done} of ${size}`),
@@ -507,13 +510,22 @@ export function schemaDiffers(differences: readonly string[]): BrokerError {
   );
 }
 
-/** Returns a function that tells whether this thread took more than this share of a processor since its last call. */
-function threadIsBusierThan(clock: Pick<Clock, 'monotonic'>, share: number): () => boolean {
-  let last = { at: clock.monotonic(), used: threadProcessorMs() };
+/** Returns a function that tells whether this thread exceeded one of these shares since its last call. */
+function threadIsBusierThan(
+  clock: Pick<Clock, 'monotonic'>,
+  most: { readonly processor: number; readonly loop: number },
+): () => boolean {
+  const read = () => ({
+    at: clock.monotonic(),
+    used: threadProcessorMs(),
+    loop: performance.eventLoopUtilization(),
+  });
+  let last = read();
   return () => {
-    const now = { at: clock.monotonic(), used: threadProcessorMs() };
-    const isBusy = now.used - last.used > share * (now.at - last.at);
+    const now = read();
+    const { utilization } = performance.eventLoopUtilization(now.loop, last.loop);
+    const processor = (now.used - last.used) / (now.at - last.at);
     last = now;
-    return isBusy;
+    return processor > most.processor || utilization > most.loop;
   };
 }
