@@ -116,8 +116,9 @@ function placeOf(object: unknown): { readonly namespace?: string; readonly repor
   }
 }
 
-/** The JSON of an object, for the thread. @throws MalformedJson for an object that nests deeper than the stack allows */
+/** The JSON of an object, for the thread. @throws MalformedJson for a value without JSON, and for one that nests deeper than the stack allows */
 function textOf(object: unknown): string {
+  if (object === undefined) throw new MalformedJson('', 'must be an object');
   try {
     return JSON.stringify(object);
   } catch {
