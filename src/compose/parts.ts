@@ -1,5 +1,5 @@
 import type { CoreServedParts, OptionGroups } from '../api/request/request-deps.ts';
-import type { Enforcing } from '../broker/alerts/pod-responses.ts';
+import type { Enforcing } from '../broker/alerts/enforcement.ts';
 import type { PostureMeasured } from '../broker/posture/posture-metrics.ts';
 import type { Work } from '../broker/state/dependencies.ts';
 import type { Copies } from './backups-and-archives.ts';

@@ -344,7 +344,8 @@ describe('a decoy', () => {
     expect(alert.reason).toBe(
       `the pod ${pod.metadata.name} of k8s://watched/prod/api read the decoy app/lure`,
     );
-    await untilState(alert.id as string, 'done');
+    const { posture } = await untilState(alert.id as string, 'done');
+    expect(posture).toMatchObject({ then: { state: 'running' }, now: { state: 'running' } });
     expect((await read(token)).status).toBe(401);
     expect((await logIn(pod)).status).toBe(403);
     const received = (await entriesOf('alert.receive')).filter(({ path }) => path === 'app/lure');

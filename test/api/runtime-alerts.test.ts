@@ -232,6 +232,35 @@ describe('an alert', () => {
     expect(actions.indexOf('quarantine.create')).toBeLessThan(actions.indexOf('session.end'));
   });
 
+  it.each(['audit', 'quarantine', 'revoke'])(
+    'shows its pod then and now, and who runs with it, whatever the response: %s',
+    async (action) => {
+      const name = `Shown shell ${action}`;
+      await rule({ match: { rules: [name] }, action, scope: 'workload' });
+      const image = `registry.test/shown@${DIGEST}`;
+      const containers = Array.from({ length: 20 }, (_, at) => ({ name: `c${at}`, image }));
+      kube.createAccount('prod', `shown-${action}`);
+      const { pod } = await holder(`shown-${action}`, { containers });
+      await falco.forward(event(pod, { rule: name }));
+      const { id } = await newest();
+      kube.pods.remove(pod);
+      const { uid } = pod.metadata;
+      const watch = api.broker.parts.clusters.watch('watched');
+      await until('the watch knows the end', () => Promise.resolve(watch?.find(uid) === undefined));
+      const { body } = await api.call('GET', `/api/v1/incidents/${id as string}`, {
+        token: api.admin,
+      });
+      const { posture } = body as { posture: Record<'then' | 'now', { images: object[] }> };
+      expect(posture).toMatchObject({
+        then: { state: 'running', omitted: 4 },
+        now: { state: 'ended', omitted: 4 },
+      });
+      expect(posture.then.images).toHaveLength(16);
+      expect(posture.then.images[0]).toEqual({ container: 'c0', image, digest: DIGEST });
+      expect(body).toMatchObject({ neighbours: { account: {} } });
+    },
+  );
+
   it('ends the sessions of the workload by a revoke rule, and keeps it out for ten minutes', async () => {
     await rule({ match: { tags: ['revoke-me'] }, action: 'revoke', scope: 'workload' });
     const one = await holder('own-0');

@@ -32,6 +32,8 @@ export interface PodPosture {
     readonly image: string;
     readonly digest?: string | undefined;
   }[];
+  /** Number of containers that are not named. */
+  readonly omitted?: number | undefined;
   /** Names of debug containers. */
   readonly ephemeral: readonly string[];
   /** Enforced profiles that the pod does not meet. */
@@ -63,7 +65,7 @@ export interface AlertRecord {
     readonly time?: number | undefined;
   };
   readonly subject?: AlertSubject | undefined;
-  /** The state of the pod when the incident was opened. */
+  /** The state of the pod when the alert came or the incident was opened. */
   readonly posture?: PodPosture | undefined;
   readonly unmatched?: Unmatched | undefined;
   /** The response rule that matched. */

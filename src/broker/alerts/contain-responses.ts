@@ -16,11 +16,18 @@ import {
   type AlertRecord,
 } from './alert-record.ts';
 import type { Alerting } from './alerting.ts';
-import { factsOfAlert, quarantineEvents } from './receive-alerts.ts';
+import type { Enforcing } from './enforcement.ts';
+import { factsOfAlert, quarantineEvents, withPosture } from './receive-alerts.ts';
 import { beginResponse, limitFence } from './respond.ts';
 import { isGone } from './response-limits.ts';
 
-type Parts = Recording & Access & Alerting & Streams & Pick<Bounds, 'limits'> & Pick<Work, 'log'>;
+type Parts = Recording &
+  Access &
+  Alerting &
+  Streams &
+  Pick<Bounds, 'limits'> &
+  Pick<Work, 'log'> &
+  Partial<Enforcing>;
 
 /** Responses that are contained at the same time: a slow one must not delay the next. */
 const TOGETHER = 8;
@@ -122,7 +129,7 @@ async function cutOff(
   }
   return parts.alertTallies.turns.run(source, () =>
     commitDecided(parts, async (decidedAt): Promise<Attempt<AlertRecord | undefined>> => {
-      const { record: begun, rows } = await beginResponse(parts, record);
+      const { record: begun, rows } = await beginResponse(parts, withPosture(parts, record));
       const isCutOff = begun.state === 'responding';
       const fence = limitFence(source);
       return {

@@ -6,12 +6,15 @@ import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
 import { SESSIONS } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
-import type { PodPosture } from './alert-record.ts';
+import type { AlertRecord, PodPosture } from './alert-record.ts';
 import { digestsOf, factsOfPod, podScope, reading } from './pod-index.ts';
-import type { Enforcing } from './pod-responses.ts';
+import type { Enforcing } from './enforcement.ts';
 
 type Parts = Storage & Pick<Access, 'clusters'> & Partial<Enforcing>;
 
+/** Containers that the state of a pod names: the author of the pod chooses their number, and each alert keeps the state. */
+const MOST_CONTAINERS = 16;
+const LONGEST_IMAGE = 256;
 /** Pods that one list names. */
 const MOST_NAMED = 20;
 /** Pods with sessions that are compared: each takes about 50 µs. */
@@ -46,11 +49,28 @@ interface Traits {
   readonly digests: ReadonlySet<string>;
 }
 
+/** The cluster and the UID of a pod. */
+export interface PodKey {
+  readonly cluster: string;
+  readonly uid: string;
+}
+
+/** The pod that an incident is about: that of the alert, or the only pod of its scopes. Undefined for an incident about many pods. */
+export function podOf(
+  scopes: readonly NamedScope[],
+  record: Pick<AlertRecord, 'cluster' | 'subject'> | undefined,
+): PodKey | undefined {
+  if (record?.subject !== undefined) return { cluster: record.cluster, uid: record.subject.uid };
+  const [scope, ...others] = scopes;
+  if (scope?.kind !== 'pod' || others.length > 0) return undefined;
+  const slash = scope.subject.indexOf('/');
+  return { cluster: scope.subject.slice(0, slash), uid: scope.subject.slice(slash + 1) };
+}
+
 /** The state of a pod that runs or ended lately: its images, debug containers, and what enforced profiles refuse. */
 export function postureOf(
   { clusters, enforcement }: Pick<Parts, 'clusters' | 'enforcement'>,
-  cluster: string,
-  uid: string,
+  { cluster, uid }: PodKey,
 ): PodPosture | undefined {
   const facts = factsOfPod(clusters.watch(cluster), uid);
   const read = facts && reading(facts, imagesOf);
@@ -66,7 +86,7 @@ export function postureOf(
   };
 }
 
-function imagesOf(pod: PodNode): Pick<PodPosture, 'images' | 'ephemeral'> {
+function imagesOf(pod: PodNode): Pick<PodPosture, 'images' | 'ephemeral' | 'omitted'> {
   const running = new Map(
     containerStatusesOf(pod).map((status) => [
       status.at('name').text() ?? '',
@@ -76,24 +96,29 @@ function imagesOf(pod: PodNode): Pick<PodPosture, 'images' | 'ephemeral'> {
   const lists = ['initContainers', 'containers', 'ephemeralContainers'].map((list) =>
     pod.at('spec', list).items(),
   );
-  const images = lists.flat().map((container) => {
+  const containers = lists.flat();
+  const images = containers.slice(0, MOST_CONTAINERS).map((container) => {
     const name = container.at('name').text() ?? '';
     const image = container.at('image').text() ?? '';
     const digest = running.get(name) ?? imageReference(image)?.digest;
-    return { container: name, image, ...(digest !== undefined && { digest }) };
+    return {
+      container: name,
+      image: image.slice(0, LONGEST_IMAGE),
+      ...(digest !== undefined && { digest }),
+    };
   });
-  const [, , ephemeral = []] = lists;
-  return { images, ephemeral: ephemeral.map((container) => container.at('name').text() ?? '') };
+  const omitted = containers.length - images.length;
+  const ephemeral = (lists[2] ?? [])
+    .slice(0, MOST_CONTAINERS)
+    .map((container) => container.at('name').text() ?? '');
+  return { images, ephemeral, ...(omitted > 0 && { omitted }) };
 }
 
 /** Finds the pods with sessions on the same image, node or service account. Undefined if the pod is not known any more. */
 export async function neighboursOf(
   { store, clusters }: Parts,
-  [scope]: readonly NamedScope[],
+  { cluster, uid: own }: PodKey,
 ): Promise<Neighbours | undefined> {
-  if (scope?.kind !== 'pod') return undefined;
-  const slash = scope.subject.indexOf('/');
-  const [cluster, own] = [scope.subject.slice(0, slash), scope.subject.slice(slash + 1)];
   const watch = clusters.watch(cluster);
   const facts = factsOfPod(watch, own);
   const traits = facts && traitsOf(facts);

@@ -14,8 +14,8 @@ import {
   type ReadSecret,
   type UnreadLog,
 } from './exposure.ts';
-import { neighboursOf, postureOf, type Neighbours } from './incident-context.ts';
-import type { Enforcing } from './pod-responses.ts';
+import { neighboursOf, podOf, postureOf, type Neighbours } from './incident-context.ts';
+import type { Enforcing } from './enforcement.ts';
 import { findTimeline, type TimelineEntry, type TimelineGap } from './timeline.ts';
 
 type Parts = Storage &
@@ -70,7 +70,7 @@ export interface IncidentPage extends PageRequest {
 }
 
 export interface IncidentContext {
-  /** The pod when the incident was opened. */
+  /** The pod when the alert came or the incident was opened. */
   readonly then: PodPosture | undefined;
   readonly now: PodPosture | undefined;
   readonly neighbours: Neighbours | undefined;
@@ -100,21 +100,20 @@ export async function previewIncident(
     unread: exposure.unread,
     timeline: [],
     gaps: [],
-    context: await contextOf(parts, scopes, undefined),
+    context: await contextOf(parts, scopes),
   };
 }
 
 async function contextOf(
   parts: Parts,
   scopes: readonly NamedScope[],
-  then: PodPosture | undefined,
+  record?: AlertRecord,
 ): Promise<IncidentContext> {
-  const [scope] = scopes;
-  const [, cluster = '', uid = ''] = /^([^/]*)\/(.*)$/.exec(scope?.subject ?? '') ?? [];
+  const pod = podOf(scopes, record);
   return {
-    then,
-    now: scope?.kind === 'pod' ? postureOf(parts, cluster, uid) : undefined,
-    neighbours: await neighboursOf(parts, scopes),
+    then: record?.posture,
+    now: pod && postureOf(parts, pod),
+    neighbours: pod && (await neighboursOf(parts, pod)),
     checkpoint: (await parts.audit.checkpoint())?.note,
   };
 }
@@ -167,7 +166,7 @@ async function timelinePage(
   const timeline = later.slice(0, room);
   const index = timeline.at(-1)?.index;
   const hasMore = timeline.length < later.length;
-  const context = await contextOf(parts, record.scopes, record.posture);
+  const context = await contextOf(parts, record.scopes, record);
   return {
     timeline,
     gaps,

@@ -125,7 +125,7 @@ async function planOpening(
       container: { id: undefined, imageDigest: undefined },
     },
     subject,
-    posture: subject && postureOf(parts, cluster, subject.uid),
+    posture: subject && postureOf(parts, { cluster, uid: subject.uid }),
     scopes,
     quarantines: [],
     since: request.since,

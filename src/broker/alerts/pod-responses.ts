@@ -10,6 +10,7 @@ import type { Access, Recording, Work } from '../state/dependencies.ts';
 import { factsOf } from '../state/select-sessions.ts';
 import { Worker } from '../kernel/worker.ts';
 import { POSTURE, type AlertRecord } from './alert-record.ts';
+import type { Enforcement, Enforcing, ExaminedPod, Violation } from './enforcement.ts';
 import { subjectOf } from './pod-index.ts';
 import { raiseAlert } from './receive-alerts.ts';
 
@@ -27,49 +28,6 @@ const ALL_EVERY_MS = 5_000;
 const SLICE = 4;
 
 type Response = AlertRecord['response'];
-
-interface ExaminedPod {
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-}
-
-/** Something that an enforced profile refuses at a pod. */
-export interface Violation {
-  readonly profile: string;
-  readonly codes: readonly string[];
-  readonly response: 'denyRenewal' | Response['action'];
-  covers(path: string): boolean;
-}
-
-/** The profiles that take something from a pod that stops meeting them. */
-export interface Enforcement {
-  readonly isAny: boolean;
-  /** Everything that the judgements of all pods depend on. */
-  basis(): readonly unknown[];
-  /** Everything that the judgements of some pods depend on: evidence and signatures of images, values of secrets. */
-  inputs(): readonly unknown[];
-  /** Finds the pods that must be judged again, because something that their own verdict depends on has changed. */
-  findOutdated(): Promise<{
-    readonly pods: readonly ExaminedPod[];
-    /** Time until which the verdicts of all others hold, unless something changes. */
-    readonly validUntil: number;
-    /** True if there are further pods, which are not known. */
-    readonly isOver: boolean;
-  }>;
-  /** Forgets a pod that has nothing to lose; its next read evaluates it again. */
-  forget(pod: ExaminedPod): void;
-  judge(
-    pod: ExaminedPod,
-    facts: PodFacts,
-  ): { readonly violations: readonly Violation[]; readonly validUntil: number };
-}
-
-export interface Enforcing {
-  /** Undefined in a broker without posture. */
-  readonly enforcement: Enforcement | undefined;
-}
 
 const NOTHING_ENFORCED: Enforcement = {
   isAny: false,

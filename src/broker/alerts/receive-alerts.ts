@@ -17,6 +17,8 @@ import {
   type AlertRecord,
 } from './alert-record.ts';
 import type { Alerting } from './alerting.ts';
+import type { Enforcing } from './enforcement.ts';
+import { postureOf } from './incident-context.ts';
 import { findAnswering, joinResponse } from './join-response.ts';
 import {
   beginResponse,
@@ -31,7 +33,8 @@ import {
   type Raised,
 } from './respond.ts';
 
-type Parts = Recording & Access & Alerting & Pick<Work, 'log'>;
+type Judging = Pick<Access, 'clusters'> & Partial<Enforcing>;
+type Parts = Recording & Access & Alerting & Pick<Work, 'log'> & Partial<Enforcing>;
 
 /** Counts of the alerts of one request, by outcome. */
 export interface Received {
@@ -169,7 +172,7 @@ async function attemptOf(
   const known = await parts.store.get('alerts', { id });
   if (known !== undefined)
     return { plan: undefined, settle: () => ({ id, outcome: 'repeated', basis: '' }) };
-  const decided = await decideResponse(parts, raised);
+  const decided = withPosture(parts, await decideResponse(parts, raised));
   const isAnswered = decided.state === 'responding';
   const { before, record, rows } = isAnswered
     ? await answer(parts, raised, decided)
@@ -202,6 +205,13 @@ async function attemptOf(
       return { id: record.id, outcome, basis, ...(row !== undefined && { row }) };
     },
   };
+}
+
+/** Adds the state of the pod at this moment, which people compare with its state later. */
+export function withPosture(parts: Judging, record: AlertRecord): AlertRecord {
+  const { cluster, subject } = record;
+  const posture = subject && postureOf(parts, { cluster, uid: subject.uid });
+  return posture === undefined ? record : { ...record, posture };
 }
 
 /** Joins the response that answers the alert already, or begins one. An alert of the broker itself has its own. */

@@ -9,7 +9,7 @@ import {
   needsPerson,
   neighboursText,
   othersText,
-  postureText,
+  podStates,
   scopeText,
   stateText,
   timelineRows,
@@ -78,10 +78,9 @@ function alertFacts(alert: NonNullable<Incident['alert']>): [string, string][] {
   );
 }
 
-function contextParts({ posture = {}, neighbours }: Incident): readonly string[] {
-  const facts: [string, string][] = [];
-  if (posture.then !== undefined) facts.push(['Pod then', postureText(posture.then)]);
-  if (posture.now !== undefined) facts.push(['Pod now', postureText(posture.now)]);
+function contextParts(incident: Incident): readonly string[] {
+  const { neighbours } = incident;
+  const facts = podStates(incident).map(([when, text]): [string, string] => [`Pod ${when}`, text]);
   if (neighbours !== undefined)
     facts.push(
       ['Same image', neighboursText(neighbours.image)],

@@ -167,10 +167,8 @@ export function gapText({ kind, first, end }: Incident['gaps'][number]): string 
 
 /** The pod then and now, and who else runs with it. */
 function contextLines(incident: Incident): readonly string[] {
-  const { posture = {}, neighbours } = incident;
-  const lines: string[] = [];
-  for (const [when, pod] of [['then', posture.then] as const, ['now', posture.now] as const])
-    if (pod !== undefined) lines.push(`pod ${when}: ${postureText(pod)}`);
+  const { neighbours } = incident;
+  const lines = podStates(incident).map(([when, text]) => `pod ${when}: ${text}`);
   if (neighbours !== undefined) {
     const { image, node, account, isComplete } = neighbours;
     const lists = [
@@ -184,13 +182,32 @@ function contextLines(incident: Incident): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-export function postureText({ state, images, ephemeral, violations }: PodState): string {
+/** The state of the pod then and now; nothing for an incident that is not about one pod. */
+export function podStates({
+  alert,
+  scopes,
+  posture = {},
+}: Incident): readonly (readonly ['then' | 'now', string])[] {
+  const isAboutPod = alert?.pod !== undefined || (scopes.length === 1 && scopes[0]?.kind === 'pod');
+  if (!isAboutPod) return [];
+  const then = posture.then === undefined ? 'not recorded' : postureText(posture.then);
+  const now = posture.now === undefined ? 'gone, and not known any more' : postureText(posture.now);
+  return alert === undefined
+    ? [['now', now]]
+    : [
+        ['then', then],
+        ['now', now],
+      ];
+}
+
+function postureText({ state, images, omitted = 0, ephemeral, violations }: PodState): string {
   const parts = [
     state,
     ...images.map(({ container, image, digest = '' }) =>
       `${container} ${image} ${digest}`.trimEnd(),
     ),
   ];
+  if (omitted > 0) parts.push(counted(omitted, 'more container'));
   if (ephemeral.length > 0) parts.push(`debug containers: ${ephemeral.join(', ')}`);
   for (const { profile, codes } of violations) parts.push(`fails ${profile}: ${codes.join(', ')}`);
   return printable(parts.join('; '));

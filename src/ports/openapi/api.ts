@@ -1910,7 +1910,7 @@ export interface components {
                 readonly first: number;
                 readonly end?: number;
             }[];
-            /** @description The pod when the incident was opened, and now. With the timeline, and in a dry run. */
+            /** @description The pod when the alert came or the incident was opened, and now. With the timeline, and in a dry run. A member is missing if the broker did not know the pod. */
             readonly posture?: {
                 readonly then?: components["schemas"]["PodState"];
                 readonly now?: components["schemas"]["PodState"];
@@ -1936,7 +1936,9 @@ export interface components {
                 /** @description The digest that runs. */
                 readonly digest?: string;
             }[];
-            /** @description Debug containers. */
+            /** @description Containers that `images` does not name. */
+            readonly omitted?: number;
+            /** @description The first debug containers. */
             readonly ephemeral: readonly string[];
             /** @description Enforced posture profiles that the pod does not meet. */
             readonly violations: readonly {
