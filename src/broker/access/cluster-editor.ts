@@ -32,7 +32,7 @@ export class ClusterEditor extends LiveOperator {
       endsAt: Number.MAX_SAFE_INTEGER,
     };
     const actor = encodeActor({ kind: 'system', name: own.tokenId }, digest);
-    super(own, [], { hash: NO_TOKEN, digest, person: undefined, actor });
+    super(own, [], { hash: NO_TOKEN, digest, person: undefined, minters: [], actor });
     this.policyPrefix = policyPrefix;
   }
 }

@@ -18,9 +18,9 @@ import type { Elevated, Elevations } from '../state/operator-token-memory.ts';
 type Row = Tables['approvals'];
 
 /** Content of a row's `body`. */
-type Body =
-  | { readonly tokenId: string; readonly change: RightsGrant }
-  | { readonly tokenId: string; readonly elevation: Elevation };
+type Body = Pick<Approval, 'tokenId'> &
+  Partial<Pick<Approval, 'minters'>> &
+  ({ readonly change: RightsGrant } | { readonly elevation: Elevation });
 
 /** Requests of admins, and their approvals. */
 export interface Approving {
@@ -94,8 +94,10 @@ export class Approvals implements Elevations {
     );
   }
 
-  seal({ id, state, requester, tokenId, what, approvedBy, createdAt, endsAt }: Approval): Row {
-    const body: Body = { tokenId, ...what };
+  seal(approval: Approval): Row {
+    const { id, state, requester, tokenId, minters, what, approvedBy, createdAt, endsAt } =
+      approval;
+    const body: Body = { tokenId, ...(minters !== undefined && { minters }), ...what };
     return this.#sealed({
       id,
       kind: 'change' in what ? 'admin-grant' : 'break-glass',
@@ -133,13 +135,14 @@ export class Approvals implements Elevations {
       this.#rule = { required: requiredIn(row.body), body: row.body };
       return;
     }
-    const { tokenId, ...what } = JSON.parse(row.body) as Body;
+    const { tokenId, minters, ...what } = JSON.parse(row.body) as Body;
     if (row.ends_at === null) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     this.#byId.set(row.id, {
       id: row.id,
       state: row.state,
       requester: row.requester,
       tokenId,
+      minters,
       what,
       approvedBy: row.approved_by ?? undefined,
       createdAt: row.created_at,

@@ -105,13 +105,13 @@ export function approve(
     requireOwnAdmin(now);
     const pending = found(parts, now, id);
     requireOther(now, pending);
+    requireOtherHolder(now, pending);
     if (pending.state !== 'pending') {
       throw new BrokerError('ERR_CONFLICT', `${pending.approvedBy ?? ''} has approved it already`);
     }
     const { what, tokenId } = pending;
-    const isElevation = 'elevation' in what;
-    if (isElevation) await requireOtherMinter(parts, now, tokenId);
-    const lasts = isElevation ? what.elevation.seconds * 1000 : USABLE_MS;
+    if ('elevation' in what) await requireLiveToken(parts, tokenId);
+    const lasts = 'elevation' in what ? what.elevation.seconds * 1000 : USABLE_MS;
     const approved: Approval = {
       ...pending,
       state: 'approved',
@@ -270,19 +270,40 @@ function maySee({ own }: LiveOperator, { requester }: Approval): boolean {
 }
 
 /**
- * Requires that the approver did not create the token that is elevated: the approver may have its text, and would approve for itself.
- * @throws ERR_CONFLICT, also if the token has ended
+ * Requires that neither of the two operators may hold the token of the other one: it would approve for itself. A token of an older release does not
+ * say who may hold it, so only a token that `init` created on the host of the broker approves its requests.
+ * @throws ERR_CONFLICT
  */
-async function requireOtherMinter(parts: Parts, live: LiveOperator, id: string): Promise<void> {
-  const row = await parts.store.get('operator_tokens', { id });
-  if (row === undefined) {
-    throw new BrokerError('ERR_CONFLICT', 'the session that requested it has ended');
+function requireOtherHolder(
+  { operator, minters, person }: LiveOperator,
+  { requester, minters: requesters }: Approval,
+): void {
+  if (minters === undefined) {
+    throw new BrokerError('ERR_CONFLICT', `${OF_OLDER_RELEASE('your token')}; ${USE_ANOTHER}`);
   }
-  if (parts.tokens.open(row).spec.mintedBy !== live.operator.name) return;
-  throw new BrokerError(
-    'ERR_CONFLICT',
-    'you created the token that requested this; another admin must decide',
-  );
+  if (minters.includes(requester)) {
+    const detail = `${requester} created your token, or one that created it; ${USE_ANOTHER}`;
+    throw new BrokerError('ERR_CONFLICT', detail);
+  }
+  const isOfInit = minters.length === 0 && person === undefined;
+  if (requesters === undefined && !isOfInit) {
+    const detail = `${OF_OLDER_RELEASE('the token that requested this')}; only a token of quaymaster init can approve it`;
+    throw new BrokerError('ERR_CONFLICT', detail);
+  }
+  if (requesters?.includes(operator.name) === true) {
+    const detail = 'you created the token that requested this; another admin must decide';
+    throw new BrokerError('ERR_CONFLICT', detail);
+  }
+}
+
+const OF_OLDER_RELEASE = (token: string): string =>
+  `an older release created ${token} and did not record who may hold it`;
+const USE_ANOTHER = 'log in as a person, or use a token that another admin created';
+
+/** @throws ERR_CONFLICT if the token that would be elevated has ended */
+async function requireLiveToken({ store }: Parts, id: string): Promise<void> {
+  if ((await store.get('operator_tokens', { id })) !== undefined) return;
+  throw new BrokerError('ERR_CONFLICT', 'the session that requested it has ended');
 }
 
 /** All tokens of an operator and all sessions of a person have one name. @throws ERR_CONFLICT */

@@ -103,6 +103,7 @@ export function newRequest(
     state: 'pending',
     requester,
     tokenId,
+    minters: live.minters,
     what,
     approvedBy: undefined,
     createdAt: now,

@@ -1,6 +1,11 @@
 import { grantSubjects } from '../../domain/identity/approval.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { narrowGrants, type Grant, type Operator } from '../../domain/identity/principal.ts';
+import {
+  narrowGrants,
+  type Grant,
+  type Operator,
+  type OperatorTokenSpec,
+} from '../../domain/identity/principal.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { newToken } from '../../crypto/random/token.ts';
 import type { Call } from '../access/call.ts';
@@ -50,7 +55,7 @@ export async function createOperatorToken(
         id: randomId('tok'),
         operator: operator.name,
         operatorUid: operator.uid,
-        spec: { ...spec, mintedBy: admin.operator.name, operatorVersion: operator.version },
+        spec: { ...spec, ...mintingOf(admin), operatorVersion: operator.version },
         createdAt: now,
         endsAt:
           ttlSeconds === undefined
@@ -85,6 +90,17 @@ export async function createOperatorToken(
       };
     },
   ).catch((error: unknown) => recordFailure(acting, [described], error));
+}
+
+/** Whoever has the text of the minting token may have that of the new one. */
+function mintingOf({
+  operator: { name },
+  minters,
+}: LiveOperator): Pick<OperatorTokenSpec, 'mintedBy' | 'minters'> {
+  return {
+    mintedBy: name,
+    ...(minters !== undefined && { minters: [...new Set([...minters, name])] }),
+  };
 }
 
 /**

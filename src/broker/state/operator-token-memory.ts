@@ -60,6 +60,7 @@ interface LiveFacts {
   readonly digest: TextDigest;
   readonly person: Person | undefined;
   readonly senderKey?: SenderKey | undefined;
+  readonly minters: readonly string[] | undefined;
   /** Actor, if entries name another one than the operator. */
   readonly actor?: EncodedActor;
 }
@@ -78,6 +79,8 @@ export class LiveOperator {
   readonly person: Person | undefined;
   /** Key that the session is bound to. */
   readonly senderKey: SenderKey | undefined;
+  /** Other operators that may have the text of its token; undefined if an older release created it. */
+  readonly minters: readonly string[] | undefined;
   /** Elevations in force. */
   readonly elevated: readonly Elevated[];
   readonly #digest: TextDigest;
@@ -85,7 +88,7 @@ export class LiveOperator {
   constructor(
     own: Operator,
     elevated: readonly Elevated[],
-    { hash, digest, person, senderKey, actor }: LiveFacts,
+    { hash, digest, person, senderKey, minters, actor }: LiveFacts,
   ) {
     this.own = own;
     this.elevated = elevated;
@@ -95,6 +98,7 @@ export class LiveOperator {
     this.hash = hash;
     this.person = person;
     this.senderKey = senderKey;
+    this.minters = minters;
     const { name, tokenId } = operator;
     this.actor = actor ?? encodeActor({ kind: 'operator', operator: name, token: tokenId }, digest);
     this.fences = [
@@ -107,9 +111,9 @@ export class LiveOperator {
 
   /** The same operator with only these of its elevations. */
   within(elevated: readonly Elevated[]): LiveOperator {
-    const { own, hash, person, senderKey, actor } = this;
+    const { own, hash, person, senderKey, minters, actor } = this;
     const digest = this.#digest;
-    return new LiveOperator(own, elevated, { hash, digest, person, senderKey, actor });
+    return new LiveOperator(own, elevated, { hash, digest, person, senderKey, minters, actor });
   }
 }
 
@@ -249,7 +253,7 @@ export class OperatorTokens {
   }
 
   liveOf(stored: OperatorToken, grants: readonly Grant[], hash: Buffer): LiveOperator {
-    const { sourceCidrs, person } = stored.spec;
+    const { sourceCidrs, person, minters } = stored.spec;
     const { operator: name, id: tokenId, endsAt, senderKey: key } = stored;
     const operator: Operator = {
       kind: 'operator',
@@ -266,6 +270,7 @@ export class OperatorTokens {
       digest: this.#keys.digest,
       person,
       senderKey: key,
+      minters: person === undefined ? minters : [],
     });
   }
 

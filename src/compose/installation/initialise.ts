@@ -192,6 +192,7 @@ async function mint(
     spec: {
       sourceCidrs: [],
       description: 'made by quaymaster init',
+      minters: [],
       operatorVersion: operator.version,
     },
     createdAt: now,

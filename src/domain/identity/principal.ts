@@ -34,6 +34,11 @@ export interface OperatorTokenSpec {
   readonly description?: string;
   /** Operator or person that minted it; undefined in tokens of `init` and of an older release. */
   readonly mintedBy?: string;
+  /**
+   * Everyone who may have a copy of its text besides its operator: the minters of it, of the token that minted it, and so on. Empty for a token of
+   * `init`; undefined in tokens of an older release, whose minters nobody knows.
+   */
+  readonly minters?: readonly string[];
   /** Version of the operator's document at the minting; undefined in tokens of an older release. */
   readonly operatorVersion?: number;
   /** The token is the session of this person, whose roles come from role bindings. */

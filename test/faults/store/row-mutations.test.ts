@@ -187,6 +187,7 @@ const APPROVAL: Approval = {
   state: 'approved',
   requester: 'ed',
   tokenId: 'tok_1',
+  minters: [],
   what: {
     elevation: { grant: { role: 'secret-reader', scope: ['app'] }, seconds: 600, reason: 'INC-7' },
   },

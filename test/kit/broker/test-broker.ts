@@ -344,7 +344,7 @@ export class TestBroker {
       operator: name,
       operatorUid: uid,
       createdAt: now,
-      spec: { sourceCidrs: [], operatorVersion: 1 },
+      spec: { sourceCidrs: [], minters: [], operatorVersion: 1 },
       endsAt: now + ttlMs,
     };
     const outcome = await this.store.real.commit({
@@ -358,6 +358,26 @@ export class TestBroker {
     const live = await parts.tokens.find(text, parts.catalog);
     if (live === undefined) throw new Error('no operator');
     this.operatorTokens.set(name, text);
+    return live;
+  }
+
+  /** A token of an operator as an older release wrote it: without its minters, and without the version of its operator. */
+  async olderToken(operator: string): Promise<LiveOperator> {
+    const { parts } = this;
+    const text = newToken('qmo');
+    const now = this.clock.now();
+    const stored = {
+      id: randomId('tok'),
+      operator,
+      operatorUid: parts.catalog.find('operator', operator)?.uid ?? '',
+      spec: { sourceCidrs: [] },
+      createdAt: now,
+      endsAt: now + 3_600_000,
+    };
+    const put = parts.tokens.seal(stored, parts.tokens.hash(text));
+    await this.store.real.commit({ writes: [{ table: 'operator_tokens', put }] });
+    const live = await parts.tokens.find(text, parts.catalog);
+    if (live === undefined) throw new Error('no operator');
     return live;
   }
 

@@ -59,6 +59,8 @@ const only = (): string => {
   expect(others).toEqual([]);
   return approval!.id;
 };
+const liveOf = async (token: string) =>
+  (await broker.parts.tokens.find(token, broker.parts.catalog))!;
 const again = (live: LiveOperator) => refreshCaller(broker.parts, live);
 const exists = (name: string) => broker.parts.catalog.find('operator', name) !== undefined;
 
@@ -362,12 +364,41 @@ describe('break-glass', () => {
     expect(await codeOf(again(eve))).toBe('no error');
   });
 
-  it('is not approved by the operator that created the token that requested it', async () => {
+  it('is not approved by the operator that created the token that requested it (O43)', async () => {
     const { token } = await mint('eve', ann);
     const puppet = (await broker.parts.tokens.find(token, broker.parts.catalog))!;
     const { id } = await request(READER, puppet);
     expect(await codeOf(approving(id, ann))).toBe('ERR_CONFLICT');
     expect(await codeOf(approving(id, root))).toBe('no error');
+  });
+
+  it('is not approved with a token that the requester created, also by another token (O43)', async () => {
+    const ed = await broker.operator('ed', [{ role: 'admin' }]);
+    await request(READER, ed);
+    const { token: own } = await mint('root', ed);
+    const { token: middle } = await mint('ann', ed);
+    const { token: last } = await mint('root', await liveOf(middle));
+    const { token: same } = await mint('root', await liveOf(last));
+    for (const text of [own, last, same]) {
+      expect(await codeOf(approving(only(), await liveOf(text)))).toBe('ERR_CONFLICT');
+    }
+    expect(await codeOf(approving(only(), root))).toBe('no error');
+  });
+
+  it('is not approved with, nor requested by, a token of an older release, whose creator nobody knows (O43)', async () => {
+    await put('bob');
+    broker.clock.advance(1);
+    const older = await broker.olderToken('bob');
+    expect(await codeOf(approving((await request()).id, older))).toBe('ERR_CONFLICT');
+    // A token that it creates does not hide that.
+    const { token } = await mint('bob', older);
+    expect(await codeOf(approving(only(), await liveOf(token)))).toBe('ERR_CONFLICT');
+    await withdrawing(only(), eve);
+    const { id } = await request(READER, older);
+    const { token: known } = await mint('ann', root);
+    expect(await codeOf(approving(id, await liveOf(known)))).toBe('ERR_CONFLICT');
+    // A token of `init` can: an installation whose tokens are all of an older release is not locked out.
+    expect(await codeOf(approving(id, ann))).toBe('no error');
   });
 
   it('does not elevate another token of the same operator', async () => {

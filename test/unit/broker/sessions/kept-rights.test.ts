@@ -4,8 +4,6 @@ import {
   listOperatorTokens,
 } from '../../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
-import { randomId } from '../../../../src/crypto/random/random.ts';
-import { newToken } from '../../../../src/crypto/random/token.ts';
 import type { Grant } from '../../../../src/domain/identity/principal.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
 
@@ -35,23 +33,6 @@ async function mint(operator: string, body: object = {}): Promise<string> {
 async function rights(token: string): Promise<readonly Grant[] | undefined> {
   const live = await broker.parts.tokens.find(token, broker.parts.catalog);
   return live?.operator.grants;
-}
-
-/** A token as an earlier release wrote it, without the version of its operator. */
-async function olderToken(operator: string): Promise<string> {
-  const { parts, clock } = broker;
-  const token = newToken('qmo');
-  const stored = {
-    id: randomId('tok'),
-    operator,
-    operatorUid: parts.catalog.find('operator', operator)!.uid,
-    spec: { sourceCidrs: [] },
-    createdAt: clock.now(),
-    endsAt: clock.now() + 3_600_000,
-  };
-  const put = parts.tokens.seal(stored, parts.tokens.hash(token));
-  await broker.store.real.commit({ writes: [{ table: 'operator_tokens', put }] });
-  return token;
 }
 
 describe('a token', () => {
@@ -101,14 +82,15 @@ describe('a token', () => {
   it('has what its operator had at the minting and has kept, if an earlier release wrote it', async () => {
     await give('bob', AUDITOR);
     broker.clock.advance(1);
-    const token = await olderToken('bob');
-    expect(await rights(token)).toEqual([AUDITOR]);
+    const older = await broker.olderToken('bob');
+    expect(older.operator.grants).toEqual([AUDITOR]);
     broker.clock.advance(1);
     await give('bob', AUDITOR, ADMIN);
     broker = await broker.reopen();
-    expect(await rights(token)).toEqual([AUDITOR]);
+    const again = await broker.parts.tokens.again(older, broker.parts.catalog);
+    expect(again?.operator.grants).toEqual([AUDITOR]);
     broker.clock.advance(1);
-    expect(await rights(await olderToken('bob'))).toEqual([AUDITOR, ADMIN]);
+    expect((await broker.olderToken('bob')).operator.grants).toEqual([AUDITOR, ADMIN]);
   });
 
   it('has no rights if a version of its operator is missing in the store', async () => {

@@ -486,6 +486,7 @@ describe('documents with all optional fields', () => {
       sourceCidrs: [],
       description: 'pipeline',
       mintedBy: 'root',
+      minters: ['root'],
       operatorVersion: 1,
     });
     const wrong = codeOf(broker.put(admin, 'cluster', 'c3', cluster({ maxTokenLifetime: '400d' })));
