@@ -214,16 +214,22 @@ export function withPosture(parts: Judging, record: AlertRecord): AlertRecord {
   return posture === undefined ? record : { ...record, posture };
 }
 
-/** Joins the response that answers the alert already, or begins one. An alert of the broker itself has its own. */
+/**
+ * Joins the response that answers the alert already, or begins one. An alert of the broker itself has its own. A source at its limit suspends only: that
+ * must not keep another source, which has room, from cutting the scope off.
+ */
 async function answer(
   parts: Parts,
   { otherwise }: Raised,
   decided: AlertRecord,
 ): Promise<BegunResponse & { readonly before?: AlertRecord }> {
   const answering = otherwise === undefined ? await findAnswering(parts, decided) : undefined;
-  return answering === undefined
-    ? beginResponse(parts, decided)
-    : joinResponse(parts, answering, decided);
+  if (answering === undefined) return beginResponse(parts, decided);
+  if (answering.state === 'pending' && answering.source !== decided.source) {
+    const begun = await beginResponse(parts, decided);
+    if (begun.record.state === 'responding') return begun;
+  }
+  return joinResponse(parts, answering, decided);
 }
 
 /** Tells the operators in the log that a response waits for them. */

@@ -252,6 +252,27 @@ describe('a suspended pod', () => {
     expect(await read(live)).toBe('ERR_UNAUTHENTICATED');
   });
 
+  it('is cut off by the alert of another source, which has room', async () => {
+    const live = await suspended();
+    expect(await alert('held', { source: 'sensor' })).toBe('responding');
+    expect(await read(live)).toBe('ERR_UNAUTHENTICATED');
+    const [waiting] = (await records()).filter(({ state }) => state === 'pending');
+    await decide(waiting?.id ?? '', false);
+    expect(await read(live)).toBe('ERR_UNAUTHENTICATED');
+  });
+
+  it('has one waiting alert, if every source has reached its limit', async () => {
+    await suspended();
+    for (const uid of ['5', '6', '7']) {
+      await holder(uid);
+      await alert(uid, { source: 'sensor' });
+    }
+    const before = await statesOf();
+    for (const source of ['sensor', 'falco', 'sensor'])
+      expect(await alert('held', { source })).toBe('joined');
+    expect(await statesOf()).toEqual(before);
+  });
+
   it('stays suspended after a restart', async () => {
     await suspended();
     broker = await broker.reopen();
