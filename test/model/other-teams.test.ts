@@ -29,8 +29,8 @@ it(
     });
     await fc.assert(property, { numRuns: HISTORIES, seed: SEED });
     // A run with refusals only would prove nothing.
-    for (const act of ['push', 'sign', 'write', 'approve', 'elevate', 'wait', 'restart'])
+    for (const act of ['push', 'sign', 'alert', 'write', 'approve', 'elevate', 'wait', 'restart'])
       expect([act, (results.get(`${act} ok`) ?? 0) > 0]).toEqual([act, true]);
   },
-  10 * 60_000,
+  60_000 + HISTORIES * 10_000,
 );

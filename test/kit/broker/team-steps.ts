@@ -9,6 +9,8 @@ import {
 import { deleteAttestation } from '../../../src/broker/attestations/attestations.ts';
 import { deleteDocument } from '../../../src/broker/documents/apply-document.ts';
 import { deleteEvidence } from '../../../src/broker/posture/evidence.ts';
+import { requestRotation } from '../../../src/broker/rotations/request-rotation.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import { createOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
 import { createQuarantine, liftQuarantine } from '../../../src/broker/sessions/quarantines.ts';
 import type { Call, Caller } from '../../../src/broker/access/call.ts';
@@ -16,7 +18,7 @@ import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
 import type { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
 import type { Parts } from '../../../src/compose/parts.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { ROLES } from '../../../src/domain/identity/principal.ts';
+import { holdsFor, ROLES } from '../../../src/domain/identity/principal.ts';
 import { ImageSigner } from '../images/image-signer.ts';
 import type { TestBroker } from './test-broker.ts';
 import {
@@ -101,6 +103,17 @@ const OF_OPERATORS: Readonly<Record<string, (step: OperatorStep) => Promise<unkn
   },
   relax: ({ parts, call, live, one }) =>
     requireApprovals(parts, call, live, one([[], ['admin'], ROLES])),
+  read: async ({ parts, call, live, one }) => {
+    const path = one(['kv/bank/db', 'kv/vault/key', 'kv/shop/db']);
+    await readSecret(parts, call, live, { path });
+    if (!holdsFor(live.operator, 'secret-reader', path)) throw new Error(`read ${path}`);
+  },
+  rotate: ({ parts, call, live, one, more }) =>
+    requestRotation(parts, call, live, {
+      path: one(['kv/bank/db', 'kv/shop/db']),
+      kind: 'rotation',
+      incident: more % 2 === 0,
+    }),
 };
 
 function newestFirst({ approvals }: Parts) {
@@ -158,6 +171,8 @@ const LIKELY: Readonly<Record<string, readonly string[]>> = {
   'shop-policies': ['write', 'write', 'remove', 'elevate', 'withdraw'],
   secrets: ['write', 'elevate'],
   'shop-secrets': ['write', 'elevate', 'withdraw'],
+  'shop-reader': ['read', 'elevate'],
+  'shop-rotator': ['rotate', 'elevate'],
   scanner: ['push', 'sign', 'forget'],
   'shop-scanner': ['push', 'push', 'sign', 'sign', 'forget', 'elevate'],
   responder: ['lift', 'quarantine', 'forget', 'elevate'],

@@ -47,6 +47,8 @@ export const OPERATORS: Readonly<Record<string, readonly Grant[]>> = {
   'shop-policies': scoped('policy-editor', 'kv/shop'),
   secrets: scoped('secret-editor'),
   'shop-secrets': scoped('secret-editor', 'kv/shop'),
+  'shop-reader': scoped('secret-reader', 'kv/shop'),
+  'shop-rotator': scoped('rotator', 'kv/shop'),
   scanner: scoped('evidence-writer'),
   'shop-scanner': scoped('evidence-writer', 'registry.test/shop'),
   responder: scoped('responder'),
@@ -320,12 +322,13 @@ export class TwoTeams {
     return failures;
   }
 
-  /** Reports whether an alert of the bank's own source cuts off its pod, unless a policy editor changed the rule. */
+  /** Reports whether an alert of the bank's own source cuts its pod off for good, unless a policy editor changed the rule. */
   async isBankAnswered(): Promise<boolean> {
-    const broker = this.#first;
-    const outcome = await this.alert(broker, 'bank-falco', 'bank-fit');
-    const rule = broker.parts.catalog.find('response-rule', 'cut-off');
-    return rule?.version !== 1 || outcome === 'responding';
+    const { catalog, quarantines } = this.#first.parts;
+    await this.alert(this.#first, 'bank-falco', 'bank-fit');
+    const rule = catalog.find('response-rule', 'cut-off');
+    const own = quarantines.covering(['pod:c1/bank-fit']);
+    return rule?.version !== 1 || (own !== undefined && own.endsAt === undefined);
   }
 }
 
