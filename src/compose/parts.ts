@@ -12,6 +12,8 @@ export interface CopiedResources {
   readonly cluster: string;
   /** Documents that are kept without their resource. */
   readonly held: number;
+  /** Changes that wait for the next complete list, because too many waited. */
+  readonly postponed: number;
   count(state: 'accepted' | 'refused' | 'failed'): number;
 }
 

@@ -8,8 +8,9 @@ import { objectKey, type ClusterObject } from './cluster-object.ts';
 const AT_ONCE = 8;
 /** Copies of each namespace; each may write a status to the API server. A complete list of a large namespace is a burst. */
 const COPIES = { perSecond: 5, burst: 1_000 };
-/** Limit of what waits in a namespace. Objects beyond it are seen again in the next complete list. */
-const MOST_WAITING = { objects: 1_000, bytes: 8 * 1_048_576 };
+/** Limits of what waits. Objects beyond them are postponed to the next complete list. */
+const MOST_OF_NAMESPACE = { objects: 1_000, bytes: 8 * 1_048_576 };
+const MOST_WAITING = { objects: 10_000, bytes: 32 * 1_048_576 };
 const FOREVER = new AbortController().signal;
 
 /** The newest state of an object, which waits for its turn. */
@@ -28,38 +29,48 @@ interface Lane {
   isPaused: boolean;
 }
 
+interface QueuedWork {
+  /** Copies the state of an object. It does not fail. */
+  copy(waiting: WaitingObject): Promise<void>;
+  /** Takes an object whose state is not kept. */
+  postpone(object: ClusterObject): void;
+}
+
 /**
  * Changes of custom resources, in one queue for each namespace: a namespace that changes its objects without pause delays no other
  * one. Only the newest state of an object waits. In a namespace one change runs after another, so that an older state never
- * overwrites a newer one; deletions come first.
+ * overwrites a newer one; deletions come first. A state for which there is no space is postponed: that of the namespace with the most.
  */
 export class NamespaceQueues {
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
-  readonly #copy: (waiting: WaitingObject) => Promise<void>;
+  readonly #work: QueuedWork;
   readonly #rates: Buckets;
   readonly #lanes = new Map<string, Lane>();
   readonly #places = new FairBulkhead(AT_ONCE, Infinity, () => new BrokerError('ERR_BUSY'));
   readonly #running = new Set<Promise<void>>();
+  #objects = 0;
+  #bytes = 0;
 
-  /** @param copy does not fail */
-  constructor(clock: Clock, copy: (waiting: WaitingObject) => Promise<void>) {
+  constructor(clock: Clock, work: QueuedWork) {
     this.#clock = clock;
-    this.#copy = copy;
+    this.#work = work;
     this.#rates = new Buckets(clock, COPIES);
   }
 
-  /** Keeps the state of an object until its turn, in place of an earlier one. @returns false if too many wait in its namespace */
-  put({ object, attempts }: WaitingObject): boolean {
+  /** Keeps the state of an object until its turn, in place of an earlier one, or postpones it. */
+  put({ object, attempts }: WaitingObject): void {
     const lane = this.#lane(object.namespace);
-    this.#remove(lane, objectKey(object));
-    const bytes = Buffer.byteLength(JSON.stringify(object.spec ?? null));
-    const isFull =
-      lane.waiting.size >= MOST_WAITING.objects || lane.bytes + bytes > MOST_WAITING.bytes;
-    if (isFull) return false;
-    lane.waiting.set(objectKey(object), { object, attempts, bytes });
-    lane.bytes += bytes;
+    const key = objectKey(object);
+    this.#remove(lane, key);
+    const bytes = Buffer.byteLength(JSON.stringify([object.spec ?? null, object.conditions]));
+    if (!this.#makeRoom(lane, bytes)) {
+      this.#work.postpone(object);
+      if (!lane.isRunning && !lane.isPaused) this.#lanes.delete(object.namespace);
+      return;
+    }
+    lane.waiting.set(key, { object, attempts, bytes });
+    this.#count(lane, 1, bytes);
     this.#start(object.namespace, lane);
-    return true;
   }
 
   /** Reports whether a state of the object waits. */
@@ -85,8 +96,8 @@ export class NamespaceQueues {
   /** Drops all states that wait. */
   clear(): void {
     for (const lane of this.#lanes.values()) {
+      this.#count(lane, -lane.waiting.size, -lane.bytes);
       lane.waiting.clear();
-      lane.bytes = 0;
     }
   }
 
@@ -109,9 +120,44 @@ export class NamespaceQueues {
     return lane;
   }
 
+  #count(lane: Lane, objects: number, bytes: number): void {
+    lane.bytes += bytes;
+    this.#objects += objects;
+    this.#bytes += bytes;
+  }
+
   #remove(lane: Lane, key: string): void {
-    lane.bytes -= lane.waiting.get(key)?.bytes ?? 0;
+    const waiting = lane.waiting.get(key);
+    if (waiting === undefined) return;
     lane.waiting.delete(key);
+    this.#count(lane, -1, -waiting.bytes);
+  }
+
+  /** Makes room for one more object, at the cost of namespaces that have more. @returns false if there is none */
+  #makeRoom(lane: Lane, bytes: number): boolean {
+    const { waiting, bytes: own } = lane;
+    if (waiting.size >= MOST_OF_NAMESPACE.objects || own + bytes > MOST_OF_NAMESPACE.bytes)
+      return false;
+    const needed = shareOf(waiting.size + 1, own + bytes);
+    while (this.#objects >= MOST_WAITING.objects || this.#bytes + bytes > MOST_WAITING.bytes) {
+      const largest = this.#largest();
+      const newest = largest && [...largest.waiting].at(-1);
+      if (largest === undefined || newest === undefined) return false;
+      if (shareOf(largest.waiting.size, largest.bytes) <= needed) return false;
+      this.#remove(largest, newest[0]);
+      this.#work.postpone(newest[1].object);
+    }
+    return true;
+  }
+
+  #largest(): Lane | undefined {
+    let largest: Lane | undefined;
+    let most = 0;
+    for (const lane of this.#lanes.values()) {
+      const share = shareOf(lane.waiting.size, lane.bytes);
+      if (share > most) [largest, most] = [lane, share];
+    }
+    return largest;
   }
 
   #start(namespace: string, lane: Lane): void {
@@ -152,6 +198,11 @@ export class NamespaceQueues {
     if (first === undefined) return;
     const [key, waiting] = first;
     this.#remove(lane, key);
-    await this.#copy(waiting);
+    await this.#work.copy(waiting);
   }
+}
+
+/** The part of all space that a namespace has. */
+function shareOf(objects: number, bytes: number): number {
+  return Math.max(objects / MOST_WAITING.objects, bytes / MOST_WAITING.bytes);
 }

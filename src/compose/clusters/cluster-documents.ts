@@ -39,8 +39,8 @@ const RESYNC_MS = 10 * 60_000;
 const STATUS_MS = 10_000;
 /** A page has a few megabytes at most. */
 const PAGE_LIMIT = 100;
-/** Limit of retries; more wait for the next complete list. */
-const MOST_RETRIES = 1_000;
+/** Limits of retries; more wait for the next complete list. */
+const MOST_RETRIES = { all: 2_000, ofNamespace: 100 };
 const MERGE_PATCH = 'application/merge-patch+json';
 
 export interface ClusterDocumentsDeps {
@@ -81,6 +81,8 @@ export class ClusterDocumentsWork {
   readonly #live = new Map<Resource, Set<string>>();
   readonly #states = new Map<string, ObjectState>();
   readonly #retries = new Map<string, Retry>();
+  /** States that were not kept since the last complete list, by namespace. */
+  readonly #postponed = new Map<string, number>();
   readonly #queues: NamespaceQueues;
   readonly #removals = new Map<Resource, Promise<void>>();
   #claim: Claim | undefined;
@@ -97,9 +99,12 @@ export class ClusterDocumentsWork {
     this.#claims = storeClaims(store, clock, { owner: trail.owner, alone })(name);
     const authority = new ObjectAuthority(config, digest);
     this.#documents = new ClusterDocuments(parts, authority, hostOf(this.#api()));
-    this.#queues = new NamespaceQueues(clock, async ({ object, attempts }) => {
+    this.#queues = new NamespaceQueues(clock, {
       // Without the claim, another process may have copied a newer state.
-      if (this.#isOwner()) await this.#copy(object, attempts);
+      copy: async ({ object, attempts }) => {
+        if (this.#isOwner()) await this.#copy(object, attempts);
+      },
+      postpone: (object) => this.#postpone(object),
     });
     this.#worker = new Worker(name, ROUND_MS, parts, () => this.#round());
   }
@@ -120,6 +125,11 @@ export class ClusterDocumentsWork {
   /** Objects in this state; 0 in the processes that do not have the claim. */
   count(state: ObjectState): number {
     return [...this.#states.values()].filter((each) => each === state).length;
+  }
+
+  /** States of objects that wait for the next complete list, because too many waited. */
+  get postponed(): number {
+    return [...this.#postponed.values()].reduce((sum, each) => sum + each, 0);
   }
 
   /** Count of documents whose deletion is stopped; in every process. */
@@ -191,6 +201,7 @@ export class ClusterDocumentsWork {
     this.#live.clear();
     this.#states.clear();
     this.#retries.clear();
+    this.#postponed.clear();
   }
 
   #watch(api: KubernetesApi, resource: Resource): ResourceWatch {
@@ -226,11 +237,19 @@ export class ClusterDocumentsWork {
 
   #handleObject(object: ClusterObject, existing: Set<string> | undefined): void {
     existing?.add(this.#documents.authority.ownerOf(object));
-    if (this.#queues.put({ object, attempts: 0 })) return;
+    this.#queues.put({ object, attempts: 0 });
+  }
+
+  /** Counts an object for which the queues have no space, and logs the first one of its namespace. */
+  #postpone(object: ClusterObject): void {
+    const { namespace } = object;
+    const count = this.#postponed.get(namespace) ?? 0;
+    this.#postponed.set(namespace, count + 1);
+    if (count > 0) return;
     const { cluster } = this;
     this.#deps.parts.log.warn(
       { cluster, object: objectKey(object) },
-      'too many custom resources of one namespace wait; the broker reads this one in its next complete list',
+      'too many changes of custom resources wait; the broker reads this one, and further ones of its namespace, in its next complete list, within 10 minutes',
     );
   }
 
@@ -322,7 +341,12 @@ export class ClusterDocumentsWork {
   }
 
   #retryLater(key: string, object: ClusterObject, attempts: number): void {
-    if (this.#retries.size >= MOST_RETRIES) return;
+    const isOwn = ({ object: { namespace } }: Retry): boolean => namespace === object.namespace;
+    const own = [...this.#retries.values()].filter(isOwn).length;
+    if (this.#retries.size >= MOST_RETRIES.all || own >= MOST_RETRIES.ofNamespace) {
+      this.#postpone(object);
+      return;
+    }
     const at = this.#deps.parts.clock.monotonic() + doubledDelay(RETRY_MS, RESYNC_MS, attempts);
     this.#retries.set(key, { object, attempts: attempts + 1, at });
   }
@@ -350,13 +374,14 @@ export function resourceMetrics(works: () => readonly CopiedResources[]): readon
   return [
     {
       name: 'quaymaster_custom_resources',
-      help: 'Custom resources of Kubernetes by cluster and state: accepted, refused, or failed and retried; 0 in brokers that do not copy them. held: documents that are kept without their resource',
+      help: 'Custom resources of Kubernetes by cluster and state: accepted, refused, or failed and retried; 0 in brokers that do not copy them. postponed: changes that wait for the next complete list, because too many waited. held: documents that are kept without their resource',
       labels: ['cluster', 'state'],
       values: () =>
         works().flatMap((work) => [
           ...OBJECT_STATES.map(
             (state) => [{ cluster: work.cluster, state }, work.count(state)] as const,
           ),
+          [{ cluster: work.cluster, state: 'postponed' }, work.postponed] as const,
           [{ cluster: work.cluster, state: 'held' }, work.held] as const,
         ]),
     },

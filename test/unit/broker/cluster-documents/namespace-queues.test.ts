@@ -17,12 +17,14 @@ let queues: NamespaceQueues;
 /** Copies in their order, as `namespace/name@generation`. */
 let copied: string[] = [];
 let ends: (() => void)[] = [];
+let postponed: ClusterObject[] = [];
 
 beforeEach(() => {
   clock = new HandClock();
   copied = [];
   ends = [];
-  queues = new NamespaceQueues(clock, copy);
+  postponed = [];
+  queues = new NamespaceQueues(clock, { copy, postpone: (each) => postponed.push(each) });
 });
 
 async function copy({ object }: WaitingObject): Promise<void> {
@@ -40,7 +42,11 @@ function object(
   return readClusterObject(POLICY, { metadata, spec });
 }
 
-const put = (each: ClusterObject): boolean => queues.put({ object: each, attempts: 0 });
+/** @returns whether the state is kept */
+function put(each: ClusterObject): boolean {
+  queues.put({ object: each, attempts: 0 });
+  return !postponed.includes(each);
+}
 
 /** Finishes the copies that run, and lets the next ones begin. */
 async function finish(rounds = 1): Promise<void> {
@@ -107,6 +113,32 @@ describe('the queues of custom resources', () => {
     const large = { text: 'x'.repeat(65_000) };
     expect(accepted(() => 'large', large)).toBeLessThan(140);
     expect(put(object('other', 'shop'))).toBe(true);
+  });
+
+  it('keep a bounded number in all, and postpone those of the namespaces with the most', () => {
+    const fill = (namespace: string): void => {
+      for (let at = 0; at < 1_000; at += 1) put(object(namespace, `p${at}`));
+    };
+    for (let at = 0; at < 12; at += 1) fill(`noisy-${at}`);
+    // Eight of each of eight namespaces run, and each other one counts once.
+    expect(postponed.length).toBeGreaterThan(1_900);
+    expect(put(object('quiet', 'shop'))).toBe(true);
+    expect(postponed.at(-1)).toMatchObject({ namespace: expect.stringMatching(/^noisy-/) });
+    const counts = Map.groupBy(postponed, ({ namespace }) => namespace);
+    expect(counts.get('quiet')).toBeUndefined();
+    const before = postponed.length;
+    const large = object('late', 'large', 1, { text: 'x'.repeat(1_000_000) });
+    expect(put(large)).toBe(true);
+    expect(postponed.length).toBeLessThan(before + 3);
+  });
+
+  it('count what a status says among the bytes of an object', () => {
+    const metadata = { namespace: 'pay', name: 'a', uid: 'a', generation: 1 };
+    const conditions = [{ message: 'x'.repeat(9_000_000) }];
+    put(object('pay', 'first'));
+    expect(put(readClusterObject(POLICY, { metadata, spec: {}, status: { conditions } }))).toBe(
+      false,
+    );
   });
 
   it('drop the state of an object that is gone', async () => {
