@@ -249,7 +249,8 @@ describe('the evidence of pipelines', () => {
     const token = await job();
     const scanner = await api.operator('scanner', [{ role: 'evidence-writer' }]);
     evidence.shareOf = (isCounted) =>
-      isCounted?.('ci://x/y') === true && !isCounted('scanner')
+      isCounted?.({ writer: 'ci://x/y', tenant: '' }) === true &&
+      !isCounted({ writer: 'scanner', tenant: '' })
         ? { rows: 10_000, bytes: 1 }
         : share(isCounted);
     const full = await push(token, report(newDigest()));

@@ -1,11 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { isWorkloadId } from '../../domain/identity/workload.ts';
+import { shareOfTenant, tenantOf, type Space } from '../recording/evidence-writers.ts';
 import type { Attestation, AttestationFacts, Attestations } from './attestation-memory.ts';
-
-interface Space {
-  readonly rows: number;
-  readonly bytes: number;
-}
 
 /** Limits of attestations of one kind, which every replica keeps in memory. */
 interface Spaces {
@@ -47,22 +43,17 @@ export function checkSpace(
     each.id !== id && each.isRecognized === isRecognized;
   checkImage(attestations.of(made.digest).filter(isOther), made);
   const spaces = isRecognized ? RECOGNIZED : UNRECOGNIZED;
-  const isOfWorkload = isWorkloadId(createdBy);
-  const limits: readonly Limit[] = [
-    new Limit('all writers', spaces.all, made),
-    new Limit(createdBy, spaces.writer, made, (each) => each.createdBy === createdBy),
-    ...(isOfWorkload
-      ? [
-          new Limit('all workloads of this scope', spaces.writer, made, isOfTeam(made)),
-          new Limit('all workloads', spaces.workloads, made, (each) =>
-            isWorkloadId(each.createdBy),
-          ),
-        ]
-      : []),
-  ];
+  const all = new Limit('all writers', spaces.all, made);
+  const own = new Limit(createdBy, spaces.writer, made, (each) => each.createdBy === createdBy);
+  const tenant = new Limit(tenantOf(writerOf(made)), spaces.writer, made, isOfTenant(made));
+  const workloads = isWorkloadId(createdBy)
+    ? [new Limit('all workloads', spaces.workloads, made, (each) => isWorkloadId(each.createdBy))]
+    : [];
+  const limits = [all, own, tenant, ...workloads];
   for (const each of attestations.each())
     if (isOther(each)) for (const limit of limits) limit.add(each);
   for (const limit of limits) limit.check();
+  for (const shared of [all, ...workloads]) tenant.checkShare(shared);
   return limits.some(({ isNear }) => isNear);
 }
 
@@ -101,11 +92,21 @@ class Limit {
 
   /** @throws ERR_CONFLICT */
   check(): void {
-    const { rows, bytes } = this.#most;
+    this.#require(this.#most, '');
+  }
+
+  /** @throws ERR_CONFLICT for a tenant that would have more than its share */
+  checkShare(shared: Limit): void {
+    const others = { rows: shared.#rows - this.#rows, bytes: shared.#bytes - this.#bytes };
+    const share = shareOfTenant(shared.#most, others);
+    this.#require(share, `, by what others have of the space of ${shared.#whose}`);
+  }
+
+  #require({ rows, bytes }: Space, why: string): void {
     if (this.#rows <= rows && this.#bytes <= bytes) return;
     throw full(
       this.#isRecognized,
-      `${this.#whose} may store ${rows} with ${bytes} bytes, and would have ${this.#rows} with ${this.#bytes}`,
+      `${this.#whose} may store ${rows} with ${bytes} bytes${why}, and would have ${this.#rows} with ${this.#bytes}`,
     );
   }
 }
@@ -121,15 +122,18 @@ function checkImage(others: readonly Attestation[], made: AttestationFacts): voi
       `${createdBy} stored ${own} about this image, and may store ${writer}`,
     );
   if (!isWorkloadId(createdBy)) return;
-  const ofTeam = others.filter(isOfTeam(made)).length;
+  const ofTeam = others.filter(isOfTenant(made)).length;
   if (ofTeam >= team)
     throw full(isRecognized, `workloads stored ${ofTeam} about this image, and may store ${team}`);
 }
 
-/** The pipelines of a team have one scope. Each may log in under many identities. */
-function isOfTeam({ scope }: AttestationFacts): (each: Attestation) => boolean {
-  const own = scope.join();
-  return (each) => isWorkloadId(each.createdBy) && each.scope.join() === own;
+function writerOf({ createdBy, scope }: AttestationFacts): Parameters<typeof tenantOf>[0] {
+  return { writer: createdBy, scope };
+}
+
+function isOfTenant(made: AttestationFacts): (each: Attestation) => boolean {
+  const own = tenantOf(writerOf(made));
+  return (each) => tenantOf(writerOf(each)) === own;
 }
 
 function full(isRecognized: boolean, text: string): BrokerError {

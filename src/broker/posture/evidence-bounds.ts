@@ -2,25 +2,27 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isWorkloadId } from '../../domain/identity/workload.ts';
 import type { Evidence, EvidenceOf } from '../../domain/posture/evidence.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { shareOfTenant, tenantOf, type Space } from '../recording/evidence-writers.ts';
 
 type Row = Tables['image_evidence'];
 
-/** Rows and bytes that some writers, or all of them, have in the store. */
-export interface EvidenceShare {
-  readonly rows: number;
-  readonly bytes: number;
-}
-
 interface Stored {
   readonly of: EvidenceOf;
-  shareOf(isCounted: (writer: string) => boolean): EvidenceShare;
+  /** The bytes of a row; undefined if it is not stored. */
+  bytesOf(id: string): number | undefined;
+  shareOf(isCounted: (by: { readonly writer: string; readonly tenant: string }) => boolean): Space;
 }
 
 /** Limits of all evidence, which every replica keeps in memory. One writer can fill a quarter of it. */
 const MOST = { rows: 20_000, bytes: 64 * 1_048_576 };
 const MOST_OF_WRITER = { rows: MOST.rows / 4, bytes: MOST.bytes / 4 };
+const OF_ALL = { isCounted: () => true, most: MOST, whose: 'all writers' };
 /** One person may start pipelines with many identities. Together they leave space for operators and watches. */
-const MOST_OF_WORKLOADS = { rows: MOST.rows / 2, bytes: MOST.bytes / 2 };
+const OF_WORKLOADS = {
+  isCounted: isWorkloadId,
+  most: { rows: MOST.rows / 2, bytes: MOST.bytes / 2 },
+  whose: 'all workloads',
+};
 
 /**
  * Limits of the reports about one image. An evaluation reads all of them at once, and names of scanners are free text. An index
@@ -37,31 +39,49 @@ export const MOST_OF_DIGEST = {
 export function checkSpace(evidence: Stored, rows: readonly Row[]): void {
   const [first] = rows;
   if (first === undefined) return;
-  checkShares(evidence, first.writer, rows);
+  checkShares(evidence, first, rows);
   const digests = new Set(rows.flatMap((row) => JSON.parse(row.digests) as string[]));
   for (const digest of digests) checkImage(evidence.of(digest), digest, rows);
 }
 
-function checkShares(evidence: Stored, writer: string, rows: readonly Row[]): void {
-  const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
-  const limits = [
-    { isCounted: () => true, most: MOST, whose: 'all writers' },
-    {
-      isCounted: (other: string) => other === writer,
-      most: MOST_OF_WRITER,
-      whose: `the writer ${writer}`,
-    },
-    ...(isWorkloadId(writer)
-      ? [{ isCounted: isWorkloadId, most: MOST_OF_WORKLOADS, whose: 'all workloads' }]
-      : []),
-  ];
-  for (const { isCounted, most, whose } of limits) {
-    const share = evidence.shareOf(isCounted);
-    if (share.rows + rows.length <= most.rows && share.bytes + bytes <= most.bytes) continue;
+function checkShares(evidence: Stored, { writer, scope }: Row, rows: readonly Row[]): void {
+  const replaced = rows.map(({ id }) => evidence.bytesOf(id)).filter((each) => each !== undefined);
+  const added = {
+    rows: rows.length - replaced.length,
+    bytes: sum(rows.map(({ body }) => body.length)) - sum(replaced),
+  };
+  // A newer report in the space of an older one is never refused: an image would have none that counts.
+  if (added.rows === 0 && added.bytes <= 0) return;
+  const check = (whose: string, most: Space, share: Space): void => {
+    const [isFull, isLarge] = [
+      share.rows + added.rows > most.rows,
+      share.bytes + added.bytes > most.bytes,
+    ];
+    if (!isFull && !isLarge) return;
     throw full(
       `${whose} may store ${most.rows} reports and ${most.bytes} bytes, and has ${share.rows} and ${share.bytes}`,
     );
+  };
+  const tenant = tenantOf({ writer, scope: JSON.parse(scope ?? '[]') as string[] });
+  const ofTenant = evidence.shareOf((by) => by.tenant === tenant);
+  check(
+    `the writer ${writer}`,
+    MOST_OF_WRITER,
+    evidence.shareOf((by) => by.writer === writer),
+  );
+  for (const { isCounted, most, whose } of isWorkloadId(writer)
+    ? [OF_ALL, OF_WORKLOADS]
+    : [OF_ALL]) {
+    const share = evidence.shareOf((by) => isCounted(by.writer));
+    check(whose, most, share);
+    const others = { rows: share.rows - ofTenant.rows, bytes: share.bytes - ofTenant.bytes };
+    const ownShare = shareOfTenant(most, others);
+    check(`${tenant}, by what others have of the space of ${whose},`, ownShare, ofTenant);
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** All rows of a push have one writer, one scope and one scanner. */

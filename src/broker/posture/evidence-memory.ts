@@ -8,15 +8,22 @@ import type {
 import { allRows } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { tenantOf, type Space } from '../recording/evidence-writers.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow } from '../kernel/row-macs.ts';
-import { MOST_OF_DIGEST, type EvidenceShare } from './evidence-bounds.ts';
+import { MOST_OF_DIGEST } from './evidence-bounds.ts';
 import { openEvidence } from './evidence-rows.ts';
 import { openSummary, summarizeEarlier } from './report-summary.ts';
 import type { Follower } from '../state/followers.ts';
 
 type Row = Tables['image_evidence'];
 type Section = NonNullable<EvidenceSections[EvidenceKind]>;
+
+/** A writer of evidence, and the tenant that it belongs to. */
+export interface CountedWriter {
+  readonly writer: string;
+  readonly tenant: string;
+}
 
 interface Kept {
   readonly row: Row;
@@ -32,7 +39,8 @@ export class ImageEvidence {
   readonly #store: Store;
   readonly #byId = new Map<string, Kept>();
   readonly #byDigest = new Map<string, readonly Evidence[]>();
-  readonly #shares = new Map<string, EvidenceShare>();
+  /** By writer and tenant. */
+  readonly #shares = new Map<string, Space & CountedWriter>();
   readonly #unpacked = new LRUCache<
     string,
     { readonly body: Uint8Array; readonly section: Section }
@@ -77,6 +85,10 @@ export class ImageEvidence {
     return this.#byId.get(evidence.id)?.row.findings ?? evidence.section().findings.length;
   }
 
+  bytesOf(id: string): number | undefined {
+    return this.#byId.get(id)?.row.body.length;
+  }
+
   /** Rows of earlier releases, which have no summary yet. */
   unsummarized(): readonly Row[] {
     return [...this.#byId.values()].flatMap(({ row }) => (row.findings === null ? [row] : []));
@@ -90,11 +102,11 @@ export class ImageEvidence {
   }
 
   /** Computes the share of the counted writers; by default of all. */
-  shareOf(isCounted: (writer: string) => boolean = () => true): EvidenceShare {
+  shareOf(isCounted: (by: CountedWriter) => boolean = () => true): Space {
     let rows = 0;
     let total = 0;
-    for (const [writer, share] of this.#shares) {
-      if (!isCounted(writer)) continue;
+    for (const share of this.#shares.values()) {
+      if (!isCounted(share)) continue;
       rows += share.rows;
       total += share.bytes;
     }
@@ -131,7 +143,7 @@ export class ImageEvidence {
     this.#drop(row.id);
     const evidence = openEvidence(row, this.#section);
     this.#byId.set(row.id, { row, evidence });
-    this.#count(row, 1);
+    this.#count(evidence, row, 1);
     this.#generation += 1;
     for (const digest of evidence.digests)
       this.#byDigest.set(digest, boundedList([...this.of(digest), evidence], evidence.writer));
@@ -142,7 +154,7 @@ export class ImageEvidence {
     if (known === undefined) return;
     this.#byId.delete(id);
     this.#unpacked.delete(id);
-    this.#count(known.row, -1);
+    this.#count(known.evidence, known.row, -1);
     this.#generation += 1;
     for (const digest of known.evidence.digests) {
       const left = this.of(digest).filter((each) => each.id !== id);
@@ -151,10 +163,16 @@ export class ImageEvidence {
     }
   }
 
-  #count({ writer, body }: Row, sign: 1 | -1): void {
-    const { rows, bytes } = this.#shares.get(writer) ?? { rows: 0, bytes: 0 };
-    if (rows + sign === 0) this.#shares.delete(writer);
-    else this.#shares.set(writer, { rows: rows + sign, bytes: bytes + sign * body.length });
+  #count(evidence: Evidence, { body }: Row, sign: 1 | -1): void {
+    const { writer } = evidence;
+    const tenant = tenantOf(evidence);
+    const key = JSON.stringify([writer, tenant]);
+    const { rows, bytes } = this.#shares.get(key) ?? { rows: 0, bytes: 0 };
+    if (rows + sign === 0) this.#shares.delete(key);
+    else {
+      const share = { rows: rows + sign, bytes: bytes + sign * body.length };
+      this.#shares.set(key, { writer, tenant, ...share });
+    }
   }
 
   readonly #section = ({ id, body, kind, findings }: Row): Section => {

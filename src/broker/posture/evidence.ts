@@ -14,7 +14,7 @@ import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { checkSpace } from './evidence-bounds.ts';
 import { evidenceId, openEvidence, packedRow } from './evidence-rows.ts';
-import { requireWriter } from '../recording/evidence-writers.ts';
+import { requireWriter, tenantOf } from '../recording/evidence-writers.ts';
 import type { PackedReport, PushedReport } from './pack-report.ts';
 
 type Evidencing = Pick<Posture, 'evidence'>;
@@ -45,7 +45,7 @@ export async function pushEvidence(
   const described = { action: 'evidence.write' } as const;
   try {
     // The thread works for writers only.
-    const { writer: tenant } = requireWriter(parts, caller);
+    const tenant = tenantOf(requireWriter(parts, caller));
     const { signal } = call.context();
     const work = { tenant, signal, spend: (ms: number) => call.spend(ms) };
     const report = await parts.reports.read(work, pushed);

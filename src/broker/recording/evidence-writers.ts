@@ -2,6 +2,7 @@ import type { Evidence } from '../../domain/posture/evidence.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { evidenceScope } from '../../domain/identity/principal.ts';
 import { grantsOfWorkload } from '../../domain/identity/role-binding.ts';
+import { isWorkloadId } from '../../domain/identity/workload.ts';
 import type { Caller } from '../access/call.ts';
 import type { Rights } from '../state/dependencies.ts';
 import type { Described } from './refusals.ts';
@@ -36,6 +37,35 @@ export function requireWriter(
   // The caller knows its own name, and the text does not depend on existing bindings.
   const text = `no role binding gives ${workloadId} the role evidence-writer; ask an admin for one that names it under "workloads"`;
   throw new BrokerError('ERR_DENIED', text, { reason: 'no_role', isDetailShown: true });
+}
+
+/**
+ * The tenant that a writer belongs to: an operator, a watch, or all workloads with one scope. These are the pipelines of one team, and
+ * each person may start some with many identities.
+ */
+export function tenantOf({ writer, scope }: Pick<Evidence, 'writer' | 'scope'>): string {
+  return isWorkloadId(writer) ? `workloads with the scope [${scope.join(', ')}]` : writer;
+}
+
+/** Rows and bytes of a space in the store. */
+export interface Space {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Part of a space that is kept for tenants with little. */
+const KEPT = 1 / 4;
+/** Part of a space that counts as little. */
+const LITTLE = 1 / 128;
+
+/**
+ * The share of a tenant in a space: half of what the others leave, so that the first may have the most, and the next ones find
+ * space. A quarter is kept for tenants with little: however many others take what they can, these still store their signatures.
+ */
+export function shareOfTenant(space: Space, others: Space): Space {
+  const share = (all: number, taken: number): number =>
+    Math.floor(Math.max((all * (1 - KEPT) - taken) / 2, all * LITTLE));
+  return { rows: share(space.rows, others.rows), bytes: share(space.bytes, others.bytes) };
 }
 
 /** The decision before the body of a push is read. */

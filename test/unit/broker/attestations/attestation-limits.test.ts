@@ -84,6 +84,25 @@ describe('the space for attestations', () => {
       NOT_SHOP,
     ],
     [
+      'what three teams may take, for a fourth one',
+      [
+        { ...PAY, count: 1_500 },
+        { createdBy: 'ci://ci/x', scope: ['x'], count: 1_500 },
+      ],
+      {},
+      ['SHOP', 'PULL_REQUEST', 'ADMIN', 'OTHER_ADMIN'],
+    ],
+    [
+      'what three operators may take, for a fourth one',
+      [
+        { ...ADMIN, count: 2_250 },
+        { createdBy: 'x', count: 2_250 },
+        { createdBy: 'y', count: 2_250 },
+      ],
+      {},
+      ['SHOP', 'PULL_REQUEST', 'PAY', 'OTHER_ADMIN'],
+    ],
+    [
       'half of the bytes by workloads',
       [{ createdBy: 'ci://ci/x', scope: ['x'], count: 14, size: MIB }],
       {},
@@ -153,6 +172,31 @@ describe('the space for attestations', () => {
     ],
   ])('is left for others beside %s', (_, filled, change, expected) => {
     expect(accepted(filled, change)).toEqual(expected);
+  });
+
+  it('is never filled by teams that take what they can, so that the next one finds a share', () => {
+    const all: Attestation[] = [];
+    const space = { of: () => [], each: () => all };
+    const take = (team: number, size: number): number => {
+      const own = { createdBy: `ci://ci/team/${team}`, scope: [`registry.test/${team}`] };
+      let count = 0;
+      for (;;) {
+        const made = facts({ ...own, body: Buffer.alloc(size) }) as Attestation;
+        try {
+          checkSpace(space, made);
+        } catch {
+          return count;
+        }
+        all.push(made);
+        count += 1;
+      }
+    };
+    expect(Array.from({ length: 7 }, (_, at) => take(at, MIB / 8))).toEqual([
+      42, 21, 10, 5, 3, 1, 1,
+    ]);
+    // What is left is for those with little.
+    const some = Array.from({ length: 20 }, (_, at) => take(100 + at, 4_096));
+    expect(new Set(some)).toEqual(new Set([28]));
   });
 });
 

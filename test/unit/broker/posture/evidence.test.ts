@@ -136,10 +136,43 @@ describe('the space for evidence', () => {
     const { evidence } = broker.parts;
     const share = evidence.shareOf.bind(evidence);
     evidence.shareOf = (isCounted) =>
-      isCounted?.('scanner') === true && !isCounted('other')
+      isCounted?.({ writer: 'scanner', tenant: '' }) === true &&
+      !isCounted({ writer: 'other', tenant: '' })
         ? { rows: 5_000, bytes: 1 }
         : share(isCounted);
     expect(await codeOf(push(trivyReport({ CreatedAt: at() })))).toBe('ERR_CONFLICT');
+    const other = await broker.operator('other', [{ role: 'evidence-writer' }]);
+    expect(await push(trivyReport({ CreatedAt: at() }), [], other)).toHaveLength(1);
+  });
+
+  it('is shared: a tenant beyond its share stores no further report, and replaces its own', async () => {
+    const small = trivyReport({ CreatedAt: at() });
+    await push(small);
+    const { evidence } = broker.parts;
+    const share = evidence.shareOf.bind(evidence);
+    const others = { rows: 14_000, bytes: 1 };
+    evidence.shareOf = (isCounted) => {
+      const own = isCounted?.({ writer: 'scanner', tenant: 'scanner' }) === true;
+      const isOfOthers = isCounted?.({ writer: 'x', tenant: 'x' }) === true;
+      const ownRows = own ? 600 : 0;
+      return isOfOthers
+        ? { rows: others.rows + ownRows, bytes: others.bytes }
+        : { ...share(isCounted), rows: ownRows };
+    };
+    broker.clock.advance(1_000);
+    expect(await push(trivyReport({ CreatedAt: at() }))).toHaveLength(1);
+    const another = push(
+      trivyReport({
+        CreatedAt: at(),
+        Metadata: { ImageID: `sha256:${'9'.repeat(64)}`, RepoDigests: [] },
+      }),
+    );
+    await expect(another).rejects.toMatchObject({
+      code: 'ERR_CONFLICT',
+      detail: expect.stringMatching(
+        /^scanner, by what others have of the space of all writers, may store 500 reports/,
+      ),
+    });
     const other = await broker.operator('other', [{ role: 'evidence-writer' }]);
     expect(await push(trivyReport({ CreatedAt: at() }), [], other)).toHaveLength(1);
   });
@@ -149,7 +182,8 @@ describe('the space for evidence', () => {
     const all = broker.parts.evidence.shareOf();
     expect(all.rows).toBe(1);
     expect(all.bytes).toBeGreaterThan(50);
-    const shareOf = (name: string) => broker.parts.evidence.shareOf((writer) => writer === name);
+    const shareOf = (name: string) =>
+      broker.parts.evidence.shareOf(({ writer }) => writer === name);
     expect(shareOf('scanner')).toEqual(all);
     expect(shareOf('other')).toEqual({ rows: 0, bytes: 0 });
   });
