@@ -105,7 +105,7 @@ async function done(id: string): Promise<Answered['body']> {
   return incident;
 }
 
-describe('a source that speaks for several clusters', () => {
+describe('a source that speaks for several clusters (RS21)', () => {
   const event = ({ metadata }: FakePod, id: string, labels: object = {}): object => ({
     id,
     type: 'policy',
@@ -164,7 +164,7 @@ describe('a source that speaks for several clusters', () => {
   });
 });
 
-describe('an alert about a pod that is gone', () => {
+describe('an alert about a pod that is gone (RS15)', () => {
   const alert = (pod: object): object => {
     return { rule: 'hit and run', priority: 'critical', time: new Date().toISOString(), pod };
   };
@@ -205,7 +205,7 @@ describe('an alert about a pod that is gone', () => {
   });
 });
 
-describe('an event of the audit log', () => {
+describe('an event of the audit log (RS20)', () => {
   const exec = (name: string, time: number, auditID = 'chosen-by-the-client'): object => ({
     kind: 'Event',
     apiVersion: 'audit.k8s.io/v1',
@@ -279,7 +279,7 @@ describe('an event of the audit log', () => {
   });
 });
 
-describe('a body that is too large', () => {
+describe('a body that is too large (RS20)', () => {
   const rules = async (): Promise<readonly string[]> => {
     const { body } = await api.call('GET', '/api/v1/alerts?limit=3', { token: api.admin });
     return (body.items as { rule: string }[]).map(({ rule }) => rule);

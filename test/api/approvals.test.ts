@@ -118,7 +118,7 @@ describe('two people with the role admin', () => {
     expect(pushed.body['items']).toMatchObject([{ scope }]);
   });
 
-  it('see the role of an approved session end by itself', async () => {
+  it('see the role of an approved session end by itself (O45)', async () => {
     const bob = await api.operator('oncall', [{ role: 'auditor' }]);
     const read = (): Promise<Answered> =>
       api.call('GET', '/api/v1/secrets/app/none', { token: bob });
@@ -140,7 +140,7 @@ describe('two people with the role admin', () => {
   });
 });
 
-describe('a document that an elevated operator wrote', () => {
+describe('a document that an elevated operator wrote (O45)', () => {
   it('is shown with its end, and confirmed by another operator in the version that was shown', async () => {
     const token = await api.operator('night', [{ role: 'auditor' }]);
     const post = (path: string, by: string, body: object): Promise<Answered> =>

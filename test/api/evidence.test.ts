@@ -126,7 +126,7 @@ describe('a profile with vulnerabilities', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('refuses an image in which the scanner saw no package, however its writer calls the scan', async () => {
+  it('refuses an image in which the scanner saw no package, however its writer calls the scan (EV15)', async () => {
     const { digest, report } = image();
     const token = await podWith(digest, await gate({ vulnerabilities: VULNERABILITIES }));
     const skipped = report([], { Results: [] });
@@ -141,7 +141,7 @@ describe('a profile with vulnerabilities', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('never takes a document for a clean scan because its sender says so', async () => {
+  it('never takes a document for a clean scan because its sender says so (EV15)', async () => {
     const { vex, clean } = image();
     for (const [document, covers] of [
       [vex(), 'vulnerabilities'],

@@ -173,7 +173,7 @@ describe('an incident', () => {
     expect(await countEntries(`workload=${workload}&action=lease.revoke`)).toBe(5_100);
   });
 
-  it('names and rotates what the pod holds, although it read it before the time of the incident', async () => {
+  it('names and rotates what the pod holds, although it read it before the time of the incident (RS16)', async () => {
     const { pod } = await holder();
     const later = new Date(api.broker.parts.clock.now() + 60_000).toISOString();
     const wish = { kind: 'pod', cluster: 'watched', uid: pod.metadata.uid, reason: 'INC-11' };
@@ -188,7 +188,7 @@ describe('an incident', () => {
     expect(done.secrets).toMatchObject([{ path: 'app/db', held: true, unrotated: 'not_rotating' }]);
   });
 
-  it('covers a secret that the pod read long ago and released, and hides it only from a list since a later time', async () => {
+  it('covers a secret that the pod read long ago and released, and hides it only from a list since a later time (RS16)', async () => {
     const { pod, token } = await holder();
     const { id } = (await read(token, 'app/other')).body.lease;
     await api.call('DELETE', `/api/v1/leases/${id}`, { token });
@@ -212,7 +212,7 @@ describe('an incident', () => {
     });
   });
 
-  it('is not washed out by 21,000 reads of another secret', async () => {
+  it('is not washed out by 21,000 reads of another secret (RS16)', async () => {
     const { pod, token } = await holder();
     const { uid } = pod.metadata;
     const { store } = api.broker.parts;
@@ -309,7 +309,7 @@ describe('an incident', () => {
     expect((await read(other.token)).status).toBe(200);
   });
 
-  it('is opened by the name of a pod that ended lately', async () => {
+  it('is opened by the name of a pod that ended lately (RS15)', async () => {
     const { pod } = await holder();
     const { namespace, name, uid } = pod.metadata;
     kube.pods.remove(pod);

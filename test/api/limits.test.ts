@@ -190,7 +190,7 @@ describe('the rate limit of an address', () => {
   });
 });
 
-describe('the processor time of a request', () => {
+describe('the processor time of a request (D16)', () => {
   /** A report with many findings, which takes far more than a millisecond to read. */
   function costly(): string {
     const affects = Array.from({ length: 40_000 }, (_, at) => ({ ref: `p${at}` }));

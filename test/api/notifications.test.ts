@@ -107,7 +107,7 @@ async function untilNotified(receiver: HttpReceiver, part: string): Promise<void
   await until(`the notification of ${part}`, () => Promise.resolve(texts(receiver).includes(part)));
 }
 
-it('signs an event over its time and its body, and names the entry that proves it', async () => {
+it('signs an event over its time and its body, and names the entry that proves it (NT02)', async () => {
   const { pod } = await attack('signed shell');
   await untilNotified(own, 'signed shell');
   const { headers, text } = own.requests.find((each) => each.text.includes('signed shell')) ?? {
@@ -141,7 +141,7 @@ it('signs an event over its time and its body, and names the entry that proves i
   expect(JSON.stringify(found?.entry)).toContain('signed shell');
 });
 
-it('sends a message to Slack in which a rule cannot mention a channel', async () => {
+it('sends a message to Slack in which a rule cannot mention a channel (NT03)', async () => {
   await attack('<!channel> & co');
   await untilNotified(slack, '&lt;!channel&gt; &amp; co');
   expect(texts(slack)).not.toContain('<!channel>');
@@ -167,7 +167,7 @@ it('sends an event to PagerDuty for each subject, and only the events that it wa
   expect(texts(slack)).not.toContain('lost shell');
 });
 
-it('retries until the receiver accepts an event, and counts what it has not accepted', async () => {
+it('retries until the receiver accepts an event, and counts what it has not accepted (NT01)', async () => {
   own.isRefusing = true;
   await attack('retried shell');
   const metric = async (name: string): Promise<number> => {
@@ -184,7 +184,7 @@ it('retries until the receiver accepts an event, and counts what it has not acce
   await until('the success', async () => (await metric('undelivered')) === 0);
 });
 
-it('contains no value of a secret', async () => {
+it('contains no value of a secret (NT03)', async () => {
   await attack('quiet shell');
   await untilNotified(own, 'quiet shell');
   for (const receiver of [own, slack, pagerduty]) {

@@ -91,7 +91,7 @@ describe('a recent login', () => {
   });
 });
 
-describe('an old login', () => {
+describe('an old login (O28)', () => {
   beforeAll(age);
 
   it.each(OPERATIONS)('suffices for %s exactly as the access table says', async (id) => {

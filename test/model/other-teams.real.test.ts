@@ -9,7 +9,7 @@ import { TwoTeams } from '../kit/broker/two-teams.ts';
 
 describeWith(['postgres'], 'two brokers on one PostgreSQL', ({ postgres }) => {
   it.each([11, 12, 13])(
-    'let no caller lower the protection of another team, take its space, or gain a right alone in history %i (EV11, EV13)',
+    'let no caller lower the protection of another team, take its space, or gain a right alone in history %i (EV11, EV13, IS10, O45, O46, RS18)',
     async (seed) => {
       const { connectionString, drop } = await createDatabase(postgres);
       const teams = await TwoTeams.open((deps) =>

@@ -11,7 +11,7 @@ const SEED = Number(process.env['SEED'] ?? 1);
 const results = new Map<string, number>();
 
 it(
-  `lets no caller lower the protection of another team, take its space, or gain a right alone, in ${HISTORIES} random histories of two brokers (EV11, EV13)`,
+  `lets no caller lower the protection of another team, take its space, or gain a right alone, in ${HISTORIES} random histories of two brokers (EV11, EV13, IS10, O45, O46, RS18)`,
   async () => {
     const property = fc.asyncProperty(anyHistory, async (steps) => {
       const teams = await TwoTeams.open();

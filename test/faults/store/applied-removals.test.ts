@@ -116,7 +116,7 @@ async function expectApplied(): Promise<void> {
   }
 }
 
-describe('a release after a restore', () => {
+describe('a release after a restore (BR01)', () => {
   it('resurrects what a newer log removed, unless it is applied', async () => {
     await release({});
     const serving = await own.serve();

@@ -32,7 +32,7 @@ describeWith(['postgres'], 'a process at the port of a database that is down', (
     await proxy.down();
   });
 
-  it('gets the password neither by a read nor by a commit, and the store heals afterwards', async () => {
+  it('gets the password neither by a read nor by a commit, and the store heals afterwards (B11)', async () => {
     const { port } = proxy;
     const commit = () => store.commit({ writes: [{ table: 'leases', put: leaseRow('lea_1') }] });
     await proxy.down();

@@ -54,7 +54,7 @@ async function failing(
   return error;
 }
 
-describe('the worst answers of the protocol of Redis', () => {
+describe('the worst answers of the protocol of Redis (B10)', () => {
   const ask = async (port: number): Promise<unknown> => {
     const config = redisConnectionSchema.parse({
       type: 'redis',
@@ -107,7 +107,7 @@ describe('the worst answers of the protocol of Redis', () => {
   });
 });
 
-describe('the worst answers of the protocol of PostgreSQL', () => {
+describe('the worst answers of the protocol of PostgreSQL (B10)', () => {
   const ask = async (port: number): Promise<unknown> => {
     const config = postgresConnectionSchema.parse({ type: 'postgres', ...shared(port) });
     const postgres = await connectPostgres(config, parts);
@@ -184,7 +184,7 @@ describe('the worst answers of the protocol of PostgreSQL', () => {
   });
 });
 
-describe('the worst answers of the protocol of MySQL', () => {
+describe('the worst answers of the protocol of MySQL (B10)', () => {
   const warned = jest.spyOn(console, 'error');
   beforeAll(() => void warned.mockImplementation(() => undefined));
   afterAll(() => warned.mockRestore());
@@ -287,7 +287,7 @@ describe('the worst answers of the protocol of MySQL', () => {
   });
 });
 
-describe('the worst answers in JSON over HTTP', () => {
+describe('the worst answers in JSON over HTTP (B10)', () => {
   let vault: FakeVault | undefined;
   let connections: VaultConnections | undefined;
   afterEach(async () => {

@@ -38,7 +38,7 @@ async function record(count: number, fields: EventFields): Promise<void> {
     await bench.record(...Array.from({ length: Math.min(50, count - done) }, () => fields));
 }
 
-describe('the read index', () => {
+describe('the read index (RS16)', () => {
   it('has the first and the last read of a path, between 2,000 reads of another', async () => {
     await bench.record({ actor: web, path: 'own/crown', version: '3', time: START + 1_000 });
     await record(2_000, { actor: web, path: 'own/worthless', time: START + 2_000 });

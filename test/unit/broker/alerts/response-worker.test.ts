@@ -124,7 +124,7 @@ describe('a response', () => {
     );
   });
 
-  it('is never done while the log is not read to its beginning, and is done once it is', async () => {
+  it('is never done while the log is not read to its beginning, and is done once it is (RS16)', async () => {
     [pending, found] = [[], [READ]];
     unread = [{ first: 0, last: 4, isArchived: true }] as unknown as typeof unread;
     await until('the response found what the log has', async () => {

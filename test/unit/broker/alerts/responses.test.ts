@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { isStanding } from '../../../../src/broker/access/authenticate.ts';
-import { openAlert, type AlertRecord } from '../../../../src/broker/alerts/alert-record.ts';
+import {
+  alertRow,
+  openAlert,
+  type AlertRecord,
+} from '../../../../src/broker/alerts/alert-record.ts';
 import { decideAlert } from '../../../../src/broker/alerts/alerts.ts';
 import { raiseAlert } from '../../../../src/broker/alerts/receive-alerts.ts';
 import { responseWorker } from '../../../../src/broker/alerts/response-worker.ts';
@@ -28,6 +32,7 @@ afterEach(async () => {
 });
 
 let events = 0;
+const NONE = { id: undefined, imageDigest: undefined };
 
 /** A pod of the namespace that runs, as the watch knows it. */
 function startPod(uid: string, namespace = 'pay', serviceAccount = 'api'): void {
@@ -73,7 +78,7 @@ function alert(uid: string, { rule = 'shell', source = 'falco', id }: Sent = {})
       instance: String(events),
       node: undefined,
       isTest: false,
-      container: { id: undefined, imageDigest: undefined },
+      container: NONE,
       pod: { namespace: undefined, name: undefined, uid },
     },
   });
@@ -121,7 +126,7 @@ function decide(id: string, approves: boolean): Promise<AlertRecord> {
   return decideAlert(broker.parts, broker.call(), admin, { id, approves });
 }
 
-describe('the limit of a source', () => {
+describe('the limit of a source (RS03, RS18)', () => {
   it('lets a small cluster cut off three pods of a namespace, and suspends the fourth', async () => {
     await rule({});
     await store('app/db');
@@ -206,7 +211,7 @@ describe('the limit of a source', () => {
   });
 });
 
-describe('a suspended pod', () => {
+describe('a suspended pod (RS18)', () => {
   beforeEach(async () => {
     await rule({});
     for (const uid of ['1', '2', '3']) startPod(uid);
@@ -292,7 +297,7 @@ describe('a suspended pod', () => {
   });
 });
 
-describe('repeated alerts about one pod', () => {
+describe('repeated alerts about one pod (RS17)', () => {
   it('have one response and one quarantine, also after minutes', async () => {
     await rule({ rotate: 'read' });
     startPod('1');
@@ -377,7 +382,35 @@ describe('repeated alerts about one pod', () => {
   });
 });
 
-describe('a flood about one pod', () => {
+describe('a thousand responses that still rotate', () => {
+  it('do not delay the quarantine of the next reader of a decoy (RS19)', async () => {
+    await store('app/lure');
+    await broker.put(admin, 'definition', 'app/lure', { decoy: { action: 'quarantine' } });
+    const thief = await holder('thief');
+    const waiting = Array.from({ length: 1_000 }, (_, each): AlertRecord => ({
+      id: `alr_before_${each}`,
+      source: 'falco',
+      state: 'contained',
+      receivedAt: broker.clock.now() - 1_000,
+      cluster: 'c1',
+      alert: { rule: 'shell', tags: [], priority: 'critical', node: undefined, container: NONE },
+      response: { action: 'quarantine', scope: 'pod', rotate: 'read' },
+      scopes: [{ kind: 'pod', subject: `c1/before-${each}` }],
+      quarantines: [],
+      since: 0,
+      nextAttemptAt: broker.clock.now(),
+    }));
+    await broker.store.real.commit({
+      writes: waiting.map((each) => ({ table: 'alerts', put: alertRow(each) })),
+    });
+    await readSecret(broker.parts, broker.call(), thief, { path: 'app/lure' });
+    await work(() => broker.parts.quarantines.covering(['pod:c1/thief']) !== undefined);
+    expect(await statesOf()).toContain('contained');
+    expect(await read(thief)).toBe('ERR_UNAUTHENTICATED');
+  });
+});
+
+describe('a flood about one pod (RS17)', () => {
   it('neither loses nor delays the alerts about others', async () => {
     await rule({});
     await rule({ order: 1, match: { rules: ['noise'] }, action: 'audit' }, 'noise');

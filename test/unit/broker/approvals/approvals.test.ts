@@ -107,7 +107,7 @@ describe('grants of admin', () => {
       expect(await codeOf(put('bob'))).toBe('ERR_APPROVAL_REQUIRED');
     });
 
-    it('are not approved by the requester, by another token of it, or by an operator without admin', async () => {
+    it('are not approved by the requester, by another token of it, or by an operator without admin (O46)', async () => {
       await codeOf(put('bob'));
       const { token } = await mint('root');
       const other = await broker.parts.tokens.find(token, broker.parts.catalog);
@@ -118,7 +118,7 @@ describe('grants of admin', () => {
       expect(await codeOf(put('bob'))).toBe('ERR_APPROVAL_REQUIRED');
     });
 
-    it('are approved for exactly this change of this document by this requester', async () => {
+    it('are approved for exactly this change of this document by this requester (O46)', async () => {
       await codeOf(put('bob'));
       await approving(only());
       const wider = { grants: [{ role: 'admin' }, { role: 'secret-reader' }] };
@@ -137,7 +137,7 @@ describe('grants of admin', () => {
       expect(await codeOf(mint('ann'))).toBe('ERR_APPROVAL_REQUIRED');
     });
 
-    it('give nothing to a token that the requester minted before the promotion', async () => {
+    it('give nothing to a token that the requester minted before the promotion (O44)', async () => {
       const evil = await broker.operator('evil', [{ role: 'admin' }]);
       const auditor = { grants: [{ role: 'auditor' }] };
       await put('puppet', auditor, evil);
@@ -202,7 +202,7 @@ describe('grants of admin', () => {
       expect(await codeOf(approving(only()))).toBe('ERR_CONFLICT');
     });
 
-    it('stop needing an approval only with an approval', async () => {
+    it('stop needing an approval only with an approval (O46)', async () => {
       expect(await codeOf(require(false))).toBe('ERR_APPROVAL_REQUIRED');
       expect(required()).toEqual(['admin']);
       await approving(only());
@@ -211,7 +211,7 @@ describe('grants of admin', () => {
       expect(await codeOf(put('bob'))).toBe('no error');
     });
 
-    it('need one for more roles and for clusters if the rule names them', async () => {
+    it('need one for more roles and for clusters if the rule names them (O46)', async () => {
       await require(['admin', 'secret-reader', 'secret-editor:unscoped', 'cluster']);
       const change = (name: string, ...grants: readonly object[]) => {
         const { uid, version } = broker.parts.catalog.find('operator', name)!;
@@ -261,7 +261,7 @@ describe('grants of admin', () => {
       expect(await scoped('a')).toBe('ERR_APPROVAL_REQUIRED');
     });
 
-    it('demand more at once, and less only with an approval', async () => {
+    it('demand more at once, and less only with an approval (O46)', async () => {
       await require(['admin', 'cluster', 'secret-editor']);
       expect(await codeOf(require(['admin', 'cluster', 'secret-editor', 'auditor']))).toBe(
         'no error',
@@ -341,7 +341,7 @@ describe('break-glass', () => {
     requestElevation(broker.parts, broker.call(), by, elevation);
   const read = (by = eve, path = 'kv/db') => readSecret(broker.parts, broker.call(), by, { path });
 
-  it('gives the role to the session that requested it, until its end, and records each step', async () => {
+  it('gives the role to the session that requested it, until its end, and records each step (O45)', async () => {
     const entries = await broker.entriesOf(async () => {
       const { id } = await request();
       expect(await codeOf(read())).toBe('ERR_DENIED');
@@ -445,7 +445,7 @@ describe('break-glass', () => {
     expect(await codeOf(approving(late.id))).toBe('ERR_CONFLICT');
   });
 
-  it('leaves no rights behind: an elevation to admin changes no operators and makes no tokens', async () => {
+  it('leaves no rights behind: an elevation to admin changes no operators and makes no tokens (O45)', async () => {
     const { id } = await request({ ...READER, grant: { role: 'admin', scope: [] } });
     await approving(id);
     const elevated = await again(eve);

@@ -74,7 +74,7 @@ const forEvil = (name: string, paths: readonly string[], effect = 'allow') => ({
   },
 });
 
-describe('a document that was written under an elevation', () => {
+describe('a document that was written under an elevation (O45)', () => {
   it('names it in the document, its versions and the entry, and ends with it', async () => {
     let id = '';
     const entries = await broker.entriesOf(async () => {
@@ -194,7 +194,7 @@ describe('a document that was written under an elevation', () => {
   });
 });
 
-describe('an elevation', () => {
+describe('an elevation (O45)', () => {
   it('changes no cluster and no mount, also if it is to admin', async () => {
     await elevate('admin');
     expect(await write('cluster', 'c2', cluster())).toBe('ERR_DENIED');
@@ -237,7 +237,7 @@ describe('an elevation', () => {
   });
 });
 
-describe('a document that another operator confirmed', () => {
+describe('a document that another operator confirmed (O45)', () => {
   const confirm = (id: string, by: LiveOperator, name = 'left', version = 1) =>
     codeOf(
       confirmDocuments(broker.parts, broker.call(), by, {

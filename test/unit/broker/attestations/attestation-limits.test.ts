@@ -19,7 +19,7 @@ const stranger = new ImageSigner();
 
 const digestOf = (n: number): string => `sha256:${String(n).padStart(64, '0')}`;
 
-describe('the space for attestations', () => {
+describe('the space for attestations (IS10)', () => {
   const SHOP = { createdBy: 'ci://ci/acme/shop/main', scope: ['registry.test/shop'] };
   const PULL_REQUEST = { ...SHOP, createdBy: 'ci://ci/acme/shop/pr-7' };
   const PAY = { createdBy: 'ci://ci/acme/pay/main', scope: ['registry.test/pay'] };
@@ -259,7 +259,7 @@ describe('a push', () => {
     expect(await countRows(broker.store.real, 'attestations', {})).toBe(9_000);
   });
 
-  it('takes no space from signed statements if no authority signed it', async () => {
+  it('takes no space from signed statements if no authority signed it (IS10)', async () => {
     await require(team);
     const shop = await broker.operator('shop', [
       { role: 'evidence-writer', scope: ['registry.test/shop'] },

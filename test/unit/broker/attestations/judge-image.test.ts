@@ -191,7 +191,7 @@ describe('a rule about signatures', () => {
     expect(codes(revoked, [after])).toEqual(['signer_not_trusted']);
   });
 
-  it('judges the digest that the pod names and the one that runs, if they differ', () => {
+  it('judges the digest that the pod names and the one that runs, if they differ (IS11)', () => {
     const status = {
       containerStatuses: [{ name: 'web', imageID: `registry.test/prod/web@${OTHER}` }],
     };

@@ -135,7 +135,7 @@ describe('documents whose objects disappear', () => {
   });
 });
 
-describe('policies of a namespace whose resources are all gone', () => {
+describe('policies of a namespace whose resources are all gone (CR11)', () => {
   /** Effects of the rules by which the policies of a namespace decide. */
   const effectsOf = (namespace: string): readonly string[] =>
     [...broker.parts.catalog.policies.policies].flatMap(([name, { rules }]) =>
@@ -204,7 +204,7 @@ describe('policies of a namespace whose resources are all gone', () => {
   });
 });
 
-it('does not tell a team who wrote the document that its resource would replace', async () => {
+it('does not tell a team who wrote the document that its resource would replace (CR12)', async () => {
   await applied([access('p0')]);
   const body = broker.parts.catalog.find('policy', 'c1.pay.p0')?.body;
   await broker.remove(admin, 'policy', 'c1.pay.p0');

@@ -22,7 +22,7 @@ function define(by: LiveOperator, name: string, body: object): Promise<void> {
   return broker.put(by, 'definition', `app/team/${name}`, body);
 }
 
-describe('a decoy of an editor without the role responder', () => {
+describe('a decoy of an editor without the role responder (RS22)', () => {
   it.each(['quarantine', 'revoke'])('is refused with the action %s', async (action) => {
     const refused = await define(editor, `lure-${action}`, { decoy: { action } }).catch(
       (error: unknown) => BrokerError.from(error),

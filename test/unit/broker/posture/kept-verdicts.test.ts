@@ -115,7 +115,7 @@ describe('the verdict about a pod', () => {
     expect(evaluations).toEqual({ p1: 2 });
   });
 
-  it('is kept while evidence about other images is stored', async () => {
+  it('is kept while evidence about other images is stored (D16)', async () => {
     await gate(SCANNED);
     await scan(OWN);
     const pod = runs('p1', OWN);

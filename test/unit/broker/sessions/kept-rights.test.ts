@@ -35,7 +35,7 @@ async function rights(token: string): Promise<readonly Grant[] | undefined> {
   return live?.operator.grants;
 }
 
-describe('a token', () => {
+describe('a token (O44)', () => {
   it('does not gain the roles that its operator gets after the minting, used before or not', async () => {
     await give('puppet', AUDITOR);
     const [used, unused] = [await mint('puppet'), await mint('puppet')];

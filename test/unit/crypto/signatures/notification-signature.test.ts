@@ -12,7 +12,7 @@ const vectors = JSON.parse(readFileSync('test/vectors/notification-v1.json', 'ut
 };
 
 it.each(vectors.signatures)(
-  'the signature of a notification is $header',
+  'the signature of a notification is $header (NT02)',
   ({ at, body, header }) => {
     const key = importWebhookKey(vectors.key);
     const id = `ntf_${sha256Hex(body).slice(0, 32)}`;

@@ -53,7 +53,7 @@ describe('a notification', () => {
     expect(read(change)?.event).toBe(event);
   });
 
-  it('shortens the texts of sensors', () => {
+  it('shortens the texts of sensors (NT03)', () => {
     const query = `source=falco priority=notice rule=${'x'.repeat(1_000)}`;
     expect(read({ query })?.rule).toHaveLength(200);
   });

@@ -266,7 +266,7 @@ const WRITERS = {
 type Writer = keyof typeof WRITERS;
 const ALL_WRITERS = Object.keys(WRITERS) as readonly Writer[];
 
-describe('a clean report', () => {
+describe('a clean report (EV16)', () => {
   const clean = (by: Writer, scanner = 'trivy') => scan([], { ...WRITERS[by], scanner });
   const removing: readonly Writer[] = ['security', 'platform'];
   it.each(ALL_WRITERS.flatMap((by) => ['trivy', 'grype'].map((scanner) => [by, scanner] as const)))(
@@ -312,7 +312,7 @@ describe('a clean report', () => {
   });
 });
 
-describe('the author of VEX', () => {
+describe('the author of VEX (EV16)', () => {
   const statement = (by: Writer, scanner = 'Acme Product Security') =>
     evidence(
       'vex',
@@ -336,7 +336,7 @@ describe('the author of VEX', () => {
   });
 });
 
-describe('an image that is not the one that the container names', () => {
+describe('an image that is not the one that the container names (IS11)', () => {
   const runs = (imageID: string, image = `registry.test/web@${INDEX}`) => ({
     ...POD,
     spec: { containers: [{ name: 'web', image }] },

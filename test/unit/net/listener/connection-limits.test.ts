@@ -67,7 +67,7 @@ const asked = (port: number, localAddress: string, isSecure = false): Promise<st
 const METRICS = { maxConnections: 64, maxConnectionsPerAddress: 8 };
 const WEBHOOK = { maxConnections: 512, maxConnectionsPerAddress: 128 };
 
-describe('silent peers', () => {
+describe('silent peers (D12)', () => {
   it.each([
     ['64 of one address, as before without a limit per address', 64, ['127.0.0.9'], 64],
     ['64 of eight addresses', 8, Array.from({ length: 8 }, (_none, at) => `127.0.0.${at + 11}`), 8],
@@ -101,7 +101,7 @@ describe('silent peers', () => {
   });
 });
 
-describe('a full listener', () => {
+describe('a full listener (D12)', () => {
   it('closes no connection with a request in progress', async () => {
     const { port, limits } = await listening({ maxConnections: 4, maxConnectionsPerAddress: 4 });
     const busy: string[] = [];

@@ -107,7 +107,7 @@ describe('a hostile MySQL server (R05)', () => {
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   });
 
-  it('gets no password under its own key', async () => {
+  it('gets no password under its own key (B11)', async () => {
     const mysql = await reach(askingByItsKey(rsa.publicKey));
     const error = await failure(mysql);
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_DENIED', reason: 'login_method' });

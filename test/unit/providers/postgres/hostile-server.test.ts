@@ -79,7 +79,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(sent()).toContain('broker');
   });
 
-  it('gets the password on loopback if the configuration allows it, and never elsewhere', async () => {
+  it('gets the password on loopback if the configuration allows it, and never elsewhere (B11)', async () => {
     const allowing = { allowCleartextPassword: true, limits: { timeoutMs: 500, maxRetries: 0 } };
     const { ask, sent } = await against(asking(CLEAR), allowing);
     await failureOf(ask());

@@ -40,7 +40,7 @@ describe('a hostile Redis server (R05)', () => {
     expect(wholeText(error)).not.toContain('canary');
   });
 
-  it('gets no login without TLS, except on loopback where the configuration allows it', () => {
+  it('gets no login without TLS, except on loopback where the configuration allows it (B11)', () => {
     const remote = { ...CONFIG, host: 'cache.example' };
     const refused = { ...CONFIG, allowCleartextPassword: false };
     const issueOf = (config: object) =>

@@ -157,7 +157,7 @@ describe('Trivy', () => {
     expect([manifests, configs]).toEqual([[], [CONFIG]]);
   });
 
-  it('never proves by itself that it found nothing, because a scan for secrets lists packages too', () => {
+  it('never proves by itself that it found nothing, because a scan for secrets lists packages too (EV15)', () => {
     const { sections, stated } = read(trivyReport({}, []));
     expect(sections).toEqual({});
     expect(stated).toEqual({
@@ -194,7 +194,7 @@ describe('Trivy', () => {
     expect(vulnerabilities?.isUnscanned).toBe(isUnscanned);
   });
 
-  it('has the findings that its own filter suppressed', () => {
+  it('has the findings that its own filter suppressed (EV15)', () => {
     const dropped = (Type: string, Finding: object, Status = 'ignored') => ({
       Type,
       Status,
@@ -307,7 +307,7 @@ describe('Grype', () => {
     expect(read(report).sections.vulnerabilities?.findings).toHaveLength(count);
   });
 
-  it('is refused if the scan left out paths of the image', () => {
+  it('is refused if the scan left out paths of the image (EV15)', () => {
     const { descriptor } = grypeReport() as { readonly descriptor: object };
     const withConfiguration = (configuration: object) =>
       grypeReport({ descriptor: { ...descriptor, configuration } });
@@ -379,7 +379,7 @@ describe('CycloneDX', () => {
     },
   );
 
-  it('saw nothing if it lists no component', () => {
+  it('saw nothing if it lists no component (EV15)', () => {
     const empty = cycloneDx({ components: [], vulnerabilities: [] });
     expect(read(empty).sections.vulnerabilities?.isUnscanned).toBe(true);
     const clean = cycloneDx({ vulnerabilities: [] });
