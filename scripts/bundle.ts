@@ -5,6 +5,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -22,6 +23,7 @@ const DIST = process.argv[2] ?? join(ROOT, 'dist');
 const PROGRAM = join(DIST, 'program');
 /** Folder as deep in `dist` as the modules are in the project, because they name their data files relative to themselves. */
 const CHUNKS = join(PROGRAM, 'chunks');
+const PREBUILDS = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
 
 /**
  * Writes the whole program into `dist`, which then needs nothing but Node: `quaymaster.cjs` starts the agent from `agent.cjs`, and everything else from the
@@ -37,8 +39,7 @@ async function bundle(): Promise<void> {
   rmSync(PROGRAM, { recursive: true, force: true });
   const program = await writeChunks({ program: join(ROOT, 'src/program/program.ts') }, CHUNKS);
   copyData();
-  writeFileSync(join(DIST, 'agent.meta.json'), JSON.stringify(agent));
-  writeFileSync(join(DIST, 'program.meta.json'), JSON.stringify(program));
+  writeInputs({ agent, program });
   const packages = [...packagesIn(agent), ...packagesIn(program)];
   writeFileSync(join(DIST, 'THIRD-PARTY.txt'), thirdParty(packages));
   warmAgent();
@@ -65,8 +66,26 @@ function copyData(): void {
   cpSync(join(ROOT, 'migrations'), join(DIST, 'migrations'), { recursive: true });
   const { version } = manifestOf(ROOT);
   writeFileSync(join(DIST, 'package.json'), JSON.stringify({ version, type: 'module' }));
-  const addons = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
-  cpSync(addons, join(PROGRAM, 'prebuilds'), { recursive: true });
+  copySqlite();
+}
+
+/** Copies SQLite for this platform, with either C library on Linux. The other platforms have packages of their own (scripts/program-package.ts). */
+function copySqlite(): void {
+  const to = join(PROGRAM, 'prebuilds');
+  mkdirSync(to);
+  const here = new RegExp(`^${process.platform}(?:musl)?-${process.arch}\\.node$`);
+  for (const name of readdirSync(PREBUILDS).filter((each) => here.test(each))) {
+    copyFileSync(join(PREBUILDS, name), join(to, name));
+  }
+}
+
+/** Records which files each bundle contains, for the guards. They lie outside of `dist`, because no program reads them. */
+function writeInputs(bundles: Readonly<Record<string, Metafile>>): void {
+  const directory = join(ROOT, 'node_modules/.cache/bundles');
+  mkdirSync(directory, { recursive: true });
+  for (const [name, metafile] of Object.entries(bundles)) {
+    writeFileSync(join(directory, `${name}.json`), JSON.stringify(metafile));
+  }
 }
 
 /** Lists the folders of packages, relative to the root of the project. */

@@ -31,7 +31,7 @@ async function writeClientPackage(): Promise<void> {
     dependencies: { jose: dependencies['jose'] },
   };
   writeFileSync(join(PACKAGE, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
-  writeFileSync(join(PACKAGE, 'README.md'), withoutPageLinks(join(ROOT, 'docs/client.md')));
+  copyFileSync(join(ROOT, 'clients/typescript/README.md'), join(PACKAGE, 'README.md'));
   copyFileSync(join(ROOT, 'LICENSE'), join(PACKAGE, 'LICENSE'));
 }
 
@@ -63,13 +63,6 @@ function typesOf(file: string, found = new Set<string>()): ReadonlySet<string> {
     typesOf(join(dirname(file), `${path}.d.ts`), found);
   }
   return found;
-}
-
-const PAGE_LINK = /\[([^\]]+)\]\((?!#)[^)]+\)/g;
-
-/** The text of a page. Links to other pages keep only their words, because the package has no other page. */
-function withoutPageLinks(page: string): string {
-  return readFileSync(page, 'utf8').replaceAll(PAGE_LINK, '$1');
 }
 
 const INDENT = /^(?: {4})+/gm;

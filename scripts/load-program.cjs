@@ -25,10 +25,33 @@ exports.loadProgram = function (directory, compiled = () => {}) {
     script.runInThisContext()(requireFrom, module, module.exports, filename, directory);
     return module.exports;
   };
-  const requireFrom = (name) =>
-    name.startsWith('./') ? load(join(directory, name)) : require(name);
+  const requireFrom = (name) => {
+    if (name.startsWith('./')) return load(join(directory, name));
+    return name.endsWith(COMPILED_SQLITE) ? requireSqlite() : require(name);
+  };
   return load(join(directory, 'program.cjs'));
 };
+
+/** File that better-sqlite3 loads if `prebuilds` has none for this platform. */
+const COMPILED_SQLITE = 'better_sqlite3.node';
+
+/** Loads SQLite from the package of this platform, of which npm installs one (scripts/program-package.ts). */
+function requireSqlite() {
+  const names = ['', 'musl'].map(
+    (libc) => `@quaymaster/sqlite-${process.platform}${libc}-${process.arch}`,
+  );
+  for (const name of names) {
+    try {
+      return require(name);
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  const error = new Error(
+    `install it with the version of quaymaster: npm install ${names[0]}@VERSION`,
+  );
+  throw Object.assign(error, { code: 'no SQLite for this platform' });
+}
 
 function cachedCode(filename) {
   try {

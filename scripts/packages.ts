@@ -5,6 +5,7 @@ import { join } from 'node:path';
 export interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly description?: string;
   /** An SPDX identifier, or in old packages a list of alternatives. */
   readonly license?: string | readonly { readonly type: string }[];
   readonly author?: string | { readonly name: string };

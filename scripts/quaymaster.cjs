@@ -16,7 +16,7 @@ else startProgram();
 /** Refuses an older Node, which would fail later, in the middle of a command. */
 function refuseOldNode() {
   process.stderr.write(
-    `quaymaster needs Node ${NODE}, and this is ${process.version}. npm ci brings one: npx node dist/quaymaster.cjs …\n`,
+    `quaymaster needs Node ${NODE}, and this is ${process.version}. In a checkout: npx node dist/quaymaster.cjs …; elsewhere: npx -p node@${NODE} -p quaymaster quaymaster …\n`,
   );
   process.exitCode = 1;
 }

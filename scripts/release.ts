@@ -1,8 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { licenceList, licencesIn, licenceText, manifestOf } from './packages.ts';
+import { writeProgramPackages } from './program-package.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** Folder of the release's files; default: `dist/release`. */
@@ -35,12 +45,30 @@ function writeRelease(): void {
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });
   const { version } = manifestOf(ROOT);
-  npm('pack', '--pack-destination', OUT, ROOT);
-  npm('pack', '--pack-destination', OUT, join(ROOT, 'dist/packages/client'));
+  packAll();
   python(join(ROOT, 'clients/python/build_wheel.py'), OUT);
   write(`quaymaster-${version}.cdx.json`, billOfMaterials());
   write(`quaymaster-${version}.licences.txt`, licences());
   write('SHA256SUMS', checksums());
+  process.stdout.write(`The release ${version} is in ${OUT}:\n${sizes()}\n`);
+}
+
+function sizes(): string {
+  const lines = readdirSync(OUT).map((name) => {
+    const kilobytes = Math.ceil(statSync(join(OUT, name)).size / 1024);
+    return `${String(kilobytes).padStart(8)} kB  ${name}`;
+  });
+  return lines.join('\n');
+}
+
+function packAll(): void {
+  const scratch = mkdtempSync(join(tmpdir(), 'quaymaster-release-'));
+  try {
+    const folders = [...writeProgramPackages(scratch), join(ROOT, 'dist/packages/client')];
+    for (const folder of folders) npm('pack', '--pack-destination', OUT, folder);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
 }
 
 function npm(...args: readonly string[]): string {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,6 +14,11 @@ const { version, dependencies } = JSON.parse(textOf('package.json')) as {
   readonly dependencies: Readonly<Record<string, string>>;
 };
 const run = promisify(execFile);
+/** Platforms for which better-sqlite3 has binaries. */
+const PLATFORMS = readdirSync(join(ROOT, 'node_modules/better-sqlite3/prebuilds'))
+  .map((name) => name.replace('.node', ''))
+  .sort();
+const HERE = `${process.platform}-${process.arch}`;
 
 const directory = mkdtempSync(join(tmpdir(), 'qm-release-'));
 const release = join(directory, 'release');
@@ -21,12 +26,23 @@ const file = (name: string): string => join(release, name);
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
+const configIn = (folder: string): object => ({
+  listener: { host: '127.0.0.1', port: 0 },
+  store: { type: 'sqlite', path: join(folder, 'store/quaymaster.db') },
+  kek: { type: 'local-file', path: join(folder, 'keys/kek') },
+  audit: {
+    origin: 'quaymaster.invalid/release',
+    logKeyFile: join(folder, 'keys/log.pem'),
+    checkpointFile: join(folder, 'keys/checkpoint'),
+  },
+});
+
 describeWithProgram('python3', 'the files of a release', (python) => {
   beforeAll(async () => {
     await run(process.execPath, [join(ROOT, 'scripts/release.ts'), release]);
   });
 
-  it('are a program, a client for Node, one for Python, a bill of materials and licences, each with its digest', () => {
+  it('are a program with SQLite for each platform, a client for Node, one for Python, a bill of materials and licences, each with its digest', () => {
     const lines = readFileSync(file('SHA256SUMS'), 'utf8').trimEnd().split('\n');
     expect(lines.map((line) => line.slice(66))).toEqual([
       `quaymaster-${version}-py3-none-any.whl`,
@@ -34,6 +50,7 @@ describeWithProgram('python3', 'the files of a release', (python) => {
       `quaymaster-${version}.licences.txt`,
       `quaymaster-${version}.tgz`,
       `quaymaster-client-${version}.tgz`,
+      ...PLATFORMS.map((platform) => `quaymaster-sqlite-${platform}-${version}.tgz`),
     ]);
     for (const line of lines) {
       const digest = createHash('sha256')
@@ -43,13 +60,30 @@ describeWithProgram('python3', 'the files of a release', (python) => {
     }
   });
 
-  it('have a program that runs without packages, and no tests, sources or benchmarks', async () => {
-    await run('tar', ['-xzf', file(`quaymaster-${version}.tgz`), '-C', directory]);
-    const { stdout: listed } = await run('ls', [join(directory, 'package')]);
-    expect(listed.trim().split('\n')).toEqual(['LICENSE', 'README.md', 'dist', 'package.json']);
-    const program = join(directory, 'package/dist/quaymaster.cjs');
+  it('have a program of at most 40 MB that opens a store, with the one package that npm selects for this platform', async () => {
+    const consumer = join(directory, 'consumer');
+    const install = ['install', '--no-audit', '--no-fund', '--offline', '--prefix', consumer];
+    const packages = [`quaymaster-${version}.tgz`, `quaymaster-sqlite-${HERE}-${version}.tgz`].map(
+      file,
+    );
+    await run('npm', [...install, ...packages]);
+
+    const { stdout: size } = await run('du', ['-sm', join(consumer, 'node_modules')]);
+    expect(Number.parseInt(size, 10)).toBeLessThanOrEqual(40);
+    expect(readdirSync(join(consumer, 'node_modules/quaymaster')).sort()).toEqual([
+      'LICENSE',
+      'README.md',
+      'dist',
+      'package.json',
+    ]);
+    const program = join(consumer, 'node_modules/.bin/quaymaster');
     const { stdout } = await run(process.execPath, [program, '--version']);
     expect(stdout).toContain(version);
+    const config = join(consumer, 'config.yaml');
+    writeFileSync(config, JSON.stringify(configIn(consumer)), { mode: 0o600 });
+    const init = ['init', '--config', config, '--token-file', join(consumer, 'token')];
+    await run(process.execPath, [program, ...init]);
+    expect(readdirSync(join(consumer, 'store'))).toContain('quaymaster.db');
   });
 
   it('name each dependency with version, licence and SHA-512', () => {

@@ -18,7 +18,8 @@ interface Output {
 type Outputs = Readonly<Record<string, Output>>;
 
 function outputsOf(bundle: 'agent' | 'program'): Outputs {
-  return (JSON.parse(text(`${bundle}.meta.json`)) as { readonly outputs: Outputs }).outputs;
+  const file = new URL(`../node_modules/.cache/bundles/${bundle}.json`, DIST);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly outputs: Outputs }).outputs;
 }
 
 const filesIn = (outputs: readonly Output[]): readonly string[] =>
