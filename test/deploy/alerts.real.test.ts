@@ -74,6 +74,30 @@ describeWith(['promtool'], 'promtool', ({ promtool: { program, directory } }) =>
     ).toBe(true);
   });
 
+  it('fires for a receiver of notifications that fails, and not for one that failed for a moment', async () => {
+    const failing = (values: string): Promise<boolean> => {
+      const series = 'quaymaster_notifications_failing{receiver="pager"}';
+      return firing({ [series]: values }, 'QuaymasterNotificationsFailing', '30m');
+    };
+    expect(await failing('0 1x6')).toBe(true);
+    expect(await failing('0 1 0x6')).toBe(false);
+  });
+
+  it('fires for a source that cut off all pods that it may, and for a scope that is not cut off completely', async () => {
+    const used = (pods: string): Promise<boolean> => {
+      const labels = '{source="falco",cluster="prod"}';
+      const series = {
+        [`quaymaster_alert_pods_cut_off${labels}`]: pods,
+        [`quaymaster_alert_pods_limit${labels}`]: '6x6',
+      };
+      return firing(series, 'QuaymasterAlertLimitUsedUp', '15m');
+    };
+    expect(await used('6x6')).toBe(true);
+    expect(await used('5x6')).toBe(false);
+    const uncontained = { quaymaster_response_uncontained_seconds: '0 31x6' };
+    expect(await firing(uncontained, 'QuaymasterResponseNotContained', '15m')).toBe(true);
+  });
+
   it('fires for a source that never sent anything, and for one that is silent after a restart', async () => {
     const silent = (values: string): Promise<boolean> => {
       const series = 'quaymaster_alert_source_last_timestamp_seconds{source="falco"}';

@@ -18,6 +18,7 @@ export interface NotificationDeps extends Pick<
   'reader' | 'cursors' | 'clock' | 'isActive'
 > {
   readonly onError: (receiver: string, error: unknown) => void;
+  readonly onForgedCursor: (receiver: string) => void;
 }
 
 export interface NotifierStatus {
@@ -65,19 +66,23 @@ export class Notifications {
 
   /** The state of each receiver. */
   status(): readonly NotifierStatus[] {
-    return this.#notifiers.map(({ name, sink: { delivered, undelivered }, follower }) => {
-      return { name, delivered, undelivered, isFailing: follower.status().isFailing };
+    return this.#notifiers.map(({ name, sink, follower }) => {
+      const { lag, isFailing } = follower.status();
+      // Without a lag, another broker delivers now.
+      const undelivered = lag === undefined ? 0 : sink.undelivered;
+      return { name, delivered: sink.delivered, undelivered, isFailing };
     });
   }
 
   #open(name: string, target: NotificationTarget): Notifier {
-    const { onError, ...deps } = this.#deps;
+    const { onError, onForgedCursor, ...deps } = this.#deps;
     const sink = new NotificationSink(name, target, deps.clock);
     const follower = new Follower({
       ...deps,
       sink,
       fromLast: FROM_LAST,
       onError: (error) => onError(name, error),
+      onForgedCursor: () => onForgedCursor(name),
     });
     return { name, target, sink, follower };
   }

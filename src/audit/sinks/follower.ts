@@ -215,8 +215,10 @@ export class Follower {
     const { reader, cursors, sink, onForgedCursor, onArchived, fromLast } = this.#options;
     const size = checkpoint?.size ?? 0;
     const start = fromLast === undefined ? 0 : Math.max(0, size - fromLast);
-    const { next, forged } = await cursors.read(sink.name, size, start);
+    const { next, forged, isNew } = await cursors.read(sink.name, size, start);
     if (forged) onForgedCursor?.();
+    // A sink that begins near the end must not begin later after each restart until its first success.
+    if (isNew && fromLast !== undefined) await cursors.move(sink.name, start);
     this.#status = { ...this.#status, cursorForged: forged };
     this.#cursor = next;
     // A sink that is new, or whose cursor was forged, gets the log from where it begins now.

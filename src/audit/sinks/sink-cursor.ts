@@ -15,6 +15,8 @@ const MOST_SINKS = 100;
 export interface SinkPosition {
   readonly next: number;
   readonly forged: boolean;
+  /** The sink has no cursor yet. */
+  readonly isNew: boolean;
 }
 
 /** The position of each sink, under the row MAC: an attacker who writes the database cannot make a sink skip entries. */
@@ -30,9 +32,9 @@ export class SinkCursors {
   /** `size` of the log: a cursor beyond it belongs to another log. A sink without a cursor of ours begins at `start`. */
   async read(sink: string, size: number, start = 0): Promise<SinkPosition> {
     const row = await this.#store.get('sink_cursors', { sink });
-    if (row === undefined) return { next: start, forged: false };
+    if (row === undefined) return { next: start, forged: false, isNew: true };
     const isOurs = this.#isOurs(row) && row.next_index <= size;
-    return { next: isOurs ? row.next_index : start, forged: !isOurs };
+    return { next: isOurs ? row.next_index : start, forged: !isOurs, isNew: false };
   }
 
   /** Moves the cursor. A sealed broker has no key for the MAC, so its cursor does not move, and the next start repeats the entries sent meanwhile. */

@@ -382,6 +382,11 @@ export class AuditTrail {
       isActive: () => this.integrator.status().state === 'active',
       onError: (receiver, err) =>
         log.error({ err, receiver }, 'a notification was not delivered; retrying'),
+      onForgedCursor: (receiver) =>
+        log.error(
+          { receiver },
+          'the cursor of a receiver of notifications was changed in the database: it gets the events of the last 1,000 entries again, and may lack earlier ones; compare with quaymaster alert ls',
+        ),
     });
   }
 

@@ -36,14 +36,18 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
-/** Events for the Events API v2 of PagerDuty: one for each kind and subject, so that a flood is one incident there. */
+/**
+ * Events for the Events API v2 of PagerDuty: one for each kind and subject, so that a flood is one incident there. An incident that an operator opened about a
+ * node has an entry for each pod, and is one incident there too.
+ */
 export function pagerdutyBodies(
   { origin, notifications }: NotificationBatch,
   routingKey: string,
 ): readonly string[] {
   const groups = Map.groupBy(
     notifications,
-    ({ event, subject = '', source = '' }) => `${origin} ${event} ${subject || source}`,
+    ({ event, subject, source, alert }) =>
+      `${origin} ${event} ${(event === 'incident' ? alert : undefined) ?? subject ?? source ?? ''}`,
   );
   return [...groups].map(([key, [first, ...more]]) => {
     const payload = first && {

@@ -35,7 +35,9 @@ type Members = Readonly<Record<string, unknown>>;
 /** Texts of sensors and pods are shortened: the author of a pod or a rule chooses them. */
 const LONGEST = 200;
 const QUERY = /^source=(\S+) priority=\S+ rule=(.*)$/s;
-const SILENT = ['audit', 'protected'];
+/** Effects of an alert that is not only recorded. People know of a response already when a further alert joins it. */
+const CUT_OFF = ['quarantine', 'revoke'];
+const BEYOND_LIMIT = ['over_limit', 'no_room'];
 const WITHOUT_POD = [
   'cluster_unknown',
   'no_pod_named',
@@ -109,11 +111,12 @@ function eventOf(entry: Members, source: string | undefined): NotificationEvent 
 }
 
 function eventOfAlert(cause: string, source: string | undefined): NotificationEvent | undefined {
+  if (cause === 'joined') return undefined;
   if (source === 'decoy') return 'decoy';
+  if (BEYOND_LIMIT.includes(cause)) return 'limit';
   if (source === 'posture') return 'posture';
   if (WITHOUT_POD.includes(cause)) return 'unmatched';
-  if (cause === 'over_limit') return 'limit';
-  return SILENT.includes(cause) ? undefined : 'cut-off';
+  return CUT_OFF.includes(cause) ? 'cut-off' : undefined;
 }
 
 const about = ({ subject = 'an unknown pod' }: Facts): string => subject;

@@ -13,6 +13,8 @@ import type { Alert } from '../../../src/domain/alerts/alert.ts';
 import type { HeldAlerts } from '../../../src/ports/held-alerts.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
+import { until } from '../../kit/backends/until.ts';
+import { HttpReceiver } from '../../kit/log/sink-receivers.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
 const POLICY = {
@@ -29,12 +31,17 @@ let kube: FakeApiServer;
 let own: AttackedInstallation;
 let admin: string;
 let serving: Serving | undefined;
+let people: HttpReceiver;
 
 beforeAll(async () => {
+  people = await HttpReceiver.start();
   kube = await FakeApiServer.start();
   kube.createAccount('prod', 'api');
   own = await AttackedInstallation.make((directory) => ({
     connections: { kube: kube.access },
+    notifications: {
+      people: { format: 'quaymaster', url: people.url, secretFile: join(directory, 'key') },
+    },
     alerts: {
       sources: {
         falco: {
@@ -46,12 +53,14 @@ beforeAll(async () => {
     },
   }));
   await writeFile(own.at('bearer'), SECRET);
+  await writeFile(own.at('key'), '0123456789abcdefghijklmnopqrstuvwxyz');
   admin = await own.init();
 });
 afterAll(async () => {
   await serving?.stop('test');
   await own.remove();
   await kube.close();
+  await people.close();
 });
 
 interface Answer {
@@ -135,6 +144,7 @@ it('quarantines after the release, before anything is served, the pod of an aler
   expect(await readdir(`${own.config.audit.checkpointFile}.alerts`)).toHaveLength(1);
   await held.stop('test');
   serving = undefined;
+  expect(people.requests.map(({ text }) => text).join()).not.toContain('shell');
 
   await release();
   const after = await serve();
@@ -142,6 +152,9 @@ it('quarantines after the release, before anything is served, the pod of an aler
   const { body } = await call(after.url, ['GET', 'alerts'], {});
   expect(body['items']).toMatchObject([{ rule: 'shell', pod: { uid: pod.metadata.uid } }]);
   expect(await readdir(`${own.config.audit.checkpointFile}.alerts`)).toEqual([]);
+  await until('people are notified after the release', () =>
+    Promise.resolve(people.requests.some(({ text }) => text.includes('"rule":"shell"'))),
+  );
 });
 
 /** Stops the broker, and keeps an alert as a held broker does. */

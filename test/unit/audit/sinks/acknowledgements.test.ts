@@ -35,7 +35,7 @@ beforeEach(() => {
       return Promise.resolve();
     },
     store: { list: () => Promise.resolve(segments as never) },
-    cursors: { read: () => Promise.resolve({ next: cursor, forged: false }) },
+    cursors: { read: () => Promise.resolve({ next: cursor, forged: false, isNew: false }) },
     size: () => Promise.resolve(cursor),
   });
 });

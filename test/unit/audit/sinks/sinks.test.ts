@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { systemClock } from '../../../../src/process/clock.ts';
 import type { SinkConfig } from '../../../../src/audit/config.ts';
-import { Follower } from '../../../../src/audit/sinks/follower.ts';
+import { Follower, type FollowerOptions } from '../../../../src/audit/sinks/follower.ts';
 import type { Delivery, Sink } from '../../../../src/audit/sinks/sink.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
 import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
@@ -182,13 +182,17 @@ describe('the follower', () => {
 
   const rows = new KeyringRowMacs(new Keyring(generateRootKey()));
 
-  function follow(sink: Sink): { follower: Follower; errors: unknown[] } {
+  function follow(
+    sink: Sink,
+    more: Pick<FollowerOptions, 'fromLast'> = {},
+  ): { follower: Follower; errors: unknown[] } {
     const errors: unknown[] = [];
     const follower = new Follower({
       reader: bench.reader,
       cursors: new SinkCursors(bench.store, rows),
       clock,
       sink,
+      ...more,
       onError: (error) => errors.push(error),
     });
     follower.start();
@@ -312,6 +316,34 @@ describe('the follower', () => {
     expect(await bench.store.get('sink_cursors', { sink: 'failing' })).toMatchObject({
       next_index: 2,
     });
+  });
+
+  it('loses no entry of a sink that begins near the end and fails until a restart (NT01)', async () => {
+    const taken: string[] = [];
+    let isAway = true;
+    const sink: Sink = {
+      name: 'new',
+      unconfirmed: 0,
+      deliver({ entries: given }) {
+        if (isAway) return Promise.reject(new Error('away'));
+        taken.push(...given);
+        return Promise.resolve();
+      },
+      reopen: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    };
+    await bench.record({}, {}, {});
+    await bench.integrate();
+    const first = follow(sink, { fromLast: 2 });
+    await settle(() => first.errors.length > 0);
+    await first.follower.close(0);
+    await bench.record({}, {}, {}, {});
+    await bench.integrate();
+    isAway = false;
+    const second = follow(sink, { fromLast: 2 });
+    await settle(() => hasAll(second.follower));
+    await second.follower.close(0);
+    expect(taken).toEqual((await entries()).slice(-6));
   });
 
   describe('when an attacker writes to the database', () => {
