@@ -6,11 +6,11 @@ import type { DevFiles } from './dev-config.ts';
  * explanations are arguments of `:` without apostrophes, and programs are functions.
  */
 export function guide(url: string, files: DevFiles): string {
-  const login = join(files.directory, 'login.json');
+  const login = quoted(join(files.directory, 'login.json'));
   // The running program itself, so that the lines work in any directory and with any Node first on the path.
-  const program = `"${process.execPath}" "${process.argv[1] ?? 'quaymaster'}"`;
-  const exported = join(files.directory, `export-$(date +%s)`);
-  const operator = `-H "Authorization: Bearer $(cat ${files.operatorToken})"`;
+  const program = `${quoted(process.execPath)} ${quoted(process.argv[1] ?? 'quaymaster')}`;
+  const exported = quoted(join(files.directory, 'export-'));
+  const secrets = quoted(files.secrets);
   const json = `-H 'Content-Type: application/json'`;
   return `
 Quaymaster listens at ${url}, on this machine only. Stop it with Ctrl-C. Its files are in ${files.directory}.
@@ -24,17 +24,21 @@ curl -s ${url}/api/v1/secrets/demo/shop/db -H "Authorization: Bearer $SESSION"; 
 curl -s ${url}/api/v1/secrets:batch -H "Authorization: Bearer $SESSION" ${json} -d '{"items":[{"path":"demo/shop/db"},{"path":"demo/shop/api"},{"path":"demo/payments/db"}]}'; echo
 : 'read a secret that the policy does not allow'
 curl -s ${url}/api/v1/secrets/demo/payments/db -H "Authorization: Bearer $SESSION"; echo
+: 'from here on the command line, as an operator'
+qm() { ${program} "$@"; }; operator() { qm "$@" --url ${url} --token-file ${quoted(files.operatorToken)}; }
+operator ls demo; operator get demo/shop/db
 : 'rotate the password, and list who holds which version: the pod above still holds the old one'
-curl -s -X POST ${url}/api/v1/rotations/demo/shop/db:run ${operator} ${json} -d '{"comment":"try it"}'; echo; sleep 1
-curl -s ${url}/api/v1/rotations/demo/shop/db ${operator}; echo
-: 'search the audit log, with the token of the operator'
-curl -s "${url}/api/v1/audit/entries?limit=5" ${operator}; echo
-: 'the same on the command line; an operator sees no values without a role for it'
-qm() { ${program} "$@"; }; operator() { qm "$@" --url ${url} --token-file ${files.operatorToken}; }
-operator ls demo; operator rotate status demo/shop/db
+operator rotate run demo/shop/db --comment 'try it'; sleep 1; operator rotate status demo/shop/db
+: 'search the audit log'
+operator audit search --limit 5
 : 'write files for an application, as the sidecar does; without --once it keeps them current'
-qm agent --config ${files.agentConfig} --once && ls -lA ${files.secrets} && cat ${files.secrets}/db.env
+qm agent --config ${quoted(files.agentConfig)} --once && ls -lA ${secrets} && cat ${secrets}/db.env
 : 'export the log and verify it offline, against a copy of the checkpoint from before the export'
-EXPORT=${exported}; cp ${files.checkpoint} "$EXPORT.checkpoint" && operator audit export "$EXPORT" && qm audit verify "$EXPORT" --checkpoint "$EXPORT.checkpoint"
+EXPORT=${exported}$(date +%s); cp ${quoted(files.checkpoint)} "$EXPORT.checkpoint" && operator audit export "$EXPORT" && qm audit verify "$EXPORT" --checkpoint "$EXPORT.checkpoint"
 `;
+}
+
+/** Quotes a word for bash and zsh, if it needs quotes. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -2,6 +2,7 @@ import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../process/clock.ts';
 import { BrokerError } from '../domain/errors.ts';
+import type { Grant } from '../domain/identity/principal.ts';
 import { randomBytes } from '../crypto/random/random.ts';
 import { createLog } from '../process/log.ts';
 import { bearer, BrokerClient } from '../client/index.ts';
@@ -18,6 +19,8 @@ import { DEMO_POD, demonstrate, seed } from './seed.ts';
 
 const OPERATOR_TOKEN_SECONDS = 30 * 86_400;
 const DAY_MS = 86_400_000;
+/** Lets the operator read back what it stored in the mounts of the demonstration and of the quickstart. */
+const READER: Grant = { role: 'secret-reader', scope: ['demo', 'shop'] };
 const TOKEN_REFRESH_MS = 600_000;
 
 /**
@@ -131,7 +134,7 @@ async function serveWithNewToken(
 ): Promise<Serving> {
   const tokenFile = files.operatorToken;
   await rm(tokenFile, { force: true });
-  const options = { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS };
+  const options = { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS, extraGrants: [READER] };
   const { created } = await initialise(config, options, deps);
   for (const what of created) print(`created ${what}`);
   return serve(config, deps);

@@ -10,6 +10,8 @@ import { until } from '../kit/backends/until.ts';
 const run = promisify(execFile);
 const ROOT = new URL('../..', import.meta.url).pathname;
 const NODE = join(ROOT, 'node_modules/.bin/node');
+/** Name of a directory that a shell splits if a printed line does not quote it. */
+const FILES = 'my files';
 
 describe('development mode', () => {
   let directory: string;
@@ -22,7 +24,7 @@ describe('development mode', () => {
       join(ROOT, 'src/program/main.ts'),
       'dev',
       '--directory',
-      join(directory, 'files'),
+      join(directory, FILES),
       '--port',
       '0',
     ];
@@ -67,9 +69,9 @@ describe('development mode', () => {
     expect(output).not.toContain('"level":"error"');
   });
 
-  it('prints lines that log in, read one, read a batch, are refused and rotate', async () => {
+  it('prints lines that log in, read one, read a batch and are refused', async () => {
     const answers = (await paste('SESSION=', 'curl')).trim().split('\n');
-    const [one, batch, refused, rotation, status, entries] = answers.map(
+    const [one, batch, refused] = answers.map(
       (line) => JSON.parse(line) as Record<string, unknown>,
     );
     expect(one).toMatchObject({ path: 'demo/shop/db', data: { username: 'shop' }, lease: {} });
@@ -79,14 +81,13 @@ describe('development mode', () => {
       { error: { code: 'ERR_DENIED' } },
     ]);
     expect(refused).toMatchObject({ code: 'ERR_DENIED', status: 403 });
-    expect(rotation).toMatchObject({ path: 'demo/shop/db', state: 'running' });
-    expect(status).toMatchObject({ active: { step: 'settle', version: '2' }, holderCount: 1 });
-    expect(entries?.['items']).toHaveLength(5);
   });
 
-  it('prints lines for the command line and the sidecar, which show only the value that the sidecar writes', async () => {
+  it('prints lines for the command line and the sidecar: they read back, rotate, search, and only the sidecar shows a value', async () => {
     const shown = await paste('qm()', 'qm ', 'operator ');
     expect(shown).toContain('demo/shop/api');
+    expect(shown).toMatch(/^password +\[masked\]/m);
+    expect(shown).toMatch(/holders/);
     expect(shown).toMatch(/api -> .*db\.env -> /s);
     expect(shown).toContain('username=');
     expect(shown).not.toContain('not-a-real-key');
@@ -118,12 +119,12 @@ describe('development mode', () => {
       'agent.yaml',
       'store/quaymaster.db',
     ]) {
-      expect((await stat(join(directory, 'files', name))).mode & 0o077).toBe(0);
+      expect((await stat(join(directory, FILES, name))).mode & 0o077).toBe(0);
     }
   });
 
   it('listens on loopback and refuses any other address (X03)', async () => {
-    const files = join(directory, 'files');
+    const files = join(directory, FILES);
     const { devConfig, devFiles } = await import('../../src/dev/dev-config.ts');
     const { checkConfig } = await import('../../src/compose/config/load.ts');
     const config = devConfig(devFiles(files), join(files, 'issuer.jwks.json'), 8200);
@@ -132,7 +133,7 @@ describe('development mode', () => {
   });
 
   it('keeps the token of the operator when it starts again, and reports nothing as new', async () => {
-    const file = join(directory, 'files/operator.token');
+    const file = join(directory, FILES, 'operator.token');
     const before = await readFile(file, 'utf8');
     await stop();
     await start();
@@ -143,7 +144,7 @@ describe('development mode', () => {
   });
 
   it('makes a new token if the earlier one is gone or is not accepted', async () => {
-    const file = join(directory, 'files/operator.token');
+    const file = join(directory, FILES, 'operator.token');
     await stop();
     const before = await readFile(file, 'utf8');
     const other = before.trim().endsWith('0') ? '1' : '0';

@@ -52,7 +52,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 const WHOAMI =
-  'your token: quaymaster whoami; an admin grants roles in the document of an operator, or by a role binding';
+  'your token: quaymaster whoami; to get the role for a time: quaymaster break-glass request --role ROLE --scope PATH --for 30m --reason TEXT; to get it for good: an admin adds it to the grants of the operator or to a RoleBinding, see docs/operations.md#operators-and-their-roles';
 
 const CHECK_URL =
   'check that the broker runs and that its URL is right: --url, QUAYMASTER_URL or the profile';

@@ -16,6 +16,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { newToken } from '../../crypto/random/token.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { Grant } from '../../domain/identity/principal.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Plan, Store } from '../../ports/store.ts';
@@ -37,6 +38,8 @@ export interface InitialiseOptions {
   /** The path of the token file, which is created with mode 0600. */
   readonly tokenFile: string;
   readonly tokenTtlSeconds: number;
+  /** Grants of the operator beside `admin`. Development mode lets its user read back what it stored. */
+  readonly extraGrants?: readonly Grant[];
 }
 
 export interface Initialised {
@@ -184,7 +187,7 @@ async function mint(
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'initialise');
   const tokens = new OperatorTokens(store, { keyring: keys.keyring, rows, digest: sha256Hex });
   const now = clock.now();
-  const operator = await bootstrapOperator(store, now);
+  const operator = await bootstrapOperator(store, options.extraGrants ?? [], now);
   const stored: OperatorToken = {
     id: randomId('tok'),
     operator: operator.name,
@@ -254,10 +257,14 @@ async function planQuarantineLift(
 }
 
 /** Creates the bootstrap operator again each time, so that tokens of an earlier run end with the old uid. */
-async function bootstrapOperator(store: Store, now: number): Promise<StoredDocument<'operator'>> {
+async function bootstrapOperator(
+  store: Store,
+  extraGrants: readonly Grant[],
+  now: number,
+): Promise<StoredDocument<'operator'>> {
   const body = {
     description: 'made by quaymaster init; create operators of your own, then delete it',
-    grants: [{ role: 'admin' }],
+    grants: [{ role: 'admin' }, ...extraGrants],
   };
   const before = await store.get('documents', { kind: 'operator', name: BOOTSTRAP_OPERATOR });
   return {
