@@ -378,10 +378,12 @@ export const SCHEMA = {
       scope: 'text?',
       /** 0: no authority of a profile had signed it when it was pushed. */
       recognized: 'integer?',
+      /** JSON: what the body says and its verified signers, read at the push; null in rows of earlier releases. */
+      read: 'text?',
     },
     key: ['digest', 'id'],
     digestedSince: 4,
-    laterColumns: ['scope', 'recognized'],
+    laterColumns: ['scope', 'recognized', 'read'],
   },
   /** Alerts of runtime security, reads of decoys, violations and opened incidents, each with the response to it. The oldest are deleted above a number. */
   alerts: {

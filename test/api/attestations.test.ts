@@ -208,8 +208,8 @@ describe('a pushed attestation', () => {
   it('survives a restart of the broker', async () => {
     const digest = digestOf('d');
     const { body } = await push(ci.bundle(digest));
-    const { store, rows, attestations } = api.broker.parts;
-    const again = new Attestations(store, rows);
+    const { store, rows, attestations, attestationReader } = api.broker.parts;
+    const again = new Attestations(store, rows, attestationReader);
     await again.load();
     expect(again.of(digest).map(({ id }) => id)).toEqual([body.id]);
     expect([again.count, again.bytes]).toEqual([attestations.count, attestations.bytes]);

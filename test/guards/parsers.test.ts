@@ -16,6 +16,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   'auth/jwt/token-claims.ts readTokenId': 'a part of readTokenClaims and readOidcClaims',
   'audit/reads/read-index.ts parseCoverage':
     'two numbers of a row of meta; any other text has the index built again',
+  'broker/attestations/read-attestation.ts readContent':
+    'parses JSON that the broker wrote, and calls parseAttestation',
   'broker/posture/report-summary.ts openSummary': 'a column under the MAC of its row',
   'cli/run/errors.ts readFailure': 'names an error of the file system',
   'domain/rotation/canary-stage.ts openCanaryStage': 'a column under the MAC of its row',

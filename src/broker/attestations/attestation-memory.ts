@@ -1,12 +1,10 @@
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
-import { isSignedBy, signerKey } from '../../crypto/signatures/image-signature.ts';
-import { TrustRoot } from '../../crypto/signatures/keyless-signature.ts';
-import type {
-  ImageTrust,
-  PinnedKey,
-  PinnedRoot,
-  Statement,
-  TrustAnchor,
+import { BrokerError } from '../../domain/errors.ts';
+import {
+  UNVERIFIED,
+  type ImageTrust,
+  type Statement,
+  type TrustAnchor,
 } from '../../domain/posture/image-trust.ts';
 import type { Signer } from '../../domain/posture/trusted-identity.ts';
 import { allRows, ATTESTATIONS } from '../../ports/queries.ts';
@@ -14,31 +12,57 @@ import type { Store } from '../../ports/store.ts';
 import { macColumns, type Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
-import { parseAttestation, type ParsedAttestation } from './parse-attestation.ts';
+import type { AttestationReader } from './attestation-reader.ts';
+import {
+  MOST_SIGNATURE_BYTES,
+  parseAttestation,
+  type ParsedAttestation,
+} from './parse-attestation.ts';
+import {
+  anchorId,
+  contentOf,
+  verifiedSigner,
+  type AttestationContent,
+  type Signers,
+} from './read-attestation.ts';
 import type { Follower } from '../state/followers.ts';
 
 type Row = Tables['attestations'];
 
-/** A stored signature or attestation of one image. */
-export interface Attestation extends Statement {
+/** A signature or attestation as its row has it. */
+export interface AttestationFacts {
   readonly digest: string;
+  readonly id: string;
   readonly body: Uint8Array;
+  readonly createdAt: number;
   readonly createdBy: string;
+  /** Prefixes of the repositories for whose images it counts; empty: all. */
+  readonly scope: readonly string[];
   /** False if no authority of a profile had signed it when it was pushed. */
   readonly isRecognized: boolean;
+  /** What the thread read in the body; undefined in rows of earlier releases. */
+  readonly content?: AttestationContent | undefined;
+  /** The verified signers among the authorities of the profiles at the push. */
+  readonly signers?: Signers | undefined;
+}
+
+/** A stored signature or attestation of one image. */
+export interface Attestation extends Omit<AttestationFacts, 'content' | 'signers'>, Statement {
+  readonly scope: readonly string[];
   /** Names what was signed and the signature, whatever else the pushed bytes contain. */
   readonly signed: string;
+  /** What is known of its signers. */
+  readonly signers: Map<string, Signer | null>;
 }
 
-/** The facts of an attestation that its row has, besides those in the body. */
-export type AttestationFacts = Pick<
-  Attestation,
-  'digest' | 'id' | 'body' | 'createdAt' | 'createdBy' | 'scope' | 'isRecognized'
->;
-
-interface VerifiedSigner {
-  readonly signer: Signer | undefined;
+/** The column `read` of a row. */
+interface StoredContent extends AttestationContent {
+  readonly v: typeof READ_VERSION;
+  readonly signers: readonly (readonly [string, Signer])[];
 }
+
+/** Another version is read again from the body. */
+const READ_VERSION = 1;
 
 const NONE: readonly Attestation[] = [];
 
@@ -52,29 +76,38 @@ export function attestationId(
   return `att_${sha256Hex(digest, '\n', counted, body).slice(0, 32)}`;
 }
 
-/** Names a signature of a message. Members that no check reads, in any number of copies, do not make another of it. */
-function signedId({ message, signature }: ParsedAttestation): string {
-  return sha256Hex(sha256Hex(message), sha256Hex(signature));
-}
+/**
+ * Verifications by keys that one evaluation may do on the event loop, in parts of 0.1 ms. The push verified the signature by all authorities of that
+ * time, so only those of later profiles and of rows of earlier releases are left. The thread does the others: a certificate costs
+ * milliseconds, and so does a large statement.
+ */
+const MOST_PARTS = 500;
+/** Bytes of the worst body that are read in one part. */
+const BYTES_OF_PART = 850;
+const PARTS_OF_KEY = 2;
+/** The tenant of the thread for verifications that no caller waits for. */
+const UPKEEP = 'verification';
 
 /**
  * All signatures and attestations of images, in memory, because a decision about a read does not wait for the store. Their number
  * and size are bounded. After a change of kind `attestation` it reads the ones of one image again.
  */
-export class Attestations implements ImageTrust {
+export class Attestations {
   readonly #store: Store;
   readonly #rows: KeyringRowMacs;
   readonly #byDigest = new Map<string, readonly Attestation[]>();
   #count = 0;
   #bytes = 0;
   #generation = 0;
-  /** The verified signers, by key or root of a profile. Results end with the object of the profile or of the attestation. */
-  readonly #signers = new WeakMap<object, WeakMap<Statement, VerifiedSigner>>();
-  readonly #roots = new WeakMap<PinnedRoot, { readonly root: TrustRoot | undefined }>();
 
-  constructor(store: Store, rows: KeyringRowMacs) {
+  readonly #reader: Pick<AttestationReader, 'read'>;
+  readonly #unverified = new Map<Attestation, Map<string, TrustAnchor>>();
+  readonly #inThread = new Set<Attestation>();
+
+  constructor(store: Store, rows: KeyringRowMacs, reader: Pick<AttestationReader, 'read'>) {
     this.#store = store;
     this.#rows = rows;
+    this.#reader = reader;
   }
 
   /**
@@ -88,12 +121,15 @@ export class Attestations implements ImageTrust {
     }
   }
 
-  /** Reads the attestations of one image again. */
+  /** Reads the attestations of one image again. What is known of their signers stays. */
   async refresh(digest: string): Promise<void> {
     const read: Attestation[] = [];
     for await (const row of listAll(this.#store, ATTESTATIONS.ofDigest(digest))) {
       const opened = this.#open(row);
-      if (opened !== undefined) read.push(opened);
+      if (opened === undefined) continue;
+      const known = this.of(digest).find(({ id }) => id === opened.id)?.signers ?? [];
+      for (const [id, signer] of known) opened.signers.set(id, signer);
+      read.push(opened);
     }
     this.#keep(digest, read);
   }
@@ -133,26 +169,83 @@ export class Attestations implements ImageTrust {
     return undefined;
   }
 
-  signerOf(statement: Statement, by: TrustAnchor): Signer | undefined {
-    const anchor = 'key' in by ? by.key : by.root;
-    const known = this.#signers.get(anchor) ?? new WeakMap<Statement, VerifiedSigner>();
-    this.#signers.set(anchor, known);
-    const result = known.get(statement) ?? { signer: this.#verified(statement as Attestation, by) };
-    known.set(statement, result);
-    return result.signer;
+  /** Signatures as far as they are verified; it verifies none. */
+  readonly verified: ImageTrust = {
+    of: (digest) => this.of(digest),
+    signerOf: (statement, by) => (statement as Attestation).signers.get(anchorId(by)) ?? undefined,
+  };
+
+  /** Signatures for one evaluation, which verifies a bounded number of them. The thread verifies the others. */
+  verifying(): ImageTrust {
+    let left = MOST_PARTS;
+    return {
+      of: (digest) => this.of(digest),
+      signerOf: (statement, by) => {
+        const attestation = statement as Attestation;
+        const { signers, body } = attestation;
+        const id = anchorId(by);
+        const known = signers.get(id);
+        if (known !== undefined) return known ?? undefined;
+        if ('root' in by || body.length > MOST_SIGNATURE_BYTES || left <= 0) {
+          this.#verifyLater(attestation, by);
+          return UNVERIFIED;
+        }
+        left -= PARTS_OF_KEY + body.length / BYTES_OF_PART;
+        const parsed = readStored(body);
+        const signer = parsed && verifiedSigner(parsed, by);
+        signers.set(id, signer ?? null);
+        return signer;
+      },
+    };
   }
 
-  #verified({ body }: Attestation, by: TrustAnchor): Signer | undefined {
-    const parsed = readStored(body);
-    if (parsed === undefined) return undefined;
-    return 'key' in by ? keySigner(parsed, by.key) : this.#keylessSigner(parsed, by.root);
+  #verifyLater(attestation: Attestation, by: TrustAnchor): void {
+    const anchors = this.#unverified.get(attestation);
+    if (anchors !== undefined) {
+      anchors.set(anchorId(by), by);
+      return;
+    }
+    const all = new Map([[anchorId(by), by]]);
+    this.#unverified.set(attestation, all);
+    // After the evaluation, so that one task has all authorities that it asked for.
+    queueMicrotask(() => {
+      this.#unverified.delete(attestation);
+      if (!this.#inThread.has(attestation))
+        void this.#verifyInThread(attestation, [...all.values()]);
+    });
   }
 
-  #keylessSigner({ keyless, message }: ParsedAttestation, json: PinnedRoot): Signer | undefined {
-    if (keyless === undefined) return undefined;
-    const known = this.#roots.get(json) ?? { root: rootOf(json) };
-    this.#roots.set(json, known);
-    return known.root?.signerOf(keyless, message);
+  async #verifyInThread(attestation: Attestation, anchors: readonly TrustAnchor[]): Promise<void> {
+    const { digest, body, signers } = attestation;
+    const work = { tenant: UPKEEP, signal: new AbortController().signal, spend: () => undefined };
+    this.#inThread.add(attestation);
+    try {
+      const read = await this.#reader.read(work, body, anchors);
+      for (const [id, signer] of read.signers) signers.set(id, signer);
+      await this.#storeSigners(attestation);
+    } catch (error) {
+      // The next evaluation asks again.
+      if (BrokerError.from(error).code === 'ERR_BUSY') return;
+      for (const anchor of anchors) signers.set(anchorId(anchor), null);
+    } finally {
+      this.#inThread.delete(attestation);
+    }
+    // Another list: verdicts that read it are made again.
+    const list = this.of(digest);
+    if (list.includes(attestation)) this.#keep(digest, [...list]);
+  }
+
+  /** Stores what was verified, so that no start verifies it again. */
+  async #storeSigners(attestation: Attestation): Promise<void> {
+    const { id, digest, signers, isRecognized } = attestation;
+    // A push may meanwhile store that an authority signed it.
+    if (!isRecognized || [...signers.values()].every((signer) => signer === null)) return;
+    const put = this.seal({ ...attestation, content: attestation });
+    await this.#store.commit({
+      expect: [{ table: 'attestations', key: { digest, id }, match: { id } }],
+      writes: [{ table: 'attestations', put }],
+      invalidates: [`attestation:${digest}`],
+    });
   }
 
   seal({ digest, id, body, scope, isRecognized, ...made }: AttestationFacts): Row {
@@ -164,6 +257,7 @@ export class Attestations implements ImageTrust {
       created_by: made.createdBy,
       scope: scope.length === 0 ? null : JSON.stringify(scope),
       recognized: isRecognized ? null : 0,
+      read: made.content === undefined ? null : storedContent(made.content, made.signers),
     };
     return { ...fields, mac: this.#rows.mac('attestations', macColumns('attestations', fields)) };
   }
@@ -171,12 +265,16 @@ export class Attestations implements ImageTrust {
   /** Reads a row; undefined if this build does not read it any more: then it does not count. */
   #open(row: Row): Attestation | undefined {
     this.#rows.verify('attestations', macColumns('attestations', row), row.mac);
-    const parsed = readStored(row.body);
-    if (parsed === undefined) return undefined;
+    const known = row.read === null ? undefined : (JSON.parse(row.read) as StoredContent);
+    const isKnown = known?.v === READ_VERSION;
+    const parsed = isKnown ? undefined : readStored(row.body);
+    const content = isKnown ? known : parsed && contentOf(parsed);
+    if (content === undefined) return undefined;
     const { digest, id, body, created_at: createdAt, created_by: createdBy } = row;
     const scope = row.scope === null ? [] : (JSON.parse(row.scope) as string[]);
     const facts = { digest, id, body, createdAt, createdBy, scope };
-    return openedAttestation({ ...facts, isRecognized: row.recognized !== 0 }, parsed);
+    const signers = new Map(isKnown ? known.signers : []);
+    return openedAttestation({ ...facts, isRecognized: row.recognized !== 0, content, signers });
   }
 
   #keep(digest: string, now: readonly Attestation[]): void {
@@ -189,32 +287,38 @@ export class Attestations implements ImageTrust {
   }
 }
 
-/** An attestation of its facts and what its body says. */
-export function openedAttestation(facts: AttestationFacts, parsed: ParsedAttestation): Attestation {
-  const { type, repository, builder, scannedAt } = parsed;
-  return { ...facts, type, repository, builder, scannedAt, signed: signedId(parsed) };
+/** An attestation of its facts. */
+export function openedAttestation({
+  content: { type, repository, builder, scannedAt, signed },
+  signers,
+  ...facts
+}: AttestationFacts & { readonly content: AttestationContent }): Attestation {
+  const known = new Map(signers);
+  return { ...facts, type, repository, builder, scannedAt, signed, signers: known };
+}
+
+function storedContent(
+  { type, repository, builder, scannedAt, signed }: AttestationContent,
+  signers: Signers = new Map(),
+): string {
+  const found = [...signers].flatMap(([id, signer]) =>
+    signer === null ? [] : [[id, signer] as const],
+  );
+  const stored: StoredContent = {
+    v: READ_VERSION,
+    type,
+    repository,
+    builder,
+    scannedAt,
+    signed,
+    signers: found,
+  };
+  return JSON.stringify(stored);
 }
 
 function readStored(body: Uint8Array): ParsedAttestation | undefined {
   try {
     return parseAttestation(JSON.parse(Buffer.from(body).toString()));
-  } catch {
-    return undefined;
-  }
-}
-
-function keySigner(
-  { message, signature }: ParsedAttestation,
-  { pem }: PinnedKey,
-): Signer | undefined {
-  const key = signerKey(pem);
-  return key !== undefined && isSignedBy(key, message, signature) ? { keyId: key.id } : undefined;
-}
-
-/** A root that does not parse trusts no signer. */
-function rootOf(json: PinnedRoot): TrustRoot | undefined {
-  try {
-    return new TrustRoot(json);
   } catch {
     return undefined;
   }

@@ -1,15 +1,24 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { isInScope } from '../../domain/posture/evidence.ts';
-import { authoritiesOf, SIGNATURE } from '../../domain/posture/image-trust.ts';
+import {
+  anchorsOf,
+  authoritiesOf,
+  SIGNATURE,
+  type TrustAnchor,
+} from '../../domain/posture/image-trust.ts';
 import type { PostureProfile } from '../../domain/posture/profile.ts';
-import { measured } from '../access/measured.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
-import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import {
+  recordFailure,
+  recordOperation,
+  requireRole,
+  type Acting,
+} from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import { requireWriter } from '../recording/evidence-writers.ts';
+import { requireWriter, tenantOf } from '../recording/evidence-writers.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import {
   attestationId,
@@ -18,16 +27,14 @@ import {
   type Attestations,
 } from './attestation-memory.ts';
 import { checkSpace, COUNTED } from './attestation-space.ts';
-import {
-  MOST_ATTESTATION_BYTES,
-  MOST_SIGNATURE_BYTES,
-  parseAttestation,
-  type ParsedAttestation,
-} from './parse-attestation.ts';
+import type { AttestationReader } from './attestation-reader.ts';
+import { MOST_ATTESTATION_BYTES, MOST_SIGNATURE_BYTES } from './parse-attestation.ts';
+import { anchorId, type ReadAttestation } from './read-attestation.ts';
 
 /** Signatures and attestations of images, and the profiles that may accept them. */
 export interface Attesting {
   readonly attestations: Attestations;
+  readonly attestationReader: AttestationReader;
   readonly profiles: { readonly all: readonly PostureProfile[] };
 }
 
@@ -56,59 +63,105 @@ export async function pushAttestation(
   { digest: wanted, attestation: value }: Push,
 ): Promise<{ readonly attestation: AcceptedAttestation; readonly isNew: boolean }> {
   const described = { action: 'attestation.push' } as const;
-  return commitAs(parts, caller, (decidedAt, now): Attempt<Pushed> => {
-    const { writer: createdBy, scope, fences } = requireWriter(parts, now);
-    const parsed = measured(parts, call, () => parseAttestation(value));
-    checkScope(parsed, scope);
-    const digest = subjectOf(parsed, wanted);
+  const acting = { parts, call, caller };
+  try {
+    // The thread works for writers only.
+    const tenant = tenantOf(requireWriter(parts, caller));
     const body = Buffer.from(JSON.stringify(value));
-    checkSize(parsed, body);
-    const facts = { digest, id: attestationId(digest, body, scope), body, createdBy, scope };
-    const created = { ...facts, createdAt: parts.clock.now(), isRecognized: true };
-    const pushed = measured(parts, call, () => accepted(parts, openedAttestation(created, parsed)));
-    const isRecognized = pushed.acceptedBy.length > 0;
-    const stored = parts.attestations.of(digest).find((each) => isSame(parts, each, pushed));
-    // The profile that names its authority may be newer than the first push.
-    const isKept = stored !== undefined && (stored.isRecognized || !isRecognized);
-    const made = {
-      ...created,
-      isRecognized,
-      ...(stored && { createdAt: stored.createdAt, createdBy: stored.createdBy }),
-    };
-    const isNear = !isKept && checkSpace(parts.attestations, made);
-    const counted = isNear ? [COUNTED] : [];
-    const id = isKept ? stored.id : made.id;
-    const entry = {
-      ...described,
-      ...factsOf({ digest, id, type: parsed.type }),
-      outcome: 'ok',
-    } as const;
-    const key = { digest, id };
-    return {
-      plan: {
-        decidedAt,
-        reads: [...fences, `attestation:${digest}`, ...counted],
-        notAfter: authorityEnd(now),
-        ...(!isKept && {
-          expect: [
-            { table: 'attestations', key, ...(stored ? { match: { id } } : { absent: true }) },
-          ],
-          writes: [{ table: 'attestations', put: parts.attestations.seal(made) }],
-          invalidates: [`attestation:${digest}`, ...counted],
-        }),
-        entries: [entryOf(parts, call, now, entry)],
-      },
-      settle: () => ({
-        attestation: measured(parts, call, () => accepted(parts, found(parts, id))),
-        isNew: stored === undefined,
-      }),
-    };
-  }).catch((error: unknown) => recordFailure({ parts, call, caller }, [described], error));
+    checkSize(body, MOST_ATTESTATION_BYTES);
+    const read = await readIn(parts, call, tenant, body);
+    return await commitAs(parts, caller, (decidedAt, now) =>
+      planned({ parts, call, caller: now }, { read, body, wanted }, decidedAt),
+    );
+  } catch (error) {
+    return recordFailure(acting, [described], error);
+  }
 }
 
 type Pushed = Awaited<ReturnType<typeof pushAttestation>>;
 
-function subjectOf({ subjects }: ParsedAttestation, wanted: string | undefined): string {
+interface PushedBody {
+  readonly read: ReadAttestation;
+  readonly body: Uint8Array;
+  readonly wanted: string | undefined;
+}
+
+function planned(
+  { parts, call, caller: now }: Acting<Caller, Parts>,
+  { read, body, wanted }: PushedBody,
+  decidedAt: number,
+): Attempt<Pushed> {
+  const { content, signers } = read;
+  const { writer: createdBy, scope, fences } = requireWriter(parts, now);
+  checkScope(content, scope);
+  const digest = subjectOf(read, wanted);
+  if (content.type === SIGNATURE) checkSize(body, MOST_SIGNATURE_BYTES);
+  const facts = { digest, id: attestationId(digest, body, scope), body, createdBy, scope };
+  const created = { ...facts, createdAt: parts.clock.now(), isRecognized: true, content, signers };
+  const pushed = accepted(parts, openedAttestation(created));
+  const isRecognized = pushed.acceptedBy.length > 0;
+  const stored = parts.attestations.of(digest).find((each) => isSame(parts, each, pushed));
+  // The profile that names its authority may be newer than the first push.
+  const isKept =
+    stored !== undefined &&
+    (stored.isRecognized || !isRecognized) &&
+    !(stored.id === pushed.id && isNews(signers, stored));
+  const made = {
+    ...created,
+    isRecognized,
+    ...(stored && { createdAt: stored.createdAt, createdBy: stored.createdBy }),
+  };
+  const isNear = !isKept && checkSpace(parts.attestations, made);
+  const counted = isNear ? [COUNTED] : [];
+  const id = isKept ? stored.id : made.id;
+  const entry = {
+    action: 'attestation.push',
+    ...factsOf({ digest, id, type: content.type }),
+    outcome: 'ok',
+  } as const;
+  const key = { digest, id };
+  return {
+    plan: {
+      decidedAt,
+      reads: [...fences, `attestation:${digest}`, ...counted],
+      notAfter: authorityEnd(now),
+      ...(!isKept && {
+        expect: [
+          { table: 'attestations', key, ...(stored ? { match: { id } } : { absent: true }) },
+        ],
+        writes: [{ table: 'attestations', put: parts.attestations.seal(made) }],
+        invalidates: [`attestation:${digest}`, ...counted],
+      }),
+      entries: [entryOf(parts, call, now, entry)],
+    },
+    settle: () => ({
+      attestation: accepted(parts, found(parts, id)),
+      isNew: stored === undefined,
+    }),
+  };
+}
+
+/** Reads an attestation in the thread, and finds its signers among the authorities of all profiles. */
+function readIn(
+  { attestationReader, profiles }: Parts,
+  call: Call,
+  tenant: string,
+  body: Uint8Array,
+): Promise<ReadAttestation> {
+  const { signal } = call.context();
+  const work = { tenant, signal, spend: (ms: number) => call.spend(ms) };
+  const anchors = new Map<string, TrustAnchor>();
+  for (const { trust } of profiles.all)
+    for (const anchor of anchorsOf(trust)) anchors.set(anchorId(anchor), anchor);
+  return attestationReader.read(work, body, [...anchors.values()]);
+}
+
+/** Reports whether signers were found that are not known of the stored attestation: their authorities are newer than its push. */
+function isNews(signers: ReadAttestation['signers'], stored: Attestation): boolean {
+  return [...signers].some(([id, signer]) => signer !== null && !stored.signers.get(id));
+}
+
+function subjectOf({ subjects }: ReadAttestation, wanted: string | undefined): string {
   const [only, ...more] = subjects;
   if (wanted !== undefined && subjects.includes(wanted)) return wanted;
   if (wanted === undefined && only !== undefined && more.length === 0) return only;
@@ -122,10 +175,9 @@ function subjectOf({ subjects }: ParsedAttestation, wanted: string | undefined):
   });
 }
 
-function checkSize({ type }: ParsedAttestation, body: Uint8Array): void {
-  const most = type === SIGNATURE ? MOST_SIGNATURE_BYTES : MOST_ATTESTATION_BYTES;
-  if (body.length <= most) return;
-  throw new BrokerError('ERR_BODY_TOO_LARGE', `it has ${body.length} bytes; the limit is ${most}`, {
+function checkSize({ length }: Uint8Array, most: number): void {
+  if (length <= most) return;
+  throw new BrokerError('ERR_BODY_TOO_LARGE', `it has ${length} bytes; the limit is ${most}`, {
     isDetailShown: true,
   });
 }
@@ -142,7 +194,7 @@ function isSame(parts: Attesting, stored: Attestation, pushed: AcceptedAttestati
 }
 
 /** A simple signing names its repository. @throws ERR_DENIED for one that the writer may not speak about */
-function checkScope({ repository }: ParsedAttestation, scope: readonly string[]): void {
+function checkScope({ repository }: ReadAttestation['content'], scope: readonly string[]): void {
   if (repository === undefined || isInScope(repository, scope)) return;
   const text = `the signature is for ${repository}, and the role evidence-writer of its sender is for ${scope.join(', ')}`;
   throw new BrokerError('ERR_DENIED', text, { reason: 'scope', isDetailShown: true });
@@ -185,9 +237,12 @@ export function readAttestation(
   id: string,
 ): Promise<AcceptedAttestation> {
   const described = { action: 'attestation.list', document: documentOf(id) } as const;
-  return recordOperation({ parts, call, caller: live }, described, (now) => {
+  return recordOperation({ parts, call, caller: live }, described, async (now) => {
     requireRole(now, ...SEEING);
-    return accepted(parts, found(parts, id));
+    const stored = found(parts, id);
+    const { signers } = await readIn(parts, call, now.operator.name, stored.body);
+    for (const [anchor, signer] of signers) stored.signers.set(anchor, signer);
+    return accepted(parts, stored);
   });
 }
 
@@ -226,7 +281,10 @@ export async function deleteAttestation(
 
 function accepted({ profiles, attestations }: Attesting, stored: Attestation): AcceptedAttestation {
   const acceptedBy = profiles.all.flatMap(({ name, trust }) =>
-    authoritiesOf(trust, stored, attestations).map((authority) => ({ profile: name, authority })),
+    authoritiesOf(trust, stored, attestations.verified).map((authority) => ({
+      profile: name,
+      authority,
+    })),
   );
   return { ...stored, acceptedBy };
 }

@@ -70,6 +70,10 @@ const certificate = z
 const legacy = z.strictObject({ payload: bytes, signature: bytes });
 const legacyKeyless = legacy.extend({ certificate, rekorBundle });
 
+/** Limit of certificates, log entries and times as JSON. The library needs 3 ms for a KiB of the worst certificate. */
+const MOST_MATERIAL = 65_536;
+const isSmall = (material: unknown): boolean => JSON.stringify([material]).length <= MOST_MATERIAL;
+
 const bundle = z.object({
   mediaType: z.enum(BUNDLE_TYPES, 'must be a Sigstore bundle of version 0.3'),
   dsseEnvelope: z.object(
@@ -80,13 +84,18 @@ const bundle = z.object({
     },
     'must be a bundle over a statement (dsseEnvelope)',
   ),
-  verificationMaterial: z.object({
-    certificate: z.object({ rawBytes: bytes }).optional(),
-    tlogEntries: z.array(z.unknown()).max(MOST_ENTRIES).optional(),
-    timestampVerificationData: z
-      .object({ rfc3161Timestamps: z.array(z.unknown()).max(MOST_ENTRIES).optional() })
-      .optional(),
-  }),
+  verificationMaterial: z
+    .unknown()
+    .refine(isSmall, `must have at most ${MOST_MATERIAL} characters as JSON`)
+    .pipe(
+      z.object({
+        certificate: z.object({ rawBytes: bytes }).optional(),
+        tlogEntries: z.array(z.unknown()).max(MOST_ENTRIES).optional(),
+        timestampVerificationData: z
+          .object({ rfc3161Timestamps: z.array(z.unknown()).max(MOST_ENTRIES).optional() })
+          .optional(),
+      }),
+    ),
 });
 
 const simpleSigning = z.object({

@@ -35,21 +35,21 @@ export function startTaskThread(module: string, kind: string): Worker {
 export function serveTasks(kind: string, perform: (task: never) => unknown): void {
   if (isMainThread || (workerData as ThreadData | null)?.kind !== kind) return;
   lowerPriority();
-  parentPort?.on('message', (task: unknown) =>
-    parentPort?.postMessage(answered(() => perform(task as never))),
-  );
+  parentPort?.on('message', (task: unknown) => {
+    void answered(() => perform(task as never)).then((answer) => parentPort?.postMessage(answer));
+  });
 }
 
-function answered(work: () => unknown): TaskAnswer {
+async function answered(work: () => unknown): Promise<TaskAnswer> {
   const before = process.threadCpuUsage();
-  const outcome = attempt(work);
+  const outcome = await attempt(work);
   const { user, system } = process.threadCpuUsage(before);
   return { ...outcome, spentMs: (user + system) / 1_000 };
 }
 
-function attempt(work: () => unknown): Pick<TaskAnswer, 'result' | 'error'> {
+async function attempt(work: () => unknown): Promise<Pick<TaskAnswer, 'result' | 'error'>> {
   try {
-    return { result: work() };
+    return { result: await work() };
   } catch (error) {
     const { code, detail, reason, problems, isDetailShown, cause } = BrokerError.from(error);
     return {

@@ -3,8 +3,12 @@ import type { TrustedImage } from '../../domain/posture/image-checks.ts';
 import { digestsOfImages, isForAllImages, type Evidence } from '../../domain/posture/evidence.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
 import type { Labels, LabelSelector } from '../../domain/posture/label-selector.ts';
-import type { ImageTrust, Statement, TrustAnchor } from '../../domain/posture/image-trust.ts';
-import type { Signer } from '../../domain/posture/trusted-identity.ts';
+import {
+  UNVERIFIED,
+  type ImageTrust,
+  type Statement,
+  type TrustAnchor,
+} from '../../domain/posture/image-trust.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import {
   anyMatches,
@@ -51,7 +55,8 @@ export interface JudgedPod {
 interface Kept extends JudgedPod {
   /** The generation of the evidence in which `read` was last compared. */
   generation: number;
-  readonly profiles: readonly PostureProfile[];
+  /** The list of all profiles in which those for the pod were last compared. */
+  profiles: readonly PostureProfile[];
   readonly trust: ReadStatements;
   readonly around: Surroundings;
   readonly values: ComparedValues;
@@ -128,8 +133,8 @@ function lastLabels(
 }
 
 /**
- * Evaluates all profiles for the pod. The result is kept in memory until the pod, its namespace, a profile, an attestation,
- * evidence or the time changes it.
+ * Evaluates all profiles for the pod. The result is kept in memory until the pod, its namespace, one of these profiles, an
+ * attestation or evidence about its images, or the time changes it.
  */
 export function judgePod(
   parts: Judging,
@@ -191,6 +196,7 @@ function evaluated(
       validUntil = Math.min(validUntil, verdict.validUntil);
       return { profile, findings: verdict.findings, trusted: verdict.trusted };
     });
+  if (trust.isUnverified) validUntil = now;
   if (read.size > 0) {
     evidence.use(read.keys());
     // The next evaluation marks the evidence as used again.
@@ -217,24 +223,39 @@ function isCurrent(
 ): boolean {
   const isSame =
     clock.now() < known.validUntil &&
-    known.profiles === profiles.all &&
     known.around.namespaceLabels === namespaceLabels &&
     known.around.egressSelectors === egressSelectors;
-  if (!isSame || !known.values.isCurrent() || !known.trust.isCurrent()) return false;
+  if (!isSame || !isForSameProfiles(known, profiles.all)) return false;
+  if (!known.values.isCurrent() || !known.trust.isCurrent()) return false;
   if (known.generation === evidence.generation) return true;
   for (const [digest, read] of known.read) if (evidence.of(digest) !== read) return false;
   known.generation = evidence.generation;
   return true;
 }
 
+/** Reports whether the same profiles are for the pod as before. A change of another profile changes nothing. */
+function isForSameProfiles(known: Kept, all: readonly PostureProfile[]): boolean {
+  if (known.profiles === all) return true;
+  const { judged, around } = known;
+  const own = all.filter((profile) => isForPod(profile, around));
+  if (own.length !== judged.length || own.some((each, at) => each !== judged[at]?.profile))
+    return false;
+  known.profiles = all;
+  return true;
+}
+
 /** Signatures and attestations, with a record of the images whose statements one evaluation read. */
 class ReadStatements implements ImageTrust {
+  /** True if signatures are left for the next evaluation. */
+  isUnverified = false;
   readonly #all: Judging['attestations'];
+  readonly #verifying: ImageTrust;
   readonly #read = new Map<string, readonly Statement[]>();
   #generation: number;
 
   constructor(all: Judging['attestations']) {
     this.#all = all;
+    this.#verifying = all.verifying();
     this.#generation = all.generation;
   }
 
@@ -244,8 +265,10 @@ class ReadStatements implements ImageTrust {
     return found;
   }
 
-  signerOf(statement: Statement, by: TrustAnchor): Signer | undefined {
-    return this.#all.signerOf(statement, by);
+  signerOf(statement: Statement, by: TrustAnchor): ReturnType<ImageTrust['signerOf']> {
+    const signer = this.#verifying.signerOf(statement, by);
+    if (signer === UNVERIFIED) this.isUnverified = true;
+    return signer;
   }
 
   /** Reports whether the evaluation would read the same statements now. A statement about another image changes nothing. */

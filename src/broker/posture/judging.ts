@@ -6,6 +6,14 @@ import type { SecretValueMemory } from './secret-value-memory.ts';
 import type { Profiles } from './profiles.ts';
 import type { ReportReader } from './report-reader.ts';
 
+/** Signatures and attestations of images. */
+export interface ImageStatements extends Pick<ImageTrust, 'of'> {
+  /** Another number after each change. */
+  readonly generation: number;
+  /** Signatures for one evaluation, which verifies a bounded number of them. */
+  verifying(): ImageTrust;
+}
+
 /** The memory by which posture profiles are judged. */
 export interface Posture {
   readonly profiles: Profiles;
@@ -13,8 +21,7 @@ export interface Posture {
   readonly reports: ReportReader;
   readonly secretValues: SecretValueMemory;
   readonly judgedPods: JudgedPods;
-  /** Signatures and attestations of images; another generation after each change. */
-  readonly attestations: ImageTrust & { readonly generation: number };
+  readonly attestations: ImageStatements;
 }
 
 /** Judges a pod by the profiles. */

@@ -116,8 +116,8 @@ function surveyed(
   const around = surroundingsOf(parts, { ...workload, uid: pod.uid }, facts);
   if (!isForPod(profile, around)) return undefined;
   const node = facts?.manifest && new PodNode(facts.manifest.read(), '');
-  const { attestations: trust, evidence, secretValues } = parts;
-  const known = { trust, evidenceOf: evidence.of, secretValues };
+  const { attestations, evidence, secretValues } = parts;
+  const known = { trust: attestations.verifying(), evidenceOf: evidence.of, secretValues };
   const snapshot = { ...around, name: `${namespace}/${pod.name}`, pod: node, ...known };
   const { findings } = evaluate(profile, snapshot, parts.clock.now());
   return {

@@ -3,6 +3,7 @@ import { documentRoutes } from '../../api/routes/documents.ts';
 import * as evidenceRoutes from '../../api/routes/evidence.ts';
 import * as postureRoutes from '../../api/routes/posture.ts';
 import { attestationFollower, Attestations } from '../../broker/attestations/attestation-memory.ts';
+import { AttestationReader } from '../../broker/attestations/attestation-reader.ts';
 import { EnforcedProfiles } from '../../broker/posture/enforced-profiles.ts';
 import { evidenceFollower, ImageEvidence } from '../../broker/posture/evidence-memory.ts';
 import { evidenceWorker } from '../../broker/posture/evidence-worker.ts';
@@ -31,7 +32,8 @@ export const posture = {
   routes,
   open({ store, rows, clock, clusters }) {
     const profiles = new Profiles();
-    const attestations = new Attestations(store, rows);
+    const attestationReader = new AttestationReader(clock);
+    const attestations = new Attestations(store, rows, attestationReader);
     const evidence = new ImageEvidence(store);
     const reportReader = new ReportReader(clock);
     const secretValues = new SecretValueMemory();
@@ -43,6 +45,7 @@ export const posture = {
       parts: {
         ...memory,
         reports: reportReader,
+        attestationReader,
         enforcement: new EnforcedProfiles(judging),
         watchedReports: () => reports?.counts() ?? new Map(),
       },
@@ -59,7 +62,9 @@ export const posture = {
         return { profiles, reports };
       },
       workers: (parts) => [evidenceWorker(parts), secretValueWorker(parts)],
-      stop: () => reportReader.close(),
+      stop: async () => {
+        await Promise.all([reportReader.close(), attestationReader.close()]);
+      },
     };
   },
   metrics: postureMetrics,

@@ -68,11 +68,14 @@ export interface Statement {
 /** The key or trust root that a signature is verified with. */
 export type TrustAnchor = { readonly key: PinnedKey } | { readonly root: PinnedRoot };
 
+/** A signature that was not verified yet. */
+export const UNVERIFIED = 'unverified';
+
 /** The statements that the broker stores, and who signed each. */
 export interface ImageTrust {
   of(digest: string): readonly Statement[];
   /** The signer of the statement; undefined if its signature is invalid. */
-  signerOf(statement: Statement, by: TrustAnchor): Signer | undefined;
+  signerOf(statement: Statement, by: TrustAnchor): Signer | typeof UNVERIFIED | undefined;
 }
 
 /** Type of a signature in either form: it says nothing but "I signed this image". */
@@ -145,6 +148,9 @@ export interface TrustFinding {
   readonly code: 'signature_missing' | 'signer_not_trusted' | 'attestation_missing';
   /** Continues "the image … ". */
   readonly message: string;
+  /** True if signatures were not verified yet. It refuses whatever the profile says of unknown facts. */
+  readonly isUnknown?: true;
+  readonly onUnknown?: 'deny';
 }
 
 export interface TrustVerdict {
@@ -199,8 +205,9 @@ export function judgeTrust(
 type Result = TrustFinding | (Signed & { readonly until?: number });
 
 function signatureOf(rules: CompiledTrust, rule: CompiledRule, judged: Judged): Result {
-  const [first] = signedBy(rules, rule, judged, ({ type }) => type === SIGNATURE);
-  return first ?? missingSignature(judged, rule);
+  const { signed, isUnverified } = findSigned(rules, rule, judged, ofType(SIGNATURE));
+  if (signed !== undefined) return signed;
+  return isUnverified ? unverified('signer_not_trusted') : missingSignature(judged, rule);
 }
 
 function provenanceOf(
@@ -210,11 +217,19 @@ function provenanceOf(
 ): Result | undefined {
   const { builders } = rule;
   if (builders === undefined) return undefined;
-  const built = signedBy(rules, rule, judged, ({ type }) => PROVENANCE.includes(type));
-  const one = built.find(
-    ({ statement: { builder } }) => builder !== undefined && isFor(builders, builder),
+  const isProvenance = ofType(...PROVENANCE);
+  const { signed, isUnverified } = findSigned(
+    rules,
+    rule,
+    judged,
+    (statement) =>
+      isProvenance(statement) &&
+      statement.builder !== undefined &&
+      isFor(builders, statement.builder),
   );
-  return one ?? missingProvenance(rule, built);
+  if (signed !== undefined) return signed;
+  if (isUnverified) return unverified('attestation_missing');
+  return missingProvenance(rule, findSigned(rules, rule, judged, isProvenance).signed);
 }
 
 function scanOf(
@@ -224,10 +239,28 @@ function scanOf(
   now: number,
 ): Result | undefined {
   if (rule.maxAgeMs === undefined) return undefined;
-  const scans = signedBy(rules, rule, judged, ({ type }) => type === VULNERABILITIES);
-  const newest = newestScan(scans, now);
+  const at = ({ scannedAt = -Infinity }: Statement): number => scannedAt;
+  const statements = judged.statements
+    .filter((statement) => at(statement) <= now + MOST_AHEAD_MS)
+    .sort((a, b) => at(b) - at(a));
+  const { signed: newest, isUnverified } = findSigned(
+    rules,
+    rule,
+    { ...judged, statements },
+    ofType(VULNERABILITIES),
+  );
   const until = (newest?.statement.scannedAt ?? -Infinity) + rule.maxAgeMs;
-  return newest === undefined || until <= now ? missingScan(rule, newest) : { ...newest, until };
+  if (newest !== undefined && until > now) return { ...newest, until };
+  return isUnverified ? unverified('attestation_missing') : missingScan(rule, newest);
+}
+
+function ofType(...types: readonly string[]): (statement: Statement) => boolean {
+  return ({ type }) => types.includes(type);
+}
+
+function unverified(code: TrustFinding['code']): TrustFinding {
+  const message = 'has signatures that the broker did not verify yet; retry';
+  return { code, message, isUnknown: true, onUnknown: 'deny' };
 }
 
 /** The names of the authorities that signed a statement, in any rule of the profile. */
@@ -236,11 +269,22 @@ export function authoritiesOf(
   statement: Statement,
   trust: ImageTrust,
 ): readonly string[] {
-  const judged = { statements: [statement], trust };
-  const signed = [...rules.signatures, ...rules.attestations].flatMap((rule) =>
-    signedBy(rules, rule, judged, () => true),
+  const names = [...rules.signatures, ...rules.attestations]
+    .filter((rule) => isForRepository(rule, statement))
+    .flatMap((rule) => rule.authorities)
+    .filter((each) => {
+      const signer = signerFor(rules, each, statement, trust);
+      return signer !== undefined && signer !== UNVERIFIED;
+    })
+    .map(({ authority }) => authority.name);
+  return [...new Set(names)];
+}
+
+/** The keys and roots by which the rules verify signatures. */
+export function anchorsOf(rules: CompiledTrust): readonly TrustAnchor[] {
+  return [...rules.signatures, ...rules.attestations].flatMap(({ authorities }) =>
+    authorities.flatMap(({ authority }) => anchorOf(rules, authority) ?? []),
   );
-  return [...new Set(signed.map(({ authority }) => authority.name))];
 }
 
 interface Signed {
@@ -249,24 +293,38 @@ interface Signed {
   readonly statement: Statement;
 }
 
-/** The statements of one type that an authority of the rule signed. */
-function signedBy(
+/** The first statement that an authority of the rule signed. The later ones are not verified: each costs processor time. */
+function findSigned(
   rules: CompiledTrust,
   rule: CompiledRule,
   { statements, trust }: Pick<Judged, 'statements' | 'trust'>,
   isWanted: (statement: Statement) => boolean,
-): readonly Signed[] {
-  return statements
-    .filter((statement) => isWanted(statement) && isForRepository(rule, statement))
-    .flatMap((statement) =>
-      rule.authorities.flatMap(({ authority, identities }) => {
-        const by = anchorOf(rules, authority);
-        const signer = by && trust.signerOf(statement, by);
-        if (signer === undefined || isRevoked(authority, statement, signer)) return [];
-        const isTrusted = 'keyId' in signer || identities.some((matches) => matches(signer));
-        return isTrusted ? [{ authority, signer, statement }] : [];
-      }),
-    );
+): { readonly signed: Signed | undefined; readonly isUnverified: boolean } {
+  let isUnverified = false;
+  for (const statement of statements) {
+    if (!isWanted(statement) || !isForRepository(rule, statement)) continue;
+    for (const each of rule.authorities) {
+      const signer = signerFor(rules, each, statement, trust);
+      if (signer === UNVERIFIED) isUnverified = true;
+      else if (signer !== undefined)
+        return { signed: { authority: each.authority, signer, statement }, isUnverified };
+    }
+  }
+  return { signed: undefined, isUnverified };
+}
+
+/** The signer of the statement, if the authority trusts it. */
+function signerFor(
+  rules: CompiledTrust,
+  { authority, identities }: CompiledAuthority,
+  statement: Statement,
+  trust: ImageTrust,
+): Signer | typeof UNVERIFIED | undefined {
+  const by = anchorOf(rules, authority);
+  const signer = by && trust.signerOf(statement, by);
+  if (signer === undefined || signer === UNVERIFIED) return signer;
+  if (isRevoked(authority, statement, signer)) return undefined;
+  return 'keyId' in signer || identities.some((matches) => matches(signer)) ? signer : undefined;
 }
 
 /** A simple signing payload names the repository it was signed for. A signature for the image of one team does not count for the images of another. */
@@ -291,16 +349,6 @@ function isRevoked({ revokedAt }: Authority, { createdAt }: Statement, signer: S
   return signedBefore >= revokedAt;
 }
 
-function newestScan(scans: readonly Signed[], now: number): Signed | undefined {
-  const at = ({ statement: { scannedAt = -Infinity } }: Signed): number => scannedAt;
-  return scans
-    .filter((scan) => at(scan) <= now + MOST_AHEAD_MS)
-    .reduce<Signed | undefined>(
-      (newest, scan) => (newest === undefined || at(scan) > at(newest) ? scan : newest),
-      undefined,
-    );
-}
-
 function missingSignature({ statements, digest }: Judged, rule: CompiledRule): TrustFinding {
   const count = statements.filter(({ type }) => type === SIGNATURE).length;
   if (count === 0) {
@@ -311,8 +359,7 @@ function missingSignature({ statements, digest }: Judged, rule: CompiledRule): T
   return { code: 'signer_not_trusted', message };
 }
 
-function missingProvenance(rule: CompiledRule, built: readonly Signed[]): TrustFinding {
-  const [first] = built;
+function missingProvenance(rule: CompiledRule, first: Signed | undefined): TrustFinding {
   const message =
     first === undefined
       ? `has no provenance signed by ${namesOf(rule)}`

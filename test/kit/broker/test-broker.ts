@@ -37,6 +37,7 @@ import {
   secretValueFollower,
   SecretValueMemory,
 } from '../../../src/broker/posture/secret-value-memory.ts';
+import { AttestationReader } from '../../../src/broker/attestations/attestation-reader.ts';
 import { ReportReader } from '../../../src/broker/posture/report-reader.ts';
 import { Quarantines } from '../../../src/broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
@@ -396,6 +397,7 @@ export class TestBroker {
   async #stop(): Promise<void> {
     this.parts.state.close();
     await this.parts.reports.close();
+    await this.parts.attestationReader.close();
     await this.store.close();
   }
 }
@@ -459,7 +461,8 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const sealing = { keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const approvals = new Approvals(store, rows, clock);
-  const attestations = new Attestations(store, rows);
+  const attestationReader = new AttestationReader(clock);
+  const attestations = new Attestations(store, rows, attestationReader);
   const tokens = new OperatorTokens(store, sealing, undefined, approvals);
   const root = keyring.active;
   const values = new ValueCache(clock, new ValueFingerprints(root), 1_000_000);
@@ -484,6 +487,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const options = {
     approvals,
     attestations,
+    attestationReader,
     evidence,
     reports,
     secretValues,

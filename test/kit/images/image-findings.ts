@@ -1,22 +1,15 @@
-import { Attestations } from '../../../src/broker/attestations/attestation-memory.ts';
 import { parseAttestation } from '../../../src/broker/attestations/parse-attestation.ts';
+import { verifiedSignerOf } from './verified-signers.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
-import { KeyringRowMacs } from '../../../src/broker/kernel/row-macs.ts';
-import { Keyring } from '../../../src/crypto/keys/keyring.ts';
-import { generateRootKey } from '../../../src/crypto/keys/root-keys.ts';
 import {
   judgeTrust,
   type ImageTrust,
-  type Statement,
   type TrustFinding,
 } from '../../../src/domain/posture/image-trust.ts';
 import { compileProfile } from '../../../src/domain/posture/profile.ts';
-import type { Store } from '../../../src/ports/store.ts';
 
 /** A signature or attestation as it is pushed to the broker. */
 export type Content = Readonly<Record<string, unknown>>;
-
-const memory = new Attestations({} as Store, new KeyringRowMacs(new Keyring(generateRootKey())));
 
 /** Builds the broker's view of the pushed contents. */
 function trustOf(contents: readonly Content[]): ImageTrust {
@@ -29,7 +22,7 @@ function trustOf(contents: readonly Content[]): ImageTrust {
   return {
     of: (digest) =>
       kept.filter(({ subjects }) => subjects.includes(digest)).map(({ statement }) => statement),
-    signerOf: (statement: Statement, by) => memory.signerOf(statement, by),
+    signerOf: verifiedSignerOf,
   };
 }
 

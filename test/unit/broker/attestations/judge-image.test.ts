@@ -1,21 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { Attestations } from '../../../../src/broker/attestations/attestation-memory.ts';
 import { parseAttestation } from '../../../../src/broker/attestations/parse-attestation.ts';
 import { parseSpec } from '../../../../src/broker/model/schema.ts';
 import { evaluate, type PostureVerdict } from '../../../../src/domain/posture/evaluate.ts';
-import type {
-  ImageTrust,
-  Statement,
-  TrustAnchor,
-} from '../../../../src/domain/posture/image-trust.ts';
+import type { ImageTrust } from '../../../../src/domain/posture/image-trust.ts';
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
-import type { Store } from '../../../../src/ports/store.ts';
-import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
-import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
-import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { ImageSigner } from '../../../kit/images/image-signer.ts';
+import { verifiedSignerOf } from '../../../kit/images/verified-signers.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const DAY = 86_400_000;
@@ -35,9 +27,8 @@ interface Pushed {
   readonly createdAt?: number;
 }
 
-/** Statements as the broker keeps them, verified by its own memory. */
+/** Statements as the broker keeps them. */
 function trustOf(pushed: readonly (object | Pushed)[]): ImageTrust {
-  const memory = new Attestations({} as Store, new KeyringRowMacs(new Keyring(generateRootKey())));
   const kept = pushed.map((each, index) => {
     const {
       attestation,
@@ -61,7 +52,7 @@ function trustOf(pushed: readonly (object | Pushed)[]): ImageTrust {
   return {
     of: (digest) =>
       kept.filter(({ digests }) => digests.includes(digest)).map(({ statement }) => statement),
-    signerOf: (statement: Statement, by: TrustAnchor) => memory.signerOf(statement, by),
+    signerOf: verifiedSignerOf,
   };
 }
 

@@ -69,6 +69,14 @@ describe('a bundle', () => {
       '/attestation/dsseEnvelope',
     ],
     [
+      'a certificate that costs a second to read',
+      {
+        ...BUNDLE,
+        verificationMaterial: { certificate: { rawBytes: encoded('0'.repeat(50_000)) } },
+      },
+      '/attestation/verificationMaterial',
+    ],
+    [
       'two signatures',
       {
         ...BUNDLE,
