@@ -21,7 +21,7 @@ export interface Enforcement {
   readonly isAny: boolean;
   /** Everything that the judgements of all pods depend on. */
   basis(): readonly unknown[];
-  /** Everything that the judgements of some pods depend on: evidence and signatures of images, values of secrets. */
+  /** Everything that the judgements of some pods depend on: profiles, evidence and signatures of images, values of secrets. */
   inputs(): readonly unknown[];
   /** Finds the pods that must be judged again, because something that their own verdict depends on has changed. */
   findOutdated(): Promise<{

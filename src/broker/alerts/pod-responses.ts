@@ -40,7 +40,7 @@ const NOTHING_ENFORCED: Enforcement = {
 
 /**
  * Examines pods when they, their namespace or the evidence about their images change, and when an exception ends. Examines all pods
- * with sessions when a profile changes. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and
+ * with sessions when the first profile is enforced. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and
  * for a pod with the quarantine label.
  */
 export function podResponseWorker(parts: Parts & Enforcing): Worker {

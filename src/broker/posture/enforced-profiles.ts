@@ -36,19 +36,19 @@ export class EnforcedProfiles {
     return this.#parts.profiles.all.some(isEnforced);
   }
 
-  /** Everything that the judgements of all pods depend on. */
+  /** Everything that the judgements of all pods depend on. While a profile is enforced, every pod with a lease was judged by all profiles. */
   basis(): readonly unknown[] {
-    return [this.#parts.profiles.all];
+    return [this.isAny];
   }
 
   /** Everything that the judgements of some pods depend on. */
-  inputs(): readonly number[] {
-    const { attestations, evidence, secretValues } = this.#parts;
-    return [attestations.generation, evidence.generation, secretValues.generation];
+  inputs(): readonly unknown[] {
+    const { profiles, attestations, evidence, secretValues } = this.#parts;
+    return [profiles.all, attestations.generation, evidence.generation, secretValues.generation];
   }
 
   /**
-   * Finds the pods whose kept verdict does not hold any more, because its own evidence, signatures or values changed, or by time. The
+   * Finds the pods whose kept verdict does not hold any more, because its own profiles, evidence, signatures or values changed, or by time. The
    * comparison costs microseconds a pod.
    */
   async findOutdated(): Promise<Outdated> {

@@ -9,9 +9,10 @@ import type { DocumentView } from '../state/catalog.ts';
 export class Profiles implements DocumentView<'posture-profile'> {
   readonly kind = 'posture-profile';
   #all: readonly PostureProfile[] = [];
+  readonly #compiled = new WeakMap<StoredDocument, PostureProfile>();
   #hasEarlierDefaults = false;
 
-  /** All profiles, in the order of their names. A new list after each change of a profile. */
+  /** All profiles, in the order of their names. A new list after each change of a profile; the others are the same objects. */
   get all(): readonly PostureProfile[] {
     return this.#all;
   }
@@ -23,9 +24,12 @@ export class Profiles implements DocumentView<'posture-profile'> {
 
   /** A profile counts from the moment when everything that it needs for a decision is loaded. */
   async use(documents: readonly StoredDocument<'posture-profile'>[]): Promise<void> {
-    const profiles = documents.map(({ name, version, spec }) =>
-      compileProfile(name, version, spec),
-    );
+    const profiles = documents.map((document) => {
+      const { name, version, spec } = document;
+      const profile = this.#compiled.get(document) ?? compileProfile(name, version, spec);
+      this.#compiled.set(document, profile);
+      return profile;
+    });
     if (profiles.some(({ trust }) => trust.trustRoots.size > 0)) await loadKeyless();
     this.#all = profiles;
     this.#hasEarlierDefaults = documents.some(

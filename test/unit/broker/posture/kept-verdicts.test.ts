@@ -127,6 +127,31 @@ describe('the verdict about a pod', () => {
     expect(isFit(pod)).toBe(false);
     expect(evaluations).toEqual({ p1: 2 });
   });
+
+  it('is kept while profiles for other pods change, and made again when one for it does', async () => {
+    await gate(SCANNED);
+    await scan(OWN);
+    const pod = runs('p1', OWN);
+    expect(isFit(pod)).toBe(true);
+    for (const deny of ['CRITICAL', 'HIGH'])
+      await broker.put(admin, 'posture-profile', 'others', {
+        mode: 'enforce',
+        match: { namespaces: ['shop'] },
+        exposedSecrets: { deny: [deny] },
+      });
+    expect(isFit(pod)).toBe(true);
+    expect(evaluations).toEqual({ p1: 1 });
+    await broker.put(admin, 'posture-profile', 'others', {
+      mode: 'enforce',
+      match: { namespaces: ['pay'] },
+      image: { registries: ['other.test/**'] },
+    });
+    expect(isFit(pod)).toBe(false);
+    expect(evaluations).toEqual({ p1: 2 });
+    await gate({ ...SCANNED, match: { namespaces: ['shop'] } });
+    expect(isFit(pod)).toBe(false);
+    expect(evaluations).toEqual({ p1: 3 });
+  });
 });
 
 describe('pod responses', () => {
@@ -139,7 +164,7 @@ describe('pod responses', () => {
     }
   }
 
-  it('examine the pods that new evidence concerns, and no others (D16)', async () => {
+  it('examine the pods that new evidence or a profile concerns, and no others (D16)', async () => {
     await gate({ ...SCANNED, match: { secretPaths: ['kv/**'] }, onViolation: 'quarantine' });
     await scan(OWN);
     await scan(SECOND);
@@ -165,10 +190,29 @@ describe('pod responses', () => {
       await turn();
       return evaluations['other'] !== undefined;
     });
-    await worker.stop();
-    broker.store.real.list = list;
     expect(Object.keys(evaluations)).toEqual(['other']);
     expect(listed.filter((query) => query.includes('p1'))).toEqual([]);
+    evaluations = {};
+    const others = (namespace: string, registries: readonly string[]): Promise<void> =>
+      broker.put(admin, 'posture-profile', 'others', {
+        mode: 'enforce',
+        match: { namespaces: [namespace] },
+        image: { registries },
+      });
+    await others('shop', ['registry.test/**']);
+    for (let round = 0; round < 5; round += 1) {
+      broker.clock.advance(6_000);
+      await turn();
+    }
+    expect(evaluations).toEqual({});
+    await others('pay', ['elsewhere.test/**']);
+    await until('the pods with the profile were examined', async () => {
+      broker.clock.advance(6_000);
+      await turn();
+      return Object.keys(evaluations).length === 21;
+    });
+    await worker.stop();
+    broker.store.real.list = list;
   });
 });
 
