@@ -8,6 +8,7 @@ import { RotationCanaries } from '../broker/rotations/canary-values.ts';
 import { withoutPosture } from '../broker/access/without-posture.ts';
 import { WITHOUT_APPROVALS } from '../broker/recording/consent.ts';
 import { WITHOUT_ALARMS } from '../broker/recording/decoys.ts';
+import { NO_SIGHTINGS } from '../broker/recording/sightings.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
@@ -399,6 +400,7 @@ async function openParts(
     fitness: withoutPosture(catalog),
     consents: WITHOUT_APPROVALS,
     decoys: WITHOUT_ALARMS,
+    sightings: NO_SIGHTINGS,
     elevations: NO_ELEVATIONS,
   });
   const sessions = new Sessions(store, sealing);

@@ -331,6 +331,12 @@ export const LOG_READS = {
   ofPath: query('log_reads', { where: ['path'] }),
 };
 
+export const SEEN_PODS = {
+  withTrait: query('seen_pods', { where: ['cluster', 'trait'] }),
+  ofPod: query('seen_pods', { where: ['cluster', 'uid'] }),
+  before: query('seen_pods', { where: ['seen_at <='], orderBy: ['seen_at'] }),
+};
+
 /** All queries, for the test of their plans. */
 export const QUERIES = {
   LEASES,
@@ -353,4 +359,5 @@ export const QUERIES = {
   CLAIMS,
   LOG,
   LOG_READS,
+  SEEN_PODS,
 };

@@ -529,6 +529,24 @@ export const SCHEMA = {
     },
     key: ['reader', 'path'],
   },
+  /**
+   * The images, nodes and containers of pods that had a session: one row for each. They only help to find a pod that is gone, so the rows have no MAC.
+   */
+  seen_pods: {
+    columns: {
+      cluster: 'text',
+      /** `image:<digest>`, `node:<name>` or `container:<the first 12 digits of its id>`. */
+      trait: 'text',
+      uid: 'text',
+      namespace: 'text',
+      name: 'text',
+      /** `k8s://…` */
+      workload: 'text',
+      /** Time of the login, or of the change, that the row was written for. */
+      seen_at: 'integer',
+    },
+    key: ['cluster', 'trait', 'uid'],
+  },
   /** `state`: the state digests that the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
   log_checkpoints: {
     columns: { size: 'integer', at: 'integer', note: 'text', state: 'text?' },

@@ -12,6 +12,7 @@ import type {
 } from '../../broker/state/dependencies.ts';
 import type { Consenting } from '../../broker/recording/consent.ts';
 import type { Alarming } from '../../broker/recording/decoys.ts';
+import type { Seeing } from '../../broker/recording/sightings.ts';
 import type { Approving } from '../../broker/approvals/approval-memory.ts';
 import type { Attesting } from '../../broker/attestations/attestations.ts';
 import type { Posture } from '../../broker/posture/judging.ts';
@@ -63,6 +64,7 @@ export type CoreServedParts = Recording &
   People &
   Consenting &
   Alarming &
+  Seeing &
   Proofs &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;

@@ -40,6 +40,12 @@ export interface PodPosture {
   readonly violations: readonly { readonly profile: string; readonly codes: readonly string[] }[];
 }
 
+/** All pods that have one of these traits and had a session, as `seen_pods` has them: pods of an image or a node, also those that are gone. */
+export interface Extent {
+  readonly cluster: string;
+  readonly traits: readonly string[];
+}
+
 /** Secret that the subject had read, and the reaction to it. */
 export interface ExposedSecret {
   readonly path: string;
@@ -82,6 +88,8 @@ export interface AlertRecord {
    */
   readonly held?: 'protected' | 'over_limit' | 'no_room' | 'incomplete' | undefined;
   readonly quarantines: readonly string[];
+  /** Pods outside the scopes whose reads count too, also if they are gone. */
+  readonly extent?: Extent | undefined;
   /** The suspensions of a response that waits for an operator. */
   readonly suspensions?: readonly string[] | undefined;
   /** Number of alerts that it stands for, if more than one. */

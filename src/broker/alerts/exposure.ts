@@ -5,7 +5,9 @@ import type { Query } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
+import type { AlertRecord } from './alert-record.ts';
 import { podIndex } from './pod-index.ts';
+import { seenPods } from './seen-pods.ts';
 
 type Parts = Pick<Storage, 'store'> & Pick<Access, 'clusters'> & { readonly audit: AuditLog };
 
@@ -32,8 +34,13 @@ export interface UnreadLog extends UnreadPart {
   readonly command: string;
 }
 
+/** Pods that are gone whose reads are looked up one by one. If there are more, everything that the workloads of the others read counts. */
+const MOST_GONE = 1_000;
+
 /** The secrets that a scope could have copied. */
 export interface Exposure {
+  /** The scopes, and the pods of their image or node that are gone. */
+  readonly scopes: readonly QuarantineScope[];
   readonly holdsNow: readonly HeldSecret[];
   /** Everything that the scope read in its whole life, and everything in `holdsNow`, by path. */
   readonly everRead: readonly ReadSecret[];
@@ -50,9 +57,10 @@ export interface Exposure {
  */
 export async function exposureOf(
   parts: Parts,
-  scopes: readonly QuarantineScope[],
+  of: Pick<AlertRecord, 'scopes' | 'extent'>,
   at: number,
 ): Promise<Exposure> {
+  const scopes = [...of.scopes, ...(await goneOf(parts, of))];
   const secrets = new Map<string, ReadSecret>();
   const held = new Map<string, HeldSecret>();
   const readers = new Set<string>();
@@ -76,12 +84,34 @@ export async function exposureOf(
     }
   }
   return {
+    scopes,
     holdsNow: byPath(held.values()),
     everRead: byPath(secrets.values()),
     readers,
     isComplete: unread.size === 0,
     unread: [...unread.values()],
   };
+}
+
+/** The pods of the image or the node outside the scopes. Most of them are gone; they can still have given away what they read. */
+async function goneOf(
+  { store }: Pick<Parts, 'store'>,
+  { scopes, extent }: Pick<AlertRecord, 'scopes' | 'extent'>,
+): Promise<readonly QuarantineScope[]> {
+  if (extent === undefined) return [];
+  const own = new Set(scopes.map(({ subject }) => subject));
+  const pods = new Set<string>();
+  const workloads = new Set<string>();
+  for await (const { uid, workload } of seenPods(store, extent)) {
+    const subject = `${extent.cluster}/${uid}`;
+    if (own.has(subject) || pods.has(subject)) continue;
+    if (pods.size < MOST_GONE) pods.add(subject);
+    else workloads.add(workload);
+  }
+  return [
+    ...[...pods].map((subject) => ({ kind: 'pod' as const, subject })),
+    ...[...workloads].map((subject) => ({ kind: 'workload' as const, subject })),
+  ];
 }
 
 /** A running pod read nothing before it existed, so older entries do not matter. */

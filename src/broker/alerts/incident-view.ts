@@ -84,13 +84,14 @@ const MOST_HOLDERS = 1_000;
 /** Builds the answer of a dry run: the first secrets, and no timeline. */
 export async function previewIncident(
   parts: Parts,
-  { scopes, since }: Pick<AlertRecord, 'scopes' | 'since'>,
+  { scopes, extent, since }: Pick<AlertRecord, 'scopes' | 'extent' | 'since'>,
   { limit }: PageRequest,
 ): Promise<Incident> {
-  const exposure = await exposureOf(parts, scopes, Math.min(since, parts.clock.now()));
+  const at = Math.min(since, parts.clock.now());
+  const exposure = await exposureOf(parts, { scopes, extent }, at);
   const all = shownOf(exposure, since);
   const shown = all.slice(0, limit);
-  const own = { scopes, record: undefined, exposure };
+  const own = { record: undefined, exposure };
   return {
     record: undefined,
     scopes,
@@ -131,7 +132,7 @@ export async function readIncidentPage(
   const list = `incident/${record.id}`;
   const from = (decodeCursor(parts, list, after) as Position | undefined) ?? { path: '' };
   const { scopes, since } = record;
-  const exposure = await exposureOf(parts, scopes, heldSince(record));
+  const exposure = await exposureOf(parts, record, heldSince(record));
   const all = shownOf(exposure, showsAll ? 0 : since);
   const rest = 'path' in from ? all.filter(({ path }) => path > from.path) : [];
   const shown = rest.slice(0, limit);
@@ -140,7 +141,7 @@ export async function readIncidentPage(
   const page = {
     record,
     scopes,
-    secrets: await readAllDetails(parts, { scopes, record, exposure }, shown),
+    secrets: await readAllDetails(parts, { record, exposure }, shown),
     hidden: exposure.everRead.length - all.length,
     isComplete,
     unread,
@@ -187,7 +188,6 @@ function shownOf({ everRead, holdsNow }: Exposure, since: number): readonly Read
 }
 
 interface Own {
-  readonly scopes: readonly NamedScope[];
   readonly record: AlertRecord | undefined;
   readonly exposure: Exposure;
 }
@@ -204,11 +204,11 @@ async function readAllDetails(
 
 async function readDetails(
   { audit, store }: Parts,
-  { scopes, record, exposure }: Own,
+  { record, exposure }: Own,
   secret: ReadSecret,
 ): Promise<IncidentSecret> {
   const { path } = secret;
-  const { readers, holdsNow } = exposure;
+  const { scopes, readers, holdsNow } = exposure;
   const exposed = record?.exposed?.find((each) => each.path === path);
   const rotation =
     exposed?.rotation === undefined
@@ -230,7 +230,7 @@ async function readDetails(
 /** The holders outside the scopes, each pod or session once. */
 function holdersOf(
   leases: readonly Tables['leases'][],
-  scopes: readonly NamedScope[],
+  scopes: Exposure['scopes'],
   { versions }: ReadSecret,
 ): IncidentSecret['holders'] {
   const subjects = new Set(scopes.map(({ subject }) => subject));

@@ -10,7 +10,13 @@ import { recordFailure, recordOperation, requireRole } from '../recording/operat
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { checkScope, factsOf } from '../sessions/quarantines.ts';
-import { alertRow, openAlert, type AlertRecord, type AlertSubject } from './alert-record.ts';
+import {
+  alertRow,
+  openAlert,
+  type AlertRecord,
+  type AlertSubject,
+  type Extent,
+} from './alert-record.ts';
 import { findAlert } from './alerts.ts';
 import {
   previewIncident,
@@ -20,7 +26,8 @@ import {
 } from './incident-view.ts';
 import { podsOnNode, postureOf } from './incident-context.ts';
 import { podIndex, podScope, subjectOf } from './pod-index.ts';
-import { podsWithImage, quarantinesOf } from './respond.ts';
+import { extentOfImages, podsWithImage, quarantinesOf } from './respond.ts';
+import { findSeenPod, nodeTrait, seenPods } from './seen-pods.ts';
 
 type Parts = Recording & Access & Alerting & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 
@@ -70,8 +77,8 @@ export async function openIncident(
       { action: 'incident.read', comment: reason },
       async (operator) => {
         requireRole(operator, 'responder');
-        const { scopes } = await resolveScope(parts, request);
-        return previewIncident(parts, { scopes, since: request.since }, FIRST);
+        const { scopes, extent } = await resolveScope(parts, request);
+        return previewIncident(parts, { scopes, extent, since: request.since }, FIRST);
       },
     );
   }
@@ -108,7 +115,7 @@ async function planOpening(
   }: { readonly call: Call; readonly operator: LiveOperator; readonly decidedAt: number },
   request: IncidentRequest,
 ): Promise<Attempt<AlertRecord>> {
-  const { scopes, cluster, subject } = await resolveScope(parts, request);
+  const { scopes, cluster, subject, extent } = await resolveScope(parts, request);
   for (const scope of scopes) checkScope(parts, operator, scope);
   const { name } = operator.operator;
   const draft: AlertRecord = {
@@ -127,6 +134,7 @@ async function planOpening(
     subject,
     posture: subject && postureOf(parts, { cluster, uid: subject.uid }),
     scopes,
+    extent,
     quarantines: [],
     since: request.since,
     reason: request.reason,
@@ -174,6 +182,7 @@ interface Resolved {
   readonly cluster: string;
   readonly scopes: readonly NamedScope[];
   readonly subject: AlertSubject | undefined;
+  readonly extent?: Extent;
 }
 
 /** @throws ERR_NOT_FOUND for a name that no running pod has */
@@ -197,26 +206,49 @@ async function resolveImage(
   parts: Parts,
   { cluster, digest }: Extract<IncidentScope, { readonly kind: 'image' }>,
 ): Promise<Resolved> {
-  const pods = await podsWithImage(parts, cluster, new Set([digest]));
-  if (pods.length === 0)
-    throw notFound('no pod with a session runs this image; is the digest right?');
-  return { cluster, scopes: pods, subject: undefined };
+  const running = await podsWithImage(parts, cluster, new Set([digest]));
+  const extent = extentOfImages(parts, cluster, [digest]);
+  const missing =
+    'no pod with a session runs this image, or ran it in the last 30 days; is the digest right?';
+  return resolveExtent(parts, { running, extent, missing });
 }
 
 async function resolveNode(
   parts: Parts,
   { cluster, node }: Extract<IncidentScope, { readonly kind: 'node' }>,
 ): Promise<Resolved> {
-  const scopes = await podsOnNode(parts, cluster, node);
-  if (scopes.length === 0)
-    throw notFound('no pod with a session runs on this node; is the name right?');
-  return { cluster, scopes, subject: undefined };
+  const running = await podsOnNode(parts, cluster, node);
+  const extent = { cluster, traits: [nodeTrait(node)] };
+  const missing =
+    'no pod with a session runs on this node, or ran there in the last 30 days; is the name right?';
+  return resolveExtent(parts, { running, extent, missing });
 }
 
-function resolvePod(
-  { clusters }: Parts,
+/** The running pods are cut off. If all are gone, the quarantine of one of them stands for the incident. */
+async function resolveExtent(
+  { store }: Pick<Parts, 'store'>,
+  {
+    running,
+    extent,
+    missing,
+  }: {
+    readonly running: readonly NamedScope[];
+    readonly extent: Extent;
+    readonly missing: string;
+  },
+): Promise<Resolved> {
+  const { cluster } = extent;
+  const found = { cluster, subject: undefined, extent };
+  if (running.length > 0) return { ...found, scopes: running };
+  for await (const pod of seenPods(store, extent))
+    return { ...found, scopes: [podScope(cluster, pod.uid, pod)] };
+  throw notFound(missing);
+}
+
+async function resolvePod(
+  { clusters, store }: Parts,
   scope: Extract<IncidentScope, { readonly kind: 'pod' }>,
-): Resolved {
+): Promise<Resolved> {
   const { cluster } = scope;
   const watch = clusters.watch(cluster);
   const index = watch && podIndex(watch);
@@ -228,8 +260,11 @@ function resolvePod(
       'no pod that runs or ended lately has this name; give the UID of a pod that is gone (quaymaster audit search --pod NAME shows it)',
     );
   }
-  const subject = watch && known && subjectOf(watch, cluster, known);
-  return { cluster, scopes: [podScope(cluster, uid, known)], subject };
+  const subject =
+    watch && known
+      ? subjectOf(watch, cluster, known)
+      : await findSeenPod(store, cluster, { uid, container: undefined });
+  return { cluster, scopes: [podScope(cluster, uid, subject)], subject };
 }
 
 /** The running pod with the name, or else the one that ended last. */

@@ -1,7 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Alert } from '../../domain/alerts/alert.ts';
-import type { PodFacts } from '../../ports/pod-watch.ts';
+import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
 import { LEASES, SESSIONS, allRows } from '../../ports/queries.ts';
 import type { Query } from '../../ports/store.ts';
 import { listAll } from '../kernel/list-all.ts';
@@ -26,6 +26,8 @@ const EVERY_MS = 500;
 const ALL_EVERY_MS = 5_000;
 /** Evaluations before other requests are answered: a pod of five containers takes up to a millisecond. */
 const SLICE = 4;
+/** Changed pods that are looked up before other requests are answered. */
+const PODS_A_TURN = 32;
 
 type Response = AlertRecord['response'];
 
@@ -60,6 +62,7 @@ class PodResponses {
   /** Time at which an exception ends, or a report becomes too old. */
   #validUntil = Infinity;
   #evaluated = 0;
+  #remembered = 0;
 
   constructor(parts: Parts, enforcement: Enforcement) {
     this.#parts = parts;
@@ -154,7 +157,22 @@ class PodResponses {
     const { podLabel } = alertSources;
     const label = podLabel === undefined ? undefined : facts.labels.get(podLabel);
     if (label !== undefined) await this.#raiseForLabel(pod, label);
+    await this.#remember(pod, watch, facts);
     await this.#judge(pod, facts);
+  }
+
+  /** Stores the images and containers of a pod that has a session. A restarted container has another id. */
+  async #remember(pod: ExaminedPod, watch: PodWatch | undefined, facts: PodFacts): Promise<void> {
+    const { store, seenPods } = this.#parts;
+    this.#remembered += 1;
+    if (this.#remembered % PODS_A_TURN === 0) await loopTurn();
+    const [session] = await store.list(SESSIONS.ofPod(pod.cluster, pod.uid), { limit: 1 });
+    if (session === undefined || watch === undefined) return;
+    const { workload } = subjectOf(watch, pod.cluster, { ...pod, createdAt: undefined });
+    const sighting = workload && seenPods.of({ ...pod, workload }, facts);
+    if (!sighting || sighting.writes.length === 0) return;
+    await store.commit({ writes: sighting.writes });
+    sighting.committed();
   }
 
   async #judge(pod: ExaminedPod, facts: PodFacts): Promise<void> {

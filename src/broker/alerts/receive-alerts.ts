@@ -23,8 +23,8 @@ import { findAnswering, joinResponse } from './join-response.ts';
 import {
   beginResponse,
   decideResponse,
+  goneSubject,
   limitFence,
-  matchedUid,
   NO_ROWS,
   RESPONSE_RULES,
   ruleOf,
@@ -70,13 +70,16 @@ export async function receiveAlerts(
 }
 
 /** Raises an alert that a source sent. */
-export function raiseSent(
+export async function raiseSent(
   parts: Parts,
   sent: Pick<Raised, 'source' | 'cluster' | 'alert'>,
   call?: Pick<Call, 'requestId' | 'client'>,
 ): Promise<AlertOutcome> {
   const { source, alert } = sent;
-  return raiseAlert(parts, { ...sent, id: alertId(source, alert, matchedUid(parts, sent)) }, call);
+  const found = subjectFor(parts, sent);
+  const subject = 'subject' in found ? undefined : await goneSubject(parts, sent);
+  const uid = 'subject' in found ? found.subject.uid : subject?.uid;
+  return raiseAlert(parts, { ...sent, subject, id: alertId(source, alert, uid) }, call);
 }
 
 /**

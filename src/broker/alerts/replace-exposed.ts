@@ -114,10 +114,10 @@ async function finish(
  */
 async function exposedBy(
   parts: Parts,
-  { scopes, receivedAt, exposed = [], held }: AlertRecord,
+  { scopes, extent, receivedAt, exposed = [], held }: AlertRecord,
 ): Promise<{ readonly exposed: readonly ExposedSecret[]; readonly isComplete: boolean }> {
   if (exposed.length > 0 && held !== 'incomplete') return { exposed, isComplete: true };
-  const { everRead, isComplete } = await exposureOf(parts, scopes, receivedAt);
+  const { everRead, isComplete } = await exposureOf(parts, { scopes, extent }, receivedAt);
   const known = new Map(exposed.map((secret) => [secret.path, secret]));
   for (const { path, versions, lastAt } of everRead)
     known.set(path, { ...known.get(path), path, versions, lastAt });

@@ -1,5 +1,5 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
-import { matchPod, type PodMatch } from '../../domain/alerts/match-pod.ts';
+import { isNamed, matchPod, type PodMatch } from '../../domain/alerts/match-pod.ts';
 import { inOrder, names, ruleFor, type ResponseRule } from '../../domain/alerts/response-rule.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { NamedScope } from '../../domain/identity/quarantine.ts';
@@ -9,9 +9,16 @@ import { listAll } from '../kernel/list-all.ts';
 import type { Alerting } from './alerting.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
 import { MOST_SUSPENSIONS, quarantinePlan } from '../sessions/quarantines.ts';
-import { blockOf, creatorOf, type AlertRecord, type AlertSubject } from './alert-record.ts';
+import {
+  blockOf,
+  creatorOf,
+  type AlertRecord,
+  type AlertSubject,
+  type Extent,
+} from './alert-record.ts';
 import { weigh } from './response-limits.ts';
 import { digestsOf, factsOfPod, podIndex, podScope, subjectOf } from './pod-index.ts';
+import { findSeenPod, imageTrait, seenDigestsOf } from './seen-pods.ts';
 
 type Parts = Storage & Access & Alerting;
 
@@ -67,7 +74,7 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
   };
   if (action === 'audit' || alert.isTest) return decided;
   if (isProtected(parts, subject)) return { ...decided, held: 'protected' };
-  return { ...decided, state: 'responding', scopes: await findScopes(parts, decided, subject) };
+  return { ...decided, state: 'responding', ...(await findScopes(parts, decided, subject)) };
 }
 
 /** The first response rule for the alert. */
@@ -192,13 +199,14 @@ export function limitFence(source: string): string {
   return `alert-limit:${source}`;
 }
 
-/** The UID of the pod that an alert is about; undefined if none is certain to be meant. */
-export function matchedUid(
-  parts: Pick<Access, 'clusters'>,
-  sent: Pick<Raised, 'cluster' | 'alert'>,
-): string | undefined {
-  const found = subjectFor(parts, sent);
-  return 'unmatched' in found ? undefined : found.subject.uid;
+/** The pod of an alert that its watch does not know, because it is gone, or ended before the broker started. */
+export async function goneSubject(
+  { store }: Pick<Storage, 'store'>,
+  { cluster, alert: { pod, container } }: Pick<Raised, 'cluster' | 'alert'>,
+): Promise<AlertSubject | undefined> {
+  if (cluster === undefined) return undefined;
+  const found = await findSeenPod(store, cluster, { uid: pod.uid, container: container.id });
+  return found && isNamed(found, pod) ? found : undefined;
 }
 
 /** The registered cluster, or the name that the source gave. */
@@ -230,17 +238,38 @@ async function findScopes(
   parts: Parts,
   { cluster, response, alert }: AlertRecord,
   subject: AlertSubject,
-): Promise<readonly NamedScope[]> {
+): Promise<Pick<AlertRecord, 'scopes' | 'extent'>> {
   const own = podScope(cluster, subject.uid, subject);
   if (response.scope === 'workload' && subject.workload !== undefined)
-    return [{ kind: 'workload', subject: subject.workload }];
-  if (response.scope !== 'image') return [own];
+    return { scopes: [{ kind: 'workload', subject: subject.workload }] };
+  if (response.scope !== 'image') return { scopes: [own] };
   const named = alert.container.imageDigest;
-  const watch = parts.clusters.watch(cluster);
   const digests =
-    named === undefined ? digestsOf(factsOfPod(watch, subject.uid)) : new Set([named]);
+    named === undefined ? await imagesOf(parts, cluster, subject.uid) : new Set([named]);
   const others = await podsWithImage(parts, cluster, digests);
-  return [own, ...others.filter((each) => each.subject !== own.subject)];
+  return {
+    scopes: [own, ...others.filter((each) => each.subject !== own.subject)],
+    extent: extentOfImages(parts, cluster, digests),
+  };
+}
+
+/** All pods of images: of their indexes, and of their platforms. */
+export function extentOfImages(
+  { fitness }: Pick<Parts, 'fitness'>,
+  cluster: string,
+  digests: Iterable<string>,
+): Extent {
+  return { cluster, traits: [...fitness.digestsOfImages(digests)].map(imageTrait) };
+}
+
+/** The digests of the images of a pod, also if it is gone. */
+async function imagesOf(
+  { clusters, store }: Pick<Parts, 'clusters' | 'store'>,
+  cluster: string,
+  uid: string,
+): Promise<ReadonlySet<string>> {
+  const digests = digestsOf(factsOfPod(clusters.watch(cluster), uid));
+  return digests.size > 0 ? digests : seenDigestsOf(store, cluster, uid);
 }
 
 /** Pods with a session that name or run one of the images. */

@@ -9,6 +9,7 @@ import type { Alerting } from './alerting.ts';
 import { Containment, endGone, saveRepeats } from './contain-responses.ts';
 import { adoptPending } from './pending-responses.ts';
 import { replaceExposed } from './replace-exposed.ts';
+import { pruneSeenPods } from './seen-pods.ts';
 
 type Parts = Recording &
   Access &
@@ -25,6 +26,8 @@ const SAVE_EVERY = 4;
 const END_EVERY = 40;
 /** Rounds of the second pass between two removals of old alerts. */
 const PRUNE_EVERY = 20;
+/** The same for the rows of pods that are gone. */
+const PRUNE_PODS_EVERY = 600;
 /** Due responses that one round of the second pass reads, and those that it continues. */
 const MOST_DUE = 500;
 const AT_ONCE = 50;
@@ -92,6 +95,7 @@ function replacement(parts: Parts): Worker {
     }
     turn += 1;
     if (turn % PRUNE_EVERY === 0) await prune(parts);
+    if (turn % PRUNE_PODS_EVERY === 0) await pruneSeenPods(parts);
   });
 }
 

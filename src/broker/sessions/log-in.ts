@@ -19,6 +19,7 @@ import { checkLogInProof } from '../access/check-proof.ts';
 import type { ShownProof } from '../access/shown-proof.ts';
 import { commitDecided, entryOf, isUnrecordable } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
+import type { Seeing } from '../recording/sightings.ts';
 import type { StoredDocument } from '../model/document.ts';
 import { LiveSession } from '../state/session-memory.ts';
 
@@ -46,7 +47,7 @@ export interface OpenedSession {
  * ERR_DENIED for a workload or pod in quarantine; ERR_POSTURE_DENIED and ERR_POSTURE_PENDING for a pod that is not fit for any secret; ERR_RATE_LIMITED if the pod or the workload has as many sessions as it may.
  */
 export async function logIn(
-  parts: Recording & Access & Bounds,
+  parts: Recording & Access & Bounds & Seeing,
   call: Call,
   request: LogInRequest,
 ): Promise<OpenedSession> {
@@ -73,6 +74,7 @@ export async function logIn(
         const quota = parts.sessionQuota.take(live);
         taken = quota instanceof Promise ? await quota : quota;
       }
+      const sighting = parts.sightings.ofLogin(attested.workload, pod);
       const entry = entryOf(parts, call, live, {
         action: 'session.create',
         outcome: 'ok',
@@ -88,10 +90,13 @@ export async function logIn(
           decidedAt,
           reads: live.identityFences,
           notAfter: live.session.endsAt,
-          writes: [{ table: 'sessions', put: row }],
+          writes: [{ table: 'sessions', put: row }, ...(sighting?.writes ?? [])],
           entries: [entry],
         },
-        settle: () => ({ token, session: live.session, eventId: decidedAt }),
+        settle: () => {
+          sighting?.committed();
+          return { token, session: live.session, eventId: decidedAt };
+        },
       };
     });
   } catch (error) {

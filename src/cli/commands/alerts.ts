@@ -84,7 +84,10 @@ export const ALERTS: readonly CommandRow[] = [
         'with --cluster: the UID of a pod, or <namespace>/<name> of one that runs or ended lately',
       ],
       ['--workload <workload>', WORKLOAD],
-      ['--image <digest>', 'with --cluster: all pods with sessions that run this image'],
+      [
+        '--image <digest>',
+        'with --cluster: all pods with sessions that run this image, and what those that are gone read',
+      ],
       ['--node <name>', 'with --cluster: all pods with sessions on this node'],
       ['--operator <name>', 'an operator, with all of its tokens'],
       ['--cluster <name>', 'the cluster of the pod, the image or the node'],

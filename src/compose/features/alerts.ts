@@ -7,6 +7,7 @@ import { AlertTallies } from '../../broker/alerts/alert-tallies.ts';
 import { ChangedPods } from '../../broker/alerts/changed-pods.ts';
 import { decoyAlarms } from '../../broker/alerts/decoys.ts';
 import { podResponseWorker } from '../../broker/alerts/pod-responses.ts';
+import { SeenPods } from '../../broker/alerts/seen-pods.ts';
 import { responseWorker } from '../../broker/alerts/response-worker.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { reloadable } from '../configuration/config-reload.ts';
@@ -32,10 +33,14 @@ export const alerts = {
     const alertSources = new ConfiguredAlertSources(config.alerts, clock);
     const alertTallies = new AlertTallies(clock);
     const changedPods = new ChangedPods();
+    const seenPods = new SeenPods(clock);
     const heldAlerts = new HeldAlertFiles(config.audit.checkpointFile, log);
     return {
-      parts: { alertSources, alertTallies, changedPods, heldAlerts },
-      ports: { decoys: decoyAlarms({ alertSources, alertTallies, clock, digest: sha256Hex }) },
+      parts: { alertSources, alertTallies, changedPods, heldAlerts, seenPods },
+      ports: {
+        decoys: decoyAlarms({ alertSources, alertTallies, clock, digest: sha256Hex }),
+        sightings: seenPods,
+      },
       reloadable: [reloadable((next) => alertSources.use(next.alerts))],
       watching: () => ({ changedPods }),
       workers: (parts) => [responseWorker(parts), podResponseWorker(parts)],

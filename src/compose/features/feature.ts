@@ -3,6 +3,7 @@ import type { Worker } from '../../broker/kernel/worker.ts';
 import type { AuthenticatedRows } from '../../broker/kernel/row-macs.ts';
 import type { Consents } from '../../broker/recording/consent.ts';
 import type { Decoys } from '../../broker/recording/decoys.ts';
+import type { Sightings } from '../../broker/recording/sightings.ts';
 import type { DocumentView } from '../../broker/state/catalog.ts';
 import type { Fitness } from '../../broker/state/fitness.ts';
 import type { Follower } from '../../broker/state/followers.ts';
@@ -42,6 +43,7 @@ export interface Ports {
   readonly fitness: Fitness;
   readonly consents: Consents;
   readonly decoys: Decoys;
+  readonly sightings: Sightings;
   readonly elevations: Elevations;
 }
 

@@ -78,9 +78,15 @@ function matchName(
 }
 
 /** The other facts of the alert must not name another pod. */
-function agreed(found: KnownPod | undefined, { namespace, name }: Alert['pod']): PodMatch {
+function agreed(found: KnownPod | undefined, pod: Alert['pod']): PodMatch {
   if (found === undefined) return { unmatched: 'pod_unknown' };
-  const isSame =
-    (namespace ?? found.namespace) === found.namespace && (name ?? found.name) === found.name;
-  return isSame ? { pod: found } : { unmatched: 'facts_differ' };
+  return isNamed(found, pod) ? { pod: found } : { unmatched: 'facts_differ' };
+}
+
+/** Reports whether the names in the alert, if it has any, are those of the pod. */
+export function isNamed(
+  found: Pick<KnownPod, 'namespace' | 'name'>,
+  { namespace, name }: Alert['pod'],
+): boolean {
+  return (namespace ?? found.namespace) === found.namespace && (name ?? found.name) === found.name;
 }

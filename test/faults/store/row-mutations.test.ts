@@ -320,6 +320,7 @@ const HARMLESS: Readonly<Partial<Record<TableName, readonly [mutations: RegExp, 
     /./,
     'the read index is not signed, and the check of the log compares it with the entries',
   ],
+  seen_pods: [/./, 'only helps to find pods that are gone; it grants nothing'],
   log_checkpoints: [/./, 'the checkpoint file and the anchor are compared with the newest'],
   sink_cursors: [/./, 'a foreign cursor is refused when its sink is followed'],
 };

@@ -18,6 +18,7 @@ import type { Clusters, Limits } from '../../../src/broker/state/dependencies.ts
 import type { Parts } from '../../../src/compose/parts.ts';
 import { RotationCanaries } from '../../../src/broker/rotations/canary-values.ts';
 import { decoyAlarms } from '../../../src/broker/alerts/decoys.ts';
+import { SeenPods } from '../../../src/broker/alerts/seen-pods.ts';
 import { adminConsents } from '../../../src/broker/approvals/consent.ts';
 import { Catalog } from '../../../src/broker/state/catalog.ts';
 import { Connections, type BoundConnection } from '../../../src/broker/state/connections.ts';
@@ -458,6 +459,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const rows = new KeyringRowMacs(keyring);
   const profiles = new Profiles();
   const catalog = new Catalog(store, rows, undefined, [profiles]);
+  const seenPods = new SeenPods(clock);
   const sealing = { keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const approvals = new Approvals(store, rows, clock);
@@ -556,6 +558,8 @@ async function openParts(made: PartsOf): Promise<Parts> {
     consents: adminConsents({ ...options, ...recorded }),
     decoys: decoyAlarms({ ...alerting, ...recorded }),
     changedPods: new ChangedPods(),
+    seenPods,
+    sightings: seenPods,
     heldAlerts: { keep: () => Promise.resolve(), drain: () => Promise.resolve() },
     rotationsDue: new DueSignal(),
   };

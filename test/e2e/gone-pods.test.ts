@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../kit/backends/until.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
+import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../kit/fakes/fake-pods.ts';
+
+const SECRET = 'a-secret-of-falcosidekick';
+const SINCE = '2020-01-01T00:00:00Z';
+
+let kube: FakeApiServer;
+let broker: PreparedBroker;
+
+beforeAll(async () => {
+  kube = await FakeApiServer.start();
+  kube.createAccount('prod', 'api');
+  const { access, caFile, issuer } = kube;
+  broker = await PreparedBroker.start({
+    files: { falco: SECRET },
+    config: (directory) => ({
+      connections: { kube: { ...access, caFile } },
+      alerts: {
+        sources: {
+          falco: {
+            format: 'generic',
+            cluster: 'pods',
+            authenticate: { bearer: { secretFile: `${directory}/falco` } },
+          },
+        },
+      },
+    }),
+    documents: {
+      '/clusters/pods': { connection: 'kube', issuer, audiences: ['quaymaster'], mode: 'jwks' },
+      '/policies/pods': {
+        apiVersion: 'quaymaster.dev/v1',
+        kind: 'AccessPolicy',
+        metadata: { name: 'pods' },
+        spec: {
+          subjects: [{ clusters: ['pods'], namespaces: ['prod'], serviceAccounts: ['api'] }],
+          rules: [{ name: 'some', effect: 'allow', paths: ['own/**'], capabilities: ['read'] }],
+        },
+      },
+      '/response-rules/all': { order: 1, match: {}, action: 'quarantine', rotate: 'read' },
+    },
+    secrets: {
+      'own/uid': { password: 'v' },
+      'own/container': { password: 'v' },
+      'own/image': { password: 'v' },
+      'own/other': { password: 'v' },
+    },
+  });
+});
+afterAll(async () => {
+  await (broker as PreparedBroker | undefined)?.remove();
+  await kube.close();
+});
+
+/** A pod that read one secret. */
+async function reader(name: string, digit: string, nodeName: string): Promise<FakePod> {
+  const image = `registry.test/prod/web@sha256:${digit.repeat(64)}`;
+  const spec = { nodeName, containers: [{ name: 'web', image }] };
+  const pod = kube.pods.create({ namespace: 'prod', name, serviceAccount: 'api', spec });
+  kube.pods.setContainerId(pod, 'web', `containerd://${containerOf(digit)}`);
+  const token = await logIn(pod);
+  expect((await broker.read(token, `own/${name}`)).status).toBe(200);
+  return pod;
+}
+
+async function logIn(pod: FakePod): Promise<string> {
+  const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
+  let token = '';
+  await until('a session', async () => {
+    const body = { cluster: 'pods', token: kube.token(wish) };
+    const { status, json } = await broker.installation.call('POST', '/api/v1/sessions', { body });
+    token = String(json['token']);
+    return status === 201;
+  });
+  return token;
+}
+
+function containerOf(digit: string): string {
+  return `0123456789a${digit}`.repeat(5);
+}
+
+async function call(method: 'GET' | 'POST', path: string, body?: object): Promise<Shown> {
+  const asked = { token: broker.operator, ...(body && { body }) };
+  return (await broker.installation.call(method, `/api/v1/${path}`, asked))
+    .json as unknown as Shown;
+}
+
+interface Shown {
+  readonly items: readonly { readonly id: string }[];
+  readonly alert: { readonly id: string; readonly state: string; readonly pod?: object };
+  readonly scopes: readonly object[];
+  readonly secrets: readonly { readonly path: string }[];
+  readonly isComplete: boolean;
+}
+
+/** The incident of the newest alert, once it is done. */
+async function answered(body: object): Promise<Shown> {
+  const alert = { rule: 'hit and run', priority: 'critical', time: new Date().toISOString() };
+  const sent = { token: SECRET, body: { ...alert, ...body } };
+  const place = '/api/v1/alert-sources/falco/alerts';
+  expect((await broker.installation.call('POST', place, sent)).status).toBe(202);
+  const [newest] = (await call('GET', 'alerts?limit=1')).items;
+  return done(newest?.id ?? '');
+}
+
+async function done(id: string): Promise<Shown> {
+  let shown: Shown | undefined;
+  await until('the response is done', async () => {
+    shown = await call('GET', `incidents/${id}`);
+    return shown.alert.state === 'done';
+  });
+  return shown as Shown;
+}
+
+describe('pods that were deleted while the broker was stopped', () => {
+  const pods: Record<string, FakePod> = {};
+
+  beforeAll(async () => {
+    pods['uid'] = await reader('uid', '1', 'node-1');
+    pods['container'] = await reader('container', '2', 'node-1');
+    pods['image'] = await reader('image', '3', 'node-3');
+    await reader('other', '4', 'node-4');
+    // The watch knows the container by now.
+    await logIn(pods['container']);
+    await broker.installation.stop();
+    for (const pod of Object.values(pods)) kube.pods.remove(pod);
+    await broker.installation.start();
+  });
+
+  it('are found by their UID, with what they read', async () => {
+    const { uid } = pods['uid']!.metadata;
+    const shown = await answered({ pod: { uid } });
+    expect(shown).toMatchObject({
+      alert: { pod: { uid, name: 'uid' }, workload: 'k8s://pods/prod/api' },
+      isComplete: true,
+    });
+    expect(shown.secrets).toMatchObject([{ path: 'own/uid' }]);
+  });
+
+  it('are found by a container', async () => {
+    const shown = await answered({ pod: {}, container: { id: containerOf('2').slice(0, 12) } });
+    expect(shown.alert.pod).toMatchObject({ name: 'container' });
+    expect(shown.secrets).toMatchObject([{ path: 'own/container' }]);
+  });
+
+  it('are not found by the UID of another name', async () => {
+    const { uid } = pods['image']!.metadata;
+    const alert = { rule: 'odd', priority: 'critical', time: new Date().toISOString() };
+    const sent = { token: SECRET, body: { ...alert, pod: { uid, name: 'x', namespace: 'prod' } } };
+    await broker.installation.call('POST', '/api/v1/alert-sources/falco/alerts', sent);
+    const { items } = await call('GET', 'alerts?limit=1');
+    expect(items).toMatchObject([{ state: 'unmatched' }]);
+  });
+
+  it.each([
+    ['image', { kind: 'image', digest: `sha256:${'3'.repeat(64)}` }, ['own/image']],
+    ['node', { kind: 'node', node: 'node-1' }, ['own/container', 'own/uid']],
+  ])('count in an incident about their %s', async (_kind, scope, paths) => {
+    const wish = { ...scope, cluster: 'pods', since: SINCE, reason: 'INC-4', rotate: true };
+    const preview = await call('POST', 'incidents', { ...wish, dryRun: true });
+    expect(preview.secrets.map(({ path }) => path)).toEqual(paths);
+    const { alert, scopes } = await call('POST', 'incidents', wish);
+    expect(scopes).toHaveLength(1);
+    expect((await done(alert.id)).secrets.map(({ path }) => path)).toEqual(paths);
+  });
+});
