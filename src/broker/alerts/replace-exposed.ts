@@ -49,15 +49,21 @@ interface Reaction {
  * Finds the secrets that the scope of a contained response read, and rotates them if the response demands it. A response whose exposure is not complete is
  * never done: it searches again, until an operator takes it over.
  */
-export async function replaceExposed(parts: Parts, { id }: AlertRecord): Promise<void> {
+export async function replaceExposed(
+  parts: Parts,
+  { id, isLogBehind }: Pick<AlertRecord, 'id'> & { readonly isLogBehind: boolean },
+): Promise<void> {
   const { clock } = parts;
   const now = clock.now();
   const claimed = await updateContained(parts, id, (current) =>
     (current.nextAttemptAt ?? 0) > now ? undefined : { ...current, nextAttemptAt: now + CLAIM_MS },
   );
   if (claimed === undefined) return;
-  const { exposed, isComplete } = await exposedBy(parts, claimed);
-  const found = await updateContained(parts, id, (current) => ({ ...current, exposed }));
+  const { exposed, ...read } = await exposedBy(parts, claimed);
+  const isComplete = read.isComplete && !isLogBehind;
+  const held = heldBy(isComplete);
+  // Both are saved together: after a crash the response must not look complete.
+  const found = await updateContained(parts, id, (current) => ({ ...current, exposed, held }));
   if (found === undefined) return;
   const reactions = new Map<string, Reaction>();
   let braked: Reaction | undefined;
@@ -94,7 +100,7 @@ async function finish(
         ...secret,
         ...reactions.get(secret.path)?.secret,
       }));
-      const held = isComplete ? undefined : ('incomplete' as const);
+      const held = heldBy(isComplete);
       return waits.length === 0
         ? { ...current, exposed, held, state: 'done', nextAttemptAt: undefined }
         : { ...current, exposed, held, nextAttemptAt };
@@ -107,6 +113,10 @@ async function finish(
       return [actor.entry({ action: 'alert.respond', outcome: 'ok', ...facts, count })];
     },
   );
+}
+
+function heldBy(isComplete: boolean): AlertRecord['held'] {
+  return isComplete ? undefined : 'incomplete';
 }
 
 /**

@@ -73,7 +73,7 @@ export function responseWorker(parts: Parts): Responses {
 }
 
 /** The second pass. */
-function replacement(parts: Parts): Worker {
+export function replacement(parts: Parts): Worker {
   const lags = new Map<string, Lag>();
   const adopt = adoptPending(parts);
   let turn = 0;
@@ -86,11 +86,17 @@ function replacement(parts: Parts): Worker {
     for (const row of inTurn(rows)) {
       if (signal.aborted || left === 0) break;
       const record = openAlert(row);
-      if (record.exposed === undefined && (await isBehind(parts, lags, record.id))) continue;
-      lags.delete(record.id);
+      const needsLog = record.exposed === undefined || record.held === 'incomplete';
+      const lag = needsLog ? await lagOf(parts, lags, record.id) : 'none';
+      if (lag === 'short') continue;
+      if (lag === 'none') lags.delete(record.id);
       left -= 1;
-      await replaceExposed(parts, record).catch((error: unknown) =>
-        parts.log.error({ err: error, alert: record.id }, 'a response failed; it continues later'),
+      await replaceExposed(parts, { ...record, isLogBehind: lag === 'long' }).catch(
+        (error: unknown) =>
+          parts.log.error(
+            { err: error, alert: record.id },
+            'a response failed; it continues later',
+          ),
       );
     }
     turn += 1;
@@ -114,15 +120,15 @@ interface Lag {
 }
 
 /**
- * Reports whether the log still lacks an entry that was committed when the response first asked: a read among them would not be
- * rotated. After a crash the first entries of the new process can be in the log before the last ones of the old process, so the
- * log's newest entry does not tell.
+ * Reports whether the log still lacks an entry that was committed when the response first asked, because a read can be among them. After two minutes the
+ * response continues with what the log has, and is not complete until the log has the rest. After a crash the first entries of the new process can be in the
+ * log before the last ones of the old process, so the log's newest entry does not tell.
  */
-async function isBehind(
+async function lagOf(
   { audit, clock, log }: Parts,
   lags: Map<string, Lag>,
   alert: AlertRecord['id'],
-): Promise<boolean> {
+): Promise<'none' | 'short' | 'long'> {
   const pending = await audit.pending();
   const now = clock.monotonic();
   const lag = lags.get(alert) ?? { entries: pending, since: now };
@@ -131,13 +137,13 @@ async function isBehind(
   const missing = lag.entries.filter(({ writer, end }) =>
     pending.some((each) => each.writer === writer && each.first < end),
   );
-  if (missing.length === 0) return false;
-  if (now < lag.since + LONGEST_LAG_MS) return true;
+  if (missing.length === 0) return 'none';
+  if (now < lag.since + LONGEST_LAG_MS) return 'short';
   log.error(
     { alert, writers: missing.map(({ writer }) => writer) },
-    'the audit log has lacked committed entries of these writers for two minutes: the response continues, and rotates nothing that was read in them; run quaymaster doctor',
+    'the audit log has lacked committed entries of these writers for two minutes: the response rotates what the log has, and is not done until the log has them; run quaymaster doctor',
   );
-  return false;
+  return 'long';
 }
 
 const OPEN: readonly AlertRecord['state'][] = ['pending', 'responding', 'contained'];

@@ -110,15 +110,22 @@ describe('a response', () => {
     expect((await response()).exposed).toHaveLength(1);
   });
 
-  it('continues after two minutes with what the log has, and reports what it lacks', async () => {
+  it('continues after two minutes with what the log has, reports what it lacks, and is not done before the log has it', async () => {
     found = [READ];
     await moreRounds();
     broker.clock.advance(120_000);
-    await until('the response is done', async () => {
+    await until('the response found what the log has', async () => {
       broker.clock.advance(500);
+      return (await response()).exposed !== undefined;
+    });
+    expect(await response()).toMatchObject({ state: 'contained', held: 'incomplete' });
+    expect((await response()).exposed).toHaveLength(1);
+    [pending, found] = [[], [READ, { ...READ, path: 'own/late' }]];
+    await until('the response is done', async () => {
+      broker.clock.advance(10_000);
       return (await response()).state === 'done';
     });
-    expect((await response()).exposed).toHaveLength(1);
+    expect((await response()).exposed).toHaveLength(2);
     expect(JSON.stringify(broker.logged)).toContain(
       'the audit log has lacked committed entries of these writers',
     );
