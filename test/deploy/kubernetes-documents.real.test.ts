@@ -5,6 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
 import { systemClock } from '../../src/process/clock.ts';
+import { clusterDocumentsConfigSchema } from '../../src/broker/cluster-documents/config.ts';
+import type { Background } from '../../src/compose/features/feature.ts';
+import type { CopiedResources } from '../../src/compose/parts.ts';
+import { ClusterDocumentsWork } from '../../src/compose/clusters/cluster-documents.ts';
+import { connectKubernetes } from '../../src/providers/kubernetes/client/client.ts';
+import { kubernetesConnectionSchema } from '../../src/providers/kubernetes/config.ts';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { openInjector, type RunningInjector } from '../../src/compose/clusters/injector.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -483,5 +489,48 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     await sendAll();
     await until('the marks are gone', () => Promise.resolve(work!.held === 0 && present() === 40));
     expect(broker.warnings()).not.toContain('deletions_held');
+  });
+
+  it('policies of a namespace that was replaced while no broker ran grant nothing (CR11)', async () => {
+    const { parts } = api.broker;
+    // An operator wrote the policy "taken".
+    const ofProd = (): readonly string[] =>
+      [...parts.catalog.policies.policies]
+        .filter(([name, { rules }]) => name.startsWith('c1.prod.') && rules.length > 0)
+        .filter(([name]) => name !== 'c1.prod.taken')
+        .map(([name]) => name);
+    await send(policy('left'));
+    await until('it grants', () => Promise.resolve(ofProd().includes('c1.prod.left')));
+    const before = ofProd();
+    await until('the UID is known', async () => {
+      const row = await parts.store.get('meta', { key: 'namespace-uids/c1' });
+      return row?.value.includes('"prod"') === true;
+    });
+    const [first] = parts.clusterDocuments() as readonly (CopiedResources & Background)[];
+    await first!.stop();
+
+    const prod = '/api/v1/namespaces/prod';
+    await kubeRequest(kube, 'DELETE', `${GROUP}/namespaces/prod/accesspolicies`);
+    await kubeRequest(kube, 'DELETE', prod);
+    const { body } = await kubeRequest(kube, 'GET', prod);
+    await kubeRequest(kube, 'PUT', `${prod}/finalize`, {
+      ...(body as object),
+      spec: { finalizers: [] },
+    });
+    await createNamespace(kube, 'prod');
+    expect(ofProd()).toEqual(before);
+
+    const home = kubernetesConnectionSchema.parse(await connection());
+    const cluster = { type: 'kubernetes' as const, api: await connectKubernetes(home) };
+    const [config] = clusterDocumentsConfigSchema.parse([SOURCE]);
+    const next = new ClusterDocumentsWork(config!, true, {
+      parts,
+      connections: { clusters: new Map([['home', cluster]]) },
+      trail: { owner: 'next' },
+    });
+    // As the start of a broker does, before its first login.
+    await next.checkNamespaces();
+    expect(ofProd()).toEqual([]);
+    cluster.api.close();
   });
 });

@@ -14,11 +14,13 @@ import {
   RESOURCE_GROUP,
   RESOURCE_VERSION,
   RESOURCES,
+  resourceOf,
   type ClusterObject,
   type Resource,
 } from './cluster-object.ts';
 import { DeletionLimit } from './deletion-limit.ts';
 import { DeletionRetries } from './deletion-retries.ts';
+import { ABSENT, NamespaceUids, type Uids } from './namespace-uids.ts';
 import { inSpec, type ObjectAuthority, type WantedDocument } from './object-authority.ts';
 
 /** Verdict of the broker about an object, for its status. */
@@ -52,6 +54,7 @@ export interface Removal {
   readonly failures: readonly DeletionFailure[];
 }
 
+const POLICIES = resourceOf('policy');
 /** Documents of one kind in a namespace, and bytes of all its documents. */
 const MOST_OF_NAMESPACE = { documents: 500, bytes: 8 * 1_048_576 };
 /** Limits of changes in a namespace: every change is a version in the store, and an entry of the log. */
@@ -82,6 +85,9 @@ export class ClusterDocuments {
   readonly #sizes = new WeakMap<StoredDocument, number>();
   readonly #limit: DeletionLimit;
   readonly #retries: DeletionRetries;
+  readonly #uids: NamespaceUids;
+  /** Namespaces that this process knows to have been deleted. Policies that outlive their resources there are not in force. */
+  readonly #replaced = new Set<string>();
   /** Documents of this cluster by kind and object; undefined after a change of a document. */
   readonly #owned = new Map<Resource['kind'], Map<string, StoredDocument[]>>();
 
@@ -94,6 +100,7 @@ export class ClusterDocuments {
     this.#changedBytes = new Buckets(parts.clock, CHANGED_BYTES);
     this.#limit = new DeletionLimit(parts.clock);
     this.#retries = new DeletionRetries(parts.clock);
+    this.#uids = new NamespaceUids(parts, authority.cluster);
     parts.state.onDocument((kind) => this.#owned.delete(kind as Resource['kind']));
   }
 
@@ -132,6 +139,42 @@ export class ClusterDocuments {
     await this.#withdraw(origin, () => false);
   }
 
+  /**
+   * Removes the policies of namespaces that were deleted since their resources were copied, also if others have their names now: such a policy would
+   * grant to the next owner of the name. The broker may have missed the deletion, so it compares the UIDs. Above the limit of deletions it suspends
+   * the policies. A namespace that does not exist keeps its UID until another one has its name.
+   * @param present UIDs of now; a namespace that is missing here was not looked up
+   * @param existing writers of policies whose resources exist now
+   * @returns namespaces that were replaced
+   */
+  async removeReplaced(
+    present: Uids,
+    existing: ReadonlySet<string>,
+    inTurn?: InTurn,
+  ): Promise<readonly string[]> {
+    const before = await this.#uids.read();
+    const replaced = [...present]
+      .filter(([name, uid]) => ![ABSENT, before.get(name) ?? uid].includes(uid))
+      .map(([name]) => name);
+    const absent = [...present].filter(([, uid]) => uid === ABSENT).map(([name]) => name);
+    for (const name of [...replaced, ...absent]) this.#replaced.add(name);
+    const others = [...this.#ownersOf('policy').keys()].filter(
+      (owner) => !replaced.includes(this.#namespaceOf(owner)),
+    );
+    const failures =
+      replaced.length === 0
+        ? []
+        : (await this.removeOthers(POLICIES, new Set([...existing, ...others]), inTurn)).failures;
+    // After a failure the same namespaces are compared again.
+    const found = failures.length === 0 ? present : new Map<string, string>();
+    const configured = this.authority.namespaces;
+    const kept = [...before, ...found].filter(
+      ([name, uid]) => configured.has(name) && uid !== ABSENT,
+    );
+    await this.#uids.write(new Map(kept));
+    return replaced;
+  }
+
   /** Count of documents whose deletion is stopped. Every process knows them. */
   get held(): number {
     const all = RESOURCES.flatMap(({ kind }) => [...this.#ownersOf(kind).values()].flat());
@@ -155,7 +198,10 @@ export class ClusterDocuments {
     const lost = gone.filter((each) => !this.authority.mayKeep(each, each.document));
     const missed = gone.filter((each) => !lost.includes(each) && !isHeld(each.document));
     const counts = this.#countsOf(resource.kind);
-    const emptied = resource.kind === 'policy' ? emptiedIn(gone, counts) : NO_NAMESPACES;
+    const emptied =
+      resource.kind === 'policy'
+        ? new Set([...this.#replaced, ...emptiedIn(gone, counts)])
+        : NO_NAMESPACES;
     const markOf = ({ namespace }: Gone): string =>
       emptied.has(namespace) ? SUSPENDED_DELETION : HELD_DELETION;
     // Some were marked before the last resource of their namespace was gone.
@@ -208,11 +254,15 @@ export class ClusterDocuments {
     return owner.slice(this.authority.ownerPrefix.length).split('/').reverse();
   }
 
+  #namespaceOf(owner: string): string {
+    return this.#placeOf(owner)[1] ?? '';
+  }
+
   /** Documents by namespace. */
   #countsOf(kind: Resource['kind']): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     for (const [owner, documents] of this.#ownersOf(kind)) {
-      const [, namespace = ''] = this.#placeOf(owner);
+      const namespace = this.#namespaceOf(owner);
       counts.set(namespace, (counts.get(namespace) ?? 0) + documents.length);
     }
     return counts;

@@ -29,6 +29,12 @@ export const RESOURCES: readonly Resource[] = [
   resource('policy', 'AccessPolicy', 'accesspolicies', true),
 ];
 
+export function resourceOf(kind: Resource['kind']): Resource {
+  const found = RESOURCES.find((each) => each.kind === kind);
+  if (found === undefined) throw new Error(`no resource has the kind ${kind}`);
+  return found;
+}
+
 /** A custom resource, as far as the broker uses it. */
 export interface ClusterObject {
   readonly resource: Resource;
@@ -76,6 +82,13 @@ export function readClusterObject(resource: Resource, object: unknown): ClusterO
     spec,
     conditions: Array.isArray(conditions) ? (conditions as unknown[]) : [],
   };
+}
+
+/** The UID of a namespace. @throws ERR_PROVIDER_MALFORMED if it is not an object of Kubernetes */
+export function namespaceUid(object: unknown): string {
+  const { uid } = membersOf(membersOf(object)['metadata']);
+  if (typeof uid === 'string' && uid !== '') return uid;
+  throw malformed();
 }
 
 /** @throws ERR_BODY_INVALID */

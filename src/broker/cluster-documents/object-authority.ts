@@ -31,7 +31,7 @@ export class ObjectAuthority {
   /** Prefix with which every writer of documents of this cluster begins. */
   readonly ownerPrefix: string;
   readonly #clusterKinds: ReadonlySet<string>;
-  /** Prefixes of each namespace; undefined for an unrestricted one. */
+  /** Prefixes of each configured namespace; undefined for an unrestricted one. */
   readonly #prefixes: ReadonlyMap<string, readonly string[] | undefined>;
   readonly #digest: TextDigest;
 
@@ -41,6 +41,11 @@ export class ObjectAuthority {
     this.#clusterKinds = new Set<string>(clusterKinds);
     this.#prefixes = new Map(namespaces.map(({ name, prefixes }) => [name, prefixes]));
     this.#digest = digest;
+  }
+
+  /** The configured namespaces. */
+  get namespaces(): Pick<ReadonlySet<string>, 'has' | 'keys'> {
+    return this.#prefixes;
   }
 
   /** Writer of the documents of an object. Neither a name of an operator nor one of a person has this form. */

@@ -11,10 +11,13 @@ import {
   RESOURCE_GROUP,
   RESOURCE_VERSION,
   RESOURCES,
+  namespaceUid,
+  resourceOf,
   type ClusterObject,
   type Resource,
 } from '../../broker/cluster-documents/cluster-object.ts';
 import type { ClusterDocumentsConfig } from '../../broker/cluster-documents/config.ts';
+import { ABSENT } from '../../broker/cluster-documents/namespace-uids.ts';
 import { NamespaceQueues } from '../../broker/cluster-documents/namespace-queues.ts';
 import { ObjectAuthority } from '../../broker/cluster-documents/object-authority.ts';
 import { statusPatch } from '../../broker/cluster-documents/object-status.ts';
@@ -41,6 +44,9 @@ const STATUS_MS = 10_000;
 const PAGE_LIMIT = 100;
 /** Limits of retries; more wait for the next complete list. */
 const MOST_RETRIES = { all: 2_000, ofNamespace: 100 };
+/** Time for the UIDs of all namespaces. */
+const NAMESPACES_MS = 10_000;
+const NAMESPACES_AT_ONCE = 8;
 const MERGE_PATCH = 'application/merge-patch+json';
 
 export interface ClusterDocumentsDeps {
@@ -85,6 +91,13 @@ export class ClusterDocumentsWork {
   readonly #postponed = new Map<string, number>();
   readonly #queues: NamespaceQueues;
   readonly #removals = new Map<Resource, Promise<void>>();
+  /** Namespaces whose UIDs are to be compared. One that could not be looked up stays. */
+  readonly #unchecked = new Set<string>();
+  /** UIDs at the last lookup. */
+  readonly #uids = new Map<string, string>();
+  #checking = Promise.resolve();
+  /** True while lookups of namespaces fail, so that the log has the failure once. */
+  #isBlind = false;
   #claim: Claim | undefined;
   #watching: Watching | undefined;
 
@@ -148,15 +161,91 @@ export class ClusterDocumentsWork {
     const known = this.#watching;
     const isCurrent = known?.api === this.#api() && clock.monotonic() - known.openedAt < RESYNC_MS;
     // Without the claim, the changes of the watch were not copied.
-    if (!isOwner || !isCurrent) {
-      await this.#close();
-      this.#open();
-    }
+    const mustOpen = !isOwner || !isCurrent;
+    if (mustOpen) await this.#close();
+    await this.checkNamespaces(mustOpen ? undefined : []);
+    if (mustOpen) this.#open();
     this.#removeGone();
     for (const retry of this.#retries.values()) {
       // The watch may have brought a newer state of the object meanwhile.
       const isDue = clock.monotonic() >= retry.at && !this.#queues.has(retry.object);
       if (isDue) this.#queues.put(retry);
+    }
+  }
+
+  /**
+   * Removes the policies of namespaces that were deleted, or replaced by others of the same name. At a start, this comes before the first login. One
+   * check follows the other, because a start and the first round make one each.
+   */
+  async checkNamespaces(
+    more: Iterable<string> = this.#documents.authority.namespaces.keys(),
+  ): Promise<void> {
+    for (const name of more) this.#unchecked.add(name);
+    const check = this.#checking.then(async () => {
+      if (this.#unchecked.size > 0) await this.#checkUids();
+    });
+    this.#checking = check.catch(() => undefined);
+    await check;
+  }
+
+  async #checkUids(): Promise<void> {
+    const names = [...this.#unchecked];
+    this.#unchecked.clear();
+    const present = await this.#presentUids(names);
+    const existing = this.#live.get(resourceOf('policy')) ?? new Set<string>();
+    for (const name of names) if (!present.has(name)) this.#unchecked.add(name);
+    try {
+      const replaced = await this.#documents.removeReplaced(present, existing, (name, work) =>
+        this.#queues.inTurn(name, work),
+      );
+      for (const [name, uid] of present) this.#uids.set(name, uid);
+      if (replaced.length === 0) return;
+      this.#deps.parts.log.warn(
+        { cluster: this.cluster, namespaces: replaced },
+        'namespaces were replaced by others of the same name: their policies grant nothing to the next owner',
+      );
+    } catch (error) {
+      for (const name of names) this.#unchecked.add(name);
+      throw error;
+    }
+  }
+
+  /** UIDs by namespace. A namespace that could not be looked up is missing. */
+  async #presentUids(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { clock, log } = this.#deps.parts;
+    const found = new Map<string, string>();
+    const waiting = names.values();
+    let failure: unknown;
+    await withDeadline(clock, NAMESPACES_MS, async (signal) => {
+      const ask = async (): Promise<void> => {
+        for (const name of waiting) {
+          try {
+            found.set(name, await this.#uidOf(name, signal));
+          } catch (error) {
+            failure = error;
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: NAMESPACES_AT_ONCE }, ask));
+    });
+    const { cluster } = this;
+    if (failure !== undefined && !this.#isBlind) {
+      log.warn(
+        { err: failure, cluster, namespaces: names.length - found.size },
+        'namespaces could not be looked up, so the broker cannot know whether they were replaced; it retries',
+      );
+    }
+    this.#isBlind = failure !== undefined;
+    return found;
+  }
+
+  async #uidOf(name: string, signal: AbortSignal): Promise<string> {
+    const request = { method: 'GET' as const, path: ['api', 'v1', 'namespaces', name] };
+    try {
+      return namespaceUid(await this.#api().call(request, signal));
+    } catch (error) {
+      if (BrokerError.from(error).code === 'ERR_NOT_FOUND') return ABSENT;
+      throw error;
     }
   }
 
@@ -236,7 +325,12 @@ export class ClusterDocumentsWork {
   }
 
   #handleObject(object: ClusterObject, existing: Set<string> | undefined): void {
-    existing?.add(this.#documents.authority.ownerOf(object));
+    const { authority } = this.#documents;
+    existing?.add(authority.ownerOf(object));
+    const { namespace } = object;
+    const isNew =
+      (this.#uids.get(namespace) ?? ABSENT) === ABSENT && authority.namespaces.has(namespace);
+    if (isNew) this.#unchecked.add(namespace);
     this.#queues.put({ object, attempts: 0 });
   }
 
@@ -257,6 +351,7 @@ export class ClusterDocumentsWork {
   #gone(object: ClusterObject): void {
     this.#live.get(object.resource)?.delete(this.#documents.authority.ownerOf(object));
     this.#queues.drop(object);
+    if (this.#uids.has(object.namespace)) this.#unchecked.add(object.namespace);
     this.#forget(objectKey(object));
   }
 

@@ -15,6 +15,9 @@ export const customResources = {
         works = clusterDocuments(config, { parts, trail, connections });
         return works;
       },
+      async beforeServing() {
+        await Promise.all(works.map((work) => work.checkNamespaces()));
+      },
       warnings: () => (works.some(({ held }) => held > 0) ? ['deletions_held'] : []),
     };
   },

@@ -90,6 +90,16 @@ audience: {{ .Values.csiProvider.audience }}
 {{- $plurals | uniq | toJson -}}
 {{- end -}}
 
+{{- define "quaymaster.documentNamespaces" -}}
+{{- $names := list -}}
+{{- range dig "kubernetes" "documents" list .Values.config -}}
+{{- range .namespaces -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- end -}}
+{{- $names | uniq | toJson -}}
+{{- end -}}
+
 {{- define "quaymaster.copiesDocuments" -}}
 {{- if include "quaymaster.documentKinds" . | fromJsonArray -}}true{{- end -}}
 {{- end -}}

@@ -40,8 +40,15 @@ class ScriptedApi implements KubernetesApi {
   readonly asked = new Set<string>();
   readonly watches = new Map<string, Lines>();
   refusal: BrokerError | undefined;
+  /** UID of each namespace; undefined: it does not exist. */
+  uidOf: (namespace: string) => string | undefined = (namespace) => `uid-of-${namespace}`;
 
   call(request: KubernetesRequest): Promise<unknown> {
+    if (request.path[2] === 'namespaces') {
+      const uid = this.uidOf(request.path[3] ?? '');
+      if (uid === undefined) return Promise.reject(new BrokerError('ERR_NOT_FOUND'));
+      return Promise.resolve({ metadata: { uid } });
+    }
     const plural = request.path[3] === 'namespaces' ? request.path[5]! : request.path[3]!;
     if (request.method === 'PATCH') {
       this.patched.push(request);
@@ -102,6 +109,13 @@ function start(owner = 'a', config: object = {}, clock: Clock = systemClock): Cl
 const isThere = (name: string): boolean =>
   broker.parts.catalog.find('policy', `c1.pay.${name}`) !== undefined;
 
+/** Names of the policies that allow something. */
+const grantors = (): readonly string[] =>
+  [...broker.parts.catalog.policies.policies]
+    .filter(([name, { rules }]) => name.startsWith('c1.pay.') && rules.length > 0)
+    .map(([name]) => name.slice('c1.pay.'.length))
+    .sort();
+
 const waitFor = (what: string, holds: () => boolean): Promise<true> =>
   eventually(what, () => Promise.resolve(holds() || undefined));
 
@@ -141,7 +155,7 @@ describe('the copy of custom resources', () => {
     const call = api.call.bind(api);
     let failed = 0;
     api.call = (request) => {
-      if (request.method !== 'GET') return call(request);
+      if (request.method !== 'GET' || request.path[0] !== 'apis') return call(request);
       failed += 1;
       return Promise.reject(new BrokerError('ERR_NOT_FOUND'));
     };
@@ -168,6 +182,61 @@ describe('the copy of custom resources', () => {
     );
     const third = start('c');
     await waitFor('the return', () => third.held === 0 && third.count('accepted') === 12);
+  });
+
+  it.each([
+    ['few', 2],
+    ['more than may be deleted at once', 12],
+  ])(
+    'grants nothing by %s policies of a namespace that was replaced while no broker watched (CR11)',
+    async (_what, count) => {
+      const names = Array.from({ length: count }, (_, n) => `p${n}`);
+      api.objects.set(
+        'accesspolicies',
+        names.map((name) => access(name)),
+      );
+      await stopAfter(start(), () => names.every(isThere));
+      expect(grantors()).toEqual([...names].sort());
+      api.uidOf = () => 'uid-of-the-next';
+      api.objects.set('accesspolicies', [access('own')]);
+      const next = start('b');
+      // As a start does it, before the first login.
+      await next.checkNamespaces();
+      expect(grantors().filter((name) => name !== 'own')).toEqual([]);
+      await waitFor('the own policy', () => grantors().includes('own'));
+      await systemClock.sleep(2_500);
+      expect(grantors()).toEqual(['own']);
+      expect(next.held).toBe(count > 10 ? 12 : 0);
+    },
+  );
+
+  it('grants nothing by policies of a namespace that was replaced while its only resource was being deleted', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `p${n}`);
+    api.objects.set(
+      'accesspolicies',
+      names.map((name) => access(name)),
+    );
+    const work = start();
+    await waitFor('the copies', () => names.every(isThere) && work.count('accepted') === 12);
+    const watch = api.watches.get('accesspolicies');
+    api.uidOf = () => 'uid-of-the-next';
+    for (const name of names) watch?.push({ type: 'DELETED', object: access(name) });
+    watch?.push({ type: 'ADDED', object: access('own') });
+    await waitFor('the suspension', () => work.held === 12 && grantors().join() === 'own');
+  });
+
+  it('keeps the policies of a namespace that it could not look up, and compares it later', async () => {
+    api.objects.set('accesspolicies', [access('old')]);
+    await stopAfter(start(), () => isThere('old'));
+    api.uidOf = () => {
+      throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
+    };
+    const work = start('b');
+    await work.checkNamespaces();
+    expect(grantors()).toEqual(['old']);
+    api.objects.set('accesspolicies', []);
+    api.uidOf = () => 'uid-of-the-next';
+    await waitFor('the deletion', () => !isThere('old'));
   });
 
   it('asks for configured kinds only, and deletes documents of others', async () => {
