@@ -6,7 +6,7 @@ import { LogBench } from '../test/kit/log/log-bench.ts';
 import { holds, targetText, type Figure, type SEARCH_FIGURES } from './figures.ts';
 import type { Result } from './result.ts';
 import { loggedReads } from '../src/audit/reads/logged-reads.ts';
-import { fillLog, queriesFor, readFields, READER } from './search-log.ts';
+import { fillLog, queriesFor, readByReader, READER } from './search-log.ts';
 import type { Stage } from './stage.ts';
 
 export interface SearchOptions {
@@ -17,7 +17,8 @@ export interface SearchOptions {
 
 /** Entries of the short log. */
 const SHORT = 60_000;
-const COMMIT = 100;
+/** Entries of one commit; each is about another pod. */
+const COMMIT = 30;
 const LIMIT = 100;
 const ROUNDS = 5;
 
@@ -101,10 +102,9 @@ const USED_BYTES = 'SELECT sum(pgsize) AS used FROM dbstat';
 const OTHER_PATHS = 1_000;
 
 async function exposureTime(bench: LogBench, clock: HandClock): Promise<number> {
-  const others = Array.from({ length: OTHER_PATHS }, (_, i) => ({
-    ...readFields(i, clock.now()),
-    path: `payments/other-${i}`,
-  }));
+  const others = Array.from({ length: OTHER_PATHS }, (_, i) =>
+    readByReader(`other/secret-${i}`, clock.now()),
+  );
   await bench.record(...others);
   await bench.integrate();
   let least = Number.POSITIVE_INFINITY;

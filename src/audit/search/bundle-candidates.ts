@@ -2,7 +2,14 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { RowReader } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
 import { filterBits, mayContain } from './bundle-filter.ts';
-import { BundleTerms, termHash, TERMS_LEVEL, timesAt, type TimeSpan } from './bundle-terms.ts';
+import {
+  BundleTerms,
+  PAIRS_MARK,
+  termHash,
+  TERMS_LEVEL,
+  timesAt,
+  type TimeSpan,
+} from './bundle-terms.ts';
 import { bundlesWith, groupTimes } from './group-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
@@ -10,6 +17,8 @@ import { isIndexed, type SearchTerm } from './search-term.ts';
 /** Terms and times that a searched entry must have. */
 export interface Wanted {
   readonly terms: readonly SearchTerm[];
+  /** Hashes of pairs of terms that the entry must have, in bundles that have pairs. */
+  readonly pairs?: readonly number[] | undefined;
   /** Milliseconds since the epoch, inclusive. */
   readonly from?: number | undefined;
   /** Exclusive. */
@@ -81,14 +90,26 @@ type IsCandidate = (bundle: number) => boolean;
 
 async function mergedCandidates(
   store: RowReader,
-  { terms, from, to }: Wanted,
+  { terms, pairs = [], from, to }: Wanted,
   { group, times }: { readonly group: number; readonly times: Uint8Array },
 ): Promise<IsCandidate> {
-  const withTerm: ReadonlySet<number>[] = [];
-  for (const term of terms) withTerm.push(await bundlesWith(store, group, termHash(term)));
-  return (bundle) =>
-    withTerm.every((bundles) => bundles.has(bundle - group)) &&
-    overlaps(timesAt(times, bundle - group), { from, to });
+  const places = Array.from({ length: GROUP_BUNDLES }, (_, place) => place);
+  let left = places.filter((place) => overlaps(timesAt(times, place), { from, to }));
+  if (pairs.length > 0) {
+    const withPairs = await bundlesWith(store, group, PAIRS_MARK);
+    for (const pair of pairs) {
+      const withPair = await bundlesWith(store, group, pair);
+      left = left.filter((place) => withPair.has(place) || !withPairs.has(place));
+    }
+  }
+  // Pairs usually leave few bundles or none, so they come before the terms.
+  for (const term of terms) {
+    if (left.length === 0) break;
+    const withTerm = await bundlesWith(store, group, termHash(term));
+    left = left.filter((place) => withTerm.has(place));
+  }
+  const candidates = new Set(left);
+  return (bundle) => candidates.has(bundle - group);
 }
 
 const BUNDLES_A_READ = 64;
@@ -119,10 +140,13 @@ async function excludeByTerms(
   const limit = last - first + 1;
   const rows = await store.list(LOG.tilesBetween(TERMS_LEVEL, first, last), { limit });
   const hashes = wanted.terms.map(termHash);
+  const { pairs = [] } = wanted;
   for (const { tile_index, hashes: body } of rows) {
     const terms = new BundleTerms(body);
     const isCandidate =
-      hashes.every((hash) => terms.has(hash)) && overlaps(timesAt(terms.times), wanted);
+      hashes.every((hash) => terms.has(hash)) &&
+      overlaps(timesAt(terms.times), wanted) &&
+      (pairs.every((pair) => terms.has(pair)) || !terms.has(PAIRS_MARK));
     if (!isCandidate) excluded.add(tile_index);
   }
   if (rows.length === limit || hashes.length === 0) return;

@@ -2,8 +2,8 @@
 const FILTER_BYTES = 4096;
 const BITS_MASK = FILTER_BYTES * 8 - 1;
 const PROBES = 6;
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
+export const FNV_OFFSET = 0x811c9dc5;
+export const FNV_PRIME = 0x01000193;
 
 /** FNV-1a over `kind`, a colon and `term`, which are ASCII. */
 export function itemHash(kind: string, term: string): number {

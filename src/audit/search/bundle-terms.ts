@@ -1,4 +1,4 @@
-import { itemHash } from './bundle-filter.ts';
+import { FNV_OFFSET, FNV_PRIME, itemHash } from './bundle-filter.ts';
 import type { SearchTerm } from './search-term.ts';
 
 /** The level under which log_tiles keeps the terms and times of single bundles; docs/spec/audit-log-v1.md, "Search index". */
@@ -16,6 +16,21 @@ export interface TimeSpan {
 export function termHash({ kind, term }: SearchTerm): number {
   return itemHash(kind, term);
 }
+
+/** The hash of a path together with another term of the same entry: FNV-1a over both hashes, each as four bytes from the highest on. */
+export function pairHash(path: number, other: number): number {
+  return hashOf(hashOf(FNV_OFFSET, path), other) >>> 0;
+}
+
+function hashOf(start: number, value: number): number {
+  let hash = start;
+  for (let shift = 24; shift >= 0; shift -= 8)
+    hash = Math.imul(hash ^ ((value >>> shift) & 0xff), FNV_PRIME);
+  return hash;
+}
+
+/** A hash that each bundle with pairs has. Earlier releases wrote no pairs. */
+export const PAIRS_MARK = itemHash('index', 'pairs');
 
 /** A row of the index for one bundle: its time span and the hashes of its terms in ascending order. */
 export function encodeTerms({ first, last }: TimeSpan, hashes: ReadonlySet<number>): Uint8Array {

@@ -4,7 +4,8 @@ import { encodeText, LONGEST_REFUSED, refusedText } from '../../domain/audit/aud
 import { restOf } from '../chain/entry.ts';
 import type { WantedText } from '../segments/stored-batches.ts';
 import { entryTerms, type EntryScan } from './entry-scan.ts';
-import { isIndexed, type SearchTerm, type TermKind } from './search-term.ts';
+import { pairHash, termHash } from './bundle-terms.ts';
+import { isIndexed, isPaired, type SearchTerm, type TermKind } from './search-term.ts';
 
 type TextField = Exclude<keyof AuditQuery, 'from' | 'to' | 'path' | 'pathPrefix'>;
 
@@ -51,6 +52,13 @@ function pathTerm(path: string): readonly SearchTerm[] {
   if (path.length <= LONGEST_REFUSED) return [{ kind: 'path', term: encoded(path) }];
   const end = path.slice(0, LONGEST_REFUSED).lastIndexOf('/');
   return end <= 0 ? [] : [{ kind: 'path', term: encoded(path.slice(0, end)) }];
+}
+
+/** The hashes of the pairs of the path and the callers that an entry must have. */
+export function queryPairs({ path }: AuditQuery, terms: readonly SearchTerm[]): readonly number[] {
+  if (path === undefined || path.length > LONGEST_REFUSED) return [];
+  const whole = termHash({ kind: 'path', term: encoded(path) });
+  return terms.filter(({ kind }) => isPaired(kind)).map((term) => pairHash(whole, termHash(term)));
 }
 
 function isAt(path: string, { path: found = '' }: EntryScan): boolean {

@@ -1,13 +1,28 @@
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { Write } from '../../ports/store.ts';
-import { encodeTerms, TERMS_LEVEL, termHash, type TimeSpan } from './bundle-terms.ts';
+import {
+  encodeTerms,
+  pairHash,
+  PAIRS_MARK,
+  TERMS_LEVEL,
+  termHash,
+  type TimeSpan,
+} from './bundle-terms.ts';
 import { eventStart } from '../chain/entry.ts';
 import { entryTime } from './entry-query.ts';
-import { actorTerms, CODE, pathTerms, scanHead, scanRest, whatTerms } from './entry-scan.ts';
+import {
+  actorTerms,
+  CODE,
+  pathTerms,
+  scanHead,
+  scanRest,
+  whatTerms,
+  type EntryScan,
+} from './entry-scan.ts';
 import { GrowingShortcuts } from '../entries/proof-shortcuts.ts';
 import type { ReadIndex } from '../reads/read-index.ts';
 import { isRelease, readerIn, releaseOf, type Reader, type Release } from '../reads/reader.ts';
-import { isIndexed, type SearchTerm } from './search-term.ts';
+import { isIndexed, isPaired, type SearchTerm } from './search-term.ts';
 
 /**
  * Bundles in a group. log_terms lists the groups of 262,144 entries that have a term; lists of hashes select the bundles within a group. A row for
@@ -22,6 +37,8 @@ interface Piece {
   readonly hashes: readonly number[];
   /** The part that other pieces have too. */
   readonly shared: Piece | undefined;
+  /** Hashes that form pairs with the path of the entry; of an actor, those of `shared` too. */
+  readonly paired: readonly number[];
   lastBundle: number;
   /** The caller that an actor's text names, once a value was released to it. */
   reader?: Reader | undefined;
@@ -32,6 +49,8 @@ interface Head {
   readonly text: string;
   readonly time: number;
   readonly pieces: readonly Piece[];
+  /** Hashes of the actor that form pairs with the path. */
+  readonly paired: readonly number[];
   /** The caller to which the entry says that a value was released. */
   readonly reader: Reader | undefined;
 }
@@ -80,9 +99,7 @@ export class SearchIndex {
       this.#addTime(head.time);
       for (const piece of head.pieces) this.#addPiece(bundle, piece);
       const rest = scanRest(entry, start + head.text.length);
-      const { path, rareTerms } = rest;
-      if (path !== undefined) this.#addPiece(bundle, this.#piece(bundle, path, pathTerms));
-      for (const term of rareTerms) this.#addOwn(bundle, term);
+      this.#addRest(bundle, rest, head.paired);
       if (head.reader !== undefined)
         this.#addRelease(head.reader, releaseOf(index, rest, head.time));
     }
@@ -129,11 +146,12 @@ export class SearchIndex {
     const pieces = [
       piece,
       this.#piece(bundle, what, whatTerms),
-      { hashes, shared: undefined, lastBundle: -1 },
+      { hashes, shared: undefined, paired: [], lastBundle: -1 },
     ];
     if (this.#reads !== undefined && isRelease(what)) piece.reader ??= readerIn(actor);
     const reader = isRelease(what) ? piece.reader : undefined;
-    this.#head = { text: entry.slice(start, end), time: entryTime(entry), pieces, reader };
+    const { paired } = piece;
+    this.#head = { text: entry.slice(start, end), time: entryTime(entry), pieces, paired, reader };
     return this.#head;
   }
 
@@ -158,7 +176,7 @@ export class SearchIndex {
     if (at < 0 || session.includes('"')) return this.#piece(bundle, text, actorTerms);
     const shared = this.#piece(bundle, `${text.slice(0, at)}}`, actorTerms);
     const hashes = [termHash({ kind: 'session', term: session })];
-    const piece = { hashes, shared, lastBundle: -1 };
+    const piece = { hashes, shared, paired: [...shared.paired, ...hashes], lastBundle: -1 };
     this.#sessions.set(detached(text), piece);
     return piece;
   }
@@ -168,7 +186,8 @@ export class SearchIndex {
     if (known !== undefined) return known;
     const copy = detached(text);
     const terms = termsOf(copy);
-    const piece = { hashes: terms.map(termHash), shared: undefined, lastBundle: -1 };
+    const paired = terms.filter(({ kind }) => isPaired(kind)).map(termHash);
+    const piece = { hashes: terms.map(termHash), shared: undefined, paired, lastBundle: -1 };
     this.#pieces.set(copy, piece);
     for (const term of terms) this.#writeTerm(bundle, term);
     return piece;
@@ -181,9 +200,22 @@ export class SearchIndex {
     if (piece.shared !== undefined) this.#addPiece(bundle, piece.shared);
   }
 
-  #addOwn(bundle: number, own: SearchTerm): void {
-    this.#hashes.add(termHash(own) | 0);
-    this.#writeTerm(bundle, own);
+  #addRest(
+    bundle: number,
+    { path, rareTerms }: Pick<EntryScan, 'path' | 'rareTerms'>,
+    paired: readonly number[],
+  ): void {
+    const piece = path === undefined ? undefined : this.#piece(bundle, path, pathTerms);
+    if (piece !== undefined) this.#addPiece(bundle, piece);
+    // The last term of a path is the whole path.
+    const whole = piece?.hashes.at(-1);
+    for (const term of rareTerms) {
+      const hash = termHash(term);
+      this.#hashes.add(hash | 0);
+      if (whole !== undefined && isPaired(term.kind)) this.#hashes.add(pairHash(whole, hash) | 0);
+      this.#writeTerm(bundle, term);
+    }
+    if (whole !== undefined) for (const hash of paired) this.#hashes.add(pairHash(whole, hash) | 0);
   }
 
   #writeTerm(bundle: number, { kind, term }: SearchTerm): void {
@@ -202,6 +234,7 @@ export class SearchIndex {
   }
 
   #closeBundle(bundle: number): void {
+    this.#hashes.add(PAIRS_MARK | 0);
     const hashes = encodeTerms(this.#times ?? { first: 0, last: 0 }, this.#hashes);
     this.#writes.push({
       table: 'log_tiles',

@@ -27,7 +27,14 @@ export interface SearchTerm {
 }
 
 const indexed: ReadonlySet<TermKind> = new Set(INDEXED_KINDS);
+/** Kinds that name a caller, and that the index combines with the path: both are frequent, and together they are rare. */
+const paired: ReadonlySet<TermKind> = new Set<TermKind>(['pod', 'session', 'operator']);
 
 export function isIndexed(kind: TermKind): kind is IndexedKind {
   return indexed.has(kind);
+}
+
+/** Reports whether the index has pairs of the path and terms of this kind. A lease needs none, because it belongs to one path. */
+export function isPaired(kind: TermKind): boolean {
+  return paired.has(kind);
 }

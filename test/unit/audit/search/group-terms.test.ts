@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { candidatesBelow, type Wanted } from '../../../../src/audit/search/bundle-candidates.ts';
-import { encodeTerms, TERMS_LEVEL, termHash } from '../../../../src/audit/search/bundle-terms.ts';
+import {
+  encodeTerms,
+  pairHash,
+  PAIRS_MARK,
+  TERMS_LEVEL,
+  termHash,
+} from '../../../../src/audit/search/bundle-terms.ts';
 import { Compactor } from '../../../../src/audit/segments/compactor.ts';
 import { groupTimes, mergeGroup } from '../../../../src/audit/search/group-terms.ts';
 import type { LogReader } from '../../../../src/audit/entries/log-reader.ts';
@@ -24,13 +30,18 @@ const commit = async (writes: readonly Write[]): Promise<void> => {
 const request = (bundle: number): SearchTerm => ({ kind: 'request', term: `req_${bundle}` });
 const session = (bundle: number): SearchTerm => ({ kind: 'session', term: `ses_${bundle % 10}` });
 
-/** The rows of bundles, each with a request of its own, one of ten sessions, and a second of time. */
+const pair = (bundle: number): number => pairHash(termHash(request(bundle)), bundle);
+
+/** The rows of bundles; the last two of each ten have no pairs, as in earlier releases. Each has a request of its own, one of ten sessions, and a second of time. */
 function rows(first: number, count: number): readonly Write[] {
   return Array.from({ length: count }, (_, i) => {
     const bundle = first + i;
     const hashes = encodeTerms(
       { first: bundle * 1000, last: bundle * 1000 + 999 },
-      new Set([request(bundle), session(bundle)].map(termHash)),
+      new Set([
+        ...[request(bundle), session(bundle)].map(termHash),
+        ...(bundle % 10 < 8 ? [pair(bundle), PAIRS_MARK] : []),
+      ]),
     );
     return { table: 'log_tiles', put: { level: TERMS_LEVEL, tile_index: bundle, hashes } };
   });
@@ -43,6 +54,9 @@ const QUERIES: readonly (readonly [Wanted, readonly number[]])[] = [
   [{ terms: [session(3)], from: 13_000, to: 43_000 }, [33, 23, 13]],
   [{ terms: [], from: 1_022_500, to: 1_023_001 }, [1023, 1022]],
   [{ terms: [request(BUNDLES)] }, []],
+  [{ terms: [session(3)], pairs: [pair(13)] }, [13]],
+  [{ terms: [session(3)], pairs: [pair(14)] }, []],
+  [{ terms: [session(8)], pairs: [pair(13)], from: 13_000, to: 43_000 }, [38, 28, 18]],
 ];
 
 async function candidates(wanted: Wanted): Promise<readonly number[]> {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   BundleTerms,
+  pairHash,
+  PAIRS_MARK,
   termHash,
   TERMS_LEVEL,
   timesAt,
@@ -44,6 +46,24 @@ function hashesOf(writes: readonly Write[]): readonly number[] {
   return Array.from({ length: list.size }, (_, place) => list.at(place));
 }
 
+/** FNV-1a of `path:payments/db`, of `pod:web-1`, of both hashes, and of `index:pairs`. */
+const HASHES = ['5f4ea9e', 'ea996a1e', '269c81d5', '8ff7bff0'];
+
+/** All hashes that the row of a bundle with these entries has. */
+function expectedHashes(entries: readonly string[]): readonly number[] {
+  const hashes = new Set([PAIRS_MARK]);
+  for (const entry of entries) {
+    const scan = scanEntry(entry)!;
+    const terms = entryTerms(scan);
+    for (const term of terms) hashes.add(termHash(term));
+    const path = termHash({ kind: 'path', term: scan.path! });
+    for (const term of terms)
+      if (['pod', 'session', 'operator'].includes(term.kind))
+        hashes.add(pairHash(path, termHash(term)));
+  }
+  return [...hashes].sort((a, b) => a - b);
+}
+
 const ENTRIES = Array.from({ length: TILE_WIDTH }, (_, index) =>
   body({
     requestId: `req_${index}`,
@@ -61,9 +81,9 @@ describe('the search index', () => {
     return scan === undefined ? [] : entryTerms(scan);
   });
 
-  it('lists exactly the hashes of all terms of a bundle, and its time span', () => {
+  it('lists exactly the hashes of all terms and pairs of a bundle, and its time span', () => {
     const list = listOf(writes);
-    const expected = [...new Set(terms.map(termHash))].sort((a, b) => a - b);
+    const expected = expectedHashes(ENTRIES);
     expect(hashesOf(writes)).toEqual(expected);
     expect(expected.every((hash) => list.has(hash))).toBe(true);
     expect(list.has(expected[0]! + 1)).toBe(expected.includes(expected[0]! + 1));
@@ -93,7 +113,14 @@ describe('the search index', () => {
     );
     const batch = new SearchIndex();
     items.forEach((entry, at) => batch.add(at, entry, leafHash(Buffer.from(entry))));
-    const expected = items.flatMap((entry) => entryTerms(scanEntry(entry)!)).map(termHash);
-    expect(hashesOf(batch.takeWrites())).toEqual([...new Set(expected)].sort((a, b) => a - b));
+    expect(hashesOf(batch.takeWrites())).toEqual(expectedHashes(items));
+  });
+
+  it('has the hashes of the specification', () => {
+    const path = termHash({ kind: 'path', term: 'payments/db' });
+    const pod = termHash({ kind: 'pod', term: 'web-1' });
+    expect([path, pod, pairHash(path, pod), PAIRS_MARK].map((hash) => hash.toString(16))).toEqual(
+      HASHES,
+    );
   });
 });

@@ -118,6 +118,12 @@ const QUERIES: readonly (readonly [string, AuditQuery, number])[] = [
   ['a pod by its name', { pod: 'api-pod' }, 1001],
   ['a pod by its UID, and the end of the pod', { pod: 'uid-api-pod' }, 1001],
   ['a path', { path: 'team3/db/main' }, 429],
+  ['a path and a pod', { path: 'team3/db/main', pod: 'api-pod' }, 143],
+  ['a path and the UID of a pod', { path: 'team3/db/main', pod: 'uid-web-pod' }, 143],
+  ['a path and a session', { path: 'team3/db/main', session: 'ses_job' }, 143],
+  ['a path and a pod that never read it', { path: 'other/x', pod: 'api-pod' }, 0],
+  ['a path of an operator', { path: 'team3/db/main', operator: 'ada' }, 0],
+  ['a cut path of a pod', { path: `long/${'p'.repeat(300)}`, pod: 'api-pod' }, 0],
   ['a path that is only a prefix of others', { path: 'team3/db' }, 0],
   ['a path prefix by whole segments', { pathPrefix: 'team3' }, 429],
   ['not half a segment', { pathPrefix: 'team' }, 0],
@@ -257,7 +263,8 @@ describe('a log that an earlier release indexed', () => {
         ],
       });
     }
-    for (const query of [{ lease: 'lea_42' }, { path: 'team3/db/main', version: '2' }, {}])
+    const pair = { path: 'team3/db/main', pod: 'api-pod' };
+    for (const query of [{ lease: 'lea_42' }, { path: 'team3/db/main', version: '2' }, pair, {}])
       expect(await all(query)).toEqual(await oracle(query));
   });
 });
