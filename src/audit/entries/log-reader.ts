@@ -54,8 +54,14 @@ interface ReaderOptions {
   readonly archive?: ArchiveStorage | undefined;
 }
 
+interface SearchOptions {
+  readonly accepts?: AcceptValues | undefined;
+  /** Once it is aborted, the search ends with the page that it has, and a cursor. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
-export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers'> {
+export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers' | 'search'> {
   readonly #store: RowReader;
   readonly #verifier: NoteVerifier;
   readonly #proven: ProvenEntries;
@@ -110,14 +116,18 @@ export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers'
   }
 
   /** Newest first; see `searchEntries`. The first page includes everything that this process committed before. @throws DamagedLog */
-  async search(query: AuditQuery, page: PageRequest, accepts?: AcceptValues): Promise<LogPage> {
+  async search(
+    query: AuditQuery,
+    page: PageRequest,
+    { accepts, signal }: SearchOptions = {},
+  ): Promise<LogPage> {
     if (page.after === undefined) await this.#catchUp();
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return { items: [] };
     const read = (candidates: Candidates): Promise<ProvenMatches> =>
       this.#proven.readMatching(checkpoint, candidates);
     const { archived } = this;
-    const log = { store: this.#store, size: checkpoint.size, archived, read };
+    const log = { store: this.#store, size: checkpoint.size, archived, read, signal };
     return archived.read((live) => searchEntries({ ...log, live }, { ...query, accepts }, page));
   }
 
@@ -125,8 +135,9 @@ export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers'
   decisions(
     query: Pick<AuditQuery, 'from' | 'to'>,
     window: DecisionsWindow,
+    signal?: AbortSignal,
   ): Promise<DecisionsPage> {
-    return readDecisions((page) => this.search(query, page), window);
+    return readDecisions((page) => this.search(query, page, { signal }), window, signal);
   }
 
   /** @throws DamagedLog */

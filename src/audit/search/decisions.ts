@@ -79,10 +79,11 @@ function keyOf(decision: LoggedDecision): string {
   return JSON.stringify([...caller, path, capability, recorded, Number.isNaN(at)]);
 }
 
-/** The decisions in the entries that `search` returns page by page, newest first. */
+/** The decisions in the entries that `search` returns page by page, newest first. It ends with the page at which `signal` is aborted. */
 export async function readDecisions(
   search: (page: PageRequest) => Promise<LogPage>,
   { after, entries: mostEntries, requests: mostRequests }: DecisionsWindow,
+  signal?: AbortSignal,
 ): Promise<DecisionsPage> {
   const groups = new Groups();
   let entries = 0;
@@ -94,6 +95,7 @@ export async function readDecisions(
     entries += items.length;
     oldest = items.at(-1)?.entry ?? oldest;
     position = next;
+    if (signal?.aborted === true) break;
   } while (position !== undefined && entries < mostEntries && groups.size < mostRequests);
   return {
     items: groups.items(),

@@ -15,7 +15,7 @@ import { candidatesBelow } from './bundle-candidates.ts';
 import { BundleRows } from './bundle-rows.ts';
 import { DamagedLog } from '../entries/log-damage.ts';
 import type { ProvenMatches } from '../entries/proven-entries.ts';
-import { matches, queryTerms, textFilter } from './entry-query.ts';
+import { matches, queryPairs, queryTerms, textFilter } from './entry-query.ts';
 import { LOG } from '../../ports/queries.ts';
 import type { Candidates, WantedText } from '../segments/stored-batches.ts';
 import { member, scanEntry, type EntryScan } from './entry-scan.ts';
@@ -32,6 +32,8 @@ export interface SearchedLog {
   readonly archived: ArchivedLog;
   /** The first entry that is not archived. */
   readonly live: number;
+  /** Once it is aborted, the search ends with the page that it has. */
+  readonly signal?: AbortSignal | undefined;
   /** The entries of a part of a bundle that may match, each proven, and the damage. */
   read(candidates: Candidates): Promise<ProvenMatches>;
 }
@@ -84,6 +86,7 @@ class Search {
   readonly #log: SearchedLog;
   readonly #query: Wanted;
   readonly #terms: readonly SearchTerm[];
+  readonly #pairs: readonly number[];
   readonly #wanted: WantedText;
   readonly #limit: number;
   readonly #rows: BundleRows;
@@ -96,6 +99,7 @@ class Search {
     this.#log = log;
     this.#query = query;
     this.#terms = queryTerms(query);
+    this.#pairs = queryPairs(query, this.#terms);
     this.#wanted = textFilter(query, this.#terms);
     this.#limit = limit;
     this.#rows = new BundleRows(log.store);
@@ -107,7 +111,7 @@ class Search {
     while (this.position > lowest) {
       const top = Math.floor((this.position - 1) / TILE_WIDTH);
       const { from, to } = this.#query;
-      const wanted = { terms: this.#terms, from, to };
+      const wanted = { terms: this.#terms, pairs: this.#pairs, from, to };
       const candidates = await candidatesBelow(this.#log.store, wanted, top);
       if (candidates === undefined) {
         this.position = 0;
@@ -115,19 +119,20 @@ class Search {
       }
       if (!(await this.#readAll(candidates.bundles, lowest))) return;
       this.position = Math.min(this.position, candidates.group * TILE_WIDTH);
+      if (this.#log.signal?.aborted === true) return;
       // Many groups may have no candidate, so other requests are answered in between.
       await loopTurn();
     }
   }
 
-  /** False if the page is full. */
+  /** False if the page is full or the search must end. */
   async #readAll(bundles: readonly number[], lowest: number): Promise<boolean> {
     for (const [place, bundle] of bundles.entries()) {
       if ((bundle + 1) * TILE_WIDTH <= lowest) return true;
       if (this.#bundlesLeft === 0) return false;
       this.#bundlesLeft -= 1;
       await this.#rows.load(bundles, place);
-      if (!(await this.#readBundle(bundle))) return false;
+      if (!(await this.#readBundle(bundle)) || this.#log.signal?.aborted === true) return false;
     }
     return true;
   }
@@ -193,8 +198,8 @@ function decoded(text: string): string {
 }
 
 /**
- * Matching entries of the live log, newest first. A page is full or the last one, unless the search read `MOST_BUNDLES`: such a page may even be
- * empty and still have a `next`.
+ * Matching entries of the live log, newest first. A page is full or the last one, unless the search read `MOST_BUNDLES` or had to end: such a page
+ * may even be empty and still have a `next`. It covers at least one bundle or group, so that the next page begins below it.
  * @throws ERR_REQUEST_INVALID for an invalid cursor; DamagedLog for an entry that does not verify: its index is a cursor that continues the search
  * below the damage.
  */

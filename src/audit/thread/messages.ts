@@ -33,7 +33,11 @@ export type Answer = { readonly id: number } & (
   { readonly result: unknown } | { readonly error: SentError }
 );
 
-export type ToThread = Call | { readonly answers: readonly Answer[] };
+export type ToThread =
+  | Call
+  | { readonly answers: readonly Answer[] }
+  /** The call with this number must end with what it has found. */
+  | { readonly stop: number };
 export type FromThread = { readonly done: Answer } | { readonly questions: readonly Question[] };
 
 /** An error without its class, which a message does not keep. */
@@ -89,6 +93,12 @@ export class OpenAnswers {
     this.#open.delete(answer.id);
     if ('error' in answer) asked?.reject(receivedError(answer.error));
     else asked?.resolve(answer.result);
+  }
+
+  /** An answer that arrives later is ignored. */
+  reject(id: number, error: Error): void {
+    this.#open.get(id)?.reject(error);
+    this.#open.delete(id);
   }
 
   rejectAll(error: Error): void {

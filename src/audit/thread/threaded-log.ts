@@ -39,6 +39,11 @@ import {
 
 /** A thread without calls ends after this time and frees its memory. */
 const IDLE_MS = 60_000;
+/** A search or a replay ends after this time with what it has found. The listener closes a connection that is silent for 45 s. */
+const STOP_MS = 20_000;
+/** On a node without processor time the thread may not even read that it must stop. */
+const GIVE_UP_MS = 35_000;
+const RETRY_SECONDS = 10;
 
 export interface ThreadedLogParts {
   readonly reader: LogReader;
@@ -159,7 +164,7 @@ export class ThreadedLog implements AuditLog {
 
   async #open(): Promise<LogThread> {
     const { startLogThread } = await import('./log-thread.ts');
-    return new LogThread(startLogThread(await this.logKey()), this.#parts.store);
+    return new LogThread(startLogThread(await this.logKey()), this.#parts);
   }
 }
 
@@ -173,13 +178,14 @@ interface AnyRows {
 class LogThread {
   readonly #worker: Worker;
   readonly #rows: AnyRows;
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #results = new OpenAnswers();
   readonly #accepts = new Map<number, AcceptValues>();
   #answers: Answer[] = [];
   readonly ended: Promise<unknown>;
 
-  constructor(worker: Worker, store: RowReader) {
-    [this.#worker, this.#rows] = [worker, store];
+  constructor(worker: Worker, { store, clock }: Pick<ThreadedLogParts, 'store' | 'clock'>) {
+    [this.#worker, this.#rows, this.#clock] = [worker, store, clock];
     this.ended = once(worker, 'exit');
     let cause: unknown = new Error('the thread that reads the audit log ended');
     worker.unref();
@@ -199,6 +205,7 @@ class LogThread {
     return this.#results.size === 0;
   }
 
+  /** @throws ERR_BUSY if the thread does not answer in time. */
   async call(
     method: ThreadMethod,
     args: readonly unknown[],
@@ -206,10 +213,15 @@ class LogThread {
   ): Promise<unknown> {
     const { id, answer } = this.#results.next();
     if (accepts !== undefined) this.#accepts.set(id, accepts);
+    const timers = [
+      this.#clock.after(STOP_MS, () => this.#send({ stop: id })),
+      this.#clock.after(GIVE_UP_MS, () => this.#results.reject(id, busy())),
+    ];
     try {
       this.#send({ call: id, method, args, hasAccepts: accepts !== undefined });
       return await answer;
     } finally {
+      for (const cancel of timers) cancel();
       this.#accepts.delete(id);
     }
   }
@@ -242,6 +254,14 @@ class LogThread {
   #send(message: ToThread): void {
     this.#worker.postMessage(message);
   }
+}
+
+function busy(): BrokerError {
+  return new BrokerError(
+    'ERR_BUSY',
+    `the node has too little processor time: the log was not read within ${GIVE_UP_MS / 1000} s`,
+    { isDetailShown: true, retryAfterSeconds: RETRY_SECONDS },
+  );
 }
 
 function sendable(row: object): object {

@@ -196,6 +196,39 @@ describe('the log that a thread reads', () => {
     });
   });
 
+  it('ends a search after 20 s with what it found, and continues below it', async () => {
+    let passes = true;
+    const log = threaded({
+      list: (query, window) => bench.store.list(query, window),
+      get: (table, key) => {
+        if (passes && table === 'log_tiles') {
+          passes = false;
+          clock.advance(20_000);
+        }
+        return bench.store.get(table, key);
+      },
+    });
+    const first = await log.search({}, { limit: 1_000 });
+    expect(first.items.length).toBeLessThan(COUNT);
+    const rest = await log.search({}, { limit: 1_000, after: first.next! });
+    const { items } = await bench.reader.search({}, { limit: 1_000 });
+    expect([...first.items, ...rest.items]).toEqual(items);
+  });
+
+  it('refuses a call that the thread does not answer within 35 s, and says so', async () => {
+    let asked = false;
+    const log = threaded(
+      listing(() => {
+        asked = true;
+        return new Promise(() => undefined);
+      }),
+    );
+    const error = rejection(log.search({ path: 'team3/db' }, { limit: 1 }));
+    await until('the thread waits for rows', () => Promise.resolve(asked));
+    clock.advance(35_000);
+    expect(await error).toMatchObject({ code: 'ERR_BUSY', retryAfterSeconds: 10 });
+  });
+
   it('fails the calls of a log that is closed', async () => {
     const log = threaded(listing(() => new Promise(() => undefined)));
     const error = rejection(log.oldest());
