@@ -73,6 +73,8 @@ export interface RunningBroker {
   warnings(): readonly string[];
   /** The time of each transaction of the store. */
   readonly commits: DurationTally;
+  /** Milliseconds of a sync of the store's disk at the start; undefined if it is not known. */
+  readonly syncMs: number | undefined;
   /** Refusals since the start, for the metrics. */
   readonly refused: CountedRefusals;
   /** The calls of each connection, by its name. */
@@ -154,8 +156,12 @@ async function openOn(
   if (held === undefined) await openState(opened, guard, opening);
   const committing = deps.trace === undefined ? opened : traced(opened, deps.trace);
   const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
-  const store = refuseWhileHeld(committing, held === undefined ? live : opened, isHeld);
+  const proof: RowGuard['proof'] = (table) => guard.proof(table);
+  const store = refuseWhileHeld(committing, held === undefined ? live : opened, { isHeld, proof });
   const space = new SpaceWatch({ store: opened, clock, log });
+  const sweep = new StateSweep({ store: opened, guard, clock, log });
+  // It starts before the parts, because a part may wait for rows that it compares.
+  if (held === undefined) sweep.start();
   try {
     const core = await openCore(config, {
       ...deps,
@@ -170,11 +176,9 @@ async function openOn(
     });
     await space.start();
     if (store.fault() === undefined) await core.features.beforeServing(core.parts);
-    const sweep = new StateSweep({ store: opened, guard, clock, log });
     const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
     const wayIn = new WayInWatch(core.parts);
     if (held === undefined) {
-      sweep.start();
       indexes.start();
       wayIn.start();
     }
@@ -182,6 +186,7 @@ async function openOn(
       ...core,
       trail,
       commits: opened.commits,
+      syncMs: opened.condition.syncMs,
       space: () => space.space,
       held: () => heldKinds(trail, guard),
       warnings: () => warningsOf({ ...core, opened, space, trail, indexes, keys, wayIn }),
@@ -196,6 +201,7 @@ async function openOn(
       },
     };
   } catch (error) {
+    await sweep.close();
     await trail.stop('start_failed');
     throw error;
   }
@@ -232,7 +238,8 @@ function warningsOf(watched: Watched): readonly string[] {
 }
 
 function logCondition(log: Log, held: string | undefined, { condition }: OpenedStore): void {
-  const { differences, revokeConnect } = condition;
+  const { differences, revokeConnect, syncMs } = condition;
+  if (syncMs !== undefined) logSync(log, syncMs);
   if (held !== undefined) {
     log.error(
       { reason: held, ...(differences.length > 0 && { differences }) },
@@ -245,6 +252,19 @@ function logCondition(log: Log, held: string | undefined, { condition }: OpenedS
       "every role of the PostgreSQL server may connect to the store's database and use up its connections: revoke it",
     );
   }
+}
+
+/** From this on, the sync is most of the time of a read that is alone. */
+const SLOW_SYNC_MS = 2;
+
+function logSync(log: Log, measured: number): void {
+  const syncMs = Math.round(measured * 100) / 100;
+  if (syncMs < SLOW_SYNC_MS) log.info({ syncMs }, 'the disk of the store was measured');
+  else
+    log.warn(
+      { syncMs },
+      'the disk of the store is slow: each answer waits for a sync; see "Latency by sync time" in docs/performance.md',
+    );
 }
 
 interface CoreDeps extends TimedDeps {

@@ -64,10 +64,11 @@ export async function openState(
 ): Promise<readonly HeldRows[]> {
   const { keep } = opening;
   const logged = (): Promise<LoggedState> => readLogged(store, opening);
-  const { adopt, problems } = await checkState(store, guard, {
+  const { adopt, problems, deferred } = await checkState(store, guard, {
     logged,
-    ...(keep && { keep }),
+    ...(keep && { keep, later: ['secrets'] }),
   }).catch(asProblem);
+  for (const digest of deferred) guard.defer(digest);
   const { clock, log } = opening;
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
   const found = [...problems];
@@ -94,6 +95,7 @@ function asProblem(error: unknown): StateReport {
   return {
     adopt: [],
     problems: [{ reason: 'rows_differ', kind: 'audit_batches', what, count: 1 }],
+    deferred: [],
   };
 }
 

@@ -82,6 +82,8 @@ export class RowGuard {
   /** Kinds of rows whose first digests are being computed. Commits do not update these digests yet. */
   #adopting: ReadonlySet<DigestedTable> = new Set();
   readonly #holds = new Map<string, HeldRows>();
+  /** Kinds whose rows are compared with their digest after the start. */
+  readonly #unproven = new Map<TableName, PromiseWithResolvers<undefined>>();
   readonly #listeners: ((held: HeldRows) => void)[] = [];
   readonly #followers: ((change: DigestChange) => void)[] = [];
 
@@ -124,8 +126,40 @@ export class RowGuard {
     this.#followers.push(listener);
   }
 
+  /** Reads of this kind wait from now on, until its rows are compared with this digest or a newer one. */
+  defer(digest: DigestRow): void {
+    const kind = digest.kind as DigestedTable;
+    this.accept(kind, digest);
+    const waiting = Promise.withResolvers<undefined>();
+    // Nobody may be waiting when it fails.
+    waiting.promise.catch(() => undefined);
+    this.#unproven.set(kind, waiting);
+  }
+
+  /** Kinds of rows that are not compared with their digest yet. */
+  get unproven(): readonly DigestedTable[] {
+    return DIGESTED.filter((kind) => this.#unproven.has(kind));
+  }
+
+  /** The rows of this kind match their digest. */
+  prove(kind: DigestedTable): void {
+    this.#unproven.get(kind)?.resolve(undefined);
+    this.#unproven.delete(kind);
+  }
+
+  /** Reads of kinds that are not proven yet fail. */
+  refuseUnproven(error: BrokerError): void {
+    for (const { reject } of this.#unproven.values()) reject(error);
+  }
+
+  /** Resolves when the rows of this kind match their digest; undefined if they do. Rejects with ERR_HELD if any rows differ. */
+  proof(kind: TableName): Promise<unknown> | undefined {
+    return this.#unproven.size === 0 ? undefined : this.#unproven.get(kind)?.promise;
+  }
+
   /** Stops all commits. @returns the error for the caller that found the difference. */
   hold(held: HeldRows): BrokerError {
+    this.refuseUnproven(new BrokerError('ERR_HELD'));
     if (this.#holds.size < MOST_HOLDS && !this.#holds.has(held.what)) {
       this.#holds.set(held.what, held);
       for (const listener of this.#listeners) listener(held);

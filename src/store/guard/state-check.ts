@@ -15,7 +15,10 @@ import {
   type StoredRow,
 } from './row-guard.ts';
 
-const PAGE = 500;
+/** Rows between two turns of the event loop: about 2 ms. */
+const PAGE = 128;
+/** A kind with more rows may be compared after the start. So many take 0.2 s. */
+const MOST_AT_START = 10_000;
 /** Retries, because other replicas may change rows during the read. */
 const ATTEMPTS = 16;
 /** The number of rows that a report names. Its count covers all of them. */
@@ -53,27 +56,33 @@ export interface StateReport {
   readonly adopt: readonly GuardedGroup[];
   /** The problems of each kind of rows; empty if the store is as the broker left it. */
   readonly problems: readonly HeldRows[];
+  /** Digests that are those of the log, and whose rows are not compared yet. */
+  readonly deferred: readonly DigestRow[];
+}
+
+interface StateChecked {
+  readonly logged: () => Promise<LoggedDigests>;
+  readonly keep?: KeepMatched;
+  /** Kinds whose rows may be compared later, if there are many. */
+  readonly later?: readonly DigestedTable[];
 }
 
 /** Compares the rows with their digests, and the digests with the log. It reads `logged` again if another replica has committed since. */
 export async function checkState(
   store: Store,
   guard: RowGuard,
-  { logged, keep }: { readonly logged: () => Promise<LoggedDigests>; readonly keep?: KeepMatched },
+  { logged, keep, later = [] }: StateChecked,
 ): Promise<StateReport> {
-  const first = await logged();
-  const adopt: GuardedGroup[] = [];
-  for (const group of GUARDED_GROUPS) {
-    const stored = await Promise.all(group.digests.map((kind) => readDigest(store, kind)));
-    const isNew =
-      stored.every((row) => row === undefined) &&
-      group.digests.every((kind) => first.get(kind) === undefined);
-    if (isNew) adopt.push(group);
-  }
+  const adopt = await groupsToAdopt(store, await logged());
   const adopted = new Set(adopt.flatMap(({ digests }) => digests));
   const kinds = DIGESTED.filter((kind) => !adopted.has(kind));
   const compared = new Map<DigestedTable, Compared | undefined>();
-  for (const kind of kinds) compared.set(kind, await compareKind(store, guard, { kind, keep }));
+  const deferred: DigestRow[] = [];
+  for (const kind of kinds) {
+    const digest = later.includes(kind) ? await digestOfMany(store, guard, kind) : undefined;
+    const isLater = digest && { digest, take: (): void => void deferred.push(digest) };
+    compared.set(kind, isLater ?? (await compareKind(store, guard, { kind, keep })));
+  }
   // The log is read once for all kinds, because a reading takes time for each boot of the installation. A commit after the rows were read and before
   // this reading makes its kind differ, and only this kind is checked again.
   const last = await logged();
@@ -84,7 +93,34 @@ export async function checkState(
       problems.push(...(await checkKind(store, guard, { kind, logged, keep })));
     else matched.take();
   }
-  return { adopt, problems };
+  return { adopt, problems, deferred };
+}
+
+/** The groups that have no digest in the store and in the log. */
+async function groupsToAdopt(
+  store: Store,
+  logged: LoggedDigests,
+): Promise<readonly GuardedGroup[]> {
+  const adopt: GuardedGroup[] = [];
+  for (const group of GUARDED_GROUPS) {
+    const stored = await Promise.all(group.digests.map((kind) => readDigest(store, kind)));
+    const isNew =
+      stored.every((row) => row === undefined) &&
+      group.digests.every((kind) => logged.get(kind) === undefined);
+    if (isNew) adopt.push(group);
+  }
+  return adopt;
+}
+
+/** The digest of a kind, if it is valid and over so many rows that they are compared later. */
+async function digestOfMany(
+  store: Store,
+  guard: RowGuard,
+  kind: DigestedTable,
+): Promise<DigestRow | undefined> {
+  const digest = await readDigest(store, kind);
+  const isOfMany = digest !== undefined && digest.count > MOST_AT_START && guard.isDigest(digest);
+  return isOfMany ? digest : undefined;
 }
 
 function isLogged(guard: RowGuard, digest: DigestRow, logged: LoggedDigests): boolean {
@@ -98,10 +134,14 @@ interface Checked {
   readonly keep?: KeepMatched | undefined;
 }
 
-/** Compares the rows of every kind with their digests while the broker runs. @returns the problems. */
-export async function checkRows(store: Store, guard: RowGuard): Promise<readonly HeldRows[]> {
+/** Compares the rows of kinds with their digests while the broker runs. @returns the problems. */
+export async function checkRows(
+  store: Store,
+  guard: RowGuard,
+  kinds = DIGESTED,
+): Promise<readonly HeldRows[]> {
   const problems: HeldRows[] = [];
-  for (const kind of DIGESTED) problems.push(...(await checkKind(store, guard, { kind })));
+  for (const kind of kinds) problems.push(...(await checkKind(store, guard, { kind })));
   return problems;
 }
 
@@ -132,6 +172,7 @@ async function compareKind(
   { kind, logged, keep }: Checked,
 ): Promise<Compared | undefined> {
   const found = foundRows(kind, keep);
+  const least = guard.generationOf(kind);
   const before = await readDigest(store, kind);
   const log = await logged?.();
   const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id, found });
@@ -139,6 +180,10 @@ async function compareKind(
   if (after?.generation !== before?.generation) return undefined;
   if (before === undefined) return { problem: behind(kind, 'its digest is missing') };
   if (!guard.isDigest(before)) return { problem: differ(kind, 'its digest has no valid MAC') };
+  if (before.generation < least) {
+    const what = `its digest is generation ${before.generation}, ${least} was seen before`;
+    return { problem: behind(kind, what) };
+  }
   const problem =
     (log && compareWithLog(guard, before, log.get(kind))) ??
     (await compareRows(store, guard, before, rows));

@@ -1,12 +1,17 @@
-import { expect, it } from '@jest/globals';
+import { expect, it, jest } from '@jest/globals';
 import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { SetHash } from '../../../../src/crypto/hashes/set-hash.ts';
+import type { Log } from '../../../../src/ports/log.ts';
 import type { Store } from '../../../../src/ports/store.ts';
 import type { DigestedTable } from '../../../../src/ports/tables.ts';
 import { DIGESTED } from '../../../../src/store/guard/guarded-tables.ts';
 import { RowGuard, type DigestRow } from '../../../../src/store/guard/row-guard.ts';
+import { refuseWhileHeld } from '../../../../src/compose/installation/refuse-while-held.ts';
+import { ROOT_KEYS, SECRETS } from '../../../../src/ports/queries.ts';
+import { StateSweep } from '../../../../src/upkeep/state-sweep.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { checkState, type LoggedDigests } from '../../../../src/store/guard/state-check.ts';
 
 /** A store without rows whose digests are as its log names them. */
@@ -34,12 +39,36 @@ function emptyStore() {
       },
     });
   };
-  return { digests, named, log, empty, check: () => checkState(store, guard, { logged }) };
+  const check = (later: readonly DigestedTable[] = []) =>
+    checkState(store, guard, { logged, later });
+  return { store, guard, digests, named, log, empty, check };
+}
+
+/** A digest over more rows of secrets than a start compares. */
+function manySecrets({ guard, digests, named }: ReturnType<typeof emptyStore>): void {
+  const many = guard.sealDigest('secrets', { generation: 2, count: 10_001, set: SetHash.empty() });
+  digests.set('secrets', many);
+  named.set('secrets', many);
+}
+
+const write = (): void => undefined;
+const silentLog: Log = { info: write, warn: write, error: write };
+
+/** A sweep after a start that left out secrets, and the store that the parts of the broker read. */
+function deferred({ store, guard, digests }: ReturnType<typeof emptyStore>) {
+  const clock = new HandClock();
+  guard.defer(digests.get('secrets')!);
+  const sweep = new StateSweep({ store, guard, clock, log: silentLog });
+  const read = refuseWhileHeld(store, store, {
+    isHeld: () => guard.isHeld,
+    proof: (table) => guard.proof(table),
+  });
+  return { clock, sweep, read };
 }
 
 it('reads the log twice, whatever the number of kinds of rows', async () => {
   const { log, check } = emptyStore();
-  expect(await check()).toEqual({ adopt: [], problems: [] });
+  expect(await check()).toEqual({ adopt: [], problems: [], deferred: [] });
   expect(log.reads).toBe(2);
 });
 
@@ -50,7 +79,7 @@ it('accepts a commit of another replica after its rows were read', async () => {
     digests.set('secrets', empty('secrets', 2));
     named.set('secrets', empty('secrets', 2));
   };
-  expect(await check()).toEqual({ adopt: [], problems: [] });
+  expect(await check()).toEqual({ adopt: [], problems: [], deferred: [] });
 });
 
 it('reports rows that are older than the log when the log is read last', async () => {
@@ -65,4 +94,66 @@ it('reports a digest that the log does not name', async () => {
   const { digests, empty, check } = emptyStore();
   digests.set('secrets', empty('secrets', 2));
   expect((await check()).problems).toMatchObject([{ reason: 'rows_differ', kind: 'secrets' }]);
+});
+
+it('leaves many rows for later, and compares their digest with the log', async () => {
+  const opened = emptyStore();
+  manySecrets(opened);
+  expect(await opened.check(['secrets'])).toMatchObject({
+    adopt: [],
+    problems: [],
+    deferred: [{ kind: 'secrets', count: 10_001 }],
+  });
+  expect((await opened.check()).problems).toMatchObject([{ kind: 'secrets' }]);
+  opened.named.set('secrets', opened.empty('secrets', 3));
+  expect((await opened.check(['secrets'])).problems).toMatchObject([
+    { reason: 'rows_behind', kind: 'secrets' },
+  ]);
+});
+
+it('compares few rows at the start', async () => {
+  const { check } = emptyStore();
+  expect(await check(['secrets'])).toEqual({ adopt: [], problems: [], deferred: [] });
+});
+
+it('lets reads of rows that the start left out wait for their comparison, and no others', async () => {
+  const opened = emptyStore();
+  const { clock, sweep, read } = deferred(opened);
+  const isRead = jest.fn();
+  const waiting = read.get('secrets', { path: 'a' }).then(isRead);
+  const listing = read.list(SECRETS.below('a'), { limit: 1 });
+  await expect(read.list(ROOT_KEYS.byAge(), { limit: 1 })).resolves.toEqual([]);
+  expect(isRead).not.toHaveBeenCalled();
+  sweep.start();
+  clock.advance(200);
+  await waiting;
+  await expect(listing).resolves.toEqual([]);
+  expect(opened.guard.unproven).toEqual([]);
+  await sweep.close();
+});
+
+it('holds the store and refuses waiting reads if such rows differ', async () => {
+  const opened = emptyStore();
+  manySecrets(opened);
+  const { clock, sweep, read } = deferred(opened);
+  const waiting = read.get('secrets', { path: 'a' });
+  sweep.start();
+  clock.advance(200);
+  await expect(waiting).rejects.toMatchObject({ code: 'ERR_HELD' });
+  await expect(read.get('secrets', { path: 'a' })).rejects.toMatchObject({ code: 'ERR_HELD' });
+  expect(opened.guard.holds).toMatchObject([{ reason: 'rows_differ', kind: 'secrets' }]);
+  await sweep.close();
+});
+
+it('holds the store if the digest of such rows is rolled back with them', async () => {
+  const opened = emptyStore();
+  opened.digests.set('secrets', opened.empty('secrets', 2));
+  const { clock, sweep, read } = deferred(opened);
+  opened.digests.set('secrets', opened.empty('secrets', 1));
+  const waiting = read.get('secrets', { path: 'a' });
+  sweep.start();
+  clock.advance(200);
+  await expect(waiting).rejects.toMatchObject({ code: 'ERR_HELD' });
+  expect(opened.guard.holds).toMatchObject([{ reason: 'rows_behind', kind: 'secrets' }]);
+  await sweep.close();
 });
