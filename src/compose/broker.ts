@@ -254,7 +254,7 @@ function logCondition(log: Log, held: string | undefined, { condition }: OpenedS
   }
 }
 
-/** From this on, the sync is most of the time of a read that is alone. */
+/** The least sync that is most of the time of a read that is alone. */
 const SLOW_SYNC_MS = 2;
 
 function logSync(log: Log, measured: number): void {

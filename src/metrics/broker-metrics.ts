@@ -14,6 +14,7 @@ export interface MeasuredBroker {
   readonly calls: ReadonlyMap<string, () => CallState>;
   readonly refused: { all(): Iterable<Refusal> };
   readonly commits: DurationTally;
+  readonly syncMs: number | undefined;
   space(): { readonly usedBytes: number; readonly limitBytes?: number | undefined } | undefined;
   indexes(): { readonly rows: number; readonly completedAt: number | undefined };
 }
@@ -131,6 +132,11 @@ function callMetrics({ calls }: Pick<MeasuredBroker, 'calls'>): readonly Metric[
 
 function storeMetrics(broker: MeasuredBroker): readonly Metric[] {
   return [
+    {
+      name: 'quaymaster_store_sync_seconds',
+      help: 'Seconds of a sync of the disk of the SQLite store, measured at the start; 0 if not known',
+      value: () => (broker.syncMs ?? 0) / 1000,
+    },
     {
       name: 'quaymaster_store_checked_rows',
       help: 'Rows that the check of the indexes in progress, or the last one, has looked up; SQLite only',

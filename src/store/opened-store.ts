@@ -9,6 +9,8 @@ export interface StoreCondition {
   readonly differences: readonly string[];
   /** The statement that revokes CONNECT from roles without grants; undefined if they cannot connect, or if there is no server. */
   readonly revokeConnect?: string | undefined;
+  /** Milliseconds of a sync of the disk, for which every answer waits. Undefined if the disk is that of a server, or could not be measured. */
+  readonly syncMs?: number | undefined;
 }
 
 /** The used and the available space of the store. */

@@ -9,7 +9,7 @@ import { checkRows } from '../store/guard/state-check.ts';
 const EVERY_MS = 60_000;
 /** The start ends before reads of many rows compete with it. */
 const FIRST_MS = 200;
-/** While reads wait for a check, a failed one is retried after this time. */
+/** Time until the retry of a check for which reads wait. */
 const RETRY_MS = 1_000;
 /** Multiple of a check's duration that the pause after it lasts if there are many rows. Checks then take one percent of the time. */
 const SHARE = 100;

@@ -21,7 +21,7 @@ import type {
   ReadersWanted,
 } from '../../ports/audit-log.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { RowReader, Store } from '../../ports/store.ts';
+import type { Store } from '../../ports/store.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import { loggedReaders, loggedReads } from '../reads/logged-reads.ts';
 import { pendingEntries } from '../tree/pending-entries.ts';
@@ -41,7 +41,7 @@ import {
 const IDLE_MS = 60_000;
 /** A search or a replay ends after this time with what it has found. The listener closes a connection that is silent for 45 s. */
 const STOP_MS = 20_000;
-/** On a node without processor time the thread may not even read that it must stop. */
+/** The broker answers after this time: on a node without processor time the thread may not even read that it must stop. */
 const GIVE_UP_MS = 35_000;
 const RETRY_SECONDS = 10;
 

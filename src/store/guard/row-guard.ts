@@ -131,7 +131,7 @@ export class RowGuard {
     const kind = digest.kind as DigestedTable;
     this.accept(kind, digest);
     const waiting = Promise.withResolvers<undefined>();
-    // Nobody may be waiting when it fails.
+    // It may fail while no read waits.
     waiting.promise.catch(() => undefined);
     this.#unproven.set(kind, waiting);
   }

@@ -1,10 +1,23 @@
-import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import type { Clock } from '../../ports/clock.ts';
 
 const CHUNK_WORDS = 64 * 1024;
 const BLOCK_BYTES = 512;
 /** Free room required in addition to the ballast before the store reports healthy, so that its state does not flap. */
 const HEADROOM_BYTES = 256 * 1024;
 const SEED = 0x9e3779b9;
+const PAGE_BYTES = 4096;
+/** Syncs of one measurement; its result is their median. */
+const SYNCS = 5;
 
 /** A file that reserves disk space. The store frees it for revocations if the disk is full. */
 export class Ballast {
@@ -35,6 +48,25 @@ export class Ballast {
     const probe = `${this.#path}.probe`;
     this.#fill(probe, Math.min(HEADROOM_BYTES, this.#bytes));
     rmSync(probe, { force: true });
+  }
+
+  /** Milliseconds of a sync of this disk after one page was written; undefined without a ballast. Each write leaves the page as it was. */
+  measureSync(clock: Pick<Clock, 'monotonic'>): number | undefined {
+    if (this.#bytes === 0 || !this.#isWhole()) return undefined;
+    const file = openSync(this.#path, 'r+');
+    try {
+      const page = Buffer.alloc(Math.min(PAGE_BYTES, this.#bytes));
+      readSync(file, page, 0, page.length, 0);
+      const times = Array.from({ length: SYNCS }, () => {
+        writeSync(file, page, 0, page.length, 0);
+        const begun = clock.monotonic();
+        fdatasyncSync(file);
+        return clock.monotonic() - begun;
+      });
+      return times.sort((a, b) => a - b)[Math.floor(SYNCS / 2)];
+    } finally {
+      closeSync(file);
+    }
   }
 
   #isWhole(): boolean {

@@ -47,7 +47,7 @@ export async function openSqliteStore(
     const writer = new SqliteWriter(connection, { open, ballast, feed, deps, pages });
     writer.takeBallast();
     if (!isLogEmpty) writer.emptyLogSoon();
-    const condition = { isNew, differences };
+    const condition = { isNew, differences, syncMs: writer.measureSync() };
     return new SqliteStore({ writer, feed, deps, pages, condition, directory: dirname(path) });
   } catch (error) {
     connection.close();

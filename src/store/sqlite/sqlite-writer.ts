@@ -117,6 +117,16 @@ export class SqliteWriter {
     }
   }
 
+  /** Milliseconds of a sync of the store's disk; undefined if it cannot be measured now. */
+  measureSync(): number | undefined {
+    try {
+      return this.#parts.ballast.measureSync(this.#parts.deps.clock);
+    } catch {
+      // A failing disk is reported by the first commit.
+      return undefined;
+    }
+  }
+
   close(): void {
     this.#cancelProbe?.();
     this.#cancelErasure?.();

@@ -28,6 +28,7 @@ async function seriesOf(name: string, refused = new CountedRefusals()): Promise<
     calls: new Map([['bao', () => bao]]),
     refused,
     commits: durations,
+    syncMs: 4,
   } as unknown as MeasuredBroker;
   metrics.add(brokerMetrics(broker, () => []));
   const values = { tallies: new Map([['bao', { hits: 9, misses: 1 }]]) };
@@ -44,6 +45,7 @@ it.each([
   ['backend_calls_in_flight', 'connection="bao",state="waiting"} 1'],
   ['value_cache_reads_total', 'connection="bao",result="hit"} 9'],
   ['commit_duration_seconds', '_count 1'],
+  ['store_sync_seconds', 'quaymaster_store_sync_seconds 0.004'],
 ])('quaymaster_%s has the series %s', async (name, series) => {
   expect(await seriesOf(`quaymaster_${name}`)).toContain(series);
 });

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { systemClock } from '../../../../src/process/clock.ts';
-import type { Store } from '../../../../src/ports/store.ts';
+import type { OpenedStore } from '../../../../src/store/opened-store.ts';
 import { openSqliteStore } from '../../../../src/store/sqlite/open-sqlite-store.ts';
 import { assertSqliteVersion } from '../../../../src/store/sqlite/sqlite-connection.ts';
 import { FakeAuditChain } from '../../../kit/fakes/fake-audit-chain.ts';
@@ -35,12 +35,25 @@ describe('the files of a SQLite store', () => {
     rmSync(directory, { recursive: true });
   });
 
-  const open = (path: string, ballastBytes = 64 * 1024): Promise<Store> =>
+  const open = (path: string, ballastBytes = 64 * 1024): Promise<OpenedStore> =>
     openSqliteStore(
       { path, ballastBytes },
       { chain: new FakeAuditChain(), clock: systemClock, mode: 'production' },
     );
   const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+  it('measure a sync of their disk, and stay as they are', async () => {
+    const path = join(directory, 'store', 'store.db');
+    await (await open(path)).close();
+    const ballast = readFileSync(`${path}.ballast`);
+    const again = await open(path);
+    expect(again.condition.syncMs).toBeGreaterThan(0);
+    expect(readFileSync(`${path}.ballast`)).toEqual(ballast);
+    await again.close();
+    const without = await open(join(directory, 'other', 'store.db'), 0);
+    expect(without.condition.syncMs).toBeUndefined();
+    await without.close();
+  });
 
   it.each([0o000, 0o022, 0o077])(
     'belong to this user alone whatever the umask (%i) (C08)',
@@ -172,7 +185,7 @@ describe('the files of a SQLite store', () => {
   });
 
   async function readAll(path: string): Promise<string> {
-    let store: Store | undefined;
+    let store: OpenedStore | undefined;
     try {
       store = await open(path, 0);
       for (const table of [
