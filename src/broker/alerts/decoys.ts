@@ -3,8 +3,8 @@ import type { Decoy } from '../../domain/secrets/definition.ts';
 import type { NamedScope } from '../../domain/identity/quarantine.ts';
 import type { Call, Caller } from '../access/call.ts';
 import type { Alerting } from './alerting.ts';
-import type { Recording } from '../state/dependencies.ts';
-import type { DecoyAlarm, Decoys } from '../recording/decoys.ts';
+import type { Access, Recording } from '../state/dependencies.ts';
+import { isUnconfirmed, type DecoyAlarm, type Decoys } from '../recording/decoys.ts';
 import { SystemActor } from '../recording/record.ts';
 import { LiveSession } from '../state/session-memory.ts';
 import { alertRow, creatorOf, DECOY, type AlertRecord, type AlertSubject } from './alert-record.ts';
@@ -22,6 +22,19 @@ type Parts = Pick<Recording, 'clock' | 'digest'> & Pick<Alerting, 'alertSources'
 /** The decoys of a broker with alerts. */
 export function decoyAlarms(parts: Parts): Decoys {
   return { alarm: (call, caller, read) => decoyAlarm(parts, call, caller, read) };
+}
+
+/** Lists the unconfirmed decoys, which no release writes any more. @returns a function that reports whether any of them is still unconfirmed */
+export function unconfirmedDecoys({ catalog }: Pick<Access, 'catalog'>): () => boolean {
+  const names = catalog
+    .all('definition')
+    .filter(isUnconfirmed)
+    .map(({ name }) => name);
+  return () =>
+    names.some((name) => {
+      const definition = catalog.find('definition', name);
+      return definition !== undefined && isUnconfirmed(definition);
+    });
 }
 
 /**

@@ -4,6 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isName, parseNewPath } from '../../domain/words/names.ts';
 import { holdsEverywhere } from '../../domain/identity/principal.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
+import { isCuttingOff, type DefinitionSpec } from '../../domain/secrets/definition.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
@@ -198,9 +199,9 @@ function next(
   authorizeChange(live, change, current);
   if (kind === 'definition') parseNewPath(name);
   else if (!isName(name)) throw new BrokerError('ERR_PATH_INVALID');
-  const defaults = defaultsOf(kind, current);
-  const spec = parseSpec(kind, body, defaults);
+  const spec = parseSpec(kind, body, defaultsOf(kind, current));
   authorizeSpec(live, change, spec, current);
+  const defaults = generationOf(live, change, spec, current);
   if (kind === 'policy' && (spec as AccessPolicy).metadata.name !== name) {
     throw new BrokerError('ERR_POLICY_INVALID', undefined, {
       problems: [{ pointer: '/metadata/name', message: 'must be the name in the address' }],
@@ -210,19 +211,42 @@ function next(
     authorizeChange(own, change, current);
     authorizeSpec(own, change, spec, current);
   });
-  // An operator whose lasting rights suffice confirms what an elevation wrote.
-  const isConfirmed = current?.elevation !== undefined && elevation === undefined;
-  if (current !== undefined && isSame(change, current) && !isConfirmed) return current;
+  if (isSame(change, current) && !confirms(current, elevation, defaults)) return current;
   checkPrecondition(change.precondition, current);
   const { uid, version } = current ?? { uid: randomId('doc'), version: 0 };
   const times = { updatedAt: parts.clock.now(), updatedBy: live.operator.name };
   return { kind, name, uid, version: version + 1, body, spec, defaults, elevation, ...times };
 }
 
-/** The generation of defaults of a document: posture profiles are the only kind whose defaults ever changed. */
+/** The generation of defaults: posture profiles are the only kind whose defaults ever changed. */
 function defaultsOf(kind: DocumentKind, current: StoredDocument | undefined): number {
   if (current !== undefined) return current.defaults ?? 0;
   return kind === 'posture-profile' ? DEFAULTS : 0;
+}
+
+/**
+ * Reports whether the same document confirms the current one: an operator whose lasting rights suffice confirms what an elevation wrote, and a responder the
+ * decoy of an earlier release.
+ */
+function confirms(
+  current: StoredDocument,
+  elevation: string | undefined,
+  defaults: number,
+): boolean {
+  const isLasting = current.elevation !== undefined && elevation === undefined;
+  return isLasting || defaults > (current.defaults ?? 0);
+}
+
+/** The generation with which a document is written. Only a responder gives a decoy that cuts off readers its power; another editor keeps it. */
+function generationOf(
+  { operator }: LiveOperator,
+  { kind }: DocumentWrite,
+  spec: unknown,
+  current: StoredDocument | undefined,
+): number {
+  if (kind !== 'definition') return defaultsOf(kind, current);
+  if (!isCuttingOff((spec as DefinitionSpec).decoy)) return 0;
+  return holdsEverywhere(operator, 'responder') ? DEFAULTS : (current?.defaults ?? 0);
 }
 
 /** The approval of the elevation under which a document is written, for its entry. */
@@ -256,8 +280,11 @@ function isRisky(current: StoredDocument | undefined, document: StoredDocument):
   return document !== current && (isWider(current, document) || mayStopMany(current, document));
 }
 
-function isSame({ body, keepsSame }: DocumentWrite, current: StoredDocument): boolean {
-  return keepsSame === true && isDeepStrictEqual(current.body, body);
+function isSame(
+  { body, keepsSame }: DocumentWrite,
+  current: StoredDocument | undefined,
+): current is StoredDocument {
+  return keepsSame === true && current !== undefined && isDeepStrictEqual(current.body, body);
 }
 
 /**

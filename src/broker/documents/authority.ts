@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import { holdsEverywhere, holdsFor } from '../../domain/identity/principal.ts';
-import type { Decoy, DefinitionSpec } from '../../domain/secrets/definition.ts';
+import { isCuttingOff, type Decoy, type DefinitionSpec } from '../../domain/secrets/definition.ts';
 import { policyScope, type AccessPolicy } from '../../domain/policy/index.ts';
 import { denied } from '../access/judge.ts';
 import { ClusterEditor } from '../access/cluster-editor.ts';
@@ -85,7 +85,7 @@ function authorizeDecoy(
   decoy: Decoy | undefined,
   current: Decoy | undefined,
 ): void {
-  if (decoy === undefined || decoy.action === 'audit') return;
+  if (decoy === undefined || !isCuttingOff(decoy)) return;
   if (isDeepStrictEqual(decoy, current) || holdsEverywhere(operator, 'responder')) return;
   throw new BrokerError(
     'ERR_DENIED',

@@ -18,7 +18,7 @@ export interface StoredDocument<K extends DocumentKind = DocumentKind> {
   readonly updatedBy: string;
   /** The approval of the elevation under which it was written, while that is in force. */
   readonly elevation?: string | undefined;
-  /** The generation of defaults with which it was created. */
+  /** The generation of defaults with which a posture profile was created, and of the rules by which a definition was last written: `decoyOf`. */
   readonly defaults?: number | undefined;
 }
 

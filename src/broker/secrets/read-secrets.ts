@@ -5,7 +5,7 @@ import type { SecretVersion } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { Write } from '../../ports/store.ts';
-import type { Alarming, DecoyAlarm } from '../recording/decoys.ts';
+import { decoyOf, type Alarming, type DecoyAlarm } from '../recording/decoys.ts';
 import { canaryValue } from './canary-value.ts';
 import { allReady, whenReady, type Eventually } from '../kernel/eventually.ts';
 import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
@@ -239,7 +239,7 @@ function leaseFor(
 }
 
 function granted(
-  parts: Pick<Recording, 'clock' | 'digest'> & Alarming,
+  parts: Pick<Recording, 'clock' | 'digest'> & Pick<Access, 'catalog'> & Alarming,
   call: Call,
   caller: Caller,
   read: {
@@ -268,7 +268,7 @@ function granted(
   });
   const { warning } = verdict;
   const result = { path: item.path, value, lease: grant?.lease, ...(warning && { warning }) };
-  const { decoy } = target.definition?.spec ?? {};
+  const decoy = decoyOf(parts, target.definition);
   const alarm = decoy && parts.decoys.alarm(call, caller, { path: item.path, decoy });
   return { result, entry, ...(grant && { grant }), alarm };
 }

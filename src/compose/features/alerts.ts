@@ -5,7 +5,7 @@ import { ConfiguredAlertSources } from '../../auth/alert-sources/alert-sources.t
 import { alertMetrics, responseMetrics } from '../../broker/alerts/alert-metrics.ts';
 import { AlertTallies } from '../../broker/alerts/alert-tallies.ts';
 import { ChangedPods } from '../../broker/alerts/changed-pods.ts';
-import { decoyAlarms } from '../../broker/alerts/decoys.ts';
+import { decoyAlarms, unconfirmedDecoys } from '../../broker/alerts/decoys.ts';
 import { podResponseWorker } from '../../broker/alerts/pod-responses.ts';
 import { SeenPods } from '../../broker/alerts/seen-pods.ts';
 import { responseWorker } from '../../broker/alerts/response-worker.ts';
@@ -35,6 +35,7 @@ export const alerts = {
     const changedPods = new ChangedPods();
     const seenPods = new SeenPods(clock);
     const heldAlerts = new HeldAlertFiles(config.audit.checkpointFile, log);
+    let hasEarlierDecoys = (): boolean => false;
     return {
       parts: { alertSources, alertTallies, changedPods, heldAlerts, seenPods },
       ports: {
@@ -44,7 +45,11 @@ export const alerts = {
       reloadable: [reloadable((next) => alertSources.use(next.alerts))],
       watching: () => ({ changedPods }),
       workers: (parts) => [responseWorker(parts), podResponseWorker(parts)],
-      beforeServing: takeHeldAlerts,
+      beforeServing: (parts) => {
+        hasEarlierDecoys = unconfirmedDecoys(parts);
+        return takeHeldAlerts(parts);
+      },
+      warnings: () => (hasEarlierDecoys() ? ['decoys_unconfirmed'] : []),
     };
   },
   metrics: (parts) => [...alertMetrics(parts), ...responseMetrics(parts)],

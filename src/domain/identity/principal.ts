@@ -74,7 +74,7 @@ export interface Operator {
 }
 
 /** Reports whether the operator holds `role` everywhere, as clusters, mounts, operators and unscoped lists require. */
-export function holdsEverywhere(operator: Operator, role: Role): boolean {
+export function holdsEverywhere(operator: Pick<Operator, 'grants'>, role: Role): boolean {
   return operator.grants.some(
     (grant) => grant.role === 'admin' || (grant.role === role && grant.scope.length === 0),
   );

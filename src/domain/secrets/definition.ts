@@ -7,6 +7,11 @@ export interface Decoy {
   readonly scope: 'pod' | 'workload';
 }
 
+/** Reports whether the decoy cuts off its readers, and does not only raise an alert. */
+export function isCuttingOff(decoy: Decoy | undefined): boolean {
+  return decoy !== undefined && decoy.action !== 'audit';
+}
+
 /** Settings of one path: its exact place at the backend, and the longest time it may be held. */
 export interface DefinitionSpec {
   /** The exact reference at the backend, in the terms of the provider. */

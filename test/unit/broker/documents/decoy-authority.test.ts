@@ -1,9 +1,19 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ClusterEditor } from '../../../../src/broker/access/cluster-editor.ts';
+import { openAlert } from '../../../../src/broker/alerts/alert-record.ts';
+import { unconfirmedDecoys } from '../../../../src/broker/alerts/decoys.ts';
+import { applyDocument, deleteDocument } from '../../../../src/broker/documents/apply-document.ts';
+import { authenticateDocument } from '../../../../src/broker/model/document.ts';
+import { decoyOf } from '../../../../src/broker/recording/decoys.ts';
+import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
+import { writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
+import { allRows } from '../../../../src/ports/queries.ts';
 import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
+
+const CUTS_OFF = { action: 'quarantine', scope: 'workload' };
 
 let broker: TestBroker;
 let admin: LiveOperator;
@@ -76,5 +86,77 @@ describe('a decoy of a responder', () => {
     ).rejects.toMatchObject({ code: 'ERR_DENIED' });
     await define(admin, 'guarded', { decoy: { ...decoy, scope: 'pod' } });
     await define(editor, 'guarded', {});
+  });
+});
+
+/** Writes a definition as a release stored it that let every editor write decoys. */
+async function defineEarlier(name: string, updatedBy: string): Promise<void> {
+  const path = `app/team/${name}`;
+  await define(responder, name, { decoy: CUTS_OFF });
+  const document = broker.parts.catalog.find('definition', path)!;
+  const earlier = { ...document, updatedBy, defaults: undefined };
+  const { seq } = (await broker.store.real.commit({
+    writes: [{ table: 'documents', put: authenticateDocument(broker.parts.rows, earlier) }],
+    invalidates: [`document:definition/${path}`, `definition:${path}`],
+  })) as { seq: number };
+  await broker.parts.state.waitForChange(seq);
+}
+
+/** The action that a read of the decoy has. */
+function powerOf(name: string): string | undefined {
+  const definition = broker.parts.catalog.find('definition', `app/team/${name}`);
+  return decoyOf(broker.parts, definition)?.action;
+}
+
+describe('a decoy of an earlier release, which any editor could write (RS22)', () => {
+  afterEach(async () => {
+    for (const { name } of broker.parts.catalog.all('definition'))
+      await deleteDocument(broker.parts, broker.call(), admin, {
+        kind: 'definition',
+        name,
+        precondition: { ifMatch: '*' },
+      });
+  });
+
+  it('only raises an alert if its last writer is not a responder, and its readers are not cut off', async () => {
+    await defineEarlier('old', 'editor');
+    await writeSecret(broker.parts, broker.call(), admin, {
+      path: 'app/team/old',
+      data: { v: '1' },
+    });
+    const live = await broker.logIn();
+    await readSecret(broker.parts, broker.call(), live, { path: 'app/team/old' });
+    const [alert] = await broker.store.list(allRows('alerts'), { limit: 10 });
+    expect(alert && openAlert(alert)).toMatchObject({
+      source: 'decoy',
+      state: 'kept',
+      response: { action: 'audit' },
+    });
+  });
+
+  it('keeps its power if its last writer is a responder', async () => {
+    await defineEarlier('old-guarded', 'guard');
+    expect(powerOf('old-guarded')).toBe('quarantine');
+    await defineEarlier('old-person', 'oidc:corp/alice');
+    expect(powerOf('old-person')).toBe('audit');
+  });
+
+  it('gets its power from a responder that applies the same definition, and from no other editor', async () => {
+    await defineEarlier('old-lure', 'editor');
+    const isAnyUnconfirmed = unconfirmedDecoys(broker.parts);
+    expect(isAnyUnconfirmed()).toBe(true);
+    await define(editor, 'old-lure', { decoy: CUTS_OFF, description: 'backup' });
+    expect(powerOf('old-lure')).toBe('audit');
+    await applyDocument(broker.parts, broker.call(), responder, {
+      kind: 'definition',
+      name: 'app/team/old-lure',
+      body: { decoy: CUTS_OFF, description: 'backup' },
+      precondition: { ifMatch: '*' },
+      keepsSame: true,
+    });
+    expect(powerOf('old-lure')).toBe('quarantine');
+    expect(isAnyUnconfirmed()).toBe(false);
+    await define(editor, 'old-lure', { decoy: CUTS_OFF });
+    expect(powerOf('old-lure')).toBe('quarantine');
   });
 });
