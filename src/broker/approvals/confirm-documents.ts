@@ -89,9 +89,10 @@ function planConfirmed(
       `${kind} "${name}" is not version ${version} of this elevation any more; see quaymaster approval show ${id}`,
     );
   }
-  const { uid, body, spec } = current;
+  const { uid, body, spec, defaults } = current;
   const times = { updatedAt: clock.now(), updatedBy: live.operator.name };
-  const document: StoredDocument = { kind, name, uid, version: version + 1, body, spec, ...times };
+  const next = { kind, name, uid, version: version + 1, body, spec, defaults };
+  const document: StoredDocument = { ...next, ...times };
   return {
     document,
     expect: { table: 'documents', key: { kind, name }, match: { uid, version } },

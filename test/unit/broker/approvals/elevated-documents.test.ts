@@ -7,7 +7,10 @@ import {
   requestElevation,
   withdraw,
 } from '../../../../src/broker/approvals/approvals.ts';
-import { confirmDocuments } from '../../../../src/broker/approvals/confirm-documents.ts';
+import {
+  confirmDocuments,
+  type SeenDocument,
+} from '../../../../src/broker/approvals/confirm-documents.ts';
 import { applyDocument } from '../../../../src/broker/documents/apply-document.ts';
 import { documentVersions } from '../../../../src/broker/documents/read-documents.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
@@ -238,14 +241,16 @@ describe('an elevation (O45)', () => {
 });
 
 describe('a document that another operator confirmed (O45)', () => {
-  const confirm = (id: string, by: LiveOperator, name = 'left', version = 1) =>
+  const confirmed = (id: string, by: LiveOperator, document: SeenDocument) =>
     codeOf(
       confirmDocuments(broker.parts, broker.call(), by, {
         id,
-        documents: [{ kind: 'policy', name, version }],
+        documents: [document],
         reason: 'CHG-1',
       }),
     );
+  const confirm = (id: string, by: LiveOperator, name = 'left', version = 1) =>
+    confirmed(id, by, { kind: 'policy', name, version });
 
   it('stays when the elevation ends, as a version of that operator', async () => {
     const id = await elevate('policy-editor');
@@ -262,6 +267,17 @@ describe('a document that another operator confirmed (O45)', () => {
     await end();
     expect(find('policy', 'left')).toMatchObject({ version: 2, updatedBy: 'ann' });
     expect(find('policy', 'gone')).toBeUndefined();
+  });
+
+  it('still denies what a new profile denies by default', async () => {
+    const id = await elevate('policy-editor');
+    const body = { mode: 'enforce', vulnerabilities: { deny: ['CRITICAL'] } };
+    expect(await write('posture-profile', 'gate', body)).toBe('no error');
+    const before = find('posture-profile', 'gate');
+    const document = { kind: 'posture-profile', name: 'gate', version: 1 } as const;
+    expect(await confirmed(id, ann, document)).toBe('no error');
+    const { spec, defaults } = before!;
+    expect(find('posture-profile', 'gate')).toMatchObject({ version: 2, spec, defaults });
   });
 
   it('is the state to which a later change under the same elevation goes back', async () => {
