@@ -129,7 +129,7 @@ class VulnerabilityJudge {
       const message = `has an operating system without security updates (${report.scanner})`;
       this.#general.push({ code: 'os_end_of_life', message });
     }
-    for (const finding of findings) this.#judge(finding, report.scanner);
+    for (const finding of findings) this.#judge(finding, report);
     for (const each of omitted) this.#judgeOmitted(each, report.scanner);
     return Math.min(report.reportedAt, report.receivedAt, databaseBuiltAt);
   }
@@ -141,12 +141,18 @@ class VulnerabilityJudge {
     };
   }
 
-  #judge(finding: Vulnerability, scanner: string): void {
+  #judge(
+    finding: Vulnerability,
+    { scanner, receivedAt }: Pick<Evidence, 'scanner' | 'receivedAt'>,
+  ): void {
     const { rules, now } = this.#given;
     if (!this.#denied.has(finding.severity)) return;
     if (rules.fixAvailableOnly && !finding.isFixable) return;
     if (this.#isHarmless(finding)) return;
-    const countsFrom = (finding.publishedAt ?? -Infinity) + rules.graceDays * DAY_MS;
+    const { publishedAt = -Infinity } = finding;
+    // A day after the receipt of the report is an error: the vulnerability is published, and without grace.
+    const since = publishedAt > receivedAt ? -Infinity : publishedAt;
+    const countsFrom = since + rules.graceDays * DAY_MS;
     if (countsFrom > now) {
       this.#validUntil = Math.min(this.#validUntil, countsFrom);
       return;

@@ -106,6 +106,18 @@ describe('vulnerabilities', () => {
       { publishedAt: undefined },
       ['vulnerability_denied'],
     ],
+    [
+      'a day of publication in the future',
+      {},
+      { publishedAt: NOW + DAY },
+      ['vulnerability_denied'],
+    ],
+    [
+      'a day of publication in the future, with grace',
+      { graceDays: 30 },
+      { publishedAt: NOW + DAY },
+      ['vulnerability_denied'],
+    ],
     ['no rating, if these are allowed', { unknownSeverity: 'allow' }, { severity: 'UNKNOWN' }, []],
     ['no rating', {}, { severity: 'UNKNOWN' }, ['vulnerability_denied']],
   ])('are judged: %s', (_, rules, found, expected) => {
