@@ -150,6 +150,10 @@ export class TwoTeams {
       invalidates: ['document:operator/root', 'operator:root'],
     });
     await this.settle();
+    // A pod that is refused for another reason, or not at all, would prove nothing.
+    for (const broker of this.brokers)
+      for (const pod of Object.keys(PODS) as Pod[])
+        if ((await this.reads(broker, pod)) !== (pod === 'fit')) throw new Error(`the pod ${pod}`);
   }
 
   #shareSecrets(): void {
@@ -206,7 +210,10 @@ export class TwoTeams {
     // Trivy lists the packages that it saw; a scan of nothing would not prove an image clean.
     const report =
       scanner === 'trivy'
-        ? trivyReport({ CreatedAt, Metadata }, severity === undefined ? [] : [{}])
+        ? trivyReport(
+            { CreatedAt, Metadata },
+            severity === undefined ? [] : [{ Severity: severity.toUpperCase() }],
+          )
         : {
             bomFormat: 'CycloneDX',
             specVersion: '1.5',
