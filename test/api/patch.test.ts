@@ -44,7 +44,7 @@ describe('a patch', () => {
     const read = await api.call('GET', '/api/v1/secrets/app/p1', { token: editor });
     expect(read.status).toBe(403);
     const patched = await patch('app/p1', { password: 'new', port: '5432', host: null });
-    expect(patched.body).toEqual({ path: 'app/p1', version: '2' });
+    expect(patched.body).toEqual({ path: 'app/p1', version: '2', rotates: false });
     expect(patched.headers['etag']).toBe('"2"');
     expect(await valueOf('app/p1')).toEqual({ username: 'app', password: 'new', port: '5432' });
   });

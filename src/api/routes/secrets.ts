@@ -73,13 +73,10 @@ export const writeSecret: RouteOf<'writeSecret'> = {
   query: ['dropKeys'],
   body: { maxBytes: WRITE_BYTES },
   judge: judgePath((path) => ({ action: 'secret.write', path }), 'write'),
-  read: ({ params, query, headers, body, limits }) => {
+  read: ({ params, query, headers, body }) => {
     const path = pathOf(params);
     const keepsKeys = parseParameter(droppedKeys, query.get('dropKeys')) === 'refuse';
     const { data, method, ...note } = parseInput(written, body?.value);
-    if (Buffer.byteLength(JSON.stringify(data)) > limits.maxValueBytes) {
-      throw new BrokerError('ERR_BODY_TOO_LARGE', `a value may have ${limits.maxValueBytes} bytes`);
-    }
     const ifVersion = versionWanted(headers);
     return async ({ parts, call, caller }) => {
       const asked = { path, data, ifVersion, keepsKeys, note, ...(method && { method }) };

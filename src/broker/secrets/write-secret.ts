@@ -40,6 +40,13 @@ export interface SecretWrite {
 /** Changes of single keys: a value sets a key, null removes it, and all other keys stay. */
 export type SecretPatch = Readonly<Record<string, SecretData[string] | null>>;
 
+/** A version that was written. `rotates`: the next rotation of the path replaces it. */
+export interface WrittenSecret {
+  readonly path: string;
+  readonly version: string;
+  readonly rotates: boolean;
+}
+
 export interface SecretDeletion {
   readonly path: string;
   readonly ifVersion?: string | undefined;
@@ -59,10 +66,10 @@ export async function writeSecret(
   call: Call,
   caller: Caller,
   write: SecretWrite,
-): Promise<{ readonly path: string; readonly version: string }> {
+): Promise<WrittenSecret> {
   const { path, data, ifVersion, keepsKeys = false, note, method = 'put' } = write;
   const origin = originOf(caller, method, note);
-  const { version } = await stage(
+  const { version, rotates } = await stage(
     { parts, call, caller, path, action: 'secret.write' },
     async ({ writes, locator, current, mayList }) => {
       refuseTooLarge(parts, data);
@@ -77,7 +84,7 @@ export async function writeSecret(
       return writes.put(locator, data, expected, origin);
     },
   );
-  return { path, version: version ?? '' };
+  return { path, version: version ?? '', rotates };
 }
 
 /**
@@ -94,8 +101,8 @@ export async function patchSecret(
     ifVersion,
     note,
   }: Omit<SecretWrite, 'data' | 'method'> & { readonly changes: SecretPatch },
-): Promise<{ readonly path: string; readonly version: string }> {
-  const { version } = await stage(
+): Promise<WrittenSecret> {
+  const { version, rotates } = await stage(
     { parts, call, caller, path, action: 'secret.write' },
     async ({ writes, locator, current }) => {
       const found = await current();
@@ -107,7 +114,7 @@ export async function patchSecret(
       return writes.put(locator, data, found.version, originOf(caller, 'patch', note));
     },
   );
-  return { path, version: version ?? '' };
+  return { path, version: version ?? '', rotates };
 }
 
 /** RFC 7396 for one level. @throws ERR_CONFLICT if no key is left */
@@ -147,7 +154,7 @@ function refuseTooLarge({ limits }: Pick<Bounds, 'limits'>, data: SecretData): v
   if (size <= limits.maxValueBytes) return;
   throw new BrokerError(
     'ERR_BODY_TOO_LARGE',
-    `a value may be ${limits.maxValueBytes} bytes at most`,
+    `the secret has ${size} bytes as JSON; the limit is ${limits.maxValueBytes} (limits.maxValueBytes)`,
   );
 }
 
@@ -178,10 +185,10 @@ export async function undeleteSecret(
   call: Call,
   caller: Caller,
   { path, version }: { readonly path: string; readonly version?: string | undefined },
-): Promise<{ readonly path: string; readonly version: string }> {
+): Promise<WrittenSecret> {
   const staging = { parts, call, caller, path, action: 'secret.undelete' } as const;
   const restored = await stage(staging, ({ writes, locator }) => writes.undelete(locator, version));
-  return { path, version: restored.version ?? '' };
+  return { path, version: restored.version ?? '', rotates: restored.rotates };
 }
 
 /** Destroys a secret or some of its versions permanently, deleted ones included. @throws as {@link writeSecret} */
@@ -227,7 +234,7 @@ async function stage<
 >(
   staging: Staging,
   change: (target: Writable & { readonly mayList: () => boolean }) => Promise<T>,
-): Promise<T> {
+): Promise<T & Pick<Writable, 'rotates'>> {
   const { parts, call, caller, path, action } = staging;
   if (action === 'secret.write') parseNewPath(path);
   else parseSecretPath(path);
@@ -238,7 +245,8 @@ async function stage<
     if (!verdict.allowed) throw refusalOf(verdict);
     refuseSuspended(parts, now);
     const mayList = (): boolean => judge(parts, call, now, { capability: 'list', path }).allowed;
-    const staged = await change({ ...writable(parts, call, path), mayList });
+    const target = writable(parts, call, path);
+    const staged = await change({ ...target, mayList });
     const { version, fragment } = staged;
     const facts = { action, outcome: 'ok', path, version, policy, ...staged.facts } as const;
     return {
@@ -249,7 +257,7 @@ async function stage<
         notAfter: authorityEnd(now),
         entries: [entryOf(parts, call, now, facts)],
       },
-      settle: () => staged,
+      settle: () => ({ ...staged, rotates: target.rotates }),
     };
   }).catch((error: unknown) =>
     recordFailure({ parts, call, caller }, [{ action, path, policy }], error),
@@ -259,6 +267,7 @@ async function stage<
 interface Writable {
   readonly writes: SecretWrites;
   readonly locator: string;
+  readonly rotates: boolean;
   /** @throws ERR_NOT_FOUND if there is no current version */
   readonly current: () => Promise<SecretVersion>;
 }
@@ -278,7 +287,13 @@ function writable(
     );
   }
   const locator = parts.connections.locate(mount, path, definition?.spec.ref);
-  return { writes, locator, current: () => provider.read(locator, undefined, call.context()) };
+  const rotates = definition?.spec.rotation !== undefined;
+  return {
+    writes,
+    locator,
+    rotates,
+    current: () => provider.read(locator, undefined, call.context()),
+  };
 }
 
 function originOf(caller: Caller, method: WriteMethod, note: VersionNote = {}): VersionOrigin {

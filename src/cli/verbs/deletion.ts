@@ -2,6 +2,7 @@ import { confirm } from '../input/ask.ts';
 import { affectedByDeletion, affectedByDestruction } from './deletion-impact.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
+import { explainMissingVersion } from './missing-version.ts';
 import { fields } from '../output/table.ts';
 import { distance } from '../run/time.ts';
 
@@ -78,10 +79,14 @@ export async function runDestroy(
     },
     yes,
   );
-  await broker.call('destroySecret', {
-    path: { path },
-    body: chosen === undefined ? {} : { versions: chosen },
-    headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
-  });
+  await broker
+    .call('destroySecret', {
+      path: { path },
+      body: chosen === undefined ? {} : { versions: chosen },
+      headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
+    })
+    .catch(async (error: unknown) => {
+      throw await explainMissingVersion(broker, path, chosen ?? [], error);
+    });
   await context.output.say(`permanently destroyed ${what}`);
 }

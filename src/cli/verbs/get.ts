@@ -3,6 +3,7 @@ import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
 import { EXIT, exitCodeOfStatus, Failed, UsageError, type ExitCode } from '../run/errors.ts';
 import { fields, table } from '../output/table.ts';
+import { explainMissingVersion } from './missing-version.ts';
 import type { SecretValue } from './secret-values.ts';
 
 type Disclosure = components['schemas']['Disclosure'];
@@ -24,8 +25,15 @@ export async function runGet(
 ): Promise<ExitCode> {
   const [path = '', ...more] = args;
   if (more.length > 0) return getSeveral(context, args, options);
-  const query = defined({ version: options.version });
-  const { body } = await (await context.broker()).call('readSecret', { path: { path }, query });
+  const { version } = options;
+  const broker = await context.broker();
+  const { body } = await broker
+    .call('readSecret', { path: { path }, query: defined({ version }) })
+    .catch(async (error: unknown) => {
+      throw version === undefined
+        ? error
+        : await explainMissingVersion(broker, path, [version], error);
+    });
   if (options.key !== undefined) await showKey(context, body, options.key, options.reveal);
   else await showDisclosure(context, body, options.reveal);
   return EXIT.done;

@@ -1,9 +1,7 @@
 import { ApiError, type components } from '../../client/index.ts';
-import type { Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
-import { isSessionToken } from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
 import { readSecretData } from './secret-values.ts';
 
@@ -46,7 +44,7 @@ export async function runPut(
     .catch((error: unknown) => {
       throw explained(error, path, create);
     });
-  await showWritten(context, broker, body);
+  await showWritten(context, body);
 }
 
 /** @throws UsageError for a label without `=` or a repeated one */
@@ -110,37 +108,22 @@ export async function runPatch(
     body: { data: { ...values, ...removed }, ...note },
     headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
   });
-  await showWritten(context, broker, body);
+  await showWritten(context, body);
 }
 
 async function showWritten(
-  context: CliContext,
-  broker: Broker,
+  { output }: CliContext,
   body: components['schemas']['WrittenSecret'],
 ): Promise<void> {
-  await context.output.show(body, () =>
+  const { path, version, rotates } = body;
+  await output.show(body, () =>
     fields([
-      ['path', body.path],
-      ['version', body.version],
+      ['path', path],
+      ['version', version],
     ]),
   );
-  await warnIfRotating(context, broker, body.path);
-}
-
-/** The next rotation replaces a value that was written by hand. Only operators may read definitions. */
-async function warnIfRotating(
-  { output, target }: CliContext,
-  broker: Broker,
-  path: string,
-): Promise<void> {
-  const { login } = (await target()).profile;
-  if (login.kind === 'workload' || isSessionToken(login.token)) return;
-  const definition = await broker.call('readDefinition', { path: { path } }).then(
-    ({ body }) => body.document,
-    () => undefined,
-  );
-  if (definition?.rotation === undefined) return;
+  if (!rotates) return;
   output.note(
-    `${path} rotates (${definition.rotation.strategy}): the next rotation replaces this version; see quaymaster rotate status ${path}`,
+    `${path} rotates: the next rotation replaces this version; see quaymaster rotate status ${path}`,
   );
 }

@@ -68,12 +68,20 @@ async function fromFile(key: string, path: string): Promise<SecretValue> {
   }
 }
 
-/** Text if the bytes are UTF-8, with every byte kept, a final newline included; otherwise base64. */
+/** Text if the bytes are UTF-8, with every byte kept, a final newline included; otherwise base64. The API takes no text with NUL. */
 export function valueOf(bytes: Uint8Array): SecretValue {
+  const text = decodeUtf8(bytes);
+  if (text === undefined || text.includes('\0')) {
+    return { base64: Buffer.from(bytes).toString('base64') };
+  }
+  return text;
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return { base64: Buffer.from(bytes).toString('base64') };
+    return undefined;
   }
 }
 

@@ -256,6 +256,8 @@ export interface components {
         readonly WrittenSecret: {
             readonly path: components["schemas"]["SecretPath"];
             readonly version: components["schemas"]["SecretVersionId"];
+            /** @description The next rotation of the path replaces this version. */
+            readonly rotates: boolean;
         };
         readonly SecretVersionInfo: {
             readonly version: components["schemas"]["SecretVersionId"];

@@ -140,7 +140,7 @@ describe('a write', () => {
   it('is decided again when another write was faster', async () => {
     await write('app/s');
     broker.store.once(records('secret.write'), () => write('app/s'));
-    expect(await write('app/s')).toEqual({ path: 'app/s', version: '3' });
+    expect(await write('app/s')).toEqual({ path: 'app/s', version: '3', rotates: false });
   });
 
   it('is not recorded as failed if its outcome is unknown, and its caller gets that answer', async () => {

@@ -7,6 +7,7 @@ import { failureOf } from '../../../../src/cli/run/failure.ts';
 import { openClient } from '../../../../src/cli/connection/connection.ts';
 import { ApiError, UnreachableError } from '../../../../src/client/index.ts';
 import { requestLine } from '../../../../src/dev/run-dev.ts';
+import { runGet } from '../../../../src/cli/verbs/get.ts';
 import { runPatch, runPut } from '../../../../src/cli/verbs/put.ts';
 import { runPolicyTest } from '../../../../src/cli/verbs/policy-test.ts';
 import { loadLogKeyFile } from '../../../../src/audit/identity/log-key.ts';
@@ -235,17 +236,53 @@ describe('the terminal of development mode', () => {
   });
 });
 
+describe('a version that does not exist', () => {
+  const broker = (versions: () => unknown) =>
+    new ScriptedBroker({
+      readSecret: () => {
+        throw refusal(404, 'ERR_NOT_FOUND');
+      },
+      listSecretVersions: versions,
+    });
+  const get = (versions: () => unknown, version?: string) => {
+    const options = version === undefined ? {} : { version };
+    return runGet(cliContext({ broker: broker(versions) }), { args: ['a/b'], options });
+  };
+  const some = () => ({ items: ['12', '11', '10'].map((version) => ({ version })) });
+
+  it('is named with those that exist', async () => {
+    await expect(get(some, '99')).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringContaining('a/b has no version 99; versions: 12, 11, 10'),
+    });
+  });
+
+  it.each([
+    ['the secret does not exist', () => ({ items: [] }), '99'],
+    ['the version exists, and only its value is missing', some, '11'],
+    ['no version was named', some, undefined],
+    [
+      'the caller may not list versions',
+      () => {
+        throw refusal(403, 'ERR_DENIED');
+      },
+      '99',
+    ],
+  ])('is not blamed if %s', async (_case, versions, version) => {
+    await expect(get(versions, version)).rejects.toBeInstanceOf(ApiError);
+  });
+});
+
 describe('a put', () => {
   const put = (answer: () => unknown, options: object = {}, verb = runPut) => {
     const broker = new ScriptedBroker({
       writeSecret: answer,
       patchSecret: answer,
-      readDefinition: () => ({ document: { rotation: { strategy: 'generated' } } }),
     });
     const context = cliContext({ broker, stdin: 'x\n' });
     return { context, broker, done: verb(context, { args: ['a/b', 'k=-'], options }) };
   };
-  const written = () => ({ path: 'a/b', version: '2' });
+  const written = () => ({ path: 'a/b', version: '2', rotates: true });
 
   it('names the keys that it would drop, and both options', async () => {
     const detail = 'the new version would drop 2 keys: host, username';
@@ -281,7 +318,7 @@ describe('a put', () => {
     const { done, context } = put(written);
     await done;
     expect(context.err()).toContain('the value of k ends with a newline');
-    expect(context.err()).toContain('a/b rotates (generated): the next rotation replaces');
+    expect(context.err()).toContain('a/b rotates: the next rotation replaces');
   });
 
   it('refuses a number in --from-json with the name of its key', async () => {

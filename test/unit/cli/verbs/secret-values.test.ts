@@ -32,6 +32,11 @@ describe('put', () => {
     expect(said).not.toContain('piped');
   });
 
+  it('sends text with NUL as base64, because the API takes none', async () => {
+    const { asked } = await put(['k=-'], {}, 'a\0b');
+    expect(asked[0]?.body).toEqual({ data: { k: { base64: 'YQBi' } } });
+  });
+
   it.each([
     [{ create: true }, { 'If-None-Match': '*' }],
     [{ ifVersion: '3' }, { 'If-Match': '"3"' }],
