@@ -193,6 +193,7 @@ describe('writing a secret', () => {
     await expectDenied(api, {
       status: 413,
       code: 'ERR_BODY_TOO_LARGE',
+      outcome: 'error',
       unechoed: ['canarycanary'],
       send: () => write('app/large', { value: large }),
     });
