@@ -67,7 +67,7 @@ async function useCanary(): Promise<void> {
 }
 
 describe('a secret value', () => {
-  it('appears only in answers to callers that may read it', async () => {
+  it('appears only in answers to callers that may read it (C15)', async () => {
     await useCanary();
     expect(answers['metrics']).toContain('quaymaster_http_requests_total');
     const read = await api.call('GET', '/api/v1/secrets/app/db', { token });
@@ -93,7 +93,7 @@ describe('a secret value', () => {
 });
 
 describe('a token', () => {
-  it('appears in no file, log or answer except the answer that issued it', async () => {
+  it('appears in no file, log or answer except the answer that issued it (C15)', async () => {
     const presented = api.serviceAccountToken();
     const body = { cluster: 'c1', token: presented };
     const opened = await api.call('POST', '/api/v1/sessions', { body });

@@ -198,7 +198,7 @@ describe('a policy that requires sealed delivery', () => {
     await bound.call('PUT', '/api/v1/secrets/app/card/1', { data: { pan: CANARY } });
   });
 
-  it('refuses callers that would receive values in the clear', async () => {
+  it('refuses callers that would receive values in the clear (O25)', async () => {
     const token = await api.logIn();
     await expectDenied(api, {
       status: 403,

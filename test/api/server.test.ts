@@ -339,7 +339,7 @@ describe('TLS', () => {
     await closed;
   });
 
-  it('accepts 1.3 and nothing older', async () => {
+  it('accepts 1.3 and nothing older (T11)', async () => {
     const { port, authority } = await startTls();
     const trust = { ca: authority.cert, servername: 'first.test' };
     expect(await handshake(port, trust)).toEqual({ protocol: 'TLSv1.3', name: 'first.test' });

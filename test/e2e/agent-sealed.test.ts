@@ -53,7 +53,7 @@ async function configure(path: string, sealed: boolean): Promise<void> {
 }
 
 describe('an agent with broker.sealed', () => {
-  it('gets secrets that a policy gives only sealed, and no proxy on the way can read them', async () => {
+  it('gets secrets that a policy gives only sealed, and no proxy on the way can read them (O25)', async () => {
     await configure('own/cards', true);
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 0 });

@@ -443,7 +443,7 @@ describe('a run that cannot finish', () => {
   });
 });
 
-describe('verification of a manipulated archive', () => {
+describe('verification of a manipulated archive (AL06)', () => {
   let firstRow: string | undefined;
 
   beforeEach(async () => {

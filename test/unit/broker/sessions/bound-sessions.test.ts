@@ -87,7 +87,7 @@ describe('a bound session', () => {
     expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');
   });
 
-  it('gets no value in the clear if the request had no proof', async () => {
+  it('gets no value in the clear if the request had no proof (O25)', async () => {
     const live = await broker.parts.sessions.find(token);
     expect(() => deliver(ByteText.of('{}'), live, undefined)).toThrow('without a proof');
   });

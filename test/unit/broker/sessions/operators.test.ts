@@ -43,7 +43,7 @@ const mint = (operator: string, body: object = { ttl: '1h' }, by: LiveOperator =
   createOperatorToken(broker.parts, broker.call(), by, { operator, body });
 
 describe('an operator token', () => {
-  it('authenticates its operator until it expires, from its networks only', async () => {
+  it('authenticates its operator until it expires, from its networks only (ED13)', async () => {
     await broker.operator('ann', [{ role: 'auditor' }]);
     const { token } = await mint('ann', { ttl: '1h', sourceCidrs: ['10.1.0.0/16'] });
     const whoIs = (address: string) => authenticate(broker.parts, broker.call(address), token);

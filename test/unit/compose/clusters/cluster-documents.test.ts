@@ -210,7 +210,7 @@ describe('the copy of custom resources', () => {
     },
   );
 
-  it('grants nothing by policies of a namespace that was replaced while its only resource was being deleted', async () => {
+  it('grants nothing by policies of a namespace that was replaced while its only resource was being deleted (CR11)', async () => {
     const names = Array.from({ length: 12 }, (_, n) => `p${n}`);
     api.objects.set(
       'accesspolicies',
