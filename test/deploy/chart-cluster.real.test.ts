@@ -115,9 +115,10 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
       return { release, ask: asAccount(kube, token) };
     }
 
-    it("cover logins and the injector's one object, with the injector", async () => {
-      const other = await released(INJECTOR);
-      const { release, ask } = await account(INJECTOR);
+    it("cover logins and the injector's one object, if the broker makes its certificate", async () => {
+      const managed = { injector: { ...INJECTOR.injector, managedCertificate: true } };
+      const other = await released(managed);
+      const { release, ask } = await account(managed);
       const own = `${webhooks}/${release.name}-injector`;
       const review = { spec: { token: 'e30.e30.e30', audiences: ['quaymaster'] } };
       expect(await ask('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)).toBe(201);
@@ -132,8 +133,8 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
       expect(await ask('GET', `/api/v1/namespaces/${release.namespace}/secrets`)).toBe(403);
     });
 
-    it('cover no webhook without the injector, or with a certificate that others renew', async () => {
-      for (const injector of [{}, { ...INJECTOR.injector, ...CERTIFICATE }]) {
+    it('cover no webhook by default, without the injector, or with a certificate that others renew', async () => {
+      for (const injector of [{}, INJECTOR.injector, { ...INJECTOR.injector, ...CERTIFICATE }]) {
         const { release, ask } = await account({ injector });
         expect(await ask('GET', `${webhooks}/${release.name}-injector`)).toBe(403);
         expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(200);

@@ -1,6 +1,7 @@
-import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -77,7 +78,16 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   async function brokerSettings(): Promise<Readonly<Record<string, unknown>>> {
     const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/quaymaster`;
     const { data } = (await kubeCall(kube, 'GET', path)) as { data: { 'config.yaml': string } };
-    const { injector } = load(data['config.yaml']) as { injector: { broker: object } };
+    const { injector } = load(data['config.yaml']) as {
+      injector: { broker: object; certificate: { files: Record<string, string> } };
+    };
+    const secret = `/api/v1/namespaces/${NAMESPACE}/secrets/quaymaster-injector-tls`;
+    const kept = (await kubeCall(kube, 'GET', secret)) as { data: Record<string, string> };
+    const files: Record<string, string> = {};
+    for (const [field, path] of Object.entries(injector.certificate.files)) {
+      const name = basename(path);
+      files[field] = await broker.write(name, Buffer.from(kept.data[name]!, 'base64').toString());
+    }
     const request = { namespace: NAMESPACE, serviceAccount: 'quaymaster', audience: kube.issuer };
     const home = {
       type: 'kubernetes',
@@ -87,7 +97,10 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     };
     const listener = { host: '127.0.0.1', port: await freePort() };
     const itself = { ...injector.broker, caFile: home.caFile };
-    return { connections: { home }, injector: { ...injector, listener, broker: itself } };
+    return {
+      connections: { home },
+      injector: { ...injector, certificate: { files }, listener, broker: itself },
+    };
   }
 
   const job = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs/quaymaster-init`;
@@ -124,14 +137,18 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     expect(await replicas()).toBe(1);
   });
 
-  it("gets the webhook's authority from a broker with the rights of its account", async () => {
-    expect(await authority()).toBeUndefined();
-    await broker.configure(await brokerSettings());
+  it('gets the authority of the webhook and a certificate from Helm, and the broker answers with it', async () => {
+    const settings = await brokerSettings();
+    await broker.configure(settings);
     operator = await broker.initialise();
     await broker.start();
-    await until('the authority is there', async () => (await authority()) !== undefined);
-    const pem = Buffer.from((await authority())!, 'base64').toString();
-    expect(new X509Certificate(pem).subjectAltName).toBe('DNS:quaymaster-injector.quaymaster.svc');
+    const ca = Buffer.from((await authority())!, 'base64').toString();
+    const { port } = (settings['injector'] as { listener: { port: number } }).listener;
+    const servername = `quaymaster-injector.${NAMESPACE}.svc`;
+    const peer = connect({ host: '127.0.0.1', port, ca, servername });
+    await once(peer, 'secureConnect');
+    expect([peer.authorized, peer.getPeerX509Certificate()?.ca]).toEqual([true, false]);
+    peer.destroy();
   });
 
   it("lets pods of its cluster log in, with no more than its account's rights", async () => {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
@@ -74,6 +75,30 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     const manifests = await renderChart(helm, { ...values, injector: own });
     const config = checkConfig(configOf(manifests), 'the ConfigMap');
     expect(config.injector?.broker.caFile).toBe(caFile);
+  });
+
+  it('gives the webhooks the authority of a certificate that it makes, and the broker no right over them', async () => {
+    const { config } = VARIANTS[
+      'custom resources, with a webhook that checks them, and alerts'
+    ] as {
+      config: object;
+    };
+    const injector = { enabled: true, cluster: 'home' };
+    const manifests = await renderChart(helm, { config, injector });
+    const { data } = only(manifests, 'Secret') as unknown as { data: Record<string, string> };
+    const authorities = manifests
+      .filter(({ kind }) => kind.endsWith('WebhookConfiguration'))
+      .flatMap(({ webhooks }) => webhooks as { clientConfig: { caBundle: string } }[])
+      .map(({ clientConfig }) => clientConfig.caBundle);
+    expect(authorities).toEqual([data['ca.crt'], data['ca.crt']]);
+    const [authority, certificate] = ['ca.crt', 'tls.crt'].map(
+      (name) => new X509Certificate(Buffer.from(data[name]!, 'base64')),
+    );
+    expect(certificate!.verify(authority!.publicKey)).toBe(true);
+    expect(certificate!.subjectAltName).toBe('DNS:quaymaster-injector.quaymaster.svc');
+    expect(JSON.stringify(only(manifests, 'ClusterRole'))).not.toContain('admissionregistration');
+    const checked = checkConfig(configOf(manifests), 'the ConfigMap');
+    expect(checked.injector?.certificate).toHaveProperty('files');
   });
 
   it("accepts the broker's settings, and forbids its own namespace besides others", async () => {
@@ -164,10 +189,11 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     }
   });
 
-  it('contains no secret value: it has no object of kind Secret', async () => {
+  it('contains no secret value but the key of the certificate that it makes for the injector', async () => {
     for (const [, values] of variants) {
-      const kinds = (await renderChart(helm, values)).map(({ kind }) => kind);
-      expect(kinds).not.toContain('Secret');
+      const secrets = (await renderChart(helm, values)).filter(({ kind }) => kind === 'Secret');
+      const names = secrets.map(({ metadata: { name } }) => name);
+      expect(names.filter((name) => name !== 'quaymaster-injector-tls')).toEqual([]);
     }
   });
 
@@ -206,7 +232,14 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     ],
     [
       'an injector without a connection',
-      { injector: { enabled: true, cluster: 'home', connection: 'absent' } },
+      {
+        injector: {
+          enabled: true,
+          cluster: 'home',
+          managedCertificate: true,
+          connection: 'absent',
+        },
+      },
       /no such connection of type kubernetes/,
     ],
     [

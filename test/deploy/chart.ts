@@ -96,7 +96,12 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
   },
   'the injector with a certificate of its own making': {
-    injector: { ...INJECTOR, nativeSidecars: 'always', resources: { memoryLimit: '128Mi' } },
+    injector: {
+      ...INJECTOR,
+      managedCertificate: true,
+      nativeSidecars: 'always',
+      resources: { memoryLimit: '128Mi' },
+    },
     networkPolicy: { injectorFrom: [{ ipBlock: { cidr: '10.0.0.1/32' } }] },
   },
   'the injector with a certificate of cert-manager': {

@@ -104,7 +104,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     for (const name of [SYSTEM, 'prod', 'dev', 'trivy-system']) await createNamespace(kube, name);
     const objects = await renderChart(helm, {
       config: { kubernetes: { documents: [SOURCE] } },
-      injector: { enabled: true, cluster: 'c1' },
+      injector: { enabled: true, cluster: 'c1', managedCertificate: true },
       evidenceWriters: [WRITER],
     });
     const kinds = /^(?:CustomResourceDefinition|ServiceAccount|ClusterRole.*|Validating.*)$/;

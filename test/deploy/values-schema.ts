@@ -29,6 +29,7 @@ const injector = z.strictObject({
   certificateSecret: name,
   caBundle: z.string(),
   caFromCertManager: z.string().regex(/^(?:[^/]+\/[^/]+)?$/),
+  managedCertificate: z.boolean(),
 });
 
 const customResources = z.strictObject({

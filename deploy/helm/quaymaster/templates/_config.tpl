@@ -35,7 +35,7 @@ listener:
   clientCaFile: {{ . }}
   {{- end }}
 certificate:
-  {{- if .certificateSecret }}
+  {{- if not .managedCertificate }}
   files:
     certificateFile: /etc/quaymaster-injector-tls/tls.crt
     keyFile: /etc/quaymaster-injector-tls/tls.key
@@ -77,6 +77,21 @@ audience: {{ .Values.csiProvider.audience }}
 {{- end -}}
 
 {{/* The kinds of custom resources that the broker copies from this cluster. */}}
+{{/* The Secret with the certificate of the webhook; empty if the broker makes the certificate. */}}
+{{- define "quaymaster.injectorSecret" -}}
+{{- with .Values.injector -}}
+{{- if and .enabled (not .managedCertificate) -}}
+{{- .certificateSecret | default (printf "%s-injector-tls" (include "quaymaster.name" $)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "quaymaster.issuesInjectorCertificate" -}}
+{{- with .Values.injector -}}
+{{- if and .enabled (not .managedCertificate) (not .certificateSecret) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "quaymaster.documentKinds" -}}
 {{- $plurals := list -}}
 {{- range dig "kubernetes" "documents" list .Values.config -}}

@@ -138,7 +138,7 @@ volumeMounts:
   {{- if ne .Values.tls.source "proxy" }}
   - { name: tls, mountPath: /etc/quaymaster-tls, readOnly: true }
   {{- end }}
-  {{- if and .Values.injector.enabled .Values.injector.certificateSecret }}
+  {{- if include "quaymaster.injectorSecret" . }}
   - { name: injector-tls, mountPath: /etc/quaymaster-injector-tls, readOnly: true }
   {{- end }}
 {{- end -}}
@@ -196,10 +196,10 @@ spec:
         secretName: {{ include "quaymaster.tlsSecret" . }}
         defaultMode: 0440
     {{- end }}
-    {{- if and .Values.injector.enabled .Values.injector.certificateSecret }}
+    {{- with include "quaymaster.injectorSecret" . }}
     - name: injector-tls
       secret:
-        secretName: {{ .Values.injector.certificateSecret }}
+        secretName: {{ . }}
         defaultMode: 0440
     {{- end }}
 {{- end -}}

@@ -40,7 +40,10 @@
 {{- fail (printf "\n\ninjector.enabled is true, and the Secret %s has no ca.crt. Injected agents need the authority of the broker's certificate: add ca.crt to the Secret. If a public authority signed the certificate, set injector.broker.caFile to public.\n" (include "quaymaster.tlsSecret" $)) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .enabled (not .certificateSecret) (ne (dig .connection "type" "" $.Values.config.connections) "kubernetes") -}}
+{{- if and .enabled .managedCertificate .certificateSecret -}}
+{{- fail "\n\ninjector.managedCertificate is true, and injector.certificateSecret is set. Choose one: the broker makes the certificate of the webhook, or the Secret has it.\n" -}}
+{{- end -}}
+{{- if and .enabled .managedCertificate (ne (dig .connection "type" "" $.Values.config.connections) "kubernetes") -}}
 {{- fail (printf "\n\ninjector.connection is %s, and config.connections has no such connection of type kubernetes. The broker puts its certificate authority into the webhook's configuration through it.\n" (quote .connection)) -}}
 {{- end -}}
 {{- if and .enabled .certificateSecret (not .caBundle) (not .caFromCertManager) -}}
