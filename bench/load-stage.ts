@@ -8,11 +8,19 @@ import {
   logIn,
   loginBody,
   mountVault,
+  ONE_FIELD_PATH,
   OWN_PATHS,
   registerReviewed,
   VAULT_PATH,
 } from './servers/seed.ts';
-import { enableJwtLogin, enableKubernetesLogin, startPeer, type Peer } from './servers/open-bao.ts';
+import {
+  BATCH_ROLE,
+  enableJwtLogin,
+  enableKubernetesLogin,
+  ROLE,
+  startPeer,
+  type Peer,
+} from './servers/open-bao.ts';
 import { offlinePods, realPods, type OfflinePods, type RealPods } from './servers/pods.ts';
 import { startRawHttp } from './servers/raw-http.ts';
 import type { Stage } from './stage.ts';
@@ -119,6 +127,8 @@ async function variant(stage: Stage, servers: Servers, name: VariantName): Promi
     case 'read-embedded':
     case 'read-before':
       return ours(`secrets/${OWN_PATHS[0]}`);
+    case 'read-one-field':
+      return ours(`secrets/${ONE_FIELD_PATH}`);
     case 'read-vault-cached':
       return ours(`secrets/${VAULT_PATH}`);
     case 'batch-of-ten':
@@ -140,26 +150,24 @@ async function variant(stage: Stage, servers: Servers, name: VariantName): Promi
         `${api}/sessions`,
         reviewed.map((token) => loginBody('reviewed', token)),
       );
-    case 'openbao-read': {
-      const { bao, pid, readerToken } = peerOf(servers);
-      const headers = { 'X-Vault-Token': readerToken };
-      return {
-        name,
-        pid,
-        load: { url: `${bao.address}/v1/secret/data/bench/db`, connections: READERS, headers },
-      };
-    }
+    case 'openbao-read':
+      return peerRead(servers, name, 'db');
+    case 'openbao-read-one-field':
+      return peerRead(servers, name, 'one');
     case 'openbao-login-jwt':
+    case 'openbao-login-batch': {
+      const role = name === 'openbao-login-batch' ? BATCH_ROLE : ROLE;
       return posts(
         peerOf(servers),
         `${peerOf(servers).bao.address}/v1/auth/jwt/login`,
-        offline.tokens.map(peerLogin),
+        offline.tokens.map((jwt) => peerLogin(jwt, role)),
       );
+    }
     case 'openbao-login-kubernetes':
       return posts(
         peerOf(servers),
         `${peerOf(servers).bao.address}/v1/auth/kubernetes/login`,
-        reviewed.map(peerLogin),
+        reviewed.map((jwt) => peerLogin(jwt, ROLE)),
       );
   }
 }
@@ -174,6 +182,13 @@ function peerOf({ peer }: Servers): Peer {
   return peer;
 }
 
-function peerLogin(jwt: string): string {
-  return JSON.stringify({ role: 'bench', jwt });
+function peerRead(servers: Servers, name: VariantName, secret: string): Variant {
+  const { bao, pid, readerToken } = peerOf(servers);
+  const headers = { 'X-Vault-Token': readerToken };
+  const url = `${bao.address}/v1/secret/data/bench/${secret}`;
+  return { name, pid, load: { url, connections: READERS, headers } };
+}
+
+function peerLogin(jwt: string, role: string): string {
+  return JSON.stringify({ role, jwt });
 }

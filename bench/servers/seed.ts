@@ -1,12 +1,13 @@
 import { BrokerClient, type components } from '../../src/client/index.ts';
 import { DevIssuer } from '../../src/dev/issuer.ts';
-import { AUDIENCE, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
+import { AUDIENCE, ONE_FIELD, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
 import type { OfflinePods, RealPods } from './pods.ts';
 
 /** Items of a batch. */
 const BATCH = 10;
 /** Paths of the embedded store, from `own/bench/db0` on. */
 export const OWN_PATHS = Array.from({ length: BATCH }, (_, index) => `own/bench/db${index}`);
+export const ONE_FIELD_PATH = 'own/bench/one';
 export const VAULT_PATH = 'vault/db';
 const CLUSTER = 'offline';
 /** Precondition of a creation. Each broker is new: an existing document is an error of the benchmark. */
@@ -28,6 +29,8 @@ export async function seed(operator: BrokerClient): Promise<void> {
   for (const path of OWN_PATHS) {
     await operator.call('writeSecret', { path: { path }, headers: CREATE, body: { data: SECRET } });
   }
+  const one = { path: { path: ONE_FIELD_PATH }, headers: CREATE, body: { data: ONE_FIELD } };
+  await operator.call('writeSecret', one);
   await operator.call('putPolicy', { path: { name: 'web' }, headers: CREATE, body: POLICY });
 }
 
