@@ -12,6 +12,7 @@ import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import type { Answer } from '../kit/broker/installation.ts';
+import { ImageSigner } from '../kit/images/image-signer.ts';
 import { trivyReport } from '../kit/images/scanner-reports.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
@@ -59,7 +60,7 @@ describeWith(['postgres'], 'two replicas on one database', () => {
         '/policies/pods': POLICY,
         '/response-rules/all': { order: 1, match: { sources: ['falco'] }, action: 'quarantine' },
       },
-      secrets: { 'own/db': { password: 'v' } },
+      secrets: { 'own/db': { password: 'v' }, 'own/signed': { password: 'v' } },
     });
     second = await first.replica();
     await second.installation.start();
@@ -107,17 +108,61 @@ describeWith(['postgres'], 'two replicas on one database', () => {
     });
   });
 
+  /** The token of a new operator that pushes evidence. */
+  async function writer(name: string, ...scope: readonly string[]): Promise<string> {
+    await first.create(`/operators/${name}`, { grants: [{ role: 'evidence-writer', scope }] });
+    return String((await ask(first, `operators/${name}/tokens`, {})).json['token']);
+  }
+
+  it('judge at one by writers and signers that reached the other, and share the limits of a writer', async () => {
+    const [signer, stranger] = [new ImageSigner(), new ImageSigner()];
+    const { token } = await reader('signed');
+    const security = await writer('security');
+    const team = await writer('team', 'registry.test/prod');
+    await first.create('/posture-profiles/signed', {
+      mode: 'enforce',
+      match: { secretPaths: ['own/signed'] },
+      vulnerabilities: { deny: ['CRITICAL'] },
+      image: { signatures: [{ images: ['**'], authorities: [{ name: 'ci', key: signer.pem }] }] },
+    });
+    const scanned = async (by: string, at: PreparedBroker, found?: []): Promise<void> => {
+      const Metadata = { RepoDigests: [`registry.test/prod/web@${DIGEST}`] };
+      const report = JSON.stringify(
+        trivyReport({ CreatedAt: new Date().toISOString(), Metadata }, found),
+      );
+      const { status } = await ask(at, 'evidence', { report, covers: ['vulnerabilities'] }, by);
+      expect(status).toBe(200);
+    };
+    const signed = async (by: ImageSigner, at: PreparedBroker, n: number): Promise<number> => {
+      const attestation = by.bundle(DIGEST, undefined, { n });
+      return (await ask(at, 'attestations', { attestation }, team)).status;
+    };
+    const reads = async (at: PreparedBroker): Promise<unknown> => {
+      const { status, json } = await at.read(token, 'own/signed');
+      return json['code'] ?? status;
+    };
+    // Five statements of a writer that no authority signed, in all brokers together.
+    const junk: number[] = [];
+    for (let n = 0; n < 6; n += 1)
+      junk.push(await signed(stranger, n % 2 === 0 ? first : second, n));
+    expect(junk).toEqual([201, 201, 201, 201, 201, 409]);
+    await scanned(security, first);
+    await scanned(team, second, []);
+    expect(await signed(signer, second, 0)).toBe(201);
+    for (const at of [first, second])
+      await until('the finding of another writer counts', async () => {
+        return (await reads(at)) === 'ERR_POSTURE_DENIED';
+      });
+    await scanned(security, second, []);
+    for (const at of [first, second])
+      await until('the pod is fit', async () => (await reads(at)) === 200);
+  });
+
   it('decide at one by evidence that reached the other', async () => {
     const { token } = await reader('scanned');
-    await first.create('/operators/scanner', { grants: [{ role: 'evidence-writer' }] });
-    const minted = await ask(first, 'operators/scanner/tokens', {});
+    const scanner = await writer('scanner');
     const report = trivyReport({ CreatedAt: new Date().toISOString() });
-    const pushed = await ask(
-      first,
-      'evidence',
-      { report: JSON.stringify(report) },
-      String(minted.json['token']),
-    );
+    const pushed = await ask(first, 'evidence', { report: JSON.stringify(report) }, scanner);
     expect([pushed.status, JSON.stringify(pushed.json)]).toEqual([200, expect.any(String)]);
     await first.create('/posture-profiles/gate', {
       mode: 'enforce',
