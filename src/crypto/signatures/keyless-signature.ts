@@ -18,6 +18,9 @@ interface Sigstore {
   readonly specs: typeof Specs;
 }
 
+/** Limit of a root as JSON. The library needs 3 ms for a KiB of the worst certificate; the root of Sigstore itself has 8 KiB. */
+const MOST_ROOT = 65_536;
+
 let sigstore: Sigstore | undefined;
 
 /** Loads the libraries. Verification itself does not wait, because a decision about a read does not. */
@@ -39,6 +42,8 @@ export class TrustRoot {
   constructor(json: unknown) {
     if (sigstore === undefined)
       throw new Error('the libraries for keyless signatures are not loaded');
+    if (JSON.stringify([json]).length > MOST_ROOT)
+      throw new Error(`it has more than ${MOST_ROOT} characters`);
     this.#sigstore = sigstore;
     const root = sigstore.specs.TrustedRoot.fromJSON(json);
     const material = sigstore.verify.toTrustMaterial(root);

@@ -33,6 +33,11 @@ describe('a keyless signature', () => {
     expect(root.signerOf(await other.sign(DIGEST, IDENTITY))).toBeUndefined();
   });
 
+  it('has no root that costs a second to read', () => {
+    const large = { ...instance.trustedRoot, more: 'x'.repeat(65_536) };
+    expect(() => new TrustRoot(large)).toThrow(/^it has more than 65536 characters$/);
+  });
+
   it('has no signer without a log entry, with that of another signature, or with a key (IS05)', async () => {
     const another = await instance.sign(DIGEST, IDENTITY);
     const material = bundle['verificationMaterial'] as { readonly tlogEntries: readonly object[] };

@@ -1,0 +1,113 @@
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { ImageSigner } from '../images/image-signer.ts';
+
+/** Pushes of one round, by writers that never wait longer than they must. */
+export interface HostileRound {
+  readonly reports: number;
+  readonly attestations: number;
+}
+
+/** Answers by status. */
+export type Answers = Readonly<Record<string, number>>;
+
+interface Target {
+  readonly url: string;
+  readonly tokens: readonly string[];
+}
+
+const PLACE = '/api/v1';
+/** Pushes of each writer at the same moment: more than the threads of the broker let wait. */
+const IN_FLIGHT = 8;
+const digestOf = (n: number): string => `sha256:${n.toString(16).padStart(64, '0')}`;
+
+/** Writers of reports and attestations that cost as much as the formats allow, in a thread of their own. */
+export class HostileWriters {
+  readonly #worker: Worker;
+
+  constructor(target: Target) {
+    this.#worker = new Worker(new URL(import.meta.url), { workerData: target });
+  }
+
+  push(round: HostileRound): Promise<Answers> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answers>();
+    this.#worker.once('message', resolve).once('error', reject);
+    this.#worker.postMessage(round);
+    return promise.finally(() => this.#worker.off('error', reject));
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
+
+/** A report of 50,000 findings, of another scanner each time. */
+function report(at: number): object {
+  const affects = Array.from({ length: 50_000 }, (_, part) => ({
+    ref: `p${part}`,
+  }));
+  const text = JSON.stringify({
+    bomFormat: 'CycloneDX',
+    specVersion: '1.5',
+    metadata: { tools: { components: [{ name: `tool-${at}` }] } },
+    vulnerabilities: [{ id: 'CVE-2026-1', ratings: [{ severity: 'low' }], affects }],
+  });
+  return { report: text, image: [digestOf(at % 100)] };
+}
+
+/** A statement of many small objects, as many as it may have in one of twelve, or one with a certificate of many small values. */
+function attestation(signer: ImageSigner, at: number): object {
+  const length = at % 12 === 0 ? 24_000 : 2_400;
+  const list = Array.from({ length }, (_, part) => ({
+    a: { [`b${part}`]: [part] },
+  }));
+  const bundle = signer.bundle(digestOf(at % 100), 'https://example.test/scan', { at, list });
+  if (at % 4 !== 3) return { attestation: bundle };
+  const certificate = {
+    rawBytes: Buffer.alloc(40_000, Buffer.from([5, 0])).toString('base64'),
+  };
+  return { attestation: { ...bundle, verificationMaterial: { certificate } } };
+}
+
+async function pushAll({ url, tokens }: Target, round: HostileRound): Promise<Answers> {
+  const signer = new ImageSigner();
+  const bodies = {
+    evidence: Array.from({ length: Math.min(10, round.reports) }, (_, at) =>
+      JSON.stringify(report(at)),
+    ),
+    attestations: Array.from({ length: Math.min(12, round.attestations) }, (_, at) =>
+      JSON.stringify(attestation(signer, at)),
+    ),
+  };
+  const left = { evidence: round.reports, attestations: round.attestations };
+  const answers: Record<string, number> = {};
+  const writer = async (token: string): Promise<void> => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+    };
+    for (;;) {
+      const kind = left.evidence > left.attestations / 2 ? 'evidence' : 'attestations';
+      if (left[kind] <= 0) return;
+      left[kind] -= 1;
+      const body = bodies[kind][left[kind] % bodies[kind].length]!;
+      const answer = await fetch(`${url}${PLACE}/${kind}`, {
+        method: 'POST',
+        headers,
+        body,
+      });
+      await answer.arrayBuffer();
+      const name = `${kind} ${answer.status}`;
+      answers[name] = (answers[name] ?? 0) + 1;
+    }
+  };
+  await Promise.all(
+    tokens.flatMap((token) => Array.from({ length: IN_FLIGHT }, () => writer(token))),
+  );
+  return answers;
+}
+
+if (!isMainThread && (workerData as Target | undefined)?.tokens !== undefined) {
+  parentPort?.on('message', (round: HostileRound) => {
+    void pushAll(workerData as Target, round).then((answers) => parentPort?.postMessage(answers));
+  });
+}
