@@ -12,6 +12,8 @@ const TASK_MS = 20_000;
 const IDLE_MS = 60_000;
 /** Charge for a task that ended the thread: another one must start. */
 const ENDED_MS = 1_000;
+/** Charge for a task that no thread performed: the event loop has read its body, and the next ones of the caller wait. */
+const REFUSED_MS = 100;
 const RETRY_SECONDS = 2;
 
 /** The caller for whom the thread works. */
@@ -19,7 +21,7 @@ export interface TaskCall {
   /** The name under which its tasks share the queue with those of others. */
   readonly tenant: string;
   readonly signal: AbortSignal;
-  /** Takes the milliseconds of processor time, also of a task that failed. */
+  /** Takes the milliseconds of processor time, also of a task that failed or was refused. */
   spend(ms: number): void;
 }
 
@@ -52,9 +54,14 @@ export class TaskThread<Task, Result> {
    */
   async run(call: TaskCall, task: Task): Promise<Result> {
     const { tenant, signal } = call;
+    const turn = { hasCome: false };
     try {
-      return await this.#queue.run(tenant, signal, () => this.#perform(call, task));
+      return await this.#queue.run(tenant, signal, () => {
+        turn.hasCome = true;
+        return this.#perform(call, task);
+      });
     } catch (error) {
+      if (!turn.hasCome) call.spend(REFUSED_MS);
       throw signal.aborted && error === signal.reason ? busy() : error;
     }
   }

@@ -5,6 +5,7 @@ import { EVIDENCE_KINDS, type Evidence } from '../../domain/posture/evidence.ts'
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { measured } from '../access/measured.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Recordable, Recording } from '../state/dependencies.ts';
@@ -51,7 +52,8 @@ export async function pushEvidence(
     const report = await parts.reports.read(work, pushed);
     return await commitAs(parts, caller, (decidedAt, now) => {
       const { fences, ...writer } = requireWriter(parts, now);
-      const plan = planned(parts, { report, image: pushed.image, ...writer });
+      const written = { report, image: pushed.image, ...writer };
+      const plan = measured(parts, call, () => planned(parts, written));
       const entries = plan.events.map((event) => entryOf(parts, call, now, event));
       return {
         plan: {

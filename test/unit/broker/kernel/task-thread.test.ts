@@ -83,6 +83,8 @@ describe('tasks on hostile input', () => {
     expect(await few).toBe('work');
     const results = await Promise.all(many);
     expect(results.filter((each) => each === 'ERR_BUSY task_queue')).toHaveLength(16);
+    // The event loop has read their bodies.
+    expect(spent.get('many')).toBeGreaterThanOrEqual(1_600);
   });
 
   it('end the thread if they need too much memory, and the next task runs (D16)', async () => {
