@@ -85,6 +85,8 @@ const MOST_PARTS = 500;
 /** Bytes of the worst body that are read in one part. */
 const BYTES_OF_PART = 850;
 const PARTS_OF_KEY = 2;
+/** Results of verifications that memory keeps for an attestation. */
+const MOST_SIGNERS = 512;
 /** The tenant of the thread for verifications that no caller waits for. */
 const UPKEEP = 'verification';
 
@@ -128,7 +130,7 @@ export class Attestations {
       const opened = this.#open(row);
       if (opened === undefined) continue;
       const known = this.of(digest).find(({ id }) => id === opened.id)?.signers ?? [];
-      for (const [id, signer] of known) opened.signers.set(id, signer);
+      keepSigners(opened.signers, known);
       read.push(opened);
     }
     this.#keep(digest, read);
@@ -193,7 +195,7 @@ export class Attestations {
         left -= PARTS_OF_KEY + body.length / BYTES_OF_PART;
         const parsed = readStored(body);
         const signer = parsed && verifiedSigner(parsed, by);
-        signers.set(id, signer ?? null);
+        keepSigners(signers, [[id, signer ?? null]]);
         return signer;
       },
     };
@@ -221,18 +223,22 @@ export class Attestations {
     this.#inThread.add(attestation);
     try {
       const read = await this.#reader.read(work, body, anchors);
-      for (const [id, signer] of read.signers) signers.set(id, signer);
-      await this.#storeSigners(attestation);
+      keepSigners(signers, read.signers);
     } catch (error) {
       // The next evaluation asks again.
       if (BrokerError.from(error).code === 'ERR_BUSY') return;
-      for (const anchor of anchors) signers.set(anchorId(anchor), null);
+      keepSigners(
+        signers,
+        anchors.map((anchor) => [anchorId(anchor), null]),
+      );
     } finally {
       this.#inThread.delete(attestation);
     }
     // Another list: verdicts that read it are made again.
     const list = this.of(digest);
     if (list.includes(attestation)) this.#keep(digest, [...list]);
+    // Without a commit, or without keys, the next start verifies it again.
+    await this.#storeSigners(attestation).catch(() => undefined);
   }
 
   /** Stores what was verified, so that no start verifies it again. */
@@ -314,6 +320,18 @@ function storedContent(
     signers: found,
   };
   return JSON.stringify(stored);
+}
+
+/** Keeps a bounded number of results, the newest: drafts of profiles may name any keys. */
+export function keepSigners(
+  signers: Map<string, Signer | null>,
+  found: Iterable<readonly [string, Signer | null]>,
+): void {
+  for (const [id, signer] of found) {
+    const [oldest] = signers.keys();
+    if (signers.size >= MOST_SIGNERS && oldest !== undefined) signers.delete(oldest);
+    signers.set(id, signer);
+  }
 }
 
 function readStored(body: Uint8Array): ParsedAttestation | undefined {

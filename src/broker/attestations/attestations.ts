@@ -8,6 +8,7 @@ import {
   type TrustAnchor,
 } from '../../domain/posture/image-trust.ts';
 import type { PostureProfile } from '../../domain/posture/profile.ts';
+import { measured } from '../access/measured.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
@@ -22,6 +23,7 @@ import { requireWriter, tenantOf } from '../recording/evidence-writers.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import {
   attestationId,
+  keepSigners,
   openedAttestation,
   type Attestation,
   type Attestations,
@@ -71,7 +73,9 @@ export async function pushAttestation(
     checkSize(body, MOST_ATTESTATION_BYTES);
     const read = await readIn(parts, call, tenant, body);
     return await commitAs(parts, caller, (decidedAt, now) =>
-      planned({ parts, call, caller: now }, { read, body, wanted }, decidedAt),
+      measured(parts, call, () =>
+        planned({ parts, call, caller: now }, { read, body, wanted }, decidedAt),
+      ),
     );
   } catch (error) {
     return recordFailure(acting, [described], error);
@@ -241,7 +245,7 @@ export function readAttestation(
     requireRole(now, ...SEEING);
     const stored = found(parts, id);
     const { signers } = await readIn(parts, call, now.operator.name, stored.body);
-    for (const [anchor, signer] of signers) stored.signers.set(anchor, signer);
+    keepSigners(stored.signers, signers);
     return accepted(parts, stored);
   });
 }
