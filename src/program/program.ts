@@ -11,6 +11,7 @@ import { BACKUP_FILES, RESTORE } from './commands/backups.ts';
 import { BROKER, MAINTENANCE } from './commands/broker.ts';
 import { DELIVERY } from './commands/delivery.ts';
 import { printError, writeOut } from './output.ts';
+import { withAdvice } from './foreign-words.ts';
 
 const EXIT_FAILED = 1;
 /** Exit code for an invalid configuration: a restart does not help. */
@@ -53,28 +54,6 @@ export function createProgram(): Command {
     .exitOverride();
   for (const table of TABLES) addTable(program, table);
   return program.addHelpText('after', FIRST_STEPS);
-}
-
-/** Commands of Vault without a counterpart of the same name. */
-const COMMANDS_OF_VAULT: Readonly<Record<string, string>> = {
-  kv: 'secrets have commands of their own: get, put, patch, rm, undelete, destroy, ls and versions',
-  read: 'read a secret: quaymaster get PATH; issue a dynamic credential: quaymaster credential PATH',
-  write: 'write a secret: quaymaster put PATH; create documents: quaymaster apply -f FILE',
-  secrets: 'list backends: quaymaster mount ls; attach one: quaymaster apply -f FILE',
-  auth: 'list clusters whose pods may log in: quaymaster cluster ls',
-  token: 'tokens of operators: quaymaster operator token create, ls and revoke',
-  unseal: 'restart each replica to unseal it: it reads its key-encryption key by itself',
-};
-
-/**
- * An unknown command with the command that helps. `quaymaster release` accepts a store that may have been rolled back, so it is
- * never a suggestion for a misspelt word such as `delete`.
- */
-function withAdvice(text: string): string {
-  const [, word = ''] = /^error: unknown command '(.*)'/.exec(text) ?? [];
-  const advice = Object.hasOwn(COMMANDS_OF_VAULT, word) ? COMMANDS_OF_VAULT[word] : undefined;
-  if (advice !== undefined) return `error: unknown command '${word}'\n(${advice})\n`;
-  return text.replace(/\n\(Did you mean [^\n]*\brelease\b[^\n]*\)/, '');
 }
 
 /** Runs one command. A command that keeps running resolves when it has started. @returns the exit code, if the process must exit at once */

@@ -145,8 +145,13 @@ async function refuseOrAnswer(
 
 /** A sealed broker answers only probes. @throws ERR_SEALED */
 function requireKeys({ parts }: Surroundings, operation: Operation): void {
-  if (parts.keyring.isSealed && !isProbe(operation)) throw new BrokerError('ERR_SEALED');
+  if (!parts.keyring.isSealed || isProbe(operation)) return;
+  throw new BrokerError('ERR_SEALED', SEALED, { isDetailShown: true });
 }
+
+/** A sealed broker cannot tell who asks, so it names neither the person nor the reason. */
+const SEALED =
+  'the broker is sealed until it is restarted; who sealed it, when and why is in the audit log (broker.seal)';
 
 /** Counts body and answer for the caller from now on. @throws ERR_DENIED */
 function take(

@@ -43,6 +43,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_PRECONDITION_REQUIRED: 'name the version that you have read: --if-version or --create',
   ERR_RATE_LIMITED: 'send fewer requests at once, or retry later',
   ERR_OUTCOME_UNKNOWN: 'the change may have been made: check before you repeat the command',
+  ERR_SEALED:
+    'a broker that waits for its key-encryption key unseals itself when the key answers: see its log; after quaymaster seal, restart each broker when the incident is over: docs/operations.md#sealing',
   ERR_AUDIT_UNACKNOWLEDGED:
     'the change was made; a sink with mustAcknowledge does not respond: run quaymaster status',
   ERR_HELD:

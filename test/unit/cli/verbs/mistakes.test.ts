@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { runProgram } from '../../../../src/program/program.ts';
+import { COMMANDS, OPTIONS } from '../../../../src/program/foreign-words.ts';
 import { runAuditSearch } from '../../../../src/cli/verbs/audit-search.ts';
 import { listDocuments } from '../../../../src/cli/verbs/documents.ts';
 import { failureOf } from '../../../../src/cli/run/failure.ts';
@@ -69,6 +70,35 @@ describe('a misspelled command', () => {
     const { text, code } = await mistake(word, 'x');
     expect(code).toBe(64);
     expect(text).toContain(advice);
+  });
+
+  it.each([
+    ['--format=json', '-o json'],
+    ['--field=password', '--key KEY --reveal'],
+  ])('the option %s of others names the option that helps', async (option, advice) => {
+    const { text, code } = await mistake('get', option, 'a/b');
+    expect(code).toBe(64);
+    expect(text).toContain(advice);
+  });
+
+  it.each(['xecret', 'creates', 'stroy', 'destro', 'restor', 'ls1', 'rmx'])(
+    'guesses nothing for %s, because no harmless command is one letter away',
+    async (word) => {
+      expect((await mistake(word)).text).not.toContain('Did you mean');
+    },
+  );
+
+  it('advises only commands that exist', async () => {
+    const commands = [...Object.values(COMMANDS), ...Object.values(OPTIONS)]
+      .flatMap((text) => [...text.matchAll(/quaymaster ([a-z][a-z-]*(?: [a-z-]+)?)/g)])
+      .map(([, words = '']) => words.split(' ').filter((word) => !word.startsWith('-')));
+    expect(commands.length).toBeGreaterThan(20);
+    for (const words of commands) {
+      expect(await mistake(...words, '--help')).toMatchObject({
+        code: 0,
+        text: expect.stringContaining(`Usage: quaymaster ${words[0]}`),
+      });
+    }
   });
 });
 

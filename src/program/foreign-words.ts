@@ -1,0 +1,73 @@
+/** Commands of Vault, Infisical, kubectl, sops and others that have another name here. */
+export const COMMANDS: Readonly<Record<string, string>> = {
+  kv: 'secrets have commands of their own: get, put, patch, rm, undelete, destroy, ls and versions',
+  secret:
+    'secrets have commands of their own: get, put, patch, rm, undelete, destroy, ls and versions',
+  read: 'read a secret: quaymaster get PATH; issue a dynamic credential: quaymaster credential PATH',
+  write: 'write a secret: quaymaster put PATH; create documents: quaymaster apply -f FILE',
+  create: 'write a secret: quaymaster put PATH; create documents: quaymaster apply -f FILE',
+  set: 'write a secret: quaymaster put PATH, or only some of its keys: quaymaster patch PATH',
+  edit: 'change some keys of a secret: quaymaster patch PATH; change documents: quaymaster apply -f FILE',
+  describe:
+    'quaymaster get PATH shows a secret; each kind of document has a get, such as quaymaster policy get NAME',
+  show: 'each kind of document has a get, such as quaymaster policy get NAME',
+  history:
+    'list the versions of a secret: quaymaster versions PATH; who received it: quaymaster audit who-received PATH',
+  rollback:
+    'read the older version with quaymaster get PATH --version N, and write it again with quaymaster put PATH',
+  run: 'start a program with its secrets: quaymaster agent --help; rotate a secret now: quaymaster rotate run PATH',
+  exec: 'start a program with its secrets: quaymaster agent --help',
+  secrets: 'list backends: quaymaster mount ls; attach one: quaymaster apply -f FILE',
+  auth: 'list clusters whose pods may log in: quaymaster cluster ls',
+  token: 'tokens of operators: quaymaster operator token create, ls and revoke',
+  context: 'list brokers: quaymaster profiles; select one: quaymaster profile use NAME',
+  health: 'quaymaster status; what is wrong and what to do: quaymaster doctor',
+  ping: 'quaymaster status; what is wrong and what to do: quaymaster doctor',
+  rotations: 'list what rotates: quaymaster rotate ls',
+  generate: 'the broker generates a value when a secret rotates: quaymaster definition get PATH',
+  unseal: 'restart each replica to unseal it: it reads its key-encryption key by itself',
+};
+
+/** Options of the same tools. */
+export const OPTIONS: Readonly<Record<string, string>> = {
+  '--format': '-o table, -o json or -o yaml',
+  '-format': '-o table, -o json or -o yaml',
+  '--field': 'one key of a secret: --key KEY --reveal',
+  '-field': 'one key of a secret: --key KEY --reveal',
+  '--address': 'the URL of the broker: --url URL',
+  '--namespace': 'a prefix of paths takes the place of a namespace: team/secret',
+  '--force': 'confirm in advance: --yes',
+  '-v': 'the version: quaymaster --version',
+};
+
+/** Commands that a guess must not lead to: they delete, revoke, stop or accept something. */
+const HARMFUL = /^(?:destroy|release|restore|retire|revoke|rm|seal|sign-out)$/;
+
+/** Adds to commander's message about an unknown word the command that helps. It keeps a guess only if one letter is wrong and the command is harmless. */
+export function withAdvice(text: string): string {
+  const [, kind = '', word = ''] = /^error: unknown (command|option) '([^'=]*)/.exec(text) ?? [];
+  const known = kind === 'option' ? OPTIONS : COMMANDS;
+  if (Object.hasOwn(known, word)) return `error: unknown ${kind} '${word}'\n(${known[word]})\n`;
+  return text.replace(/\n\(Did you mean (?:one of )?([^\n]*)\?\)/, (_line, guesses: string) => {
+    const good = guesses.split(', ').filter((guess) => isNear(word, guess));
+    return good.length === 0 ? '' : `\n(Did you mean ${good.join(' or ')}?)`;
+  });
+}
+
+function isNear(word: string, guess: string): boolean {
+  return !HARMFUL.test(guess) && word.length > 3 && isOneEdit(word, guess);
+}
+
+/** True if one letter is missing, added, replaced, or swapped with its neighbour. */
+function isOneEdit(a: string, b: string): boolean {
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start += 1;
+  const [restA, restB] = [a.slice(start), b.slice(start)];
+  const swapped = `${restA[1] ?? ''}${restA[0] ?? ''}${restA.slice(2)}`;
+  return (
+    restA.slice(1) === restB ||
+    restA === restB.slice(1) ||
+    restA.slice(1) === restB.slice(1) ||
+    swapped === restB
+  );
+}
