@@ -24,7 +24,8 @@ LABEL org.opencontainers.image.title="Quaymaster" \
 WORKDIR /app
 # The program contains its libraries, so the image has no node_modules.
 COPY --from=build /build/dist ./dist
-ENV NODE_ENV=production
+# With the default of eight arenas for each core, the C library keeps more of the memory that requests freed.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=2
 USER 10001:10001
 # Store and keys apart, so that no backup of the one holds the other. Everything else may be read-only.
 VOLUME ["/var/lib/quaymaster", "/var/lib/quaymaster-keys"]

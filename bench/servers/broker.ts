@@ -21,6 +21,9 @@ const LIMITS = {
 /** Builds before these limits refuse a configuration that names them. */
 const SESSION_LIMITS = { sessionsPerPod: 1_000_000, sessionsPerWorkload: 1_000_000 };
 
+/** The environment of the image that decides the memory. */
+const IMAGE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' };
+
 /** Built broker as a process, and its first operator. */
 export interface Broker extends Measured {
   readonly operator: BrokerClient;
@@ -118,7 +121,7 @@ async function serve(
   configured: Configured,
   first: string,
 ): Promise<Broker> {
-  const { directory, main = MAIN, environment = {} } = options;
+  const { directory, main = MAIN, environment } = options;
   const { port, args } = configured;
   const url = `http://127.0.0.1:${port}`;
   const server = await startServer({
@@ -127,7 +130,7 @@ async function serve(
     cwd: directory,
     logFile: join(directory, 'broker.log'),
     keep: false,
-    env: environment,
+    env: { ...IMAGE_ENVIRONMENT, ...environment },
     ready: async () => (await fetch(`${url}/readyz`)).ok,
   });
   const token = (await readFile(join(first, TOKEN_FILE), 'utf8')).trim();

@@ -123,7 +123,7 @@ describe('the Dockerfile', () => {
     expect(all.filter(({ keyword }) => keyword === 'ADD')).toEqual([]);
     expect(all.some(({ rest }) => rest.includes('://'))).toBe(false);
     expect(all.filter(({ keyword }) => keyword === 'ENV')).toEqual([
-      { keyword: 'ENV', rest: 'NODE_ENV=production' },
+      { keyword: 'ENV', rest: 'NODE_ENV=production MALLOC_ARENA_MAX=2' },
     ]);
   });
 });
