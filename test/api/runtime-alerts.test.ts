@@ -485,7 +485,11 @@ describe('a source', () => {
     expect(falco.errors).toEqual([]);
     const { body } = await api.call('GET', '/api/v1/alert-sources', { token: api.admin });
     const [own] = (body.items as { name: string }[]).filter(({ name }) => name === 'falco');
-    expect(own).toMatchObject({ clusters: ['watched'], lastAlertAt: expect.any(String) });
+    expect(own).toMatchObject({
+      clusters: ['watched'],
+      limits: [{ cluster: 'watched', cutOff: expect.any(Number), limit: expect.any(Number) }],
+      lastAlertAt: expect.any(String),
+    });
     expect(await newest()).toMatchObject({ rule: 'Test rule', state: 'kept', quarantines: [] });
   });
 });
@@ -506,9 +510,15 @@ describe('an incident that an operator opens', () => {
     });
     expect(shown?.body).toMatchObject({
       scopes: [{ kind: 'pod', subject: `watched/${pod.metadata.uid}`, pod: { namespace, name } }],
-      secrets: [{ path: 'app/db', held: true, state: 'kept' }],
+      secrets: [{ path: 'app/db', held: true, state: 'waiting' }],
       timeline: [],
     });
+    await read(token, 'app/other');
+    await until('the log has the other read', async () => {
+      return (await open({ ...wish, dryRun: true })).text.includes('"by_hand"');
+    });
+    const kept = await open({ ...wish, dryRun: true, rotate: false });
+    expect(kept.body.secrets).toMatchObject([{ state: 'kept' }, { state: 'kept' }]);
     expect(shown?.body.secrets[0].liveLeases).toBeGreaterThan(0);
     expect((await read(token)).status).toBe(200);
 
@@ -520,7 +530,10 @@ describe('an incident that an operator opens', () => {
     expect(again.body.alert.id).toBe(opened.body.alert.id);
     const { alert, secrets, timeline } = await untilState(opened.body.alert.id as string, 'done');
     expect(alert).toMatchObject({ operator: 'bootstrap', reason: 'INC-8', source: 'operator' });
-    expect(secrets).toMatchObject([{ path: 'app/db', rotation: { id: expect.any(String) } }]);
+    expect(secrets).toMatchObject([
+      { path: 'app/db', rotation: { id: expect.any(String) } },
+      { path: 'app/other', state: 'by_hand' },
+    ]);
     const actions = (timeline as { entry: StoredEntry }[]).map(({ entry }) => entry.action);
     expect(actions).toEqual(
       expect.arrayContaining([

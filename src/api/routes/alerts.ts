@@ -80,8 +80,9 @@ export const listAlertSources: RouteOf<'listAlertSources'> = {
     async ({ parts, call, caller }) => ({
       status: 200,
       body: {
-        items: (await listSources(parts, call, caller)).map(({ lastAt, ...source }) => ({
+        items: (await listSources(parts, call, caller)).map(({ lastAt, limits, ...source }) => ({
           ...source,
+          limits: limits.map(({ cluster, pods, most }) => ({ cluster, cutOff: pods, limit: most })),
           ...(lastAt !== undefined && { lastAlertAt: instant(lastAt) }),
         })),
       },

@@ -12,6 +12,7 @@ import { removal } from '../sessions/quarantines.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { alertRow, blockOf, openAlert, unchanged, type AlertRecord } from './alert-record.ts';
 import { factsOfAlert, quarantineEvents } from './receive-alerts.ts';
+import { limitOf, type LimitUse } from './response-limits.ts';
 import { quarantinesOf, type BegunResponse } from './respond.ts';
 
 const LIST = 'alerts';
@@ -133,6 +134,8 @@ export interface AlertSourceStatus {
   readonly format: string;
   readonly clusters: readonly string[];
   readonly lastAt: number | undefined;
+  /** The pods of each cluster that its alerts cut off, and how many they may. */
+  readonly limits: readonly (LimitUse & { readonly cluster: string })[];
 }
 
 /** @throws ERR_DENIED */
@@ -142,13 +145,18 @@ export async function listAlertSources(
   live: LiveOperator,
 ): Promise<readonly AlertSourceStatus[]> {
   const { alertSources, alertTallies } = parts;
-  return recordOperation({ parts, call, caller: live }, { action: 'alert.list' }, (operator) => {
+  const acting = { parts, call, caller: live };
+  return recordOperation(acting, { action: 'alert.list' }, async (operator) => {
     requireRole(operator, 'responder', 'auditor');
-    return alertSources.names.flatMap((name) => {
-      const source = alertSources.find(name);
-      if (source === undefined) return [];
-      const { format, clusters } = source;
-      return [{ name, format, clusters, lastAt: alertTallies.lastAt(name) }];
-    });
+    const statuses: AlertSourceStatus[] = [];
+    for (const name of alertSources.names) {
+      const { format, clusters } = alertSources.find(name) ?? {};
+      if (format === undefined || clusters === undefined) continue;
+      const limits: AlertSourceStatus['limits'][number][] = [];
+      for (const cluster of clusters)
+        limits.push({ cluster, ...(await limitOf(parts, name, cluster)) });
+      statuses.push({ name, format, clusters, limits, lastAt: alertTallies.lastAt(name) });
+    }
+    return statuses;
   });
 }

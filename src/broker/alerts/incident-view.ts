@@ -84,14 +84,19 @@ const MOST_HOLDERS = 1_000;
 /** Builds the answer of a dry run: the first secrets, and no timeline. */
 export async function previewIncident(
   parts: Parts,
-  { scopes, extent, since }: Pick<AlertRecord, 'scopes' | 'extent' | 'since'>,
+  {
+    scopes,
+    extent,
+    since,
+    rotates,
+  }: Pick<AlertRecord, 'scopes' | 'extent' | 'since'> & { readonly rotates: boolean },
   { limit }: PageRequest,
 ): Promise<Incident> {
   const at = Math.min(since, parts.clock.now());
   const exposure = await exposureOf(parts, { scopes, extent }, at);
   const all = shownOf(exposure, since);
   const shown = all.slice(0, limit);
-  const own = { record: undefined, exposure };
+  const own = { record: undefined, exposure, rotates };
   return {
     record: undefined,
     scopes,
@@ -190,6 +195,8 @@ function shownOf({ everRead, holdsNow }: Exposure, since: number): readonly Read
 interface Own {
   readonly record: AlertRecord | undefined;
   readonly exposure: Exposure;
+  /** True if the incident of a dry run would rotate. */
+  readonly rotates?: boolean;
 }
 
 async function readAllDetails(
@@ -204,7 +211,7 @@ async function readAllDetails(
 
 async function readDetails(
   { audit, store }: Parts,
-  { record, exposure }: Own,
+  { record, exposure, rotates }: Own,
   secret: ReadSecret,
 ): Promise<IncidentSecret> {
   const { path } = secret;
@@ -214,17 +221,31 @@ async function readDetails(
     exposed?.rotation === undefined
       ? undefined
       : await store.get('rotations', { id: exposed.rotation });
+  const planned =
+    record === undefined ? await plannedState(store, rotates === true, secret) : undefined;
   const leases = await store.list(LEASES.liveOfPath(path), { limit: MOST_HOLDERS });
   return {
     ...secret,
     ...(await findOtherReaders(audit, path, { scopes, readers })),
-    ...stateOf(record, exposed, { secret, rotation }),
+    ...(planned ?? stateOf(record, exposed, { secret, rotation })),
     isHeld: holdsNow.some((each) => each.path === path),
     ...(rotation && { rotation: { id: rotation.id, state: rotation.state } }),
     ...(exposed?.unrotated && { unrotated: exposed.unrotated }),
     liveLeases: leases.length,
     holders: holdersOf(leases, scopes, secret),
   };
+}
+
+/** The state that an incident would begin with. */
+async function plannedState(
+  store: Parts['store'],
+  rotates: boolean,
+  { path, versions }: ReadSecret,
+): Promise<Pick<IncidentSecret, 'state'>> {
+  if (versions.length === 0) return { state: 'revoked' };
+  if (!rotates) return { state: 'kept' };
+  const isRotating = (await store.get('rotation_schedules', { path })) !== undefined;
+  return { state: isRotating ? 'waiting' : 'by_hand' };
 }
 
 /** The holders outside the scopes, each pod or session once. */

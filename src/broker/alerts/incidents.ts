@@ -78,7 +78,8 @@ export async function openIncident(
       async (operator) => {
         requireRole(operator, 'responder');
         const { scopes, extent } = await resolveScope(parts, request);
-        return previewIncident(parts, { scopes, extent, since: request.since }, FIRST);
+        const { since, rotates } = request;
+        return previewIncident(parts, { scopes, extent, since, rotates }, FIRST);
       },
     );
   }

@@ -37,11 +37,16 @@ export const ALERTS: readonly CommandRow[] = [
   }),
   operation('listAlertSources', {
     command: 'alert sources',
-    summary: 'list the configured sources of alerts, and when each last sent one',
+    summary:
+      'list the configured sources of alerts, the pods that each cut off of those that it may, and when it last sent an alert',
     columns: {
       name: 'name',
       format: 'format',
       clusters: ({ clusters }) => clusters.join(', '),
+      'cut off': ({ limits }) =>
+        limits
+          .map(({ cluster, cutOff, limit }) => `${cutOff} of ${limit} pods (${cluster})`)
+          .join(', '),
       last: ({ lastAlertAt }) => lastAlertAt ?? 'never since this replica started',
     },
     examples: ['quaymaster alert sources'],

@@ -48,6 +48,7 @@ export function headline(incident: Incident): string {
   const parts = [`${subjectText(incident)} ${cutOffText(incident)}`];
   const held = secrets.filter((secret) => secret.held).length;
   parts.push(`held ${counted(held, 'secret')}, ever read ${secrets.length}`);
+  if (alert === undefined) parts.push(...planText(secrets));
   if (alert?.response.rotate === 'read') parts.push(progressText(secrets));
   if (!incident.isComplete) parts.push('the log was not read completely');
   return parts.join('; ');
@@ -84,6 +85,16 @@ const WORDS: Readonly<Record<string, string>> = {
   over_limit: 'the source reached its limit; approve it with quaymaster alert approve',
   protected: 'the configuration protects it',
 };
+
+/** The rotations that the incident of a dry run would start, and what it would leave for people. */
+function planText(secrets: readonly Secret[]): readonly string[] {
+  const rotating = secrets.filter(({ state }) => state === 'waiting').length;
+  const left = secrets.filter(needsPerson).length;
+  return [
+    ...(rotating > 0 ? [`the incident rotates ${rotating}`] : []),
+    ...(left > 0 ? [`${left} ${left === 1 ? 'needs' : 'need'} you: no rotator`] : []),
+  ];
+}
 
 function progressText(secrets: readonly Secret[]): string {
   const count = (...states: readonly Secret['state'][]): number =>
@@ -134,11 +145,11 @@ export function othersText({ otherReaders, otherPods }: Secret): string {
 }
 
 export function incidentText(incident: Incident): string {
-  const { alert, scopes, secrets, hidden, unread, gaps, timeline } = incident;
+  const { alert, scopes, hidden, unread, gaps, timeline } = incident;
   const lines = [headline(incident)];
   if (alert !== undefined) lines.push('', alertText(alert));
   lines.push(`scope: ${scopes.map(scopeText).join(', ')}`);
-  lines.push('', secretsText(secrets));
+  lines.push('', secretsText(incident));
   if (hidden > 0)
     lines.push(
       `${counted(hidden, 'more secret')} read only before the time of --since: the response covers them too; see them with --all`,
@@ -204,12 +215,15 @@ function postureText({ state, images, omitted = 0, ephemeral, violations }: PodS
   const parts = [
     state,
     ...images.map(({ container, image, digest = '' }) =>
-      `${container} ${image} ${digest}`.trimEnd(),
+      image.endsWith(`@${digest}`)
+        ? `${container} ${image}`
+        : `${container} ${image} ${digest}`.trimEnd(),
     ),
   ];
   if (omitted > 0) parts.push(counted(omitted, 'more container'));
   if (ephemeral.length > 0) parts.push(`debug containers: ${ephemeral.join(', ')}`);
   for (const { profile, codes } of violations) parts.push(`fails ${profile}: ${codes.join(', ')}`);
+  if (violations.length === 0) parts.push('no enforced profile refuses it');
   return printable(parts.join('; '));
 }
 
@@ -219,7 +233,7 @@ export function neighboursText({ count, pods }: NeighbourPods): string {
   return printable(count > pods.length ? `${names} and ${count - pods.length} more` : names);
 }
 
-function secretsText(secrets: readonly Secret[]): string {
+function secretsText({ alert, secrets }: Incident): string {
   const header = ['holds now', 'ever read', 'state', 'healthy holders', 'versions', 'last read'];
   if (secrets.length === 0) return 'holds and read no secret';
   return table(
@@ -227,7 +241,7 @@ function secretsText(secrets: readonly Secret[]): string {
     secrets.map((secret) => [
       secret.held ? secret.path : '',
       secret.path,
-      stateText(secret),
+      alert === undefined && secret.state === 'waiting' ? 'would be rotated' : stateText(secret),
       holdersText(secret),
       secret.versions.join(' '),
       secret.lastAt,

@@ -352,7 +352,7 @@ function isRevoked({ revokedAt }: Authority, { createdAt }: Statement, signer: S
 function missingSignature({ statements, digest }: Judged, rule: CompiledRule): TrustFinding {
   const count = statements.filter(({ type }) => type === SIGNATURE).length;
   if (count === 0) {
-    const message = `has no signature in the broker for ${digest}; push it: quaymaster attestation push`;
+    const message = `has no signature in the broker for ${digest}; push it: quaymaster attestation push --from-registry IMAGE@DIGEST`;
     return { code: 'signature_missing', message };
   }
   const message = `has ${count} signature${count === 1 ? '' : 's'}, none by ${namesOf(rule)} or none that still counts`;

@@ -1742,6 +1742,12 @@ export interface components {
             readonly items: readonly {
                 readonly name: components["schemas"]["Name"];
                 readonly format: string;
+                /** @description How many pods of each cluster its alerts cut off now, and how many they may. Alerts beyond the limit wait for an operator. */
+                readonly limits: readonly {
+                    readonly cluster: components["schemas"]["Name"];
+                    readonly cutOff: number;
+                    readonly limit: number;
+                }[];
                 /** @description The registered clusters whose pods its alerts name. */
                 readonly clusters: readonly components["schemas"]["Name"][];
                 readonly lastAlertAt?: components["schemas"]["Instant"];

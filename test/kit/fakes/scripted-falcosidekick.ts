@@ -11,7 +11,8 @@ export interface FalcoEvent {
 }
 
 /**
- * Forwards as falcosidekick 2.31 was seen to: the registries do not serve the program itself. One request at a time, no retry, a fresh `uuid` for each
+ * Forwards as falcosidekick 2.31 and 2.34 were seen to: the registries do not serve the program itself. `test/vectors/falcosidekick-requests.json` has
+ * requests of the program. One request at a time, no retry, a fresh `uuid` for each
  * delivery, `<` and `>` escaped as Go writes them, empty tags left out, and an event without a priority is refused before it is sent.
  */
 export class ScriptedFalcosidekick {
@@ -42,14 +43,15 @@ export class ScriptedFalcosidekick {
 
   /** Sends the alert of its endpoint `/test`. */
   async test(): Promise<void> {
-    const output_fields = { proc: 'falcosidekick' };
-    const time = new Date().toISOString();
     await this.forward({
+      output: 'This is a test from falcosidekick',
       rule: 'Test rule',
       priority: 'Debug',
       source: 'internal',
-      time,
-      output_fields,
+      time: new Date().toISOString(),
+      tags: ['example', 'test'],
+      hostname: 'falcosidekick',
+      output_fields: { 'proc.name': 'falcosidekick', 'user.name': 'falcosidekick' },
     });
   }
 

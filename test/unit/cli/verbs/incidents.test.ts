@@ -281,6 +281,11 @@ describe('the first line of an incident', () => {
       'shop/web-0 cut off at 2026-01-05 10:00:00.063 by falco; held 3 secrets, ever read 3; 0 rotated, 1 in progress, 2 need you: braked; parked',
     ],
     [
+      undefined,
+      [secret('waiting'), secret('waiting'), secret('by_hand')],
+      'shop/web-0 is not cut off (dry run); held 3 secrets, ever read 3; the incident rotates 2; 1 needs you: no rotator',
+    ],
+    [
       { ...falco, state: 'pending', held: 'over_limit' },
       [secret('kept')],
       'shop/web-0 is not cut off: the source reached its limit; approve it with quaymaster alert approve; held 1 secret, ever read 1',

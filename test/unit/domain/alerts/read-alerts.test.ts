@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import {
   ALERT_FORMATS,
@@ -263,6 +264,24 @@ describe('odd facts', () => {
     };
     const alert = only('falco', { ...FALCO, source: 'k8s_audit', output_fields: fields });
     expect(alert.pod).toMatchObject({ namespace: 'shop', name: 'web-0' });
+  });
+
+  it('requests of the program falcosidekick are read: its test, and a shell', () => {
+    const { requests } = JSON.parse(
+      readFileSync('test/vectors/falcosidekick-requests.json', 'utf8'),
+    ) as { readonly requests: readonly { readonly body: string }[] };
+    const alerts = requests.map(({ body }) => only('falcosidekick', JSON.parse(body)));
+    expect(alerts).toMatchObject([
+      { isTest: true, priority: 'debug', node: 'falcosidekick', pod: { name: undefined } },
+      {
+        isTest: false,
+        rule: 'Terminal shell in container',
+        priority: 'notice',
+        node: 'node-1',
+        container: { id: undefined },
+        pod: { namespace: 'shop', name: 'web-0', uid: 'uid-1' },
+      },
+    ]);
   });
 
   it('the test of falcosidekick is read as a test', () => {
