@@ -137,6 +137,11 @@ module.exports = {
       { path: '^src/', pathNot: '^src/(api|broker|ports|domain|net)/' },
     ),
     rule(
+      'vault-api-translates-for-the-broker',
+      { path: room('vault-api') },
+      { path: '^src/', pathNot: '^src/(vault-api|api|broker|ports|domain|net)/' },
+    ),
+    rule(
       'config-reads-schemas-only',
       { path: '^src/compose/config/' },
       {

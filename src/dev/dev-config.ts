@@ -40,6 +40,11 @@ export function devConfig(files: DevFiles, keySetFile: string, port: number): Co
   const document = {
     mode: 'development',
     listener: { host: '127.0.0.1', port },
+    vaultApi: {
+      listener: { host: '127.0.0.1', port: port === 0 ? 0 : port + 1 },
+      mounts: { secret: { engine: 'kv-v2', prefix: 'demo' } },
+      auth: { kubernetes: { cluster: 'dev' } },
+    },
     store: { type: 'sqlite', path: files.store },
     kek: { type: 'local-file', path: files.kek },
     audit: {

@@ -1,11 +1,15 @@
 import { join } from 'node:path';
+import type { Serving } from '../compose/serving/serve.ts';
 import type { DevFiles } from './dev-config.ts';
 
 /**
  * The lines to paste into another terminal. They work in bash and zsh: an interactive zsh has no comments and splits no variables into words, so
  * explanations are arguments of `:` without apostrophes, and programs are functions.
  */
-export function guide(url: string, files: DevFiles): string {
+export function guide(
+  { url, vaultUrl }: Pick<Serving, 'url' | 'vaultUrl'>,
+  files: DevFiles,
+): string {
   const login = quoted(join(files.directory, 'login.json'));
   // The running program itself, so that the lines work in any directory and with any Node first on the path.
   const program = `${quoted(process.execPath)} ${quoted(process.argv[1] ?? 'quaymaster')}`;
@@ -20,6 +24,8 @@ Paste these lines into another terminal:
 SESSION=$(curl -s ${url}/api/v1/sessions ${json} -d @${login} | sed -E 's/.*"token":"([^"]+)".*/\\1/')
 : 'read one secret, under a lease'
 curl -s ${url}/api/v1/secrets/demo/shop/db -H "Authorization: Bearer $SESSION"; echo
+: 'read it with a client of the HashiCorp Vault HTTP API, if bao is installed'
+export BAO_ADDR=${vaultUrl}; BAO_TOKEN="$SESSION" bao kv get secret/shop/db
 : 'read several secrets in one call'
 curl -s ${url}/api/v1/secrets:batch -H "Authorization: Bearer $SESSION" ${json} -d '{"items":[{"path":"demo/shop/db"},{"path":"demo/shop/api"},{"path":"demo/payments/db"}]}'; echo
 : 'read a secret that the policy does not allow'

@@ -32,8 +32,11 @@ export async function runDev(
   print: (text: string) => void,
 ): Promise<void> {
   const port = Number(options.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new BrokerError('ERR_CONFIG_INVALID', '--port must be a number from 0 to 65535');
+  if (!Number.isInteger(port) || port < 0 || port > 65_534) {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      '--port must be a number from 0 to 65534; the next port is for clients of the Vault HTTP API',
+    );
   }
   const files = devFiles(resolve(options.directory));
   await mkdir(files.directory, { recursive: true, mode: 0o700 });
@@ -73,7 +76,7 @@ export async function runDev(
   await keepTokenFresh(files, issuer);
   await mkdir(files.secrets, { recursive: true, mode: 0o700 });
   await writeFile(files.agentConfig, devAgentConfig(serving.url, files), { mode: 0o600 });
-  print(guide(serving.url, files));
+  print(guide(serving, files));
   // The lines above report the requests of the demonstration itself.
   isShowing = true;
 }

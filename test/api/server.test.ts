@@ -10,6 +10,7 @@ import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { listenerConfigSchema } from '../../src/api/config.ts';
 import type { ApiServer } from '../../src/api/server/server.ts';
+import { OWN_FACE } from '../../src/api/server/app.ts';
 import { createServer } from '../../src/api/server/server.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { Drain } from '../../src/api/server/drain.ts';
@@ -293,7 +294,7 @@ describe('TLS', () => {
       clock,
       log,
       drain: new Drain(),
-      malformed: new MalformedRequests(api.broker.parts, 'tls'),
+      malformed: new MalformedRequests(api.broker.parts, 'tls', OWN_FACE),
       sources: new SourceAddress([]),
       ...(handshakeMs !== undefined && { handshakeMs }),
     };
@@ -364,7 +365,7 @@ describe('TLS', () => {
     const { key } = authority.issue({ commonName: 'other' });
     await writeFile(paths.keyFile, key);
     const { clock, log } = api.broker.parts;
-    const malformed = new MalformedRequests(api.broker.parts, 'tls');
+    const malformed = new MalformedRequests(api.broker.parts, 'tls', OWN_FACE);
     await expect(
       createServer(() => undefined, listenerConfigSchema.parse({ port: 0, tls: paths }), {
         clock,
@@ -487,7 +488,7 @@ describe('the listener', () => {
       clock,
       log,
       drain: new Drain(),
-      malformed: new MalformedRequests(api.broker.parts, 'x'),
+      malformed: new MalformedRequests(api.broker.parts, 'x', OWN_FACE),
       sources: new SourceAddress([]),
     };
     process.execArgv.push('--insecure-http-parser');

@@ -6,7 +6,6 @@ import { refuseRequest } from '../../broker/recording/refusals.ts';
 import { ByteText } from '../../domain/words/byte-text.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { challengeOf } from '../request/bearer.ts';
-import { errorAnswer } from './error-answer.ts';
 import { sendEvents } from './event-answer.ts';
 import type { Exchange } from '../request/exchange.ts';
 import type { Surroundings } from '../request/request-deps.ts';
@@ -65,7 +64,7 @@ export function answer(
 
 /** Answers with the problem details of the error's code, and logs the reason. */
 export function answerError(
-  { log, rates }: Surroundings,
+  { log, rates, face }: Surroundings,
   exchange: Exchange,
   thrown: unknown,
   headers: readonly string[] = [],
@@ -74,7 +73,7 @@ export function answerError(
   const failure = BrokerError.from(thrown);
   const error = identity === undefined ? failure : rates.answered(identity, failure);
   log.failed(exchange, error);
-  const problem = errorAnswer(
+  const problem = face.errorAnswer(
     error,
     exchange.requestId,
     challengeOf(exchange.request, error.challenge),

@@ -98,7 +98,7 @@ export class Exchange implements Call {
       forwarded === undefined ? peer.address : sources.behind(peer.address, String(forwarded));
     this.client =
       forwarded === undefined && headers['x-request-id'] === undefined
-        ? peer.client(userAgent, parts.digest)
+        ? peer.client(userAgent, surroundings.face.name, parts.digest)
         : encodeClient(this.#facts(), parts.digest);
     peer.inFlight += 1;
   }
@@ -213,6 +213,7 @@ export class Exchange implements Call {
     const requestId = headers['x-request-id'];
     return {
       address: this.address,
+      face: this.#surroundings.face.name,
       userAgent: headers['user-agent'],
       requestId: requestId === undefined ? undefined : String(requestId),
     };

@@ -7,7 +7,8 @@ import { refuseRequest } from '../../broker/recording/refusals.ts';
 import { encodeClient } from '../../domain/audit/audit-event.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { networkOf } from '../../domain/network/ip-address.ts';
-import { errorAnswer } from '../answer/error-answer.ts';
+import type { Face } from './request-deps.ts';
+import type { ErrorAnswer } from '../answer/error-answer.ts';
 import { RequestIds } from './request-ids.ts';
 import { SourceAddress } from './source-address.ts';
 
@@ -21,9 +22,11 @@ const LINGER_MS = 5_000;
 export class MalformedRequests {
   readonly #parts: Recording;
   readonly #ids: RequestIds;
+  readonly #face: Face;
 
-  constructor(parts: Recording, boot: string) {
+  constructor(parts: Recording, boot: string, face: Face) {
     this.#parts = parts;
+    this.#face = face;
     this.#ids = new RequestIds(`${boot}m`);
   }
 
@@ -56,7 +59,10 @@ export class MalformedRequests {
       .catch((failure: unknown) => BrokerError.from(failure))
       .then((failure) => {
         if (!socket.writable) socket.destroy();
-        else socket.end(rawResponse(failure ?? error, call.requestId));
+        else
+          socket.end(
+            rawResponse(this.#face.errorAnswer(failure ?? error, call.requestId), call.requestId),
+          );
       })
       .catch(() => socket.destroy());
   }
@@ -65,7 +71,7 @@ export class MalformedRequests {
     const peer = socket instanceof Socket ? socket.remoteAddress : undefined;
     const address = SourceAddress.ofPeer(peer);
     const requestId = this.#ids.next();
-    const client = encodeClient({ address }, this.#parts.digest);
+    const client = encodeClient({ address, face: this.#face.name }, this.#parts.digest);
     const network = networkOf(address);
     return {
       requestId,
@@ -85,8 +91,7 @@ function reasonOf({ code = '' }: NodeJS.ErrnoException): string {
   return code.startsWith('ERR_SSL_') ? 'tls' : 'timeout';
 }
 
-function rawResponse(error: BrokerError, requestId: string): string {
-  const { status, headers, body } = errorAnswer(error, requestId);
+function rawResponse({ status, headers, body }: ErrorAnswer, requestId: string): string {
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     ...pairs(headers).map(([name, value]) => `${name}: ${value}`),

@@ -1,7 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { LiveSession } from '../../broker/state/session-memory.ts';
-import { encodeClient, type EncodedClient } from '../../domain/audit/audit-event.ts';
+import {
+  encodeClient,
+  type ClientFacts,
+  type EncodedClient,
+} from '../../domain/audit/audit-event.ts';
 import type { TextDigest } from '../../domain/audit/audit-text.ts';
 import { networkOf } from '../../domain/network/ip-address.ts';
 import { SourceAddress } from './source-address.ts';
@@ -25,7 +29,7 @@ export class Peer {
     this.isTrusted = isTrusted;
   }
 
-  static of(request: IncomingMessage, sources: SourceAddress): Peer {
+  static of(request: Pick<IncomingMessage, 'socket'>, sources: SourceAddress): Peer {
     const socket = request.socket as Socket & { [PEER]?: Peer };
     let peer = socket[PEER];
     if (peer === undefined) {
@@ -37,9 +41,13 @@ export class Peer {
   }
 
   /** Encodes the client once and keeps it while the `User-Agent` stays the same. */
-  client(userAgent: string | undefined, digest: TextDigest): EncodedClient {
+  client(
+    userAgent: string | undefined,
+    face: ClientFacts['face'],
+    digest: TextDigest,
+  ): EncodedClient {
     if (this.#client === undefined || this.#userAgent !== userAgent) {
-      this.#client = encodeClient({ address: this.address, userAgent }, digest);
+      this.#client = encodeClient({ address: this.address, face, userAgent }, digest);
       this.#userAgent = userAgent;
     }
     return this.#client;

@@ -15,7 +15,6 @@ import { explainRefusal } from './explain-refusal.ts';
 import { admit, identify, shownProof, type Identity } from './identify.ts';
 import { judgeRequest, type Params } from './judge-request.ts';
 import type { OperationTally } from '../server/operation-tallies.ts';
-import type { PathTemplate } from '../contract/path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { RequestShare, waiting } from './memory-shares.ts';
 import type { Admitted, Incoming, Route } from '../contract/route.ts';
@@ -30,7 +29,6 @@ const WEIGHT_OF_MS = 10;
 /** An operation with its route and its metrics. */
 export interface Performance {
   readonly operation: Operation;
-  readonly template: PathTemplate;
   readonly route: Route<Caller | undefined>;
   readonly tally: OperationTally;
 }

@@ -25,6 +25,9 @@ import type { RequiredReceivers } from '../../ports/required-receivers.ts';
 import type { Backups } from '../../ports/backups.ts';
 import type { Configuration } from '../../ports/configuration.ts';
 import type { RootKeyWrappers } from '../../broker/keys/root-key-wrappers.ts';
+import type { ClientFacts } from '../../domain/audit/audit-event.ts';
+import type { BrokerError } from '../../domain/errors.ts';
+import type { ErrorAnswer } from '../answer/error-answer.ts';
 import type { Drain } from '../server/drain.ts';
 import type { OperationTallies } from '../server/operation-tallies.ts';
 import type { Rates } from './rates.ts';
@@ -78,9 +81,18 @@ export type CoreServedParts = Recording &
 /** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
 export type ServedParts = CoreServedParts & OptionGroups;
 
+/** The properties in which a listener for clients of another API differs from the one of the broker's own API. */
+export interface Face {
+  /** Name in the audit entries; undefined for the broker's own API. */
+  readonly name: ClientFacts['face'];
+  /** Writes an error. `challenge` is the `WWW-Authenticate` of a 401. */
+  readonly errorAnswer: (error: BrokerError, requestId: string, challenge?: string) => ErrorAnswer;
+}
+
 /** Dependencies that all requests share; `createApp` creates them once. */
 export interface Surroundings {
   readonly parts: ServedParts;
+  readonly face: Face;
   readonly ids: RequestIds;
   readonly sources: SourceAddress;
   readonly rates: Rates;

@@ -1,13 +1,11 @@
 import { z } from 'zod';
 import { endOwnSession } from '../../broker/leases/end-session.ts';
-import { logIn } from '../../broker/sessions/log-in.ts';
 import { recordOperation } from '../../broker/recording/operation.ts';
 import { renewSession as renew } from '../../broker/sessions/renew-session.ts';
-import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/identity/principal.ts';
 import { workloadId } from '../../domain/identity/workload.ts';
 import { instant } from '../../domain/time/instant.ts';
-import type { PresentedChain } from '../../ports/workload-authenticator.ts';
+import { countedLogin } from '../request/counted-login.ts';
 import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
 import type { Shape } from '../contract/shapes.ts';
@@ -19,58 +17,14 @@ const token = z.string().min(1).max(LOGIN_BYTES);
 const login = z.strictObject({ cluster: z.string().min(1).max(63), token: token.optional() });
 const renewal = z.strictObject({ token: token.optional() });
 
-const SUBJECT = '"sub"';
-const PLAIN_SUBJECT = /"sub":"([^"\\]*)"/;
-const LONGEST_SUBJECT = 512;
-/** The signature is at the end of a certificate, and tells certificates apart. */
-const LONGEST_SIGNATURE = 64;
-
-/**
- * The subject that a token claims. No signature is checked yet, so the claim only selects the rate that the login counts
- * against. The usual payload with one member `sub` is not parsed here, because its verification parses it again.
- */
-function claimedAccount(cluster: string, jwt: string): string | undefined {
-  const payload = Buffer.from(jwt.split('.', 2)[1] ?? '', 'base64url').toString();
-  const isOnlyOne = payload.indexOf(SUBJECT) === payload.lastIndexOf(SUBJECT);
-  const subject = (isOnlyOne ? PLAIN_SUBJECT.exec(payload)?.[1] : undefined) ?? subjectIn(payload);
-  return subject === undefined ? undefined : `${cluster}/${subject.slice(0, LONGEST_SUBJECT)}`;
-}
-
-/** One certificate has one workload. A workload with many certificates has a rate for each; its sessions are limited together. */
-function holderOf(cluster: string, [leaf]: PresentedChain = []): string | undefined {
-  return leaf && `${cluster}/x509/${leaf.subarray(-LONGEST_SIGNATURE).toString('base64')}`;
-}
-
-function subjectIn(payload: string): string | undefined {
-  try {
-    const { sub } = JSON.parse(payload) as { readonly sub?: unknown };
-    return typeof sub === 'string' ? sub : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 export const createSession: RouteOf<'createSession'> = {
   body: { maxBytes: LOGIN_BYTES },
   read: ({ body, network, rates, proof, chain: proven }) => {
     const request = parseInput(login, body?.value);
-    const { cluster } = request;
     const chain = request.token === undefined ? proven() : undefined;
-    const account =
-      request.token === undefined
-        ? holderOf(cluster, chain)
-        : claimedAccount(cluster, request.token);
-    if (account !== undefined) rates.admitLogin(account);
+    const open = countedLogin({ rates, network }, { ...request, chain, proof });
     return async ({ parts, call }) => {
-      const opened = await logIn(parts, call, { ...request, chain, proof }).catch(
-        (error: unknown) => {
-          if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(network);
-          throw error;
-        },
-      );
-      // The token was verified since, and every verified token has a subject.
-      if (account !== undefined) rates.loggedIn(account);
-      const { token, session, eventId } = opened;
+      const { token, session, eventId } = await open(parts, call);
       return {
         status: 201,
         body: { token, session: sessionJson(session), eventId: String(eventId) },

@@ -6,6 +6,7 @@ import type { MachineFacts } from '../routes/probes.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { ACCESS, isProbe, type Operation, type OperationId } from '../contract/access.ts';
 import { refuse } from '../answer/answers.ts';
+import { errorAnswer } from '../answer/error-answer.ts';
 import { canonicalTarget } from '../request/canonical-target.ts';
 import { checkRequest } from '../request/check-request.ts';
 import type { LimitsConfig } from '../config.ts';
@@ -23,7 +24,7 @@ import type { Route, Routes } from '../contract/route.ts';
 import { coreRoutes } from '../routes/index.ts';
 import { Shares } from '../request/memory-shares.ts';
 import type { SourceAddress } from '../request/source-address.ts';
-import type { ServedParts, Surroundings } from '../request/request-deps.ts';
+import type { Face, ServedParts, Surroundings } from '../request/request-deps.ts';
 
 const SECRETS = '/api/v1/secrets/';
 
@@ -52,9 +53,15 @@ export interface ApiDeps {
   readonly onAnswered?: Surroundings['onAnswered'];
 }
 
+/** The broker's own API. */
+export const OWN_FACE: Face = { name: undefined, errorAnswer };
+
 /** Creates the HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
-export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
-  const surroundings = surroundingsOf(parts, deps);
+export function createApp(
+  parts: ServedParts,
+  deps: ApiDeps,
+  surroundings = surroundingsOf(parts, deps),
+): RequestListener {
   const router = Router({ caseSensitive: true, strict: true });
   const routes: Readonly<Partial<Record<OperationId, Route<never>>>> = {
     ...coreRoutes({
@@ -68,7 +75,7 @@ export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
     }),
     ...deps.routes,
   };
-  const known: Performance[] = [];
+  const known: Mounted[] = [];
   for (const [id, operation] of ACCESS) {
     const route = routes[id] as Route<Caller | undefined> | undefined;
     if (route === undefined) continue;
@@ -88,7 +95,7 @@ export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
 function withHotRead(
   router: Router,
   surroundings: Surroundings,
-  known: readonly Performance[],
+  known: readonly Mounted[],
 ): RequestListener {
   const reading = known.find(({ operation }) => operation === ACCESS.get('readSecret'));
   return (request, response) => {
@@ -105,12 +112,14 @@ function withHotRead(
   };
 }
 
-function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
+/** Creates the limits and counts that the requests of all listeners share. */
+export function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
   const shares = new Shares();
   const tallies = new OperationTallies();
   deps.metrics.add([...shares.metrics(), ...tallies.metrics()]);
   return {
     parts,
+    face: OWN_FACE,
     ids: new RequestIds(deps.boot),
     sources: deps.sources,
     rates: new Rates(parts.clock, deps.limits),
@@ -126,7 +135,8 @@ function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
   };
 }
 
-function run(
+/** Answers a request, and traces it if there are traces. */
+export function run(
   surroundings: Surroundings,
   exchange: Exchange,
   performance: Performance,
@@ -144,7 +154,12 @@ function run(
   });
 }
 
-function mount(router: Router, surroundings: Surroundings, performance: Performance): void {
+/** An operation of the router. */
+interface Mounted extends Performance {
+  readonly template: PathTemplate;
+}
+
+function mount(router: Router, surroundings: Surroundings, performance: Mounted): void {
   const { operation, template, tally } = performance;
   const begin = (request: Request, response: Response, next: NextFunction): void => {
     if (request.method !== operation.method && !isHead(request, operation)) {
@@ -168,7 +183,7 @@ function isHead(request: Request, operation: Operation): boolean {
 function refuseTheRest(
   router: Router,
   surroundings: Surroundings,
-  known: readonly Performance[],
+  known: readonly Mounted[],
 ): void {
   const tally = surroundings.tallies.of('none');
   router.use((request: Request, response: Response) => {
@@ -189,7 +204,7 @@ function refuseTheRest(
   });
 }
 
-function methodsAt(known: readonly Performance[], path: string): readonly string[] {
+function methodsAt(known: readonly Mounted[], path: string): readonly string[] {
   return known
     .filter(({ template }) => template.matcher.test(path))
     .map(({ operation }) => operation.method);
@@ -197,7 +212,7 @@ function methodsAt(known: readonly Performance[], path: string): readonly string
 
 function refusal(
   exchange: Exchange,
-  known: readonly Performance[],
+  known: readonly Mounted[],
   methods: readonly string[],
 ): unknown {
   try {

@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { BrokerError } from '../../domain/errors.ts';
 import {
   HANDSHAKE_MS,
@@ -21,7 +22,6 @@ import type { Log } from '../../ports/log.ts';
 import { MOST_HEADERS } from '../request/check-request.ts';
 import type { ListenerConfig } from '../config.ts';
 import type { Drain } from './drain.ts';
-import type { MalformedRequests } from '../request/malformed-requests.ts';
 import type { SourceAddress } from '../request/source-address.ts';
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
 
@@ -34,7 +34,11 @@ export interface ServerDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly drain: Drain;
-  readonly malformed: MalformedRequests;
+  /** Handlers of `clientError` and `connect`. */
+  readonly malformed: {
+    readonly refuse: (fault: NodeJS.ErrnoException, socket: Duplex) => void;
+    readonly refuseConnect: (request: unknown, socket: Duplex) => void;
+  };
   readonly sources: SourceAddress;
   /** Timeout of a TLS handshake in milliseconds, 10 s by default. */
   readonly handshakeMs?: number;

@@ -14,6 +14,7 @@ import { isName } from '../../domain/words/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
 import { backupConfigSchema } from '../../backup/config.ts';
 import { tracesConfigSchema } from '../../process/trace/config.ts';
+import { vaultApiConfigSchema } from '../../vault-api/config.ts';
 import { storeConfigSchema, type StoreConfig } from '../../store/config.ts';
 import { backendSchema, kekSchema } from '../configuration/backends.ts';
 import { EMBEDDED } from '../../domain/secrets/mount.ts';
@@ -63,6 +64,8 @@ export const configSchema = z
     notifications: notificationsConfigSchema,
     /** Admission webhook. If absent, the broker serves none. */
     injector: injectorConfigSchema.optional(),
+    /** Listener for clients of the HashiCorp Vault HTTP API. If absent, there is none. */
+    vaultApi: vaultApiConfigSchema.optional(),
     cache: z
       .strictObject({
         maxBytes: z
@@ -88,6 +91,14 @@ export const configSchema = z
     path: ['listener', 'host'],
     message: 'development mode listens on loopback only',
   })
+  .refine(
+    ({ mode, vaultApi }) =>
+      mode === 'production' || vaultApi === undefined || LOOPBACK.includes(vaultApi.listener.host),
+    {
+      path: ['vaultApi', 'listener', 'host'],
+      message: 'development mode listens on loopback only',
+    },
+  )
   .refine(({ backup, store }) => backup === undefined || store.type === 'sqlite', {
     path: ['backup'],
     message:

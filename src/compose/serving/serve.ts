@@ -1,7 +1,7 @@
 import type { Metrics } from '../../ports/metrics.ts';
 import type { OpenedTraces } from '../../process/trace/index.ts';
 import type { Config } from '../config/schema.ts';
-import { createApp, type ApiDeps } from '../../api/server/app.ts';
+import { createApp, OWN_FACE, surroundingsOf, type ApiDeps } from '../../api/server/app.ts';
 import { schemesOf } from '../../api/config.ts';
 import { SourceAddress } from '../../api/request/source-address.ts';
 import { Drain } from '../../api/server/drain.ts';
@@ -24,6 +24,7 @@ import {
 import { routesOf } from '../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
 import { readBrokerStatus } from './broker-status.ts';
+import type { VaultApiDeps } from './vault-api.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
 import { VERSION } from '../../process/version.ts';
 
@@ -33,6 +34,8 @@ const DRAIN_MS = 25_000;
 export interface Serving {
   /** The base URL, for example `https://127.0.0.1:8200`. */
   readonly url: string;
+  /** The base URL for clients of the Vault HTTP API; undefined without that listener. */
+  readonly vaultUrl?: string | undefined;
   readonly broker: RunningBroker;
   /** Reads the configuration file and the certificate again, and reopens the files of sinks. Failures are logged. */
   reload(): Promise<void>;
@@ -103,8 +106,8 @@ async function listen(
   if (traces !== undefined) metrics.add(traceMetrics(traces));
   const boot = randomId('r').slice(2, 10);
   const sources = new SourceAddress(config.listener.trustedProxies);
-  const running: { server?: ApiServer } = {};
-  const app = createApp(parts, {
+  const running: { servers?: readonly (ApiServer | undefined)[] } = {};
+  const apiDeps = {
     boot,
     limits: broker.limits,
     sources,
@@ -115,17 +118,20 @@ async function listen(
     warnings: () => [
       ...broker.warnings(),
       ...(reload?.inUse().failure === undefined ? [] : ['config_reload_failed']),
-      ...(running.server?.hasTlsFailed === true ? ['certificate_reload_failed'] : []),
+      ...(running.servers?.some((each) => each?.hasTlsFailed === true) === true
+        ? ['certificate_reload_failed']
+        : []),
     ],
     status: () => readBrokerStatus(broker),
     metrics,
     servesMetrics: config.metrics.listener === undefined,
     routes: routesOf(broker.options),
     onAnswered: deps.onAnswered,
-  });
-  const malformed = new MalformedRequests(parts, boot);
+  };
+  const surroundings = surroundingsOf(parts, apiDeps);
+  const app = createApp(parts, apiDeps, surroundings);
+  const malformed = new MalformedRequests(parts, boot, OWN_FACE);
   const server = await createServer(app, config.listener, { ...deps, drain, malformed, sources });
-  running.server = server;
   listeners.set('api', server.connections);
   if (server.certificate !== undefined) {
     const expiresAt = (): number => readCertificate(server.certificate ?? '')?.notAfter ?? 0;
@@ -134,17 +140,26 @@ async function listen(
   if (reload !== undefined) metrics.add(configurationMetrics(reload));
   const scraped = await listenForMetrics(config.metrics.listener, metrics, beside);
   if (scraped !== undefined) listeners.set('metrics', scraped.connections);
+  const vault = await openVault(config, { ...deps, surroundings, boot, unready });
+  running.servers = [server, vault];
+  if (vault !== undefined) listeners.set('vault', vault.connections);
   await deps.beforeListening?.();
+  const vaultAddress = await vault?.listen();
+  beside.add(async () => {
+    await vault?.drain(DRAIN_MS);
+  });
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://${config.listener.host}:${port}`;
+  const vaultUrl = vaultAddress && vaultUrlOf(config, vaultAddress.port);
   const listener: Reloadable = { prepare: (next) => server.prepare(next.listener) };
   reload?.start([...broker.reloadable, listener, reloadableTraces(traces)], parts.store);
   return {
     url,
+    vaultUrl,
     broker,
     reload: () => reloadAll({ broker, server, reload }, deps),
-    stop: stopOnce({ broker, beside, traces }, server, reload),
+    stop: stopOnce({ broker, beside, traces }, [server, vault], reload),
   };
 }
 
@@ -184,6 +199,18 @@ async function listenForMetrics(
   return server;
 }
 
+/** Loads the listener for clients of the Vault HTTP API only if the configuration has it. */
+async function openVault({ vaultApi }: Config, deps: VaultApiDeps): Promise<ApiServer | undefined> {
+  if (vaultApi === undefined) return undefined;
+  const opened = await import('./vault-api.ts');
+  return opened.openVaultApi(vaultApi, deps);
+}
+
+function vaultUrlOf({ vaultApi }: Config, port: number): string {
+  const scheme = vaultApi?.listener.tls === undefined ? 'http' : 'https';
+  return `${scheme}://${vaultApi?.listener.host}:${port}`;
+}
+
 /** Loads the injector only if the configuration enables it. */
 async function openInjector(
   { injector, connections, kubernetes }: Config,
@@ -198,14 +225,14 @@ async function openInjector(
 
 function stopOnce(
   { broker, beside, traces }: Opened,
-  server: ApiServer,
+  servers: readonly (ApiServer | undefined)[],
   reload: ConfigReload | undefined,
 ): (cause: string) => Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = async (cause: string): Promise<void> => {
     await reload?.close();
     broker.parts.events.close();
-    await server.drain(DRAIN_MS);
+    await Promise.all(servers.map(async (server) => server?.drain(DRAIN_MS)));
     await beside.close();
     await broker.close(cause);
     await traces?.close();

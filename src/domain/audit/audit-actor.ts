@@ -15,6 +15,8 @@ export type AuditActor =
 /** Facts that a request states about itself. Only the address is verified: it comes from the connection, or from a trusted proxy. */
 export interface ClientFacts {
   readonly address: string;
+  /** `vault`: the request came over the listener for clients of the Vault HTTP API. Undefined: over the broker's own API. */
+  readonly face?: 'vault' | undefined;
   readonly userAgent?: string | undefined;
   /** The `X-Request-Id` that the client sent: a hint for its owner, never an identity. */
   readonly requestId?: string | undefined;

@@ -83,7 +83,7 @@ function clientFragment(
   digest: TextDigest,
   shown: (text: string) => string,
 ): EncodedClient {
-  const { address, method } = client;
+  const { address, face, method } = client;
   const kept = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : shown(text);
   const chosen = {
@@ -92,7 +92,7 @@ function clientFragment(
     method,
     target: kept(client.target),
   };
-  return `"client":{${members({ address, ...chosen }, digest)}}` as EncodedClient;
+  return `"client":{${members({ address, face, ...chosen }, digest)}}` as EncodedClient;
 }
 
 export function encodeClient(client: ClientFacts, digest: TextDigest): EncodedClient {

@@ -79,6 +79,8 @@ export class ConnectionLimits {
   }
 
   #take(socket: Socket): void {
+    // A listener may announce a connection again, to have it parsed again.
+    if (this.#open.get(keyOf(socket))?.socket === socket) return;
     const address = socket.remoteAddress ?? '';
     const network = networkOf(address);
     const count = (this.#byNetwork.get(network) ?? 0) + 1;

@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import supertest from 'supertest';
 import { readBrokerStatus } from '../../../src/compose/serving/broker-status.ts';
-import { createApp } from '../../../src/api/server/app.ts';
+import { createApp, OWN_FACE, surroundingsOf } from '../../../src/api/server/app.ts';
 import { schemesOf } from '../../../src/api/config.ts';
 import { Drain } from '../../../src/api/server/drain.ts';
 import { MalformedRequests } from '../../../src/api/request/malformed-requests.ts';
@@ -17,6 +17,7 @@ import type { Option } from '../../../src/compose/features/feature.ts';
 import { routesOf } from '../../../src/compose/features/options.ts';
 import { initialise } from '../../../src/compose/installation/initialise.ts';
 import { configSchema, type Config } from '../../../src/compose/config/schema.ts';
+import { openVaultApi } from '../../../src/compose/serving/vault-api.ts';
 import { createLog } from '../../../src/process/log.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { contractFault } from './openapi-contract.ts';
@@ -48,6 +49,8 @@ export interface PartsOptions {
   readonly kubernetes?: Record<string, unknown>;
   /** Issuers of people. */
   readonly people?: Record<string, unknown>;
+  /** The listener for clients of the Vault HTTP API; its port is chosen. */
+  readonly vaultApi?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
   /** Options of the broker; the default is all. */
   readonly options?: readonly Option[];
@@ -89,6 +92,8 @@ type Claims = Partial<Parameters<typeof boundClaims>[0]>;
 interface Made {
   readonly broker: RunningBroker;
   readonly server: ApiServer;
+  readonly vault: ApiServer | undefined;
+  readonly vaultPort: number;
   readonly drain: Drain;
   readonly port: number;
   readonly admin: string;
@@ -101,6 +106,9 @@ interface Made {
 export class RunningApi {
   readonly broker: RunningBroker;
   readonly server: ApiServer;
+  readonly vault: ApiServer | undefined;
+  /** Port of the listener for clients of the Vault HTTP API; 0 without it. */
+  readonly vaultPort: number;
   readonly port: number;
   readonly url: string;
   /** Token of an unscoped admin. */
@@ -114,6 +122,8 @@ export class RunningApi {
   private constructor(made: Made) {
     this.broker = made.broker;
     this.server = made.server;
+    this.vault = made.vault;
+    this.vaultPort = made.vaultPort;
     this.port = made.port;
     this.url = `http://127.0.0.1:${made.port}`;
     this.admin = made.admin;
@@ -143,7 +153,7 @@ export class RunningApi {
     });
     const drain = new Drain();
     const sources = new SourceAddress(config.listener.trustedProxies);
-    const app = createApp(broker.parts, {
+    const apiDeps = {
       boot: 'test',
       limits: broker.limits,
       sources,
@@ -156,8 +166,10 @@ export class RunningApi {
       metrics: new RegisteredMetrics(),
       servesMetrics: true,
       routes: routesOf(broker.options),
-    });
-    const malformed = new MalformedRequests(broker.parts, 'test');
+    };
+    const surroundings = surroundingsOf(broker.parts, apiDeps);
+    const app = createApp(broker.parts, apiDeps, surroundings);
+    const malformed = new MalformedRequests(broker.parts, 'test', OWN_FACE);
     const server = await createServer(app, config.listener, {
       clock,
       log,
@@ -165,8 +177,24 @@ export class RunningApi {
       malformed,
       sources,
     });
+    const { unready } = apiDeps;
+    const vault =
+      config.vaultApi &&
+      (await openVaultApi(config.vaultApi, { clock, log, surroundings, boot: 'test', unready }));
+    const vaultPort = (await vault?.listen())?.port ?? 0;
     const { port } = await server.listen();
-    return new RunningApi({ broker, server, drain, port, admin, directory, key, lines });
+    return new RunningApi({
+      broker,
+      server,
+      vault,
+      vaultPort,
+      drain,
+      port,
+      admin,
+      directory,
+      key,
+      lines,
+    });
   }
 
   /** Registers the cluster `c1` and an embedded mount at `app`, and grants `capabilities` below it to `prod/*`. */
@@ -256,7 +284,7 @@ export class RunningApi {
 
   async stop(): Promise<void> {
     this.broker.parts.events.close();
-    await this.server.drain(2_000);
+    await Promise.all([this.server.drain(2_000), this.vault?.drain(2_000)]);
     await this.broker.close('test_over');
     await rm(this.directory, { recursive: true, force: true });
   }
@@ -307,6 +335,9 @@ function configOf(directory: string, options: PartsOptions): Config {
     },
     limits: options.limits,
     people: options.people,
+    ...(options.vaultApi && {
+      vaultApi: { ...options.vaultApi, listener: { port: 0 } },
+    }),
     alerts: options.alerts,
     kubernetes: options.kubernetes,
   });

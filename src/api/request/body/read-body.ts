@@ -8,12 +8,15 @@ export interface BodyRules {
   readonly maxBytes: number;
   /** Documents may also be YAML. */
   readonly yaml?: boolean;
+  /** An empty body is read as `null`. */
+  readonly mayBeEmpty?: boolean;
   /** The operation verifies a signature of the bytes. */
   readonly keepsBytes?: boolean;
 }
 
 const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
 const YAML_TYPE = /^application\/yaml(?: *; *charset="?utf-8"?)?$/i;
+const EMPTY: ParsedBody = { value: null, locate: () => undefined };
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -30,7 +33,7 @@ export async function readBody(
   if (announced > rules.maxBytes) throw tooLarge(rules);
   share.receive(announced);
   const bytes = await collect(request, rules, share);
-  const parsed = parse(decode(bytes));
+  const parsed = bytes.length === 0 && rules.mayBeEmpty === true ? EMPTY : parse(decode(bytes));
   return rules.keepsBytes === true ? { ...(await parsed), bytes } : parsed;
 }
 

@@ -21,9 +21,12 @@ interface EntryVector {
   readonly body: string;
 }
 
-const { entries } = JSON.parse(readFileSync('test/vectors/audit-entries-v1.json', 'utf8')) as {
-  readonly entries: readonly EntryVector[];
-};
+const entries = ['audit-entries-v1', 'audit-entries-face-v1'].flatMap((name) => {
+  const vectors = JSON.parse(readFileSync(`test/vectors/${name}.json`, 'utf8')) as {
+    readonly entries: readonly EntryVector[];
+  };
+  return vectors.entries;
+});
 const actor = encodeActor({ kind: 'operator', operator: 'ada', token: 'tok_1' }, sha256Hex);
 
 function encoded({ refusal, client, locator, event }: EntryVector): string {

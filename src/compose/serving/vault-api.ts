@@ -1,0 +1,39 @@
+import { schemesOf } from '../../api/config.ts';
+import { MalformedRequests } from '../../api/request/malformed-requests.ts';
+import type { Surroundings } from '../../api/request/request-deps.ts';
+import { SourceAddress } from '../../api/request/source-address.ts';
+import { createServer, type ApiServer } from '../../api/server/server.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import { createVaultApp, VAULT_FACE } from '../../vault-api/app.ts';
+import type { VaultApiConfig } from '../../vault-api/config.ts';
+import { ListConnections } from '../../vault-api/list-method.ts';
+
+export interface VaultApiDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The limits, counts and parts of the API: a caller has one share of them, whichever listener it uses. */
+  readonly surroundings: Surroundings;
+  /** Random name of this start. */
+  readonly boot: string;
+  readonly unready: () => readonly string[];
+}
+
+/**
+ * Opens the listener for clients of the Vault HTTP API; it does not listen yet.
+ * @throws ERR_CONFIG_INVALID for unusable certificate files
+ */
+export async function openVaultApi(
+  config: VaultApiConfig,
+  { clock, log, surroundings: shared, boot, unready }: VaultApiDeps,
+): Promise<ApiServer> {
+  const sources = new SourceAddress(config.listener.trustedProxies);
+  const own = { face: VAULT_FACE, sources, schemes: schemesOf(config.listener) };
+  // The members of the API's surroundings, of which some are read again for each request.
+  const surroundings = Object.assign(Object.create(shared) as Surroundings, own);
+  const lists = new ListConnections();
+  const app = createVaultApp({ surroundings, config, lists, unready });
+  const { drain, parts } = shared;
+  const malformed = lists.orRefuse(new MalformedRequests(parts, `${boot}v`, VAULT_FACE));
+  return createServer(app, config.listener, { clock, log, drain, malformed, sources });
+}

@@ -1,0 +1,89 @@
+import { ACCESS, type Operation, type OperationId } from '../api/contract/access.ts';
+import { ROLES } from '../domain/identity/principal.ts';
+import type { Engine } from './config.ts';
+
+/** Methods of the Vault HTTP API. PUT and POST are the same thing; a GET with `list=true` is a LIST. */
+export const METHODS = ['GET', 'LIST', 'PUT', 'PATCH', 'DELETE'] as const;
+export type Method = (typeof METHODS)[number];
+
+/** The part of the paths to which a row belongs: the server's own, or the mounts of an engine. */
+export type Area = 'sys' | 'auth' | Engine;
+
+/** One operation of this face. Its caller, roles, weight and audit action are those of an operation of the broker's own API. */
+export interface VaultOperation extends Operation {
+  readonly area: Area;
+  readonly verb: Method;
+  /** Path below the area; `{path}` matches several segments, every other parameter one. */
+  readonly template: string;
+}
+
+/** An operation that every caller with a valid token may call, and that names no path or version. */
+function open(place: string, weight: number): VaultOperation {
+  const facts = {
+    who: 'caller',
+    roles: ROLES,
+    weight,
+    stepUp: 'never',
+    action: undefined,
+  } as const;
+  return rowOf(place, facts);
+}
+
+/** An operation that needs no token, and also answers while the broker is sealed. */
+function probe(place: string): VaultOperation {
+  const facts = {
+    who: 'public',
+    roles: [],
+    weight: 0,
+    stepUp: 'never',
+    action: undefined,
+  } as const;
+  return rowOf(place, facts);
+}
+
+function like(id: OperationId, place: string): VaultOperation {
+  const facts = ACCESS.get(id);
+  if (facts === undefined) throw new Error(`no operation ${id}`);
+  return rowOf(place, facts);
+}
+
+type Facts = Pick<Operation, 'who' | 'roles' | 'weight' | 'stepUp' | 'action'>;
+
+function rowOf(place: string, { who, roles, weight, stepUp, action }: Facts): VaultOperation {
+  const [verb, area, template] = place.split(' ') as [Method, Area, string];
+  const method = verb === 'LIST' ? 'GET' : verb === 'PATCH' ? 'PUT' : verb;
+  const path = `/v1/${isEngine(area) ? '{mount}' : area}${template}`;
+  return { who, roles, weight, stepUp, action, method, path, area, verb, template };
+}
+
+function isEngine(area: Area): area is Engine {
+  return area !== 'sys' && area !== 'auth';
+}
+
+/** All operations. A path without a row is refused. */
+// prettier-ignore
+const ROWS = {
+  readData: like('readSecret', 'GET kv-v2 /data/{path}'),
+  readMetadata: like('listSecretVersions', 'GET kv-v2 /metadata/{path}'),
+  listMetadata: like('listSecrets', 'LIST kv-v2 /metadata/{folder}'),
+  readValue: like('readSecret', 'GET kv-v1 /{path}'),
+  listValues: like('listSecrets', 'LIST kv-v1 /{folder}'),
+  readMounts: open('GET sys /internal/ui/mounts', 1),
+  readMount: open('GET sys /internal/ui/mounts/{path}', 1),
+  readHealth: probe('GET sys /health'),
+  readSealStatus: probe('GET sys /seal-status'),
+  readLeader: probe('GET sys /leader'),
+  readCapabilities: { ...open('PUT sys /capabilities-self', 5), action: 'policy.explain' },
+  logIn: like('createSession', 'PUT auth /{mount}/login'),
+  lookUpSelf: { ...open('GET auth /token/lookup-self', 1), action: 'session.read' },
+  renewSelf: { ...open('PUT auth /token/renew-self', 1), action: 'session.read' },
+  revokeSelf: { ...open('PUT auth /token/revoke-self', 1), action: 'session.end' },
+} satisfies Record<string, VaultOperation>;
+
+/** A path without a row: it is refused after the caller is known, so that a stranger learns no path. */
+export const NO_OPERATION: VaultOperation = open('GET sys /', 1);
+
+export type VaultOperationId = keyof typeof ROWS;
+export const VAULT_ACCESS: ReadonlyMap<VaultOperationId, VaultOperation> = new Map(
+  Object.entries(ROWS) as [VaultOperationId, VaultOperation][],
+);

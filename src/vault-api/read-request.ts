@@ -1,0 +1,134 @@
+import type { IncomingMessage } from 'node:http';
+import { isRepeated } from '../api/request/check-request.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { redactCredentials } from '../domain/words/redact-credentials.ts';
+import type { Method } from './access.ts';
+
+/** A request as the operations of this face see it. */
+export interface VaultRequest {
+  readonly verb: Method;
+  /** The path, decoded once. */
+  readonly path: string;
+  readonly query: ReadonlyMap<string, string>;
+}
+
+const LONGEST_QUERY = 2_048;
+const PATH = /^(?:\/[A-Za-z0-9._+=@:~-]+)*\/?$/;
+/** Escapes that another reader of the path could take for a separator, an end, or one more escape. */
+const AMBIGUOUS = /%(?:2f|5c|00|25)/i;
+const NAMES =
+  'a path is segments of [A-Za-z0-9._+=@-] joined by slashes; names at this broker have no blanks and no colons';
+
+/**
+ * Reads method, headers and target in the way of the Vault HTTP API: percent-escapes are decoded once, unknown parameters of the query are ignored, and the
+ * token may be in `X-Vault-Token`. Whatever two readers could understand differently is refused.
+ * @throws ERR_REQUEST_INVALID, ERR_PATH_INVALID, ERR_METHOD
+ */
+export function readRequest(request: IncomingMessage, isList: boolean): VaultRequest {
+  readHeaders(request);
+  const { url = '' } = request;
+  const end = url.indexOf('?');
+  const query = end === -1 ? NO_QUERY : readQuery(url.slice(end + 1));
+  const path = decodePath(end === -1 ? url : url.slice(0, end));
+  const verb = isList ? 'LIST' : methodOf(request);
+  const isListed = verb === 'GET' && query.get('list') === 'true';
+  return { verb: isListed ? 'LIST' : verb, path, query };
+}
+
+const VERBS: Readonly<Record<string, Method>> = {
+  GET: 'GET',
+  HEAD: 'GET',
+  POST: 'PUT',
+  PUT: 'PUT',
+  PATCH: 'PATCH',
+  DELETE: 'DELETE',
+};
+
+function methodOf({ method = '' }: IncomingMessage): Method {
+  const verb = VERBS[method];
+  if (verb !== undefined) return verb;
+  throw new BrokerError('ERR_METHOD', `the method ${method} is not used here`, {
+    reason: 'method',
+  });
+}
+
+const BEARER = 'Bearer ';
+const ROOT_NAMESPACES = ['', '/', 'root', 'root/'];
+/** Headers of which Node keeps the first or joins all; another reader may have checked the other one. */
+const SINGLE = ['authorization', 'x-vault-token', 'x-vault-namespace', 'x-vault-wrap-ttl'];
+
+/** Leaves the token as the one accepted header, `Authorization: Bearer`, and refuses what must not be ignored. */
+function readHeaders({ headers, rawHeaders }: IncomingMessage): void {
+  for (const name of SINGLE) {
+    if (isRepeated(rawHeaders, name))
+      throw refused(`the header ${name} is sent twice`, 'two_headers');
+  }
+  const namespace = headers['x-vault-namespace']?.toString().trim() ?? '';
+  if (!ROOT_NAMESPACES.includes(namespace)) {
+    throw refused('namespaces are not supported; unset VAULT_NAMESPACE', 'namespace');
+  }
+  if (headers['x-vault-wrap-ttl'] !== undefined) {
+    throw refused('wrapped answers are not supported; send no X-Vault-Wrap-TTL', 'wrap_ttl');
+  }
+  const { authorization } = headers;
+  if (authorization !== undefined && !authorization.startsWith(BEARER)) {
+    throw refused(
+      'the token is sent as X-Vault-Token or Authorization: Bearer; a session that is bound to a key works only with the API of Quaymaster',
+      'scheme',
+    );
+  }
+  const token = headers['x-vault-token'];
+  if (token !== undefined) {
+    const sent = `${BEARER}${token.toString()}`;
+    if (authorization !== undefined && authorization !== sent) {
+      throw refused('X-Vault-Token and Authorization name two tokens', 'two_tokens');
+    }
+    headers.authorization = sent;
+  }
+  // A proof would bind a session to a key, and this face has no way to answer such a session.
+  delete headers['dpop'];
+}
+
+/** @throws ERR_PATH_INVALID */
+function decodePath(target: string): string {
+  if (AMBIGUOUS.test(target)) {
+    throw invalidPath(
+      'the path must not contain an encoded slash, backslash, zero or percent sign',
+    );
+  }
+  let path: string;
+  try {
+    path = decodeURIComponent(target);
+  } catch {
+    throw invalidPath('the path is not percent-encoded UTF-8');
+  }
+  if (!PATH.test(path.replaceAll(/\/{2,}/g, '/'))) throw invalidPath(NAMES);
+  return path;
+}
+
+const NO_QUERY: ReadonlyMap<string, string> = new Map();
+
+/** Parameters by name. Clients send some that this face does not know; a parameter that could be a token is refused, because queries are logged. */
+function readQuery(text: string): ReadonlyMap<string, string> {
+  if (text.length > LONGEST_QUERY) throw refused(`the query may have ${LONGEST_QUERY} characters`);
+  const query = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (/token/i.test(name) || redactCredentials(value) !== value) {
+      throw refused(
+        'a token must not be in the query, which is logged on its way; revoke it',
+        'token_in_query',
+      );
+    }
+    if (query.has(name)) throw refused('the query names a parameter twice', 'query');
+    query.set(name, value);
+  }
+  return query;
+}
+
+function refused(detail: string, reason = 'query'): BrokerError {
+  return new BrokerError('ERR_REQUEST_INVALID', detail, { reason });
+}
+
+function invalidPath(detail: string): BrokerError {
+  return new BrokerError('ERR_PATH_INVALID', detail, { reason: 'bad_path' });
+}

@@ -1,0 +1,185 @@
+import { listSecrets } from '../../broker/secrets/list-secrets.ts';
+import { readSecret } from '../../broker/secrets/read-secrets.ts';
+import { secretVersions } from '../../broker/secrets/write-secret.ts';
+import { judge } from '../../broker/access/judge.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { ByteText } from '../../domain/words/byte-text.ts';
+import type { Answer } from '../../api/answer/answers.ts';
+import type { Asked } from '../../api/contract/route.ts';
+import type { Caller } from '../../broker/access/call.ts';
+import type { SecretVersionInfo } from '../../ports/secret-provider.ts';
+import { envelope, secondsUntil, valuesEnvelope } from '../answers.ts';
+import type { CallerRoute, Matched } from './route.ts';
+
+const VERSION = /^-?[0-9]{1,18}$/;
+/** Go's zero time, which clients take for "unknown". */
+const UNKNOWN_TIME = '0001-01-01T00:00:00Z';
+/** Seconds for which a caller without a lease may keep a value of KV version 1. */
+const KEPT_SECONDS = 900;
+
+/** Some clients send 0 or -1 for the current version. @throws ERR_REQUEST_INVALID */
+function versionOf({ query }: Matched): string | undefined {
+  const version = query.get('version');
+  if (version === undefined || version === '') return undefined;
+  if (VERSION.test(version)) return Number(version) > 0 ? String(Number(version)) : undefined;
+  throw new BrokerError('ERR_REQUEST_INVALID', '"version" is a number', { reason: 'parameter' });
+}
+
+/** Clients read a number. A backend may name its versions otherwise; its secrets cannot be written here, so no client compares the number. */
+function versionNumber(version: string): number {
+  return /^[1-9][0-9]{0,14}$/.test(version) ? Number(version) : 1;
+}
+
+function metadata(version: string, createdAt: number | undefined): object {
+  return {
+    created_time: createdAt === undefined ? UNKNOWN_TIME : instant(createdAt),
+    custom_metadata: null,
+    deletion_time: '',
+    destroyed: false,
+    version: versionNumber(version),
+  };
+}
+
+/** Reads a version of KV version 2. */
+export const readData: CallerRoute = (matched) => ({
+  read: () => {
+    const path = parseSecretPath(matched.path);
+    const version = versionOf(matched);
+    return async (asked) => {
+      const { parts, call, caller } = asked;
+      try {
+        const { value, warning } = await readSecret(parts, call, caller, { path, version });
+        const about = metadata(value.version, value.createdAt);
+        const json = value.json.toString('latin1');
+        const tail = ByteText.of(`,"metadata":${JSON.stringify(about)}}`).latin1;
+        const data = new ByteText(`{"data":${json}${tail}`);
+        return valuesEnvelope(
+          call,
+          { warnings: warning === undefined ? undefined : [warning] },
+          data,
+        );
+      } catch (error) {
+        return absentVersion(asked, { path, version }, error);
+      }
+    };
+  },
+});
+
+/** Answers a read of a deleted or destroyed version, with its metadata for a caller that may list the secret. */
+async function absentVersion(
+  { parts, call, caller }: Asked<Caller>,
+  { path, version }: { readonly path: string; readonly version: string | undefined },
+  error: unknown,
+): Promise<Answer> {
+  const isAbsent = error instanceof BrokerError && error.code === 'ERR_NOT_FOUND';
+  if (!isAbsent || error.reason === 'no_mount') throw error;
+  if (!judge(parts, call, caller, { capability: 'list', path }).allowed) throw error;
+  const versions = await secretVersions(parts, call, caller, path).catch(() => []);
+  const found =
+    version === undefined ? versions[0] : versions.find((each) => each.version === version);
+  if (found === undefined || !isGone(found)) throw error;
+  const about = { ...metadata(found.version, found.createdAt), ...goneJson(found) };
+  return { ...envelope(call, { data: { data: null, metadata: about } }), status: 404 };
+}
+
+function isGone({ state }: SecretVersionInfo): boolean {
+  return state === 'deleted' || state === 'destroyed';
+}
+
+/** The broker does not keep the time of a deletion. Clients take a deletion in the future for one that did not happen yet, so the time of the version is shown. */
+function goneJson({ state, createdAt }: SecretVersionInfo): object {
+  return {
+    deletion_time: state === 'deleted' ? instant(createdAt) : '',
+    destroyed: state === 'destroyed',
+  };
+}
+
+/** Reads the versions of a secret of KV version 2, without values. */
+export const readMetadata: CallerRoute = ({ path: given }) => ({
+  read: () => {
+    const path = parseSecretPath(given);
+    return async ({ parts, call, caller }) => {
+      const versions = await secretVersions(parts, call, caller, path);
+      const [newest] = versions;
+      const oldest = versions.at(-1);
+      if (newest === undefined || oldest === undefined) throw new BrokerError('ERR_NOT_FOUND');
+      const entries = versions.map((each) => [
+        versionNumber(each.version),
+        { created_time: instant(each.createdAt), ...goneJson(each) },
+      ]);
+      const data = {
+        cas_required: false,
+        created_time: instant(oldest.createdAt),
+        current_version: versionNumber(newest.version),
+        custom_metadata: null,
+        delete_version_after: '0s',
+        max_versions: 0,
+        oldest_version: versionNumber(oldest.version),
+        updated_time: instant(newest.createdAt),
+        versions: Object.fromEntries(entries) as object,
+      };
+      return envelope(call, { data });
+    };
+  },
+});
+
+/** Reads a secret of KV version 1. The lease tells the client when to read again. */
+export const readValue: CallerRoute = (matched) => ({
+  read: () => {
+    const path = parseSecretPath(matched.path);
+    const version = versionOf(matched);
+    return async ({ parts, call, caller }) => {
+      const { value, lease, warning } = await readSecret(parts, call, caller, { path, version });
+      const leaseSeconds =
+        lease === undefined
+          ? KEPT_SECONDS
+          : Math.max(1, secondsUntil(lease.endsAt, parts.clock.now()));
+      const warnings = warning === undefined ? undefined : [warning];
+      const data = new ByteText(value.json.toString('latin1'));
+      return valuesEnvelope(call, { leaseSeconds, warnings }, data);
+    };
+  },
+});
+
+const PAGE = 1_000;
+/** Limit of the names of one list: clients of this API ask for no next page. */
+const MOST_NAMES = 10_000;
+
+/** Lists the names below a folder; folders end in a slash. */
+export const listNames: CallerRoute = ({ path: prefix }) => ({
+  read: ({ rates }) => {
+    if (prefix !== '') parseSecretPath(prefix);
+    return async ({ parts, call, caller }) => {
+      const charge = (reads: number): void => rates.chargeCaller(caller, reads);
+      const keys = new Set<string>();
+      let [after, count]: [string | undefined, number] = [undefined, 0];
+      do {
+        const page = { limit: PAGE, after };
+        const found = await listSecrets(parts, call, caller, { prefix, page, charge });
+        for (const { path } of found.items) addKey(keys, path, prefix);
+        count += found.items.length;
+        after = found.next;
+        if (count >= MOST_NAMES && after !== undefined) throw tooMany();
+      } while (after !== undefined);
+      if (keys.size === 0) throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'empty' });
+      return envelope(call, { data: { keys: [...keys].sort() } });
+    };
+  },
+});
+
+function addKey(keys: Set<string>, path: string, prefix: string): void {
+  if (path === prefix) return;
+  const below = prefix === '' ? path : path.slice(prefix.length + 1);
+  const slash = below.indexOf('/');
+  keys.add(slash === -1 ? below : below.slice(0, slash + 1));
+}
+
+function tooMany(): BrokerError {
+  return new BrokerError(
+    'ERR_REQUEST_INVALID',
+    `more than ${MOST_NAMES} names lie below this folder; list a folder below it, or use quaymaster ls`,
+    { reason: 'too_many_names' },
+  );
+}

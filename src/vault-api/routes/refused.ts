@@ -1,0 +1,57 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { VaultRequest } from '../read-request.ts';
+import type { CallerRoute } from './route.ts';
+
+/** Beginnings of paths that clients call and this face does not have, with the way to do the same at this broker. */
+const OTHER_WAYS: readonly (readonly [beginning: RegExp, text: string])[] = [
+  [
+    /^sys\/(?:init|unseal|rekey|generate-root|rotate)/,
+    'keys are created and rotated with quaymaster init and quaymaster keys',
+  ],
+  [/^sys\/seal$/, 'seal the broker with quaymaster seal'],
+  [
+    /^sys\/(?:policy|policies)/,
+    'policies are documents of this broker; apply them with quaymaster apply',
+  ],
+  [
+    /^sys\/(?:mounts|auth|plugins|remount)/,
+    'mounts are documents of this broker and vaultApi.mounts of its configuration; apply them with quaymaster apply',
+  ],
+  [/^sys\/audit/, 'the audit log is always on; search it with quaymaster audit search'],
+  [
+    /^sys\/(?:storage|replication|ha-status|step-down)/,
+    'back up the broker with quaymaster backup',
+  ],
+  [/^sys\/namespaces/, 'namespaces are not supported; unset VAULT_NAMESPACE'],
+  [/^sys\/wrapping/, 'wrapped answers are not supported'],
+  [
+    /^auth\/token\/create/,
+    'child tokens are not supported; with Terraform, set skip_child_token = true',
+  ],
+  [/^auth\//, 'workloads log in with the token of their cluster at a mount of vaultApi.auth'],
+  [/^transit\//, 'this broker does not encrypt data for its callers'],
+];
+
+/** Refuses a path without an operation, after the caller is known and before a body is read. */
+export function refusedRoute(read: VaultRequest, isKnown: boolean): CallerRoute {
+  const refuse = (): Promise<never> => Promise.reject(refusalOf(read, isKnown));
+  return () => ({ admit: refuse, read: () => refuse });
+}
+
+function refusalOf({ path, verb }: VaultRequest, isKnown: boolean): BrokerError {
+  if (isKnown) return unsupported('unsupported operation');
+  const below = path.replace(/^\/v1\//, '');
+  if (verb === 'LIST' && below.startsWith('sys/namespaces'))
+    return new BrokerError('ERR_NOT_FOUND');
+  const known = OTHER_WAYS.find(([beginning]) => beginning.test(below));
+  if (known !== undefined) return unsupported(`unsupported operation: ${known[1]}`);
+  return new BrokerError(
+    'ERR_NOT_FOUND',
+    'no handler for this path: no mount of vaultApi.mounts covers it, or the engine of the mount has no such path',
+    { isDetailShown: true, reason: 'no_route' },
+  );
+}
+
+function unsupported(detail: string): BrokerError {
+  return new BrokerError('ERR_METHOD', detail, { reason: 'method' });
+}

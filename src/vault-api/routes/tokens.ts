@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import type { Answer } from '../../api/answer/answers.ts';
+import type { Asked } from '../../api/contract/route.ts';
+import { countedLogin } from '../../api/request/counted-login.ts';
+import { parseInput } from '../../api/request/parse-input.ts';
+import type { Call, Caller } from '../../broker/access/call.ts';
+import { endOwnSession } from '../../broker/leases/end-session.ts';
+import { recordOperation } from '../../broker/recording/operation.ts';
+import { readOwnToken, revokeOperatorToken } from '../../broker/sessions/operator-tokens.ts';
+import { LiveSession } from '../../broker/state/session-memory.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Session } from '../../domain/identity/principal.ts';
+import { workloadId } from '../../domain/identity/workload.ts';
+import { instant } from '../../domain/time/instant.ts';
+import type { VaultApiConfig } from '../config.ts';
+import { envelope, secondsUntil } from '../answers.ts';
+import type { CallerRoute, PublicRoute } from './route.ts';
+
+const LOGIN_BYTES = 16_384;
+const login = z.object({
+  jwt: z.string().min(1).max(LOGIN_BYTES),
+  role: z.string().max(256).optional(),
+});
+
+/** Logs a workload in with the token that its cluster gave it. The policies decide what it may do, so `role` is repeated and has no effect. */
+export function logInRoute(auth: VaultApiConfig['auth']): PublicRoute {
+  return ({ name }) => ({
+    body: { maxBytes: LOGIN_BYTES },
+    read: ({ body, network, rates }) => {
+      const configured = Object.hasOwn(auth, name) ? auth[name] : undefined;
+      if (configured === undefined) {
+        throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'no_auth_mount' });
+      }
+      const { jwt: token, role = '' } = parseInput(login, body?.value);
+      const open = countedLogin({ rates, network }, { cluster: configured.cluster, token });
+      return async ({ parts, call }) => {
+        const opened = await open(parts, call);
+        const now = parts.clock.now();
+        return envelope(call, {
+          auth: authJson(opened.session, { token: opened.token, role, now }),
+        });
+      };
+    },
+  });
+}
+
+interface Shown {
+  readonly token: string;
+  readonly role?: string;
+  readonly now: number;
+}
+
+/** A session as these clients see a token. The accessor is the id of the session. */
+function authJson(session: Session, { token, role, now }: Shown): object {
+  return {
+    client_token: token,
+    accessor: session.id,
+    policies: [],
+    token_policies: [],
+    metadata: metadataOf(session, role),
+    lease_duration: secondsUntil(session.endsAt, now),
+    renewable: true,
+    entity_id: '',
+    token_type: 'service',
+    orphan: true,
+    mfa_requirement: null,
+    num_uses: 0,
+  };
+}
+
+function metadataOf({ workload }: Session, role?: string): object {
+  const named = role === undefined ? {} : { role };
+  if ('identity' in workload) return { ...named, workload: workloadId(workload) };
+  const { namespace, serviceAccount, serviceAccountUid } = workload;
+  return {
+    ...named,
+    service_account_name: serviceAccount,
+    service_account_namespace: namespace,
+    service_account_uid: serviceAccountUid,
+  };
+}
+
+/** The session of a workload, recorded as read. */
+function readSession({ parts, call }: Asked<Caller>, caller: LiveSession): Promise<Session> {
+  const described = { action: 'session.read', session: caller.session.id } as const;
+  return recordOperation({ parts, call, caller }, described, (now) => now.session);
+}
+
+export const lookUpSelf: CallerRoute = () => ({
+  read:
+    ({ token }) =>
+    async (asked) => {
+      const { parts, call, caller } = asked;
+      const now = parts.clock.now();
+      if (caller instanceof LiveSession) {
+        const session = await readSession(asked, caller);
+        const { id, workload, createdAt, endsAt } = session;
+        const times = { createdAt, endsAt, now };
+        return tokenAnswer(
+          call,
+          { token, id, name: workloadId(workload), ...times },
+          metadataOf(session),
+        );
+      }
+      const { name, tokenId, endsAt } = await readOwnToken(parts, call, caller);
+      return tokenAnswer(call, { token, id: tokenId, name, createdAt: now, endsAt, now }, null);
+    },
+});
+
+interface TokenFacts {
+  readonly token: string;
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly endsAt: number;
+  readonly now: number;
+}
+
+function tokenAnswer(call: Call, facts: TokenFacts, meta: object | null): Answer {
+  const { token, id, name, createdAt, endsAt, now } = facts;
+  const data = {
+    accessor: id,
+    creation_time: Math.floor(createdAt / 1_000),
+    creation_ttl: secondsUntil(endsAt, createdAt),
+    display_name: name,
+    entity_id: '',
+    expire_time: instant(endsAt),
+    explicit_max_ttl: 0,
+    id: token,
+    issue_time: instant(createdAt),
+    meta,
+    num_uses: 0,
+    orphan: true,
+    path: meta === null ? 'auth/token/create' : 'auth/kubernetes/login',
+    policies: [],
+    renewable: meta !== null,
+    ttl: secondsUntil(endsAt, now),
+    type: 'service',
+  };
+  return envelope(call, { data });
+}
+
+/**
+ * Answers with the time that remains: a session ends with the token that its workload presented last. Clients log in again with their token file when the
+ * time no longer grows.
+ */
+export const renewSelf: CallerRoute = () => ({
+  body: { maxBytes: 4_096, mayBeEmpty: true },
+  read:
+    ({ token }) =>
+    async (asked) => {
+      const { parts, call, caller } = asked;
+      if (!(caller instanceof LiveSession)) {
+        throw new BrokerError(
+          'ERR_CONFLICT',
+          'a token of an operator cannot be renewed; create another one: quaymaster operator token create',
+        );
+      }
+      const session = await readSession(asked, caller);
+      return envelope(call, { auth: authJson(session, { token, now: parts.clock.now() }) });
+    },
+});
+
+export const revokeSelf: CallerRoute = () => ({
+  body: { maxBytes: 4_096, mayBeEmpty: true },
+  read:
+    () =>
+    async ({ parts, call, caller }) => {
+      if (caller instanceof LiveSession) await endOwnSession(parts, call, caller);
+      else {
+        const { name: operator, tokenId: id } = caller.operator;
+        await revokeOperatorToken(parts, call, caller, { operator, id });
+      }
+      return { status: 204 };
+    },
+});
