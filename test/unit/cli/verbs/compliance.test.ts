@@ -49,11 +49,11 @@ const CIS_1_12 = [
   '5.6.4',
 ];
 const NOW = Date.parse('2026-06-01T00:00:00Z');
-const LOG = {
-  checkedAt: new Date(NOW - 3_600_000).toISOString(),
+const UNCHECKED = {
   unwitnessedSeconds: 3,
   witnesses: [{ name: 'w', failing: false, contradicts: false }],
 };
+const LOG = { ...UNCHECKED, checkedAt: new Date(NOW - 3_600_000).toISOString() };
 const FIT = { workload: 'k8s://prod/shop/web', pod: { name: 'web-0', uid: 'u0' }, known: true };
 const POLICY = {
   apiVersion: 'quaymaster.dev/v1',
@@ -386,6 +386,9 @@ describe('a compliance report', () => {
       sinks: fc.boolean(),
       keys: fc.boolean(),
       backups: fc.boolean(),
+      checked: fc.boolean(),
+      required: fc.boolean(),
+      until: fc.constantFrom(undefined, 'expired', 'live'),
     });
     await fc.assert(
       fc.asyncProperty(world, async (drawn) => {
@@ -428,10 +431,24 @@ describe('a compliance report', () => {
             }),
           readStatus: () =>
             brokerStatus({
-              ...LOG,
+              ...(drawn.checked ? LOG : UNCHECKED),
               ...(!drawn.witnesses && { witnesses: [] }),
               ...(!drawn.sinks && { sinks: [] }),
             }),
+          listApprovals: () => ({ items: [], required: drawn.required ? ['admin'] : [] }),
+          listOperators: () =>
+            some(drawn.until !== undefined, {
+              name: 'x',
+              document: { grants: [{ role: 'auditor' }] },
+            }),
+          listOperatorTokens: () => ({
+            items: [
+              {
+                endsAt: new Date(NOW + (drawn.until === 'live' ? 1 : -1) * 1_000).toISOString(),
+                carries: [{ role: 'auditor' }],
+              },
+            ],
+          }),
           ...(!drawn.keys && { readKeys: () => ({ rotating: false, keys: [], keks: [] }) }),
           listBackups: () =>
             some(drawn.backups, { name: 'b', createdAt: '2026-05-31T00:00:00.000Z' }),
@@ -456,7 +473,7 @@ describe('a compliance report', () => {
           used_grants: drawn.policies,
           external_storage: drawn.entries,
           rotation: drawn.entries && drawn.secrets && drawn.definitions,
-          strong_login: drawn.bindings,
+          strong_login: drawn.bindings && drawn.until !== 'live',
           log_witnessed: drawn.witnesses,
           log_delivered: drawn.sinks,
           log_retained: drawn.entries,
@@ -468,9 +485,9 @@ describe('a compliance report', () => {
           logins: drawn.entries,
           // These state a setting or a fact of the broker itself.
           admins: true,
-          two_persons: true,
+          two_persons: drawn.required,
           tls: true,
-          log_intact: true,
+          log_intact: drawn.checked,
         };
         const passed = standards.flatMap(({ controls }) =>
           controls.flatMap(({ state, checks }) =>
