@@ -65,7 +65,14 @@ describe('posture check', () => {
     });
   });
 
+  it('checks the template of a controller that it does not know', async () => {
+    const rollout = DEPLOYMENT.replace('kind: Deployment', 'kind: Rollout');
+    const { exit, lines } = await check(rollout, { level: 'baseline' });
+    expect({ exit, first: lines[0] }).toEqual({ exit: 1, first: 'FAIL Rollout web' });
+  });
+
   it.each([
+    ['kind: Rollout\nspec: []\n', {}, 'there is no pod and no workload with a pod template in it'],
     ['kind: Service\n', {}, 'there is no pod and no workload with a pod template in it'],
     ['kind: Pod\nspec: []\n', {}, 'a file has a pod that Kubernetes would refuse'],
     [LIST, { kubernetes: 'v1.38' }, 'must be latest, or a version from v1.0 to v1.37'],
