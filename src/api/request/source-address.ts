@@ -12,7 +12,7 @@ export const UNKNOWN_ADDRESS = 'unknown';
  * `[2001:db8::1]:443`.
  */
 const WITH_PORT = /^([0-9.]+):[0-9]{1,5}$/;
-const BRACKETED = /^\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?$/;
+const BRACKETED = /^\[([0-9A-Fa-f]*:[0-9A-Fa-f:.]*)\](?::[0-9]{1,5})?$/;
 
 /** The source address of requests: the peer, or behind a trusted proxy the rightmost address that is not a trusted proxy. */
 export class SourceAddress {
