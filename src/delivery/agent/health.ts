@@ -63,7 +63,7 @@ function answer(request: IncomingMessage, state: () => HealthState): Answer {
   if (method === 'POST' && url === '/quit') {
     if (!isSamePod(socket.remoteAddress))
       return { status: 403, body: { error: 'only from loopback' } };
-    const refusal = refusalOf(headers) ?? hostRefusal(headers);
+    const refusal = refusalOf(headers) ?? hostRefusal(request);
     if (refusal !== undefined) return { status: 403, body: { error: refusal.message } };
     return { status: QUITTING, body: { status: 'quitting' } };
   }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { constantTimeEqual, sha256 } from '../../../crypto/hashes/digest.ts';
 
 /** Name of the header of AWS's Lambda extension and agent. An attacker who makes another program send a request cannot set headers. */
@@ -26,9 +26,12 @@ export function refusalOf(headers: IncomingHttpHeaders): Refusal | undefined {
   return undefined;
 }
 
-/** Requires a local host on a port: another name belongs to a foreign page that resolves to this machine (DNS rebinding). */
-export function hostRefusal({ host }: IncomingHttpHeaders): Refusal | undefined {
-  return LOCAL_NAME.test(host ?? '') ? undefined : { status: 403, message: 'Not this host' };
+/** Requires one local host on a port: another name belongs to a foreign page that resolves to this machine (DNS rebinding). */
+export function hostRefusal({
+  headersDistinct: { host = [] },
+}: Pick<IncomingMessage, 'headersDistinct'>): Refusal | undefined {
+  const isLocal = host.length === 1 && LOCAL_NAME.test(host[0] ?? '');
+  return isLocal ? undefined : { status: 403, message: 'Not this host' };
 }
 
 /** Compares digests, so that the duration reveals neither content nor length. */

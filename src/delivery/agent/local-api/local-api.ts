@@ -51,10 +51,10 @@ function admitAtSocket({ headers }: IncomingMessage): Refusal | undefined {
 }
 
 function admitAtPort(token: string): Admit {
-  return ({ headers, url }) =>
-    refusalOf(headers) ??
-    hostRefusal(headers) ??
-    (url === '/ping' ? undefined : tokenRefusal(headers, token));
+  return (request) =>
+    refusalOf(request.headers) ??
+    hostRefusal(request) ??
+    (request.url === '/ping' ? undefined : tokenRefusal(request.headers, token));
 }
 
 async function answer(

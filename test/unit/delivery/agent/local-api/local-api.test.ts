@@ -10,9 +10,10 @@ import {
   existsSync,
 } from 'node:fs';
 import { request, Server as HttpServer } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import type { DeliveredSecret } from '../../../../../src/delivery/files/delivered-secret.ts';
 import { LocalApi } from '../../../../../src/delivery/agent/local-api/local-api.ts';
@@ -219,6 +220,20 @@ describe('the local API', () => {
       const { where, token } = await atPort();
       const headers = { host, 'x-aws-parameters-secrets-token': token };
       expect(await ask({ where, headers })).toMatchObject({ status: 403, text: 'Not this host' });
+    });
+
+    it('is not reached with a second host', async () => {
+      const { where, token } = await atPort();
+      const lines = [
+        'GET /secretsmanager/get?secretId=db HTTP/1.1',
+        `Host: 127.0.0.1:${where.port}`,
+        'Host: evil.test',
+        `X-Aws-Parameters-Secrets-Token: ${token}`,
+        'Connection: close',
+      ];
+      const socket = connect({ host: '127.0.0.1', port: where.port });
+      socket.end(`${lines.join('\r\n')}\r\n\r\n`);
+      expect((await text(socket)).split('\r\n')[0]).toMatch(/^HTTP\/1.1 40[03] /);
     });
 
     it('refuses a token file that another user could have written, and does not block on a pipe', async () => {
