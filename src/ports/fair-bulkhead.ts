@@ -36,6 +36,13 @@ export class FairBulkhead {
     return this.#queued;
   }
 
+  /** Reports whether a call of this caller would run or wait now, and not be refused. */
+  hasRoom(caller: string): boolean {
+    if (this.#queued < this.#queueLength) return true;
+    const own = this.#queues.get(caller)?.length ?? 0;
+    return [...this.#queues.values()].some(({ length }) => length >= own + 2);
+  }
+
   /** @throws the error of a full queue, and the reason of `signal` when it aborts while the call waits. */
   async run<T>(caller: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#inFlight < this.#places) this.#take(caller);

@@ -210,6 +210,7 @@ const INPUTS: Readonly<Record<string, string>> = {
   'broker/approvals/approval-memory.ts': OWN,
   'broker/attestations/attestation-memory.ts': 'evaluations of a pod',
   'broker/attestations/read-attestation.ts': 'signatures and attestations',
+  'broker/cluster-documents/namespace-uids.ts': OWN,
   'broker/decisions/explain-entry.ts': OWN,
   'broker/decisions/replay.ts': OWN,
   'broker/keys/rewrap-report.ts': OWN,

@@ -85,6 +85,8 @@ export interface Route<C, Body extends object = object> {
    * @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID
    */
   readonly judge?: (params: Readonly<Record<string, string>>) => TargetJudgement<C & Caller>;
+  /** Refuses, after the judgement and before a body is read, what could not be done now. @throws ERR_BUSY */
+  readonly requireRoom?: (asked: Asked<C>) => void;
   /** @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_REQUEST_INVALID, ERR_PATH_INVALID: refusals before any use case runs. */
   readonly read: (incoming: Incoming) => (asked: Asked<C>) => Promise<Answer<Body>>;
 }

@@ -65,6 +65,7 @@ export async function perform(
     const query = queryOf(exchange, route);
     if (caller !== undefined && route.body !== undefined) {
       await judgeRequest({ parts, call: exchange, caller }, performance, params);
+      route.requireRoom?.({ parts, call: exchange, caller });
     }
     if (route.body === undefined) requireNoBody(exchange);
     const share = new RequestShare(surroundings, exchange, caller);

@@ -8,7 +8,7 @@ import {
   type AcceptedAttestation,
 } from '../../broker/attestations/attestations.ts';
 import { MOST_ATTESTATION_BYTES } from '../../broker/attestations/parse-attestation.ts';
-import { judgeWriter } from '../../broker/recording/evidence-writers.ts';
+import { judgeWriter, requireWriter, tenantOf } from '../../broker/recording/evidence-writers.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { identifier, remark } from '../request/fields.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
@@ -25,6 +25,10 @@ const pushed = z.strictObject({ digest, attestation: z.looseObject({}) });
 export const pushAttestation: RouteOf<'pushAttestation'> = {
   body: { maxBytes: MOST_ATTESTATION_BYTES + 4_096 },
   judge: () => judgeWriter({ action: 'attestation.push' }),
+  requireRoom: ({ parts, call, caller }) => {
+    const tenant = tenantOf(requireWriter(parts, caller));
+    parts.attestationReader.requireRoom({ tenant, spend: (ms) => call.spend(ms) });
+  },
   read: ({ body }) => {
     const wish = parseInput(pushed, body?.value);
     return async ({ parts, call, caller }) => {

@@ -5,7 +5,7 @@ import {
   pushEvidence as push,
   readEvidence as read,
 } from '../../broker/posture/evidence.ts';
-import { judgeWriter } from '../../broker/recording/evidence-writers.ts';
+import { judgeWriter, requireWriter, tenantOf } from '../../broker/recording/evidence-writers.ts';
 import { MAX_REPORT_BYTES } from '../../broker/posture/report-text.ts';
 import { REPORT_FORMATS } from '../../domain/posture/reports/read-report.ts';
 import { countedEvidenceJson, evidenceDetailsJson, evidenceJson } from '../answer/evidence-json.ts';
@@ -29,6 +29,10 @@ export const pushEvidence: RouteOf<'pushEvidence'> = {
   // A report is a text in the body: its quotes and line ends take two characters.
   body: { maxBytes: 2 * MAX_REPORT_BYTES },
   judge: () => judgeWriter({ action: 'evidence.write' }),
+  requireRoom: ({ parts, call, caller }) => {
+    const tenant = tenantOf(requireWriter(parts, caller));
+    parts.reports.requireRoom({ tenant, spend: (ms) => call.spend(ms) });
+  },
   read: ({ body }) => {
     const { report, ...rest } = parseInput(pushed, body?.value);
     return async ({ parts, call, caller }) => {

@@ -24,6 +24,11 @@ export class AttestationReader {
     return this.#thread.run(call, { body, anchors });
   }
 
+  /** @throws ERR_BUSY if `read` would now */
+  requireRoom(call: Omit<TaskCall, 'signal'>): void {
+    this.#thread.requireRoom(call);
+  }
+
   close(): Promise<void> {
     return this.#thread.close();
   }

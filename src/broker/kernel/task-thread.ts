@@ -12,8 +12,8 @@ const TASK_MS = 20_000;
 const IDLE_MS = 60_000;
 /** Charge for a task that ended the thread: another one must start. */
 const ENDED_MS = 1_000;
-/** Charge for a task that no thread performed: the event loop has read its body, and the next ones of the caller wait. */
-const REFUSED_MS = 100;
+/** Charges for a task that no thread performs: before and after the event loop has read its body. The next ones of the caller wait. */
+const REFUSED_MS = { early: 10, late: 100 };
 const RETRY_SECONDS = 2;
 
 /** The caller for whom the thread works. */
@@ -22,7 +22,7 @@ export interface TaskCall {
   readonly tenant: string;
   readonly signal: AbortSignal;
   /** Takes the milliseconds of processor time, also of a task that failed or was refused. */
-  spend(ms: number): void;
+  readonly spend: (ms: number) => void;
 }
 
 /**
@@ -49,6 +49,16 @@ export class TaskThread<Task, Result> {
   }
 
   /**
+   * Refuses a task before its content is read, if the queue would refuse it now.
+   * @throws ERR_BUSY
+   */
+  requireRoom({ tenant, spend }: Omit<TaskCall, 'signal'>): void {
+    if (this.#queue.hasRoom(tenant)) return;
+    spend(REFUSED_MS.early);
+    throw busy();
+  }
+
+  /**
    * @throws the BrokerError of the task; ERR_BUSY if the queue is full, if `signal` aborts while the task waits, and if the task took
    * too long; ERR_BODY_TOO_LARGE for a task that needs more memory than the thread has
    */
@@ -61,7 +71,7 @@ export class TaskThread<Task, Result> {
         return this.#perform(call, task);
       });
     } catch (error) {
-      if (!turn.hasCome) call.spend(REFUSED_MS);
+      if (!turn.hasCome) call.spend(REFUSED_MS.late);
       throw signal.aborted && error === signal.reason ? busy() : error;
     }
   }

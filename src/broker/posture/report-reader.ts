@@ -34,6 +34,11 @@ export class ReportReader {
     return this.#thread.run(call, { earlier: body, kind }) as Promise<PackedSection>;
   }
 
+  /** @throws ERR_BUSY if `read` would now */
+  requireRoom(call: Omit<TaskCall, 'signal'>): void {
+    this.#thread.requireRoom(call);
+  }
+
   close(): Promise<void> {
     return this.#thread.close();
   }

@@ -87,6 +87,18 @@ describe('tasks on hostile input', () => {
     expect(spent.get('many')).toBeGreaterThanOrEqual(1_600);
   });
 
+  it('are refused before their body is read while the queue is full, but for a tenant with few', async () => {
+    const many = Array.from({ length: 66 }, () => run('many', 'work'));
+    spent.clear();
+    expect(() => thread.requireRoom(call('many'))).toThrow(
+      'the broker checks many reports and statements; retry',
+    );
+    expect(spent.get('many')).toBe(10);
+    expect(() => thread.requireRoom(call('few'))).not.toThrow();
+    await Promise.all(many);
+    expect(() => thread.requireRoom(call('many'))).not.toThrow();
+  });
+
   it('end the thread if they need too much memory, and the next task runs (D16)', async () => {
     expect(await run('a', 'fill')).toBe('ERR_BODY_TOO_LARGE');
     expect(spent.get('a')).toBe(1_000);
