@@ -39,9 +39,7 @@ export async function runDev(
     );
   }
   const files = devFiles(resolve(options.directory));
-  await mkdir(files.directory, { recursive: true, mode: 0o700 });
-  await createAlertSecret(files);
-  const issuer = await DevIssuer.open(files.directory);
+  const issuer = await openFiles(files);
   const config = devConfig(files, issuer.keySetFile, port);
   const log = createLog({ level: config.log.level, clock: systemClock });
   let isShowing = false;
@@ -79,6 +77,22 @@ export async function runDev(
   print(guide(serving, files));
   // The lines above report the requests of the demonstration itself.
   isShowing = true;
+}
+
+/** @throws ERR_CONFIG_INVALID if the directory is of another user, or cannot be written */
+async function openFiles(files: DevFiles): Promise<DevIssuer> {
+  try {
+    await mkdir(files.directory, { recursive: true, mode: 0o700 });
+    await createAlertSecret(files);
+    return await DevIssuer.open(files.directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof BrokerError || code === undefined) throw error;
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${files.directory} cannot be used (${code}); choose a directory that you may write: --directory DIR`,
+    );
+  }
 }
 
 async function readTrimmed(file: string): Promise<string> {

@@ -115,6 +115,9 @@ async function writeCurl(programs: string): Promise<void> {
   await chmod(curl, 0o755);
 }
 
+/** The program in the checkout, as the quickstart names it; the pages run in another directory. */
+const IN_CHECKOUT = '"$checkout/node_modules/.bin/node" "$checkout/src/program/main.ts"';
+
 /** The quickstart's first block logs in; the other pages need it too. */
 async function pasteAgainstDevBroker(shell: Shell, page: string): Promise<Pasted> {
   const broker = await startDevBroker();
@@ -123,7 +126,8 @@ async function pasteAgainstDevBroker(shell: Shell, page: string): Promise<Pasted
     const blocks = [...logIn, ...runnable(page)].map((text) =>
       text
         .replaceAll('http://127.0.0.1:8200', broker.url)
-        .replaceAll('npm run --silent quaymaster --', PROGRAM.join(' ')),
+        .replaceAll('npm run --silent quaymaster --', PROGRAM.join(' '))
+        .replaceAll(IN_CHECKOUT, PROGRAM.join(' ')),
     );
     const programs = join(broker.directory, 'programs');
     await mkdir(programs);
