@@ -2,10 +2,11 @@ import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { Write } from '../../ports/store.ts';
 import {
   encodeTerms,
-  pairHash,
   PAIRS_MARK,
+  pairStart,
   TERMS_LEVEL,
   termHash,
+  withOther,
   type TimeSpan,
 } from './bundle-terms.ts';
 import { eventStart } from '../chain/entry.ts';
@@ -208,14 +209,14 @@ export class SearchIndex {
     const piece = path === undefined ? undefined : this.#piece(bundle, path, pathTerms);
     if (piece !== undefined) this.#addPiece(bundle, piece);
     // The last term of a path is the whole path.
-    const whole = piece?.hashes.at(-1);
+    const start = piece && pairStart(piece.hashes.at(-1) ?? 0);
     for (const term of rareTerms) {
       const hash = termHash(term);
       this.#hashes.add(hash | 0);
-      if (whole !== undefined && isPaired(term.kind)) this.#hashes.add(pairHash(whole, hash) | 0);
+      if (start !== undefined && isPaired(term.kind)) this.#hashes.add(withOther(start, hash));
       this.#writeTerm(bundle, term);
     }
-    if (whole !== undefined) for (const hash of paired) this.#hashes.add(pairHash(whole, hash) | 0);
+    if (start !== undefined) for (const hash of paired) this.#hashes.add(withOther(start, hash));
   }
 
   #writeTerm(bundle: number, { kind, term }: SearchTerm): void {
