@@ -53,6 +53,7 @@ export class SignedImages {
     return this.#crane('digest', `${this.repository}:${tag}`);
   }
 
+  /** Signs an image of this repository by its digest, or any image of the registry by its whole name. */
   async sign(digest: string, form: SignatureForm, by: Signer = 'ci'): Promise<void> {
     await this.#cosign('sign', by, [...(form === 'bundle' ? BUNDLE : LEGACY), this.#at(digest)]);
   }
@@ -78,7 +79,7 @@ export class SignedImages {
   }
 
   #at(digest: string): string {
-    return `${this.repository}@${digest}`;
+    return digest.includes('@') ? digest : `${this.repository}@${digest}`;
   }
 
   async #cosign(verb: string, by: Signer, args: readonly string[]): Promise<void> {
