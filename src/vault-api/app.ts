@@ -20,6 +20,7 @@ import type { ListConnections } from './list-method.ts';
 import { VaultMounts } from './mounts.ts';
 import { readRequest, type VaultRequest } from './read-request.ts';
 import { listNames, readData, readMetadata, readValue } from './routes/key-values.ts';
+import { issue, lookUp, readAccount, renew, revoke, type WorkloadRoute } from './routes/leases.ts';
 import { refusedRoute } from './routes/refused.ts';
 import { pathAt, type CallerRoute, type Matched, type PublicRoute } from './routes/route.ts';
 import {
@@ -31,12 +32,23 @@ import {
   sealStatusRoute,
   type Health,
 } from './routes/system.ts';
+import {
+  deleteValue,
+  deleteVersions,
+  destroyAll,
+  destroyVersions,
+  patchData,
+  readConfig,
+  undeleteVersions,
+  writeData,
+  writeValue,
+} from './routes/writes.ts';
 import { logInRoute, lookUpSelf, renewSelf, revokeSelf } from './routes/tokens.ts';
 
 /** The listener for clients of the HashiCorp Vault HTTP API. */
 export const VAULT_FACE: Face = { name: 'vault', errorAnswer: vaultErrorAnswer };
 
-type VaultRoutes = Readonly<Record<VaultOperationId, CallerRoute | PublicRoute>>;
+type VaultRoutes = Readonly<Record<VaultOperationId, CallerRoute | PublicRoute | WorkloadRoute>>;
 
 export interface VaultAppDeps {
   readonly surroundings: Surroundings;
@@ -88,6 +100,22 @@ class VaultApp {
       listMetadata: listNames,
       readValue,
       listValues: listNames,
+      writeData,
+      patchData,
+      deleteData: deleteValue,
+      deleteVersions,
+      undeleteVersions,
+      destroyVersions,
+      destroyAll,
+      readConfig,
+      writeValue,
+      deleteValue,
+      issueCredential: issue,
+      readAccount,
+      renewLease: renew,
+      revokeLease: revoke,
+      revokeNamedLease: revoke,
+      lookUpLease: lookUp,
       readMounts: mountsRoute(mounts),
       readMount: mountRoute(mounts),
       readHealth: healthRoute(health),

@@ -10,7 +10,9 @@ import type { Answer } from '../../api/answer/answers.ts';
 import type { Asked } from '../../api/contract/route.ts';
 import type { Caller } from '../../broker/access/call.ts';
 import type { SecretVersionInfo } from '../../ports/secret-provider.ts';
+import { shownSchedule } from '../../broker/rotations/shown-schedule.ts';
 import { envelope, secondsUntil, valuesEnvelope } from '../answers.ts';
+import { scheduleMembers } from './leases.ts';
 import type { CallerRoute, Matched } from './route.ts';
 
 const VERSION = /^-?[0-9]{1,18}$/;
@@ -32,7 +34,8 @@ function versionNumber(version: string): number {
   return /^[1-9][0-9]{0,14}$/.test(version) ? Number(version) : 1;
 }
 
-function metadata(version: string, createdAt: number | undefined): object {
+/** Metadata of a version that is not deleted. */
+export function versionMetadata(version: string, createdAt: number | undefined): object {
   return {
     created_time: createdAt === undefined ? UNKNOWN_TIME : instant(createdAt),
     custom_metadata: null,
@@ -51,9 +54,11 @@ export const readData: CallerRoute = (matched) => ({
       const { parts, call, caller } = asked;
       try {
         const { value, warning } = await readSecret(parts, call, caller, { path, version });
-        const about = metadata(value.version, value.createdAt);
+        const about = versionMetadata(value.version, value.createdAt);
         const json = value.json.toString('latin1');
-        const tail = ByteText.of(`,"metadata":${JSON.stringify(about)}}`).latin1;
+        const shown = await shownSchedule(parts, path);
+        const beside = { metadata: about, ...(shown && scheduleMembers(shown)) };
+        const tail = ByteText.of(`,${JSON.stringify(beside).slice(1)}`).latin1;
         const data = new ByteText(`{"data":${json}${tail}`);
         return valuesEnvelope(
           call,
@@ -80,7 +85,7 @@ async function absentVersion(
   const found =
     version === undefined ? versions[0] : versions.find((each) => each.version === version);
   if (found === undefined || !isGone(found)) throw error;
-  const about = { ...metadata(found.version, found.createdAt), ...goneJson(found) };
+  const about = { ...versionMetadata(found.version, found.createdAt), ...goneJson(found) };
   return { ...envelope(call, { data: { data: null, metadata: about } }), status: 404 };
 }
 
@@ -96,6 +101,9 @@ function goneJson({ state, createdAt }: SecretVersionInfo): object {
   };
 }
 
+/** A secret whose versions were all destroyed is gone for these clients. The read is recorded already, so this is no error. */
+const NO_VALUE: Answer = { status: 404, body: { errors: [] } };
+
 /** Reads the versions of a secret of KV version 2, without values. */
 export const readMetadata: CallerRoute = ({ path: given }) => ({
   read: () => {
@@ -104,7 +112,8 @@ export const readMetadata: CallerRoute = ({ path: given }) => ({
       const versions = await secretVersions(parts, call, caller, path);
       const [newest] = versions;
       const oldest = versions.at(-1);
-      if (newest === undefined || oldest === undefined) throw new BrokerError('ERR_NOT_FOUND');
+      const areGone = versions.every(({ state }) => state === 'destroyed');
+      if (newest === undefined || oldest === undefined || areGone) return NO_VALUE;
       const entries = versions.map((each) => [
         versionNumber(each.version),
         { created_time: instant(each.createdAt), ...goneJson(each) },

@@ -22,6 +22,7 @@ const OTHER_WAYS: readonly (readonly [beginning: RegExp, text: string])[] = [
     /^sys\/(?:storage|replication|ha-status|step-down)/,
     'back up the broker with quaymaster backup',
   ],
+  [/^sys\/leases/, 'leases of others are revoked with quaymaster lease revoke'],
   [/^sys\/namespaces/, 'namespaces are not supported; unset VAULT_NAMESPACE'],
   [/^sys\/wrapping/, 'wrapped answers are not supported'],
   [

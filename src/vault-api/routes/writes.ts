@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import {
+  deleteSecret,
+  destroySecret,
+  patchSecret,
+  undeleteSecret,
+  writeSecret,
+} from '../../broker/secrets/write-secret.ts';
+import type { Call, Caller } from '../../broker/access/call.ts';
+import type { Answer } from '../../api/answer/answers.ts';
+import { secretChanges, secretData } from '../../api/request/fields.ts';
+import { judgePath } from '../../api/request/judge-request.ts';
+import { parseInput } from '../../api/request/parse-input.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import { envelope } from '../answers.ts';
+import { versionMetadata } from './key-values.ts';
+import type { CallerRoute } from './route.ts';
+
+const WRITE_BYTES = 1_048_576 * 2;
+const SMALL_BYTES = 100_000;
+const NO_CONTENT = { status: 204 } as const;
+
+const options = z.object({ cas: z.int().min(0).optional() }).nullish();
+const written = z.object({ data: secretData, options });
+const changed = z.object({ data: secretChanges, options });
+
+/** Version that the writer expects; 0 stands for a secret that does not exist. */
+function expectedVersion(given: z.infer<typeof options>): string | undefined {
+  const cas = given?.cas;
+  return cas === undefined ? undefined : cas === 0 ? 'absent' : String(cas);
+}
+
+const judged = judgePath((path) => ({ action: 'secret.write', path }), 'write');
+
+function writtenAnswer(call: Call, version: string, now: number): Answer {
+  return envelope(call, { data: versionMetadata(version, now) });
+}
+
+/** Writes a version of KV version 2. */
+export const writeData: CallerRoute = ({ path: given }) => ({
+  body: { maxBytes: WRITE_BYTES },
+  judge: judged,
+  read: ({ body }) => {
+    const path = parseSecretPath(given);
+    const asked = parseInput(written, body?.value);
+    const ifVersion = expectedVersion(asked.options);
+    return async ({ parts, call, caller }) => {
+      const stored = await writeSecret(parts, call, caller, { path, data: asked.data, ifVersion });
+      return writtenAnswer(call, stored.version, parts.clock.now());
+    };
+  },
+});
+
+/** Changes single keys of KV version 2; null removes a key. */
+export const patchData: CallerRoute = ({ path: given }) => ({
+  body: { maxBytes: WRITE_BYTES },
+  judge: judged,
+  read: ({ body }) => {
+    const path = parseSecretPath(given);
+    const { data: changes, options: asked } = parseInput(changed, body?.value);
+    const ifVersion = expectedVersion(asked);
+    return async ({ parts, call, caller }) => {
+      const stored = await patchSecret(parts, call, caller, { path, changes, ifVersion });
+      return writtenAnswer(call, stored.version, parts.clock.now());
+    };
+  },
+});
+
+/** Writes a secret of KV version 1: the body is its data. */
+export const writeValue: CallerRoute = ({ path: given }) => ({
+  body: { maxBytes: WRITE_BYTES },
+  judge: judged,
+  read: ({ body }) => {
+    const path = parseSecretPath(given);
+    const data = parseInput(secretData, body?.value);
+    return async ({ parts, call, caller }) => {
+      await writeSecret(parts, call, caller, { path, data });
+      return NO_CONTENT;
+    };
+  },
+});
+
+export const deleteValue: CallerRoute = ({ path: given }) => ({
+  read: () => {
+    const path = parseSecretPath(given);
+    return async ({ parts, call, caller }) => {
+      await deleteSecret(parts, call, caller, { path });
+      return NO_CONTENT;
+    };
+  },
+});
+
+/** Destroys a secret with all its versions. */
+export const destroyAll: CallerRoute = ({ path: given }) => ({
+  read: () => {
+    const path = parseSecretPath(given);
+    return async ({ parts, call, caller }) => {
+      await destroySecret(parts, call, caller, { path });
+      return NO_CONTENT;
+    };
+  },
+});
+
+/** Clients send numbers, or texts of numbers. */
+const version = z
+  .union([z.int().min(1), z.string().regex(/^[1-9][0-9]{0,14}$/, 'is not a number')])
+  .transform(String);
+const versions = z.object({ versions: z.array(version).min(1).max(100) });
+
+type Change = (
+  parts: Parameters<typeof deleteSecret>[0],
+  call: Call,
+  caller: Caller,
+  target: { readonly path: string; readonly versions: readonly string[] },
+) => Promise<unknown>;
+
+function versionsRoute(change: Change): CallerRoute {
+  return ({ path: given }) => ({
+    body: { maxBytes: SMALL_BYTES },
+    judge: judged,
+    read: ({ body }) => {
+      const path = parseSecretPath(given);
+      const { versions: named } = parseInput(versions, body?.value);
+      return async ({ parts, call, caller }) => {
+        await change(parts, call, caller, { path, versions: named });
+        return NO_CONTENT;
+      };
+    },
+  });
+}
+
+/** The broker deletes and restores the current version only. @throws ERR_BODY_INVALID for several */
+function only([first, ...more]: readonly string[]): string {
+  if (first !== undefined && more.length === 0) return first;
+  throw new BrokerError(
+    'ERR_BODY_INVALID',
+    '"versions" names one version, the current one; destroy takes several',
+  );
+}
+
+export const deleteVersions = versionsRoute((parts, call, caller, { path, versions: named }) =>
+  deleteSecret(parts, call, caller, { path, ifVersion: only(named) }),
+);
+
+export const undeleteVersions = versionsRoute((parts, call, caller, { path, versions: named }) =>
+  undeleteSecret(parts, call, caller, { path, version: only(named) }),
+);
+
+export const destroyVersions = versionsRoute((parts, call, caller, { path, versions: named }) =>
+  destroySecret(parts, call, caller, { path, versions: named }),
+);
+
+/** Settings of a mount of KV version 2, which this face does not change. */
+export const readConfig: CallerRoute = () => ({
+  read:
+    () =>
+    ({ call }) =>
+      Promise.resolve(
+        envelope(call, {
+          data: { cas_required: false, delete_version_after: '0s', max_versions: 0 },
+        }),
+      ),
+});

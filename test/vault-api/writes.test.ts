@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { vaultCall, type VaultAnswer, type VaultCall } from '../kit/api/vault-call.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
+
+const MOUNTS = {
+  secret: { engine: 'kv-v2', prefix: 'app' },
+  old: { engine: 'kv-v1', prefix: 'app/one' },
+  database: { engine: 'database', prefix: 'app/accounts' },
+};
+
+let api: RunningApi;
+let session: string;
+
+function call(method: string, path: string, options: VaultCall = {}): Promise<VaultAnswer> {
+  return vaultCall(api.vaultPort, method, path, { token: session, ...options });
+}
+
+beforeAll(async () => {
+  api = await RunningApi.start({
+    vaultApi: { mounts: MOUNTS, auth: { kubernetes: { cluster: 'c1' } } },
+  });
+  await api.seed(['read', 'list', 'write']);
+  session = await api.logIn();
+});
+
+afterAll(async () => {
+  await api.stop();
+});
+
+describe('writes', () => {
+  it('writes versions of KV version 2 with check-and-set', async () => {
+    const first = await call('POST', 'secret/data/w', {
+      body: { data: { a: '1' }, options: { cas: 0 } },
+    });
+    expect([first.status, first.body.data.version]).toEqual([200, 1]);
+    const stale = await call('PUT', 'secret/data/w', {
+      body: { data: { a: '2' }, options: { cas: 0 } },
+    });
+    expect([stale.status, stale.body.errors]).toEqual([
+      400,
+      ['check-and-set parameter did not match the current version'],
+    ]);
+    const second = await call('PUT', 'secret/data/w', {
+      body: { data: { a: '2' }, options: { cas: 1 } },
+    });
+    expect(second.body.data.version).toBe(2);
+    expect((await call('GET', 'secret/data/w?version=1')).body.data.data).toEqual({ a: '1' });
+    const entries = await storedEntries(api.broker.parts.store);
+    const entry = entries.find(({ requestId }) => requestId === second.headers.get('x-request-id'));
+    expect(entry).toMatchObject({ action: 'secret.write', client: { face: 'vault' } });
+  });
+
+  it('changes single keys, for a body of the type of a merge patch only', async () => {
+    await call('POST', 'secret/data/p', { body: { data: { a: '1', b: '2' } } });
+    const body = { data: { a: null, c: '3' } };
+    expect((await call('PATCH', 'secret/data/p', { body })).status).toBe(415);
+    const headers = { 'Content-Type': 'application/merge-patch+json' };
+    expect((await call('PATCH', 'secret/data/p', { body, headers })).body.data.version).toBe(2);
+    expect((await call('GET', 'secret/data/p')).body.data.data).toEqual({ b: '2', c: '3' });
+  });
+
+  it('deletes, restores and destroys versions', async () => {
+    await call('POST', 'secret/data/d', { body: { data: { a: '1' } } });
+    await call('POST', 'secret/data/d', { body: { data: { a: '2' } } });
+    expect((await call('POST', 'secret/delete/d', { body: { versions: [1] } })).status).toBe(400);
+    expect((await call('POST', 'secret/delete/d', { body: { versions: ['2'] } })).status).toBe(204);
+    expect((await call('GET', 'secret/data/d')).status).toBe(404);
+    expect((await call('PUT', 'secret/undelete/d', { body: { versions: [2] } })).status).toBe(204);
+    expect((await call('GET', 'secret/data/d')).body.data.data).toEqual({ a: '2' });
+    expect((await call('PUT', 'secret/destroy/d', { body: { versions: [1] } })).status).toBe(204);
+    const { body } = await call('GET', 'secret/metadata/d');
+    expect(body.data.versions['1'].destroyed).toBe(true);
+    expect((await call('DELETE', 'secret/data/d')).status).toBe(204);
+    expect((await call('DELETE', 'secret/metadata/d')).status).toBe(204);
+    expect((await call('GET', 'secret/metadata/d')).status).toBe(404);
+  });
+
+  it('writes and deletes secrets of KV version 1', async () => {
+    expect((await call('PUT', 'old/x', { body: { k: 'v' } })).status).toBe(204);
+    expect((await call('GET', 'old/x')).body.data).toEqual({ k: 'v' });
+    expect((await call('DELETE', 'old/x')).status).toBe(204);
+    expect(await call('GET', 'old/x')).toMatchObject({ status: 404, body: { errors: [] } });
+  });
+
+  it('refuses values that are no texts, and names them without repeating them', async () => {
+    const answered = await call('POST', 'secret/data/n', {
+      body: { data: { a: { b: 'hidden' } } },
+    });
+    expect(answered.status).toBe(400);
+    expect(JSON.stringify(answered.body)).toContain('/data/a');
+    expect(JSON.stringify(answered.body)).not.toContain('hidden');
+  });
+
+  it('refuses a caller without the capability before it reads the body', async () => {
+    const token = await api.logIn({ namespace: 'strangers' });
+    for (const [method, path] of [
+      ['POST', 'secret/data/w'],
+      ['DELETE', 'secret/data/w'],
+      ['PUT', 'secret/destroy/w'],
+      ['DELETE', 'secret/metadata/w'],
+      ['PUT', 'old/x'],
+    ] as const) {
+      const answered = await call(method, path, {
+        token,
+        ...(method !== 'DELETE' && { body: '{' }),
+      });
+      expect([answered.status, answered.body]).toEqual([403, { errors: ['permission denied'] }]);
+    }
+    expect((await call('GET', 'secret/data/w')).status).toBe(200);
+  });
+});
+
+describe('leases and schedules', () => {
+  it('shows when a value rotates, beside it', async () => {
+    await api.put('definitions/app/accounts/db', {
+      rotation: {
+        strategy: 'generated',
+        options: { keys: { password: { length: 24 } } },
+        schedule: { every: '30d' },
+      },
+    });
+    const written = { body: { data: { user: 'u', password: 'p' } } };
+    expect((await call('POST', 'secret/data/accounts/db', written)).status).toBe(200);
+    const kv = await call('GET', 'secret/data/accounts/db');
+    expect(kv.body.data.rotation_period).toBe(30 * 86_400);
+    expect(kv.body.data.ttl).toBeGreaterThan(0);
+    const { body } = await call('GET', 'database/static-creds/db');
+    expect(body.data).toMatchObject({ user: 'u', password: 'p', rotation_period: 30 * 86_400 });
+    expect(Date.parse(body.data.last_vault_rotation)).toBeLessThanOrEqual(Date.now());
+    expect((await call('GET', 'secret/data/w')).body.data).not.toHaveProperty('ttl');
+  });
+
+  it('renews, looks up and ends own leases only', async () => {
+    const other = await api.logIn({ pod: { name: 'p-2', uid: 'uid-2' } });
+    const read = await api.call('GET', '/api/v1/secrets/app/w', { token: session });
+    const id = `database/creds/w/${read.body.lease.id}`;
+    const looked = await call('PUT', 'sys/leases/lookup', { body: { lease_id: id } });
+    expect(looked.body.data).toMatchObject({ id, path: 'app/w', renewable: true });
+    const renewed = await call('POST', 'sys/leases/renew', {
+      body: { lease_id: id, increment: '3600' },
+    });
+    expect(renewed.body).toMatchObject({ lease_id: id, renewable: true, data: null });
+    expect(renewed.body.lease_duration).toBeGreaterThan(0);
+    const body = { lease_id: id };
+    for (const path of ['sys/leases/renew', 'sys/leases/lookup']) {
+      const answered = await call('PUT', path, { token: other, body });
+      expect([answered.status, answered.body]).toEqual([400, { errors: ['lease not found'] }]);
+    }
+    expect((await call('PUT', 'sys/leases/revoke', { token: other, body })).status).toBe(204);
+    expect((await call('PUT', 'sys/leases/lookup', { body })).status).toBe(200);
+    expect((await call('PUT', `sys/leases/revoke/${id}`, { body: { sync: true } })).status).toBe(
+      204,
+    );
+    expect((await call('PUT', 'sys/leases/lookup', { body })).status).toBe(400);
+    expect((await call('PUT', 'sys/leases/revoke-prefix/database', { body: {} })).status).toBe(405);
+  });
+
+  it('refuses operators that ask for a credential', async () => {
+    const answered = await call('GET', 'database/creds/w', { token: api.admin });
+    expect(answered.status).toBe(403);
+  });
+});
