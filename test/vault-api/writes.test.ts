@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import connectNodeVault from 'node-vault';
 import { RunningApi } from '../kit/api/running-api.ts';
 import { vaultCall, type VaultAnswer, type VaultCall } from '../kit/api/vault-call.ts';
 import { storedEntries } from '../kit/store/store-diff.ts';
@@ -83,7 +84,7 @@ describe('writes', () => {
     expect(await call('GET', 'old/x')).toMatchObject({ status: 404, body: { errors: [] } });
   });
 
-  it('refuses values that are no texts, and names them without repeating them', async () => {
+  it('names the place of a value that is not a text, without the value', async () => {
     const answered = await call('POST', 'secret/data/n', {
       body: { data: { a: { b: 'hidden' } } },
     });
@@ -108,6 +109,28 @@ describe('writes', () => {
       expect([answered.status, answered.body]).toEqual([403, { errors: ['permission denied'] }]);
     }
     expect((await call('GET', 'secret/data/w')).status).toBe(200);
+  });
+});
+
+describe('node-vault', () => {
+  it('logs in, writes, reads, lists and ends its session', async () => {
+    const endpoint = `http://127.0.0.1:${api.vaultPort}`;
+    const client = connectNodeVault({ apiVersion: 'v1', endpoint });
+    const jwt = api.serviceAccountToken();
+    await client.kubernetesLogin({ mount_point: 'kubernetes', role: 'web', jwt });
+    await client.write('secret/data/node/a', { data: { k: 'v' } });
+    const read = (await client.read('secret/data/node/a')) as { data: { data: unknown } };
+    expect(read.data.data).toEqual({ k: 'v' });
+    const listed = (await client.list('secret/metadata/node')) as { data: { keys: unknown } };
+    expect(listed.data.keys).toEqual(['a']);
+    await client.delete('secret/metadata/node/a');
+    await expect(client.read('secret/data/node/a')).rejects.toMatchObject({
+      response: { statusCode: 404 },
+    });
+    await client.tokenRevokeSelf();
+    await expect(client.read('secret/data/node/a')).rejects.toMatchObject({
+      response: { statusCode: 403 },
+    });
   });
 });
 
