@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { openLogCheckpoint } from '../crypto/log/checkpoint.ts';
 import { verifierKeyText, type NoteVerifier } from '../crypto/log/signed-note.ts';
 import { decodeBundle, tileWidth, TILE_WIDTH } from '../crypto/log/tiles.ts';
@@ -88,13 +90,19 @@ interface Since {
 
 /**
  * An export that is newer than the backup, with its archive.
- * @throws ERR_CIPHERTEXT_INVALID if they do not verify, or do not continue the log of the backup
+ * @throws ERR_CIPHERTEXT_INVALID if they do not verify, or do not continue the log of the backup; ERR_CONFIG_INVALID if there is no export
  */
 export async function newerExport(
   directory: string,
   identity: LogIdentity,
   { checkpoint, archive, verifier = identity.configured.verifier }: Since,
 ): Promise<NewerLog> {
+  if (!existsSync(join(directory, EXPORT_FILES.manifest))) {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${directory} is not an export of the log: it has no file ${EXPORT_FILES.manifest}; quaymaster audit export makes one`,
+    );
+  }
   const logKey = verifierKeyText(verifier.name, verifier.key.publicKey);
   const report = await verifyExport(directory, { externalCheckpoint: checkpoint, logKey, archive });
   if (report.assurance !== 'anchored')

@@ -12,7 +12,12 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
 import type { NewerLog } from './lost-changes.ts';
 
+/** The line before a delivery of a file sink. */
 const HEAD = /^\{"delivery":\{"firstIndex":(\d{1,15}),"count":\d{1,15}\}\}$/;
+/** A line of the body of an HTTP sink. */
+const OF_HTTP = /^\{"index":(\d{1,15}),"entry":(\{.*\})\}$/;
+/** The structured data and the text of a syslog message, behind any header that the receiver writes. */
+const OF_SYSLOG = /\[quaymaster@32473 index="(\d{1,15})" origin="(?:[^"\\\]]|\\.)*"\] ?(\{.*\})$/;
 
 interface After {
   /** The restored store. */
@@ -25,8 +30,8 @@ interface After {
 }
 
 /**
- * The log that file sinks delivered, after the entries of a restored store: what is left after the loss of a disk. The files may be of several rotations
- * and in any order. They have no proofs, so the entries are appended to the tree of the store, whose root must become that of the checkpoint.
+ * The log that sinks delivered, after the entries of a restored store: what is left after the loss of a disk. The files are those of a file sink, or
+ * those in which a receiver kept the lines of an HTTP sink or the messages of a syslog sink, in any order. They have no proofs, so the entries are appended to the tree of the store, whose root must become that of the checkpoint.
  * @param path a file, or a directory of files
  * @throws ERR_CIPHERTEXT_INVALID if they lack an entry up to the checkpoint, or have another one
  */
@@ -35,7 +40,13 @@ export async function newerSink(
   { store, size, checkpoint, verifier }: After,
 ): Promise<NewerLog> {
   const newest = openLogCheckpoint(checkpoint, verifier);
-  const found = await readEntries(path, size, newest.size);
+  const { found, isLog } = await readEntries(path, size, newest.size);
+  if (!isLog) {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${path} is not a log: it is no export, no store of SQLite, and has no line of a file, HTTP or syslog sink in the format json`,
+    );
+  }
   const tree = await openTree(store, size);
   const entries: string[] = [];
   for (let index = size; index < newest.size; index += 1) {
@@ -55,25 +66,33 @@ export async function newerSink(
   };
 }
 
-/** The entries `[first, end)` by index, from the lines of the files. */
+/** The entries `[first, end)` by index, from the lines of the files, and whether any line is one of a sink. */
 async function readEntries(
   path: string,
   first: number,
   end: number,
-): Promise<ReadonlyMap<number, string>> {
+): Promise<{ readonly found: ReadonlyMap<number, string>; readonly isLog: boolean }> {
   const found = new Map<number, string>();
+  let isLog = false;
   for (const file of await filesAt(path)) {
     let next: number | undefined;
+    const keep = (index: number, entry: string): void => {
+      isLog = true;
+      if (index >= first && index < end) found.set(index, entry);
+    };
     const input = createReadStream(file, 'latin1');
     for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-      const [, place] = HEAD.exec(line) ?? [];
-      const index = place === undefined ? next : undefined;
-      if (index !== undefined && index >= first && index < end) found.set(index, line);
-      if (place !== undefined) next = Number(place);
-      else if (index !== undefined) next = index + 1;
+      const [, begin] = HEAD.exec(line) ?? [];
+      const [, index, entry = ''] = OF_HTTP.exec(line) ?? OF_SYSLOG.exec(line) ?? [];
+      if (begin !== undefined) next = Number(begin);
+      else if (index !== undefined) keep(Number(index), entry);
+      else if (next !== undefined) {
+        keep(next, line);
+        next += 1;
+      }
     }
   }
-  return found;
+  return { found, isLog };
 }
 
 async function filesAt(path: string): Promise<readonly string[]> {

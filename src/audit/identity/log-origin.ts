@@ -46,6 +46,50 @@ export function writeOrigin({ origin, configured }: LogIdentity): Write {
   return { table: 'meta', put: { key: KEY, value } };
 }
 
+const RELEASED = 'audit-released-from';
+/** A release that was killed again and again leaves one each. */
+const MOST_RELEASED = 8;
+
+/** The checkpoint of a log at one of its origins. */
+export interface OriginCheckpoint {
+  readonly note: string;
+  readonly identity: LogIdentity;
+}
+
+/**
+ * The checkpoints that the log of a store had when releases gave it another origin, newest first. A newer log of before continues one of them. Each note is
+ * signed, so a row that someone changed is of no use.
+ */
+export async function releasedCheckpoints(
+  store: Store,
+  identity: LogIdentity,
+): Promise<readonly OriginCheckpoint[]> {
+  const notes = await releasedNotes(store);
+  return notes.flatMap((note) => {
+    const [origin = ''] = note.split('\n', 1);
+    return isOriginOf(identity.configured.origin, origin)
+      ? [{ note, identity: withOrigin(identity, origin) }]
+      : [];
+  });
+}
+
+/** Keeps the checkpoint that a release leaves behind. */
+export async function writeReleased(store: Store, note: string): Promise<Write> {
+  const notes = [note, ...(await releasedNotes(store)).filter((each) => each !== note)];
+  const value = JSON.stringify(notes.slice(0, MOST_RELEASED));
+  return { table: 'meta', put: { key: RELEASED, value } };
+}
+
+async function releasedNotes(store: Store): Promise<readonly string[]> {
+  const row = await store.get('meta', { key: RELEASED });
+  try {
+    const notes: unknown = JSON.parse(row?.value ?? '[]');
+    return Array.isArray(notes) ? notes.filter((each) => typeof each === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
 export function referenceTo({ origin, size, root }: Checkpoint): CheckpointReference {
   return { origin, size, root: Buffer.from(root).toString('base64') };
 }

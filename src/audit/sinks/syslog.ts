@@ -17,6 +17,8 @@ type SyslogSinkConfig = Extract<SinkConfig, { type: 'syslog' }>;
 const DEADLINE_MS = 30_000;
 /** A TLS 1.3 server refuses a client, or its certificate, only after the handshake. Entries written before that would be lost. */
 const SETTLE_MS = 1_000;
+/** Bytes that a receiver may send over one connection. */
+const MOST_RECEIVED_BYTES = 65_536;
 const KEEP_ALIVE_MS = 30_000;
 /** Entries that are written at once. */
 const MOST_BYTES = 262_144;
@@ -115,7 +117,11 @@ export class SyslogSink implements Sink {
     try {
       await once(socket, 'secureConnect', { signal });
       // A receiver sends nothing; only reading detects that it closes the connection.
-      socket.resume();
+      let received = 0;
+      socket.on('data', ({ length }: Buffer) => {
+        received += length;
+        if (received > MOST_RECEIVED_BYTES) socket.destroy();
+      });
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
       await Promise.race([once(socket, 'close'), this.#clock.sleep(SETTLE_MS)]);
     } catch (error) {

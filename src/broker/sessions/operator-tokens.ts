@@ -92,7 +92,7 @@ export async function createOperatorToken(
   ).catch((error: unknown) => recordFailure(acting, [described], error));
 }
 
-/** Whoever has the text of the minting token may have that of the new one. */
+/** The holders of the minting token may also have the text of the new one. */
 function mintingOf({
   operator: { name },
   minters,

@@ -1,9 +1,15 @@
 import { existsSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openLogCheckpoint } from '../../crypto/log/checkpoint.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { EXPORT_FILES } from '../../audit/export/export-format.ts';
 import type { LogIdentity } from '../../audit/identity/log-identity.ts';
+import {
+  releasedCheckpoints,
+  writeReleased,
+  type OriginCheckpoint,
+} from '../../audit/identity/log-origin.ts';
 import { storedCheckpoint } from '../../audit/tree/stored-tree.ts';
 import { checkpointFile } from '../../audit/tree/checkpoint-file.ts';
 import {
@@ -22,7 +28,7 @@ import { SystemActor } from '../../broker/recording/record.ts';
 import { planReapplication, type ReapplicationPlan } from '../../broker/upkeep/reapply-removals.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Store } from '../../ports/store.ts';
+import type { Store, Write } from '../../ports/store.ts';
 import type { Removals } from '../../ports/removals.ts';
 import { readNamedFile } from '../../process/named-file.ts';
 import { openStore } from '../../store/index.ts';
@@ -98,7 +104,7 @@ export async function planRemovals(
       : [`  ${what}: ${count}, of which the store has ${found.length}`, ...named(found)],
   );
   return {
-    fragment,
+    fragment: { ...fragment, writes: [...fragment.writes, ...(await keepCheckpoint(held))] },
     lines: [
       ...(proven === undefined
         ? []
@@ -111,6 +117,12 @@ export async function planRemovals(
   };
 }
 
+/** The release leaves this checkpoint behind. A repeat of it, after it was killed, finds the newer log by it. */
+async function keepCheckpoint({ store, identity }: HeldStore): Promise<readonly Write[]> {
+  const kept = await storedCheckpoint(store, identity.verifier);
+  return kept === undefined ? [] : [await writeReleased(store, kept.note)];
+}
+
 const MOST_NAMED = 100;
 
 function named(found: readonly string[]): readonly string[] {
@@ -119,17 +131,47 @@ function named(found: readonly string[]): readonly string[] {
   return more === 0 ? lines : [...lines, `    and ${more} more`];
 }
 
-/** Opens the newer log by its form: a directory with a manifest is an export, a file of SQLite is a store, everything else is of a sink. */
+/**
+ * Reads the newer log. A release that was killed after its commit left the store with another origin, so the log may continue what the store had before.
+ * @throws ERR_CIPHERTEXT_INVALID if it continues none
+ */
 async function withNewerLog<T>(
   source: string,
-  { config, store, clock, configured, identity }: HeldStore,
+  held: HeldStore,
   options: RemovalOptions,
   read: (log: NewerLog) => Promise<T>,
 ): Promise<T> {
+  const { store, identity } = held;
   const kept = await storedCheckpoint(store, identity.verifier);
   if (kept === undefined) throw new BrokerError('ERR_CONFLICT', 'the log of the store is empty');
-  const { verifier } = identity;
-  const since = { checkpoint: kept.note, verifier, archive: await archiveIn(options) };
+  const earlier = await releasedCheckpoints(store, identity);
+  let refusal: unknown;
+  for (const base of [{ note: kept.note, identity }, ...earlier]) {
+    try {
+      return await readAfter(base, source, { held, options, read });
+    } catch (error) {
+      if (BrokerError.from(error).code !== 'ERR_CIPHERTEXT_INVALID') throw error;
+      refusal ??= error;
+    }
+  }
+  throw refusal;
+}
+
+/** Opens the newer log by its form: a directory with a manifest is an export, a file of SQLite is a store, everything else is of a sink. */
+async function readAfter<T>(
+  { note, identity: { verifier } }: OriginCheckpoint,
+  source: string,
+  {
+    held: { config, store, clock, configured },
+    options,
+    read,
+  }: {
+    readonly held: HeldStore;
+    readonly options: RemovalOptions;
+    readonly read: (log: NewerLog) => Promise<T>;
+  },
+): Promise<T> {
+  const since = { checkpoint: note, verifier, archive: await archiveIn(options) };
   if (existsSync(join(source, EXPORT_FILES.manifest)))
     return read(await newerExport(source, configured, since));
   if (await isSqlite(source)) {
@@ -142,8 +184,9 @@ async function withNewerLog<T>(
       await newer.close();
     }
   }
+  const { size } = openLogCheckpoint(note, verifier);
   const checkpoint = await newestCheckpoint(config, options);
-  return read(await newerSink(source, { store, size: kept.size, checkpoint, verifier }));
+  return read(await newerSink(source, { store, size, checkpoint, verifier }));
 }
 
 async function newestCheckpoint(

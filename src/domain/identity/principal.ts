@@ -36,7 +36,7 @@ export interface OperatorTokenSpec {
   readonly mintedBy?: string;
   /**
    * Everyone who may have a copy of its text besides its operator: the minters of it, of the token that minted it, and so on. Empty for a token of
-   * `init`; undefined in tokens of an older release, whose minters nobody knows.
+   * `init`; undefined in tokens of an older release, which did not record the minters.
    */
   readonly minters?: readonly string[];
   /** Version of the operator's document at the minting; undefined in tokens of an older release. */

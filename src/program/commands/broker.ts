@@ -126,7 +126,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
           ['--comment <text>', 'reason; recorded in the audit log', { isRequired: true }],
           [
             '--apply-removals <log>',
-            'a newer log: an export, the replaced store, or the file or directory of a file sink',
+            'a newer log: an export, the replaced store, or a file or directory with the lines of a sink',
           ],
           [
             '--checkpoint <file>',

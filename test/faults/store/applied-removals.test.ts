@@ -7,6 +7,10 @@ import { runRelease, type ReleaseOptions } from '../../../src/compose/verbs/rele
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import type { Serving } from '../../../src/compose/serving/serve.ts';
 import type { OperatorToken } from '../../../src/broker/state/operator-token-memory.ts';
+import { syslogFrame } from '../../../src/audit/sinks/syslog-message.ts';
+import { newerExport } from '../../../src/backup/lost-changes.ts';
+import { openBootLog } from '../../../src/compose/log/audit-trail.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { policy } from '../../kit/api/running-api.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
@@ -89,7 +93,27 @@ beforeEach(async () => {
   await second.stop('test');
   await copyFile(own.at('store/quaymaster.db'), own.at('newer.db'));
   await own.restoreStore('older');
+  await keepAsReceivers();
 });
+
+/** The entries of the file sink, as the receivers of network sinks write them to their files. */
+async function keepAsReceivers(): Promise<void> {
+  const lines = (await readFile(own.at('sink.jsonl'), 'utf8')).trimEnd().split('\n');
+  let next = 0;
+  const entries = lines.flatMap((line) => {
+    const head = /^\{"delivery":\{"firstIndex":(\d+)/.exec(line);
+    if (head !== null) next = Number(head[1]);
+    return head === null ? [{ index: next++, entry: line }] : [];
+  });
+  const http = entries.map(({ index, entry }) => `{"index":${index},"entry":${entry}}`);
+  await writeFile(own.at('http.ndjson'), `${http.join('\n')}\n`);
+  const syslog = entries.map(({ index, entry }) => {
+    const sent = { origin: own.config.audit.origin, index, entry, text: entry, host: 'q-0' };
+    const frame = syslogFrame(sent).toString();
+    return frame.slice(frame.indexOf(' ') + 1);
+  });
+  await writeFile(own.at('syslog.log'), `${syslog.join('\n')}\n`);
+}
 afterEach(() => own.remove());
 
 async function release(more: Partial<ReleaseOptions>): Promise<string> {
@@ -145,6 +169,8 @@ describe('a release after a restore (BR01)', () => {
     ['an export', 'export'],
     ['the replaced store', 'newer.db'],
     ['the file of a sink', 'sink.jsonl'],
+    ['the requests that the receiver of an HTTP sink kept', 'http.ndjson'],
+    ['the messages that a syslog server kept', 'syslog.log'],
   ])(
     'applies what %s proves, after its plan, and before a caller is served',
     async (_what, source) => {
@@ -205,6 +231,26 @@ describe('a release after a restore (BR01)', () => {
       code: 'ERR_CIPHERTEXT_INVALID',
     });
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+
+  it.each([
+    ['is missing', 'absent', /cannot read .*absent: ENOENT/],
+    ['is not a log', 'config.yaml', /config\.yaml is not a log: it is no export/],
+  ])('names the problem of a newer log that %s', async (_what, name, message) => {
+    await expect(release({ applyRemovals: own.at(name), yes: true })).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: expect.stringMatching(message),
+    });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+
+  it('names the problem of a newer log for the list of a restore that is no export', async () => {
+    const { identity } = await openBootLog(own.config, systemClock);
+    const since = { checkpoint: '', archive: undefined };
+    await expect(newerExport(own.directory, identity, since)).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: expect.stringMatching(/is not an export of the log: it has no file manifest\.json/),
+    });
   });
 
   it('applies nothing of the log of another installation', async () => {

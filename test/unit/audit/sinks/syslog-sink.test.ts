@@ -162,6 +162,16 @@ describe('the syslog sink', () => {
     expect([...receiver.entries().values()]).toEqual(Array.from({ length: 20 }, () => entry));
   });
 
+  it('closes the connection to a receiver that sends without an end', async () => {
+    const sink = sinkTo(receiver);
+    await sink.deliver(delivery(0, '{"a":0}'));
+    await arrived(1);
+    const [socket] = receiver.sockets;
+    socket!.write(Buffer.alloc(1_000_000));
+    await until('the connection is closed', () => Promise.resolve(socket!.destroyed));
+    await sink.close();
+  });
+
   it('reports a lost connection at the next delivery, and then connects again', async () => {
     const sink = sinkTo(receiver);
     await sink.deliver(delivery(0, '{"a":0}'));

@@ -385,7 +385,7 @@ describe('break-glass', () => {
     expect(await codeOf(approving(only(), root))).toBe('no error');
   });
 
-  it('is not approved with, nor requested by, a token of an older release, whose creator nobody knows (O43)', async () => {
+  it('is not approved with, nor requested by, a token of an older release, which did not record its creator (O43)', async () => {
     await put('bob');
     broker.clock.advance(1);
     const older = await broker.olderToken('bob');

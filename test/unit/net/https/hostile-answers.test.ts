@@ -8,6 +8,9 @@ import { DiscoveredJwks } from '../../../../src/auth/jwks/discovered-jwks.ts';
 import { OpenIdIssuer } from '../../../../src/auth/people/openid-issuer.ts';
 import { peopleConfigSchema } from '../../../../src/auth/config.ts';
 import { listResources } from '../../../../src/auth/watch/list-resources.ts';
+import { TokenReviewer } from '../../../../src/auth/token-review/token-reviewer.ts';
+import { HttpSink } from '../../../../src/audit/sinks/http.ts';
+import { WitnessClient } from '../../../../src/audit/witnesses/add-checkpoint.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import { archiveBucket } from '../../../../src/providers/aws/archive-bucket.ts';
@@ -18,13 +21,20 @@ import { createGuard } from '../../../../src/providers/guard/guard.ts';
 import { guardLimitsSchema } from '../../../../src/providers/guard/config.ts';
 import { connectKubernetes } from '../../../../src/providers/kubernetes/client/client.ts';
 import { kubernetesConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
+import { vaultTransitConfig } from '../../../../src/providers/vault/config.ts';
+import { openVaultTransitKey } from '../../../../src/providers/vault/kek.ts';
 import { WebhookEndpoint } from '../../../../src/providers/webhook/client.ts';
 import { webhookConnectionSchema } from '../../../../src/providers/webhook/config.ts';
 import { connect, REGION, setCredentials } from '../../../kit/aws/aws-connection.ts';
+import { SpanExporter } from '../../../../src/process/trace/exporter.ts';
+import { tracesConfigSchema } from '../../../../src/process/trace/config.ts';
+import { KIND, type Span } from '../../../../src/process/trace/otlp.ts';
+import { parseWitnessKey } from '../../../../src/crypto/log/cosignature.ts';
 import { contextOf } from '../../../contract/secret-provider.contract.ts';
 import { type HostileServer, startHostileServer } from '../../../kit/fakes/hostile-server.ts';
 import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
+import { TestWitness } from '../../../kit/log/test-witness.ts';
 import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
 
 /** Processor time of the event loop that one hostile answer may cost. Before the bounds: 2 s for lists in lists, 4.5 s for chunks of one byte. */
@@ -213,6 +223,86 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
   },
 };
 
+const SPAN: Span = {
+  traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+  spanId: '00f067aa0ba902b7',
+  parentId: undefined,
+  isParentRemote: false,
+  name: 'decide',
+  kind: KIND.internal,
+  startedAt: 0,
+  endedAt: 1,
+  attributes: {},
+  hasFailed: false,
+};
+
+/** Receivers of the broker and the key-encryption key, whose answers are short. */
+const RECEIVERS: Readonly<Record<string, Driver>> = {
+  'a Transit key': {
+    bytes: 60_000,
+    type: JSON_TYPE,
+    isSecure: false,
+    async open(port) {
+      const auth = { method: 'token', tokenFile };
+      const settings = { type: 'vault-transit', connection: 'prod', key: 'kek', auth };
+      const config = vaultTransitConfig.parse({
+        ...settings,
+        address: plain(port),
+        limits: LIMITS,
+      });
+      const kek = await openVaultTransitKey(config, systemClock);
+      closing.push(() => kek.close());
+      return () => kek.unwrap(Buffer.from('vault:v1:AAAA'), Buffer.from('x'), contextOf());
+    },
+  },
+  'a TokenReview': {
+    bytes: 60_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    async open(port) {
+      const reviewer = new TokenReviewer(await kubernetes(port), ['quaymaster'], systemClock);
+      return () => reviewer.review('e30.e30.e30', never);
+    },
+  },
+  'a witness': {
+    bytes: 60_000,
+    type: 'text/plain',
+    isSecure: false,
+    async open(port) {
+      const witness = await TestWitness.start('witness.test/hostile', []);
+      closing.push(() => witness.close());
+      const verifier = parseWitnessKey(witness.key);
+      const client = new WitnessClient({ url: plain(port), verifier }, systemClock);
+      closing.push(() => client.close());
+      return () => client.add({ old: 0, proof: [], note: 'n' });
+    },
+  },
+  'the receiver of an HTTP sink': {
+    bytes: 60_000,
+    type: JSON_TYPE,
+    isSecure: false,
+    open(port) {
+      const sink = new HttpSink({ type: 'http', url: plain(port) }, systemClock);
+      closing.push(() => sink.close());
+      return Promise.resolve(() => sink.deliver({ origin: 'a.b/c', first: 0, entries: ['{}'] }));
+    },
+  },
+  'a collector of traces': {
+    bytes: 60_000,
+    type: JSON_TYPE,
+    isSecure: false,
+    async open(port) {
+      const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+      const config = tracesConfigSchema.parse({ endpoint: plain(port) });
+      const exporter = await SpanExporter.open(config, { clock: systemClock, log, release: '1' });
+      return () => {
+        exporter.add(SPAN);
+        return exporter.close();
+      };
+    },
+  },
+};
+
 /** Writes parts as fast as the peer reads them, and ends. */
 function pour(socket: Socket, parts: Iterable<string | Buffer>): void {
   const rest = parts[Symbol.iterator]();
@@ -298,7 +388,7 @@ const FRAMES: readonly (readonly [string, Worst])[] = [
   ['another protocol', () => ['HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n']],
 ];
 
-describe.each(Object.entries(DRIVERS))(
+describe.each(Object.entries({ ...DRIVERS, ...RECEIVERS }))(
   'the worst answers over HTTP of %s (B10)',
   (_name, driver) => {
     it.each([...bodies(driver.bytes), ...FRAMES])(
