@@ -511,6 +511,44 @@ describe('attacks', () => {
     },
   );
 
+  it('refuses a wrapping of a renewal, also for a valid token', async () => {
+    const headers = { 'X-Vault-Wrap-TTL': '5m' };
+    const answered = await call('PUT', 'auth/token/renew-self', { headers });
+    expect([answered.status, answered.body.auth]).toEqual([400, undefined]);
+  });
+
+  it('refuses a session at once after it was ended or its pod is in quarantine', async () => {
+    const pod = { name: 'p-7', uid: 'uid-7' };
+    for (const [path, body] of [
+      ['sessions:end', { by: 'pod', cluster: 'c1', pod: 'uid-7' }],
+      ['quarantines', { kind: 'pod', cluster: 'c1', pod: 'uid-7', reason: 'test' }],
+    ] as const) {
+      const token = await api.logIn({ pod });
+      expect((await call('GET', 'secret/data/b', { token })).status).toBe(200);
+      const done = await api.call('POST', `/api/v1/${path}`, { token: api.admin, body });
+      expect(done.status).toBeLessThan(300);
+      expect((await call('GET', 'secret/data/b', { token })).status).toBe(403);
+    }
+    const jwt = api.serviceAccountToken({ pod });
+    const login = await call('PUT', 'auth/kubernetes/login', { token: '', body: { jwt } });
+    expect(login.status).toBe(403);
+  });
+
+  it('serves probes only after the broker was sealed', async () => {
+    const sealed = await RunningApi.start({ vaultApi: { mounts: MOUNTS } });
+    await sealed.seed();
+    const token = await sealed.logIn();
+    const body = { reason: 'test' };
+    const done = await sealed.call('POST', '/api/v1/seal', { token: sealed.admin, body });
+    expect(done.status).toBeLessThan(300);
+    const health = await vaultCall(sealed.vaultPort, 'GET', 'sys/health');
+    expect([health.status, health.body.sealed]).toEqual([503, true]);
+    const read = await vaultCall(sealed.vaultPort, 'GET', 'secret/data/b', { token });
+    expect(read.status).toBe(503);
+    expect(read.body).toHaveProperty('errors');
+    await sealed.stop();
+  });
+
   it('counts both listeners as one caller', async () => {
     const limited = await RunningApi.start({
       vaultApi: { mounts: MOUNTS },

@@ -1,15 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import connectNodeVault from 'node-vault';
-import { RunningApi } from '../kit/api/running-api.ts';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../kit/backends/until.ts';
+import { vaultConnection } from '../kit/broker/prepared-broker.ts';
+import { FakeVault } from '../kit/fakes/fake-vault.ts';
+import { policy, RunningApi } from '../kit/api/running-api.ts';
 import { vaultCall, type VaultAnswer, type VaultCall } from '../kit/api/vault-call.ts';
 import { storedEntries } from '../kit/store/store-diff.ts';
 
 const MOUNTS = {
   secret: { engine: 'kv-v2', prefix: 'app' },
   old: { engine: 'kv-v1', prefix: 'app/one' },
+  issued: { engine: 'database', prefix: 'db' },
   database: { engine: 'database', prefix: 'app/accounts' },
 };
 
+let directory: string;
+let backend: FakeVault;
 let api: RunningApi;
 let session: string;
 
@@ -18,15 +27,25 @@ function call(method: string, path: string, options: VaultCall = {}): Promise<Va
 }
 
 beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'qm-vault-'));
+  backend = await FakeVault.start();
+  await writeFile(join(directory, 'vault.token'), 's.broker\n', { mode: 0o600 });
   api = await RunningApi.start({
+    connections: { vault: vaultConnection(directory, backend.address) },
     vaultApi: { mounts: MOUNTS, auth: { kubernetes: { cluster: 'c1' } } },
   });
   await api.seed(['read', 'list', 'write']);
+  const dynamic = { engine: 'dynamic', path: 'db', root: 'creds', tokenRole: 'creds' };
+  await api.put('mounts/db', { prefix: 'db', connection: 'vault', options: dynamic });
+  await api.put('definitions/db/app', { class: 'dynamic', leaseTtl: '10m' });
+  await api.put('policies/db', policy('db', ['db/**'], ['read']));
   session = await api.logIn();
 });
 
 afterAll(async () => {
   await api.stop();
+  await backend.close();
+  await rm(directory, { recursive: true });
 });
 
 describe('writes', () => {
@@ -177,6 +196,28 @@ describe('leases and schedules', () => {
     );
     expect((await call('PUT', 'sys/leases/lookup', { body })).status).toBe(400);
     expect((await call('PUT', 'sys/leases/revoke-prefix/database', { body: {} })).status).toBe(405);
+  });
+
+  it('issues a credential for each request, under a lease that ends with it', async () => {
+    const first = await call('GET', 'issued/creds/app');
+    expect(first.status).toBe(200);
+    expect(first.body).toMatchObject({
+      lease_id: expect.stringMatching(/^issued\/creds\/app\/lea_/),
+      renewable: true,
+      data: { username: expect.any(String), password: expect.any(String) },
+    });
+    expect(first.body.lease_duration).toBeGreaterThan(0);
+    expect(first.body.lease_duration).toBeLessThanOrEqual(600);
+    const second = await call('GET', 'issued/creds/app');
+    expect(second.body.lease_id).not.toBe(first.body.lease_id);
+    const body = { lease_id: first.body.lease_id as string };
+    expect((await call('PUT', 'sys/leases/renew', { body })).status).toBe(200);
+    const other = await api.logIn({ pod: { name: 'p-3', uid: 'uid-3' } });
+    expect((await call('PUT', 'sys/leases/revoke', { token: other, body })).status).toBe(204);
+    expect((await call('PUT', 'sys/leases/renew', { body })).status).toBe(200);
+    expect((await call('PUT', 'auth/token/revoke-self')).status).toBe(204);
+    await until('the credentials are revoked', () => Promise.resolve(backend.leases.size === 0));
+    session = await api.logIn();
   });
 
   it('refuses operators that ask for a credential', async () => {

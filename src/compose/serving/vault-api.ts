@@ -32,8 +32,13 @@ export async function openVaultApi(
   // The members of the API's surroundings, of which some are read again for each request.
   const surroundings = Object.assign(Object.create(shared) as Surroundings, own);
   const lists = new ListConnections();
-  const app = createVaultApp({ surroundings, config, lists, unready });
   const { drain, parts } = shared;
+  const app = createVaultApp({
+    surroundings,
+    config,
+    lists,
+    unready: () => (drain.active ? ['draining'] : unready()),
+  });
   const malformed = lists.orRefuse(new MalformedRequests(parts, `${boot}v`, VAULT_FACE));
   return createServer(app, config.listener, { clock, log, drain, malformed, sources });
 }
