@@ -133,7 +133,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
       expect(await ask('GET', `/api/v1/namespaces/${release.namespace}/secrets`)).toBe(403);
     });
 
-    it('cover no webhook by default, without the injector, or with a certificate that others renew', async () => {
+    it('cover no webhook by default, without the injector, or with a certificate that others renew (X08)', async () => {
       for (const injector of [{}, INJECTOR.injector, { ...INJECTOR.injector, ...CERTIFICATE }]) {
         const { release, ask } = await account({ injector });
         expect(await ask('GET', `${webhooks}/${release.name}-injector`)).toBe(403);
