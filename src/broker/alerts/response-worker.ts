@@ -51,7 +51,7 @@ export interface Responses {
  * one.
  */
 export function responseWorker(parts: Parts): Responses {
-  const replacing = replacement(parts);
+  const replacing = new Worker('replacements', REPLACE_EVERY_MS, parts, replacementRounds(parts));
   const containment = new Containment(parts);
   let turn = 0;
   const containing = new Worker('responses', CONTAIN_EVERY_MS, parts, async (signal) => {
@@ -72,12 +72,12 @@ export function responseWorker(parts: Parts): Responses {
   };
 }
 
-/** The second pass. */
-export function replacement(parts: Parts): Worker {
+/** Rounds of the second pass. */
+export function replacementRounds(parts: Parts): (signal: AbortSignal) => Promise<void> {
   const lags = new Map<string, Lag>();
   const adopt = adoptPending(parts);
   let turn = 0;
-  return new Worker('replacements', REPLACE_EVERY_MS, parts, async (signal) => {
+  return async (signal) => {
     await adopt();
     const rows = await parts.store.list(ALERTS.due('contained', parts.clock.now()), {
       limit: MOST_DUE,
@@ -102,7 +102,7 @@ export function replacement(parts: Parts): Worker {
     turn += 1;
     if (turn % PRUNE_EVERY === 0) await prune(parts);
     if (turn % PRUNE_PODS_EVERY === 0) await pruneSeenPods(parts);
-  });
+  };
 }
 
 /** Takes due responses alternately from their sources and namespaces: many of one namespace do not delay those of others. */

@@ -6,6 +6,7 @@ import {
   type AlertRecord,
 } from '../../../../src/broker/alerts/alert-record.ts';
 import { decideAlert } from '../../../../src/broker/alerts/alerts.ts';
+import { Containment } from '../../../../src/broker/alerts/contain-responses.ts';
 import { raiseAlert } from '../../../../src/broker/alerts/receive-alerts.ts';
 import { responseWorker } from '../../../../src/broker/alerts/response-worker.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
@@ -379,6 +380,34 @@ describe('repeated alerts about one pod (RS17)', () => {
     expect((await records()).length).toBeLessThanOrEqual(61);
     startPod('2');
     expect(await alert('2', { rule: 'noise-0' })).toBe('kept');
+  });
+});
+
+describe('a new alert', () => {
+  it('is contained in one round while a thousand rotations wait and the search of the log hangs', async () => {
+    await rule({ rotate: 'read' });
+    startPod('1');
+    await alert('1');
+    const [first] = await records();
+    const waiting = Array.from({ length: 1_000 }, (_, i) => ({
+      ...(first as AlertRecord),
+      id: `alr_waiting_${i}`,
+      state: 'contained' as const,
+      nextAttemptAt: 0,
+      exposed: [{ path: `app/db-${i}`, versions: ['1'], unrotated: 'braked' as const }],
+    }));
+    await broker.store.commit({
+      writes: waiting.map((record) => ({ table: 'alerts', put: alertRow(record) })),
+    });
+    const audit = { ...broker.parts.audit, reads: () => new Promise<never>(() => undefined) };
+    const containment = new Containment({ ...broker.parts, audit } as typeof broker.parts);
+    for (let pod = 2; pod < 5; pod += 1) {
+      startPod(String(pod), `n${pod}`);
+      await alert(String(pod));
+      expect(await containment.round(new AbortController().signal)).toBeGreaterThan(0);
+      const states = (await records()).map(({ subject, state }) => `${subject?.uid} ${state}`);
+      expect(states).toContain(`${pod} contained`);
+    }
   });
 });
 
