@@ -174,15 +174,19 @@ export async function saveRepeats(parts: Parts): Promise<void> {
       const facts = { ...factsOfAlert(record), cause: 'joined', count };
       return actor.entry({ action: 'alert.receive', outcome: 'ok', ...facts });
     };
-    await updateAlert(
-      parts,
-      id,
-      (current) => ({ ...current, count: (current.count ?? 1) + count, lastAt }),
-      (next) => [entry(next)],
-    ).catch((error: unknown) => {
+    try {
+      const saved = await updateAlert(
+        parts,
+        id,
+        (current) => ({ ...current, count: (current.count ?? 1) + count, lastAt }),
+        (next) => [entry(next)],
+      );
+      const isKept = saved !== undefined || (await parts.store.get('alerts', { id })) === undefined;
+      if (!isKept) floods.giveBack(id, repeats);
+    } catch (error) {
       floods.giveBack(id, repeats);
-      throw error;
-    });
+      parts.log.error({ err: error, alert: id }, 'could not save a count of alerts; retrying');
+    }
   }
 }
 
