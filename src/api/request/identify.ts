@@ -32,15 +32,19 @@ export interface Identity {
   readonly token: string;
 }
 
-/** Identifies the caller and charges the weight of the operation to its rate. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
+/**
+ * Identifies the caller and charges the weight of the operation to its rate. If the route identifies its sender itself, it is charged there: a proven source of
+ * alerts has a rate of its own, and all its alerts come from one address. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED
+ */
 export function identify(
   surroundings: Surroundings,
   exchange: Exchange,
   operation: Operation,
+  admits = false,
 ): Eventually<Identity> {
   const { parts, rates } = surroundings;
   if (operation.who === 'public') {
-    if (operation.weight > 0) rates.takeFromNetwork(exchange.network, operation.weight);
+    if (operation.weight > 0 && !admits) rates.takeFromNetwork(exchange.network, operation.weight);
     return { caller: undefined, token: '' };
   }
   const senderToken = findSenderToken(exchange.request);

@@ -55,12 +55,13 @@ export async function perform(
   try {
     checkRequest(exchange);
     requireKeys(surroundings, operation);
-    const identified = identify(surroundings, exchange, operation);
+    const identified = identify(surroundings, exchange, operation, route.admit !== undefined);
     const identity = identified instanceof Promise ? await identified : identified;
     const { caller } = identity;
     request.caller = caller;
     if (caller !== undefined) take(surroundings, exchange, caller, operation);
-    const admitted = route.admit && (await admitSender(surroundings, exchange, route, params));
+    const admitted =
+      route.admit && (await admitSender(surroundings, exchange, performance, params));
     requireRoom(surroundings, exchange, operation);
     const query = queryOf(exchange, route);
     if (caller !== undefined && route.body !== undefined) {
@@ -96,11 +97,13 @@ function finish({ rates }: Surroundings, { spentMs }: Exchange, { share, caller 
   if (spentMs > 0 && caller !== undefined) rates.chargeCaller(caller, spentMs * WEIGHT_OF_MS);
 }
 
-/** Charges a sender that is not known to its network, as a refused token. @throws ERR_UNAUTHENTICATED */
+/**
+ * Charges a request whose sender is not proven to its network, and a refused one as a refused token. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED
+ */
 async function admitSender(
   { parts, rates }: Surroundings,
   exchange: Exchange,
-  route: Route<Caller | undefined>,
+  { route, operation }: Performance,
   params: Params,
 ): Promise<Admitted | undefined> {
   const { headers } = exchange.request;
@@ -108,10 +111,13 @@ async function admitSender(
   try {
     const admitted = await route.admit?.({ parts, params, headers, chain, rates });
     exchange.hasRights = admitted?.isProven === true;
+    if (!exchange.hasRights) rates.takeFromNetwork(exchange.network, operation.weight);
     return admitted;
   } catch (error) {
-    if (error instanceof BrokerError && error.kind === 'unauthenticated')
+    if (error instanceof BrokerError && error.kind === 'unauthenticated') {
+      rates.takeFromNetwork(exchange.network, operation.weight);
       rates.failed(exchange.network);
+    }
     throw error;
   }
 }
