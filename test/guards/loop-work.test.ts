@@ -10,7 +10,7 @@ const PARSER =
   /^export (?:async )?function ((?:parse|decode|read|open)[A-Z]\w*)(?:<[^(]*>)?\(\s*(\w+|\{[^}]*\}): (?:readonly )?(?:string|unknown|Uint8Array|Buffer|JsonObject|JsonNode|Segment|IncomingMessage|IncomingHttpHeaders|Readonly<Record<string)/gm;
 const EVALUATION =
   /^export (?:async )?function ((?:judge|evaluate|explain|survey|compile|summarize|pack|match)(?:[A-Z]\w*)?)\b/gm;
-/** What a parser is made of, in rooms that run on the event loop. */
+/** Calls that parse, in rooms that run on the event loop. */
 const PRIMITIVE =
   /\bJSON\.parse\(|\bnew X509Certificate\(|\bcreatePublicKey\(|\bzstdDecompressSync\(|\bimportJWK\(|\bimport\('js-yaml'\)|\bbundleFromJSON\(/;
 const PRIMITIVE_ROOMS = /^(?:api|auth|broker|crypto|domain|net)\//;
@@ -98,7 +98,7 @@ const WORK: readonly Work[] = [
     ],
   },
   {
-    // A policy-editor saves them. `new TrustRoot` is no function with such a name.
+    // A policy-editor saves them. No function with such a name reads them.
     work: 'roots of trust in a profile',
     bytes: '64 KiB each',
     ms: '140 ms',

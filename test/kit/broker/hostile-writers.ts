@@ -7,7 +7,7 @@ export interface HostileRound {
   readonly attestations: number;
 }
 
-/** Answers by status. */
+/** Numbers of answers by kind and status. */
 export type Answers = Readonly<Record<string, number>>;
 
 interface Target {
@@ -68,6 +68,17 @@ function attestation(signer: ImageSigner, at: number): object {
   return { attestation: { ...bundle, verificationMaterial: { certificate } } };
 }
 
+/** The status. A broker that refuses a push before it has read its body may close the connection while the body is sent. */
+async function push(url: string, request: RequestInit): Promise<number | 'closed'> {
+  try {
+    const answer = await fetch(url, { ...request, method: 'POST' });
+    await answer.arrayBuffer();
+    return answer.status;
+  } catch {
+    return 'closed';
+  }
+}
+
 async function pushAll({ url, tokens }: Target, round: HostileRound): Promise<Answers> {
   const signer = new ImageSigner();
   const bodies = {
@@ -90,13 +101,7 @@ async function pushAll({ url, tokens }: Target, round: HostileRound): Promise<An
       if (left[kind] <= 0) return;
       left[kind] -= 1;
       const body = bodies[kind][left[kind] % bodies[kind].length]!;
-      const answer = await fetch(`${url}${PLACE}/${kind}`, {
-        method: 'POST',
-        headers,
-        body,
-      });
-      await answer.arrayBuffer();
-      const name = `${kind} ${answer.status}`;
+      const name = `${kind} ${await push(`${url}${PLACE}/${kind}`, { headers, body })}`;
       answers[name] = (answers[name] ?? 0) + 1;
     }
   };

@@ -194,7 +194,7 @@ describe('the space for attestations (IS10)', () => {
     expect(Array.from({ length: 7 }, (_, at) => take(at, MIB / 8))).toEqual([
       42, 21, 10, 5, 3, 1, 1,
     ]);
-    // What is left is for those with little.
+    // The rest is for tenants with little.
     const some = Array.from({ length: 20 }, (_, at) => take(100 + at, 4_096));
     expect(new Set(some)).toEqual(new Set([28]));
   });
