@@ -200,6 +200,7 @@ const OWN = 'text that the broker wrote: a row, an entry of its log, its own key
 const INPUTS: Readonly<Record<string, string>> = {
   'api/answer/second-factor-page.ts': 'a script for the browser',
   'api/request/body/parse-body.ts': 'bodies of requests',
+  'api/request/counted-login.ts': 'headers, tokens and proofs',
   // A body of a push, which was bounded as the body of a request.
   'api/routes/attestations.ts': 'bodies of requests',
   'api/routes/sessions.ts': 'headers, tokens and proofs',
