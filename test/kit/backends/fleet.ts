@@ -9,6 +9,7 @@ import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
 import {
   BUILDAH,
+  CHROMIUM,
   DETECT_SECRETS,
   GITLEAKS,
   GRYPE,
@@ -41,6 +42,7 @@ export interface Backends {
   readonly pgbouncer: PgBouncer;
   readonly mariadb: MariaDb;
   readonly redis: Redis;
+  readonly chromium: Tool;
   readonly helm: Tool;
   readonly promtool: Tool;
   readonly shellcheck: Tool;
@@ -77,6 +79,7 @@ const START: Starters = {
   pgbouncer: findPgBouncer,
   mariadb: startMariaDb,
   redis: startRedis,
+  chromium: () => startTool(CHROMIUM),
   helm: () => startTool(HELM),
   promtool: () => startTool(PROMTOOL),
   shellcheck: () => startTool(SHELLCHECK),

@@ -77,7 +77,7 @@ const chosen = new Argument('[names...]', 'which ones')
   .choices(BACKEND_NAMES)
   .default(BACKEND_NAMES);
 const program = new Command('backends').description(
-  'Real servers for the tests: OpenBao, a Kubernetes API server with etcd, moto (AWS), PostgreSQL, MariaDB and Redis; PgBouncer and Helm.',
+  'Real servers for the tests: OpenBao, a Kubernetes API server with etcd, moto (AWS), PostgreSQL, MariaDB and Redis; PgBouncer, Helm and Chromium.',
 );
 program
   .command('install')

@@ -7,6 +7,7 @@ export const BACKEND_NAMES = [
   'pgbouncer',
   'mariadb',
   'redis',
+  'chromium',
   'helm',
   'promtool',
   'shellcheck',

@@ -126,6 +126,13 @@ export const RSYSLOG = unpackedRecipe({
   program: 'usr/sbin/rsyslogd',
 });
 
+/** A browser for the tests of the console. */
+export const CHROMIUM = debianRecipe({
+  backend: 'chromium',
+  package: 'chromium',
+  programs: ['/usr/bin/chromium'],
+});
+
 export const SHELLCHECK = debianRecipe({
   backend: 'shellcheck',
   package: 'shellcheck',
@@ -333,6 +340,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   pgbouncer: [PGBOUNCER],
   mariadb: [MARIADB],
   redis: [REDIS],
+  chromium: [CHROMIUM],
   helm: [HELM],
   promtool: [PROMTOOL],
   shellcheck: [SHELLCHECK],
