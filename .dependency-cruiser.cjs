@@ -204,6 +204,19 @@ module.exports = {
       { path: '^src/delivery/(files|settings)/' },
       { path: '^src/delivery/(agent|csi|injector)/' },
     ),
+    rule(
+      'the-console-knows-the-contract-only',
+      { path: '^console/' },
+      {
+        pathNot: [
+          '^console/',
+          '^src/ports/openapi/',
+          '^src/client/contract-types\\.ts$',
+          '(^|/)node_modules/(@preact/|preact/)',
+        ],
+      },
+    ),
+    rule('nothing-imports-the-console', { path: '^src/' }, { path: '^console/' }),
     rule('nothing-imports-main', { path: '^src/' }, { path: '^src/program/main\\.ts$' }),
     rule(
       'nothing-imports-the-program',
@@ -215,5 +228,9 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'default'],
+    },
   },
 };

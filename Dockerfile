@@ -10,6 +10,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json openapi.yaml LICENSE ./
 COPY migrations ./migrations
 COPY scripts ./scripts
+COPY console ./console
 COPY src ./src
 RUN npm run build:program
 

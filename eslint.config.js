@@ -84,6 +84,7 @@ export default tseslint.config(
   {
     ignores: [
       'dist/',
+      'console/built/',
       'node_modules/',
       'coverage/',
       'bench-out/',
@@ -93,7 +94,7 @@ export default tseslint.config(
   },
   js.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: { project: true, tsconfigRootDir: import.meta.dirname },
@@ -126,6 +127,25 @@ export default tseslint.config(
       complexity: ['error', 12],
       'max-params': ['error', 4],
       'max-depth': ['error', 3],
+    },
+  },
+  {
+    files: ['console/src/**'],
+    rules: {
+      complexity: ['error', 16],
+      'max-depth': ['error', 3],
+      'no-restricted-syntax': [
+        'error',
+        ...SYNTAX_BANS,
+        ban(
+          'JSXAttribute[name.name=/^(?:style|dangerouslySetInnerHTML)$/]',
+          'The policy of the page allows no markup from text and no inline style.',
+        ),
+        ban(
+          'MemberExpression[property.name=/^(?:localStorage|sessionStorage|innerHTML|outerHTML)$/], Identifier[name=/^(?:localStorage|sessionStorage|indexedDB)$/]',
+          'The page keeps nothing in the browser, and builds no markup from text.',
+        ),
+      ],
     },
   },
   { files: REVEALING_FILES, rules: without(REVEAL_BANS) },

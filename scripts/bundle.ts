@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
+import { buildConsole, BUILT } from './console.ts';
 import { commonJs, escaped, options, writeChunks } from './chunks.ts';
 import { manifestOf } from './packages.ts';
 import { thirdParty } from './third-party.ts';
@@ -36,11 +37,12 @@ async function bundle(): Promise<void> {
   }
   chmodSync(join(DIST, 'quaymaster.cjs'), 0o755);
   const agent = await bundleAgent();
-  rmSync(PROGRAM, { recursive: true, force: true });
+  for (const old of [PROGRAM, join(DIST, 'console')]) rmSync(old, { recursive: true, force: true });
   const program = await writeChunks({ program: join(ROOT, 'src/program/program.ts') }, CHUNKS);
+  const page = await buildConsole();
   copyData();
   writeInputs({ agent, program });
-  const packages = [...packagesIn(agent), ...packagesIn(program)];
+  const packages = [...packagesIn(agent), ...packagesIn(program), ...packagesIn(page)];
   writeFileSync(join(DIST, 'THIRD-PARTY.txt'), thirdParty(packages));
   warmAgent();
   warmProgram();
@@ -66,6 +68,7 @@ function copyData(): void {
   cpSync(join(ROOT, 'migrations'), join(DIST, 'migrations'), { recursive: true });
   const { version } = manifestOf(ROOT);
   writeFileSync(join(DIST, 'package.json'), JSON.stringify({ version, type: 'module' }));
+  cpSync(BUILT, join(DIST, 'console/built'), { recursive: true });
   copySqlite();
 }
 

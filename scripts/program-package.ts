@@ -16,6 +16,7 @@ const FILES = [
   'THIRD-PARTY.txt',
   'migrations',
   'program/chunks',
+  'console',
 ];
 
 /** Writes the package of the program, and one of SQLite for each platform, into an empty `directory`. @returns their folders */

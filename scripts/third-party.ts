@@ -16,7 +16,7 @@ export function thirdParty(packages: readonly string[]): string {
     const heading = `${manifest.name} ${manifest.version} (${licencesIn(manifest).join(' or ')})`;
     return { heading, text: licenceText(folder) ?? namedLicence(manifest) };
   });
-  return `dist/agent.cjs and dist/program contain code of these packages.\n\n${'-'.repeat(80)}\n\n${licenceList(parts)}`;
+  return `dist/agent.cjs, dist/program and dist/console contain code of these packages.\n\n${'-'.repeat(80)}\n\n${licenceList(parts)}`;
 }
 
 /** The text for a package that names its licence and does not contain it. */

@@ -126,3 +126,25 @@ describe.each([
     expect(packages.filter((name) => !NOTICE.includes(`\n${name} `))).toEqual([]);
   });
 });
+
+describe('the page of the console', () => {
+  const assets = readdirSync(new URL('console/built/assets/', DIST));
+  const bytes = (end: string): number =>
+    assets
+      .filter((name) => name.endsWith(end))
+      .reduce(
+        (sum, name) => sum + readFileSync(new URL(`console/built/assets/${name}`, DIST)).length,
+        0,
+      );
+
+  it('has at most 45 kB of scripts and 12 kB of style, compressed', () => {
+    expect(bytes('.js.gz')).toBeGreaterThan(1_000);
+    expect(bytes('.js.gz')).toBeLessThan(45_000);
+    expect(bytes('.css.gz')).toBeLessThan(12_000);
+  });
+
+  it('comes with the licences of its packages', () => {
+    expect(NOTICE).toMatch(/^preact \d/m);
+    expect(NOTICE).toMatch(/^@preact\/signals \d/m);
+  });
+});

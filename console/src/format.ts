@@ -1,0 +1,55 @@
+import { signal } from '@preact/signals';
+
+/** Grows once a quarter of a minute, so that relative times stay true. */
+export const now = signal(Date.now());
+setInterval(() => (now.value = Date.now()), 15_000);
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+
+const UNITS = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const;
+
+/** `5 min. ago`, `in 3 days` */
+export function relativeTime(at: number): string {
+  const seconds = Math.round((at - now.value) / 1000);
+  for (const [unit, size] of UNITS)
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+  return Math.abs(seconds) < 10 ? 'now' : relative.format(seconds, 'second');
+}
+
+/** Date and time with the zone of the person. */
+export function exactTime(at: number): string {
+  return exact.format(at);
+}
+
+export function duration(seconds: number): string {
+  for (const [unit, size] of [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['min', 60],
+  ] as const)
+    if (seconds >= size && seconds % size === 0) return `${seconds / size} ${unit}`;
+  return `${seconds} s`;
+}
+
+export function count(value: number, one: string, many = `${one}s`): string {
+  return `${value.toLocaleString('en')} ${value === 1 ? one : many}`;
+}
+
+/** The parts of a workload's name: `k8s://dev/shop/web`. */
+export function workloadPath(name: string): string {
+  return name.replace('://', '/');
+}
+
+export function workloadName(path: string): string {
+  return path.replace('/', '://');
+}
+
+/** A text in single quotes for a shell, if it needs them. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,10 @@
+import { render } from 'preact';
+import { startRefreshing } from './load.ts';
+import { startRouter } from './router.ts';
+import { startSession } from './session.ts';
+import { Shell } from './shell.tsx';
+
+startRouter();
+startSession();
+startRefreshing();
+render(<Shell />, document.body);

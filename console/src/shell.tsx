@@ -1,0 +1,184 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { now } from './format.ts';
+import { Login } from './login.tsx';
+import { Page } from './parts.tsx';
+import { address, to } from './router.ts';
+import { openSearch, Search } from './search.tsx';
+import {
+  isOnline,
+  isOutdated,
+  isPerson,
+  session,
+  signOut,
+  WARNING_MS,
+  type SessionState,
+} from './session.ts';
+import { ApprovalList, ApprovalPage } from './views/approvals.tsx';
+import { Home } from './views/home.tsx';
+import { IncidentPage, Incidents } from './views/incidents.tsx';
+import { SecretPage } from './views/secret.tsx';
+import { Secrets } from './views/secrets.tsx';
+import { WorkloadPage, Workloads } from './views/workloads.tsx';
+
+const NAVIGATION = [
+  ['/', 'Home'],
+  ['/secrets/', 'Secrets'],
+  ['/workloads', 'Workloads'],
+  ['/incidents', 'Incidents'],
+  ['/approvals', 'Approvals'],
+] as const;
+
+/** The view of a path; undefined for an address without one. */
+function viewOf(path: string): JSX.Element | undefined {
+  const [, name = '', rest = ''] = /^\/([a-z]*)\/?(.*)$/.exec(path) ?? [];
+  switch (name) {
+    case '':
+      return <Home />;
+    case 'secrets':
+      return rest === '' || rest.endsWith('/') ? (
+        <Secrets prefix={rest.replace(/\/$/, '')} />
+      ) : (
+        <SecretPage key={rest} path={rest} />
+      );
+    case 'workloads':
+      return rest === '' ? <Workloads /> : <WorkloadPage key={rest} path={rest} />;
+    case 'incidents':
+      return rest === '' ? <Incidents /> : <IncidentPage key={rest} id={rest} />;
+    case 'approvals':
+      return rest === '' ? <ApprovalList /> : <ApprovalPage key={rest} id={rest} />;
+    default:
+      return undefined;
+  }
+}
+
+export function Shell(): JSX.Element {
+  const state = session.value;
+  const { path } = address.value;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <Banners state={state} />
+      {state.is === 'unknown' && <Waiting />}
+      {state.is === 'signed-out' && <Login notice={state.notice} />}
+      {state.is === 'signed-in' && (
+        <div class="frame">
+          <Sidebar operator={state.own.operator} isOfPerson={isPerson(state.own)} path={path} />
+          {viewOf(path) ?? <NoView />}
+          <Search />
+        </div>
+      )}
+    </>
+  );
+}
+
+function Waiting(): JSX.Element {
+  return (
+    <main id="main" class="login">
+      <p class="quiet" role="status">
+        Loading…
+      </p>
+    </main>
+  );
+}
+
+function NoView(): JSX.Element {
+  return (
+    <Page title="No such page">
+      <p>
+        The console has no page at this address. <a href={to('/')}>Home</a>
+      </p>
+    </Page>
+  );
+}
+
+interface SidebarProps {
+  readonly operator: string;
+  readonly isOfPerson: boolean;
+  readonly path: string;
+}
+
+function Sidebar({ operator, isOfPerson, path }: SidebarProps): JSX.Element {
+  return (
+    <header class="side">
+      <a class="brand" href={to('/')}>
+        Quaymaster
+      </a>
+      <button type="button" class="find" onClick={openSearch} aria-keyshortcuts="/ Control+K">
+        Search <kbd aria-hidden="true">/</kbd>
+      </button>
+      <nav aria-label="Views">
+        <ul>
+          {NAVIGATION.map(([target, name]) => (
+            <li key={target}>
+              <a href={to(target)} aria-current={isAt(path, target) ? 'page' : undefined}>
+                {name}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <Account operator={operator} isOfPerson={isOfPerson} />
+    </header>
+  );
+}
+
+function isAt(path: string, target: string): boolean {
+  return target === '/' ? path === '/' : `${path}/`.startsWith(target.replace(/\/?$/, '/'));
+}
+
+function Account({ operator, isOfPerson }: Omit<SidebarProps, 'path'>): JSX.Element {
+  const menu = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    const close = (event: Event): void => {
+      if (menu.current?.contains(event.target as Node) === false) menu.current.open = false;
+    };
+    addEventListener('pointerdown', close);
+    return () => removeEventListener('pointerdown', close);
+  }, []);
+  return (
+    <details class="account" ref={menu}>
+      <summary>
+        <bdi>{operator}</bdi>
+      </summary>
+      <div class="menu">
+        <button type="button" onClick={() => void signOut()}>
+          Sign out
+        </button>
+        {isOfPerson && (
+          <button type="button" onClick={() => void signOut({ everywhere: true })}>
+            Sign out everywhere
+          </button>
+        )}
+      </div>
+    </details>
+  );
+}
+
+function Banners({ state }: { readonly state: SessionState }): JSX.Element {
+  const left = state.is === 'signed-in' ? state.endsAt - now.value : Number.POSITIVE_INFINITY;
+  return (
+    <div class="banners" role="status">
+      {!isOnline.value && (
+        <p class="banner bad">
+          The broker does not answer. The page shows what it knew last, and tries again.
+        </p>
+      )}
+      {isOutdated.value && (
+        <p class="banner warn">
+          The broker was updated. This page is of the build before it.{' '}
+          <button type="button" class="small" onClick={() => location.reload()}>
+            Load the new page
+          </button>
+        </p>
+      )}
+      {left < WARNING_MS && (
+        <p class="banner warn">
+          Your session ends in {Math.max(1, Math.round(left / 60_000))} min. Sign in again to go on.
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,241 @@
+import type { ComponentChildren, JSX } from 'preact';
+import { call, type Refusal } from '../client.ts';
+import { count } from '../format.ts';
+import { useLoad, type Loaded } from '../load.ts';
+import { Empty, Facts, Page, Section, State, Time, type Tone } from '../parts.tsx';
+import { to } from '../router.ts';
+
+/** One thing that a person should decide or repair. */
+interface Task {
+  readonly tone: Tone;
+  readonly word: string;
+  readonly text: ComponentChildren;
+  readonly since?: string | undefined;
+  readonly key: string;
+}
+
+const PAGE = 100;
+
+/** What needs a person now, and the state of the broker. */
+export function Home(): JSX.Element {
+  const readiness = useLoad('readiness', () => call('readReadiness'));
+  const status = useLoad('status', () => call('readStatus'));
+  const alerts = useLoad('alerts pending', () =>
+    call('listAlerts', { query: { state: 'pending', limit: PAGE } }),
+  );
+  const approvals = useLoad('approvals', () => call('listApprovals'));
+  const parked = useLoad('rotations parked', () =>
+    call('listRotations', { query: { state: 'parked', limit: PAGE } }),
+  );
+  const overdue = useLoad('rotations overdue', () =>
+    call('listRotations', { query: { overdue: true, limit: PAGE } }),
+  );
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  const all = [readiness, status, alerts, approvals, parked, overdue, quarantines];
+  const tasks: Task[] = [
+    ...dataOf(readiness).flatMap(({ reasons, warnings = [] }) => [
+      ...reasons.map((code): Task =>
+        task('bad', 'not ready', <code>{code}</code>, `reason ${code}`),
+      ),
+      ...warnings.map((code): Task =>
+        task('warn', 'warning', <code>{code}</code>, `warning ${code}`),
+      ),
+    ]),
+    ...dataOf(status).flatMap(({ log }) => logTasks(log)),
+    ...itemsOf(alerts).map((alert): Task => ({
+      tone: 'bad',
+      word: 'alert waits',
+      text: (
+        <a href={to(`/incidents/${alert.id}`)}>
+          {alert.rule}: {alert.pod?.name ?? alert.workload ?? alert.cluster}
+        </a>
+      ),
+      since: alert.receivedAt,
+      key: alert.id,
+    })),
+    ...itemsOf(approvals)
+      .filter(({ state }) => state === 'pending')
+      .map(({ id, requester, createdAt }): Task => ({
+        tone: 'info',
+        word: 'approval',
+        text: (
+          <a href={to(`/approvals/${id}`)}>
+            Request of <bdi>{requester}</bdi>
+          </a>
+        ),
+        since: createdAt,
+        key: id,
+      })),
+    ...itemsOf(parked).map(({ path, active }): Task => ({
+      tone: 'bad',
+      word: 'rotation parked',
+      text: <a href={to(`/secrets/${path}`)}>{path}</a>,
+      since: active?.createdAt,
+      key: `parked ${path}`,
+    })),
+    ...itemsOf(overdue).map(({ path, nextRunAt }): Task => ({
+      tone: 'warn',
+      word: 'rotation overdue',
+      text: <a href={to(`/secrets/${path}`)}>{path}</a>,
+      since: nextRunAt,
+      key: `overdue ${path}`,
+    })),
+    ...itemsOf(quarantines).map(({ id, subject, pod, reason, createdAt }): Task => ({
+      tone: 'warn',
+      word: 'quarantine',
+      text: (
+        <>
+          <bdi>{pod === undefined ? subject : `${pod.namespace}/${pod.name}`}</bdi>:{' '}
+          <bdi>{reason}</bdi>
+        </>
+      ),
+      since: createdAt,
+      key: id,
+    })),
+  ];
+  const isLoading = all.some(({ is }) => is === 'loading');
+  return (
+    <Page title="Home">
+      <Section title="Needs a person">
+        {tasks.length === 0 &&
+          (isLoading ? (
+            <p class="quiet" role="status">
+              Loading…
+            </p>
+          ) : (
+            <Calm isWhole={all.every(({ is }) => is === 'loaded')} />
+          ))}
+        {tasks.length > 0 && (
+          <ul class="tasks">
+            {tasks.map(({ tone, word, text, since, key }) => (
+              <li key={key}>
+                <State tone={tone}>{word}</State>
+                <span class="what">{text}</span>
+                {since !== undefined && (
+                  <span class="quiet">
+                    <Time at={since} />
+                  </span>
+                )}
+              </li>
+            ))}
+          </ul>
+        )}
+        <Hidden
+          lists={[
+            ['alerts', alerts],
+            ['rotations', parked],
+            ['quarantines', quarantines],
+            ['approvals', approvals],
+          ]}
+        />
+      </Section>
+      {status.is === 'loaded' && (
+        <Section title="Broker">
+          <Facts
+            items={[
+              ['State', readinessText(readiness)],
+              ['Live leases', status.data.liveLeases.toLocaleString('en')],
+              ['Audit log', count(status.data.log.entries, 'entry', 'entries')],
+              ['Log checked', <Time at={status.data.log.checkedAt} />],
+              ['Sinks', sinksText(status.data.log.sinks)],
+              ['Newest backup', <Time at={status.data.lastBackupAt} />],
+            ]}
+          />
+        </Section>
+      )}
+    </Page>
+  );
+}
+
+function task(tone: Tone, word: string, text: ComponentChildren, key: string): Task {
+  return { tone, word, text, key };
+}
+
+type Log = Awaited<ReturnType<typeof call<'readStatus'>>>['log'];
+
+function logTasks({ brokenChains, damagedEntries, sinks, witnesses }: Log): readonly Task[] {
+  const failing = sinks.filter((sink) => sink.failing || sink.stopped).length;
+  const contradicting = witnesses.filter(({ contradicts }) => contradicts);
+  return [
+    ...(brokenChains > 0
+      ? [task('bad', 'audit log', `${count(brokenChains, 'chain')} broken`, 'chains')]
+      : []),
+    ...(damagedEntries > 0
+      ? [
+          task(
+            'bad',
+            'audit log',
+            `${count(damagedEntries, 'entry', 'entries')} damaged`,
+            'damaged',
+          ),
+        ]
+      : []),
+    ...(failing > 0
+      ? [task('warn', 'audit sinks', `${failing} of ${sinks.length} fail`, 'sinks')]
+      : []),
+    ...contradicting.map(({ name }) =>
+      task('bad', 'witness', `${name} contradicts the log`, `witness ${name}`),
+    ),
+  ];
+}
+
+/** Silence is not green: the page says so only if it saw everything. */
+function Calm({ isWhole }: { readonly isWhole: boolean }): JSX.Element {
+  return isWhole ? (
+    <Empty>
+      <State tone="good">Nothing waits for a person.</State>
+    </Empty>
+  ) : (
+    <Empty>Nothing waits among what you may see.</Empty>
+  );
+}
+
+function Hidden({
+  lists,
+}: {
+  readonly lists: readonly (readonly [string, Loaded<unknown>])[];
+}): JSX.Element | null {
+  const hidden = lists.flatMap(([name, loaded]) =>
+    loaded.is === 'refused' ? [[name, loaded.error] as const] : [],
+  );
+  if (hidden.length === 0) return null;
+  return (
+    <details class="quiet">
+      <summary>Not shown: {hidden.map(([name]) => name).join(', ')}</summary>
+      <dl class="facts">
+        {hidden.map(([name, error]: readonly [string, Refusal]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{error.message}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+function readinessText(
+  loaded: Loaded<{ readonly ready: boolean; readonly warnings?: readonly string[] }>,
+): JSX.Element {
+  if (loaded.is !== 'loaded') return <State tone="off">unknown</State>;
+  if (!loaded.data.ready) return <State tone="bad">not ready</State>;
+  return (loaded.data.warnings ?? []).length > 0 ? (
+    <State tone="warn">ready, with warnings</State>
+  ) : (
+    <State tone="good">ready</State>
+  );
+}
+
+function sinksText(sinks: Log['sinks']): ComponentChildren {
+  if (sinks.length === 0) return <span class="quiet">none configured</span>;
+  const lag = Math.max(0, ...sinks.map((sink) => sink.lag ?? 0));
+  return `${sinks.length}, at most ${count(lag, 'entry', 'entries')} behind`;
+}
+
+function dataOf<T>(loaded: Loaded<T>): readonly T[] {
+  return loaded.is === 'loaded' ? [loaded.data] : [];
+}
+
+function itemsOf<T>(loaded: Loaded<{ readonly items: readonly T[] }>): readonly T[] {
+  return loaded.is === 'loaded' ? loaded.data.items : [];
+}

@@ -1,0 +1,349 @@
+import type { JSX } from 'preact';
+import { call, type Schema } from '../client.ts';
+import { count } from '../format.ts';
+import { useLoad } from '../load.ts';
+import {
+  Action,
+  Command,
+  Empty,
+  Facts,
+  Loading,
+  Name,
+  Page,
+  Section,
+  State,
+  Table,
+  Time,
+  type Tone,
+} from '../parts.tsx';
+import { address, go, to } from '../router.ts';
+import { usePages } from './pages.ts';
+
+type Alert = Schema<'Alert'>;
+type AlertState = Alert['state'];
+type IncidentSecret = Schema<'IncidentSecret'>;
+
+const STATES: Readonly<Record<AlertState, readonly [Tone, string]>> = {
+  pending: ['bad', 'waits for you'],
+  responding: ['warn', 'cutting off'],
+  contained: ['warn', 'contained, rotating'],
+  done: ['good', 'done'],
+  dismissed: ['off', 'dismissed'],
+  unmatched: ['off', 'no pod matched'],
+  kept: ['off', 'recorded only'],
+};
+
+function AlertStateMark({ state }: { readonly state: AlertState }): JSX.Element {
+  const [tone, word] = STATES[state];
+  return <State tone={tone}>{word}</State>;
+}
+
+function subjectOf({ pod, workload, node, cluster }: Alert): string {
+  if (pod !== undefined) return `${pod.namespace}/${pod.name}`;
+  return workload ?? node ?? cluster;
+}
+
+/** The inbox of alerts, and incidents that a person opened. */
+export function Incidents(): JSX.Element {
+  const state = address.value.query.get('state') ?? '';
+  const known = Object.keys(STATES) as AlertState[];
+  const chosen = known.find((each) => each === state);
+  const pages = usePages(`alerts ${state}`, (after) =>
+    call('listAlerts', {
+      query: { limit: 200, ...(chosen !== undefined && { state: chosen }), ...after },
+    }),
+  );
+  return (
+    <Page title="Incidents">
+      <search class="filters">
+        <label>
+          State
+          <select
+            value={state}
+            onChange={(event) => go(to('/incidents', { state: event.currentTarget.value }))}
+          >
+            <option value="">all</option>
+            {known.map((each) => (
+              <option key={each} value={each}>
+                {STATES[each][1]}
+              </option>
+            ))}
+          </select>
+        </label>
+      </search>
+      <Loading of={pages.loaded}>
+        {({ items, isWhole }) => (
+          <>
+            <Table
+              label="Alerts and incidents"
+              items={items}
+              keyOf={({ id }) => id}
+              empty={state === '' ? 'The broker received no alert.' : 'No alert is in this state.'}
+              columns={[
+                { title: 'Received', of: ({ receivedAt }) => <Time at={receivedAt} /> },
+                { title: 'State', of: (alert) => <AlertStateMark state={alert.state} /> },
+                {
+                  title: 'Rule',
+                  of: ({ id, rule }) => (
+                    <a href={to(`/incidents/${id}`)}>
+                      <bdi>{rule}</bdi>
+                    </a>
+                  ),
+                },
+                { title: 'Subject', of: (alert) => <Name>{subjectOf(alert)}</Name> },
+                { title: 'Priority', of: ({ priority }) => priority },
+                { title: 'Source', of: ({ source }) => <bdi>{source}</bdi> },
+                { title: 'Count', isNumber: true, of: (alert) => alert.count },
+              ]}
+            />
+            {!isWhole && (
+              <button type="button" onClick={pages.more}>
+                Load more
+              </button>
+            )}
+          </>
+        )}
+      </Loading>
+      <Command words={['alert', 'ls']} />
+    </Page>
+  );
+}
+
+/** One alert or incident: what was read, what is still valid, and what happened, in the order in which a responder asks. */
+export function IncidentPage({ id }: { readonly id: string }): JSX.Element {
+  const incident = useLoad(`incident ${id}`, () =>
+    call('readIncident', { path: { id }, query: { limit: 200 } }),
+  );
+  const alert = incident.is === 'loaded' ? incident.data.alert : undefined;
+  return (
+    <Page
+      title={alert?.rule ?? id}
+      heading={<bdi>{alert?.rule ?? id}</bdi>}
+      aside={
+        alert?.state === 'pending' ? <Decision id={id} subject={subjectOf(alert)} /> : undefined
+      }
+    >
+      <Loading of={incident}>
+        {(loaded) => (
+          <>
+            {loaded.alert !== undefined && <AlertFacts alert={loaded.alert} />}
+            <Section
+              title="What it read"
+              note={
+                loaded.hidden > 0
+                  ? `${count(loaded.hidden, 'older read')} not listed; the response covers them.`
+                  : undefined
+              }
+            >
+              {!loaded.isComplete && (
+                <p>
+                  <State tone="warn">incomplete</State> Parts of the log are not read yet; there may
+                  be more secrets.
+                </p>
+              )}
+              <Secrets items={loaded.secrets} />
+            </Section>
+            <Section
+              title="Timeline"
+              note="The entries of the response, and the reads of the hour before it."
+            >
+              <Timeline items={loaded.timeline} />
+            </Section>
+          </>
+        )}
+      </Loading>
+      <Command words={['incident', 'show', id]} />
+      <Command words={['incident', 'report', id]} />
+    </Page>
+  );
+}
+
+function Decision({ id, subject }: { readonly id: string; readonly subject: string }): JSX.Element {
+  return (
+    <div class="buttons">
+      <Action
+        label="Respond"
+        isDangerous
+        reason="optional"
+        explanation={
+          <p>
+            The response begins now: <Name>{subject}</Name> is cut off, and what it read is rotated
+            as the rule says.
+          </p>
+        }
+        command={(reason) => ['alert', 'approve', id, '--reason', reason]}
+        run={(reason) =>
+          call('approveAlert', { path: { id }, body: reason === '' ? {} : { reason } })
+        }
+      />
+      <Action
+        label="Dismiss"
+        reason="optional"
+        explanation={
+          <p>
+            The alert ends without a response. <Name>{subject}</Name> gets new secrets again.
+          </p>
+        }
+        command={(reason) => ['alert', 'dismiss', id, '--reason', reason]}
+        run={(reason) =>
+          call('dismissAlert', { path: { id }, body: reason === '' ? {} : { reason } })
+        }
+      />
+    </div>
+  );
+}
+
+const HELD: Readonly<Record<NonNullable<Alert['held']>, string>> = {
+  protected: 'the configuration protects the workload',
+  over_limit: 'the source reached its limit',
+  no_room: 'the source reached its limit, and there is no room for another suspension',
+  incomplete: 'the log could not be read to its beginning',
+};
+
+function AlertFacts({ alert }: { readonly alert: Alert }): JSX.Element {
+  const { response, responseRule, held } = alert;
+  return (
+    <Facts
+      items={[
+        ['State', <AlertStateMark state={alert.state} />],
+        ['Subject', <Name>{subjectOf(alert)}</Name>],
+        [
+          'Workload',
+          alert.workload === undefined ? (
+            <span class="quiet">unknown</span>
+          ) : (
+            <Name>{alert.workload}</Name>
+          ),
+        ],
+        ['Cluster', <bdi>{alert.cluster}</bdi>],
+        ['Received', <Time at={alert.receivedAt} />],
+        [
+          'Source',
+          <>
+            <bdi>{alert.source}</bdi> <span class="quiet">priority {alert.priority}</span>
+          </>,
+        ],
+        [
+          'Response',
+          <>
+            {response.action} of the {response.scope}
+            {responseRule !== undefined && <span class="quiet"> by rule {responseRule.name}</span>}
+          </>,
+        ],
+        ...(held === undefined
+          ? []
+          : [['Held back', <State tone="warn">{HELD[held]}</State>] as const]),
+      ]}
+    />
+  );
+}
+
+const SECRET_STATES: Readonly<Record<IncidentSecret['state'], readonly [Tone, string]>> = {
+  rotated: ['good', 'rotated'],
+  revoked: ['good', 'revoked'],
+  running: ['info', 'rotating'],
+  waiting: ['warn', 'waits for its turn'],
+  blocked: ['bad', 'blocked'],
+  by_hand: ['bad', 'rotate by hand'],
+  kept: ['warn', 'not rotated'],
+};
+
+function Secrets({ items }: { readonly items: readonly IncidentSecret[] }): JSX.Element {
+  return (
+    <Table
+      label="Secrets that were read"
+      items={items}
+      keyOf={({ path }) => path}
+      empty="It read no secret in this time."
+      columns={[
+        {
+          title: 'Secret',
+          of: (secret) => (
+            <a href={to(`/secrets/${secret.path}`)}>
+              <bdi>{secret.path}</bdi>
+            </a>
+          ),
+        },
+        {
+          title: 'What is valid',
+          of: ({ state, why }) => (
+            <>
+              <State tone={SECRET_STATES[state][0]}>{SECRET_STATES[state][1]}</State>{' '}
+              {why !== undefined && <span class="quiet">{why}</span>}
+            </>
+          ),
+        },
+        { title: 'Versions', of: ({ versions }) => <code>{versions.join(', ')}</code> },
+        { title: 'Last read', of: ({ lastAt }) => <Time at={lastAt} /> },
+        { title: 'Holders updated', of: ({ holders }) => `${holders.updated} of ${holders.total}` },
+        {
+          title: 'Other readers',
+          of: ({ otherReaders, otherPods }) => (
+            <OtherReaders readers={otherReaders} pods={otherPods} />
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+function OtherReaders({
+  readers,
+  pods,
+}: {
+  readonly readers: readonly string[];
+  readonly pods: number;
+}): JSX.Element {
+  if (readers.length === 0 && pods === 0) return <span class="quiet">none</span>;
+  return (
+    <details>
+      <summary>
+        {[
+          ...(readers.length > 0 ? [`${readers.length} others`] : []),
+          ...(pods > 0 ? [count(pods, 'pod')] : []),
+        ].join(', ')}
+      </summary>
+      <ul class="lines">
+        {readers.map((reader) => (
+          <li key={reader}>
+            <Name>{reader}</Name>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+interface EntryFacts {
+  readonly time?: string;
+  readonly at?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly path?: string;
+  readonly code?: string;
+}
+
+function Timeline({ items }: { readonly items: readonly Schema<'AuditEntry'>[] }): JSX.Element {
+  if (items.length === 0) return <Empty>Nothing is recorded yet.</Empty>;
+  return (
+    <ol class="timeline">
+      {items.map(({ index, entry }) => {
+        const { time, at, action = '', outcome, path, code } = entry as EntryFacts;
+        return (
+          <li key={index}>
+            <Time at={time ?? at} /> <b>{action}</b>{' '}
+            {path !== undefined && (
+              <a href={to(`/secrets/${path}`)}>
+                <bdi>{path}</bdi>
+              </a>
+            )}{' '}
+            {outcome !== undefined && outcome !== 'ok' && (
+              <State tone="warn">{code ?? outcome}</State>
+            )}{' '}
+            <span class="quiet">entry {index}</span>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}

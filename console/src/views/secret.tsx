@@ -1,0 +1,490 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { call, Refusal, type Schema } from '../client.ts';
+import { count, duration, workloadPath } from '../format.ts';
+import { useLoad } from '../load.ts';
+import {
+  Command,
+  Copy,
+  Empty,
+  Facts,
+  Loading,
+  Name,
+  Page,
+  Problem,
+  Section,
+  State,
+  Table,
+  Time,
+  type Tone,
+} from '../parts.tsx';
+import { to } from '../router.ts';
+import { Crumbs } from './secrets.tsx';
+
+/** A shown value disappears after this time, and when the page loses the focus. */
+const SHOWN_MS = 30_000;
+
+type Version = Schema<'SecretVersionInfo'>;
+type Lease = Schema<'Lease'>;
+
+const VERSION_TONES: Readonly<Record<Version['state'], Tone>> = {
+  current: 'good',
+  previous: 'info',
+  deleted: 'off',
+  destroyed: 'off',
+};
+
+/** One secret: who holds which version, its versions, its rotation, its readers, and its values on request. */
+export function SecretPage({ path }: { readonly path: string }): JSX.Element {
+  const leases = useLoad(`leases ${path}`, () =>
+    call('listLeases', { query: { path, state: 'live', limit: 1_000 } }),
+  );
+  const versions = useLoad(`versions ${path}`, () =>
+    call('listSecretVersions', { path: { path } }),
+  );
+  const held = leases.is === 'loaded' ? leases.data.items : [];
+  return (
+    <Page title={path} heading={<Crumbs prefix={path} />}>
+      <Section
+        title="Who holds which version now"
+        note="Live leases; each row is a workload that may still use the value."
+      >
+        <Loading of={leases}>
+          {({ items }) => <Holders leases={items} current={currentOf(versions)} />}
+        </Loading>
+        <Command words={['lease', 'ls', '--path', path]} />
+      </Section>
+      <Section title="Versions">
+        <Loading of={versions}>
+          {({ items }) => <Versions versions={items} leases={held} />}
+        </Loading>
+        <Command words={['versions', path]} />
+      </Section>
+      <Rotation path={path} />
+      <MayRead path={path} />
+      <Readers path={path} />
+      <Values path={path} />
+    </Page>
+  );
+}
+
+function currentOf(
+  loaded: ReturnType<typeof useLoad<Schema<'SecretVersions'>>>,
+): string | undefined {
+  if (loaded.is !== 'loaded') return undefined;
+  return loaded.data.items.find(({ state }) => state === 'current')?.version;
+}
+
+function Holders({
+  leases,
+  current,
+}: {
+  readonly leases: readonly Lease[];
+  readonly current: string | undefined;
+}): JSX.Element {
+  return (
+    <Table
+      label="Holders"
+      items={leases}
+      keyOf={({ id }) => id}
+      empty="No workload holds a version now."
+      columns={[
+        {
+          title: 'Workload',
+          of: ({ workload }) => (
+            <a href={to(`/workloads/${workloadPath(workload)}`)}>
+              <Name>{workload}</Name>
+            </a>
+          ),
+        },
+        {
+          title: 'Pod',
+          of: ({ podUid }) =>
+            podUid === undefined ? (
+              <span class="quiet">none</span>
+            ) : (
+              <code title={podUid}>{podUid.slice(0, 8)}</code>
+            ),
+        },
+        {
+          title: 'Version',
+          of: ({ version }) =>
+            current === undefined || version === current ? (
+              <code>{version}</code>
+            ) : (
+              <State tone="warn">
+                <code>{version}</code> old
+              </State>
+            ),
+        },
+        { title: 'Since', of: ({ issuedAt }) => <Time at={issuedAt} /> },
+        { title: 'Until', of: ({ endsAt }) => <Time at={endsAt} /> },
+      ]}
+    />
+  );
+}
+
+function Versions({
+  versions,
+  leases,
+}: {
+  readonly versions: readonly Version[];
+  readonly leases: readonly Lease[];
+}): JSX.Element {
+  const holders = (version: string): number =>
+    leases.filter((lease) => lease.version === version).length;
+  return (
+    <Table
+      label="Versions"
+      items={versions}
+      keyOf={({ version }) => version}
+      empty="The secret has no version."
+      columns={[
+        { title: 'Version', of: ({ version }) => <code>{version}</code> },
+        { title: 'State', of: ({ state }) => <State tone={VERSION_TONES[state]}>{state}</State> },
+        { title: 'Holders', isNumber: true, of: ({ version }) => holders(version) },
+        { title: 'Written', of: ({ createdAt }) => <Time at={createdAt} /> },
+        { title: 'By', of: ({ createdBy }) => <Name>{createdBy}</Name> },
+        {
+          title: 'How',
+          of: ({ method, comment }) => (
+            <>
+              {method ?? ''} {comment !== undefined && <bdi class="quiet">{comment}</bdi>}
+            </>
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+const STEPS = ['create', 'set', 'test', 'canary', 'promote', 'settle', 'retire'] as const;
+
+function Rotation({ path }: { readonly path: string }): JSX.Element {
+  const rotation = useLoad(`rotation ${path}`, () => call('readRotation', { path: { path } }));
+  const isAbsent = rotation.is === 'refused' && rotation.error.status === 404;
+  return (
+    <Section title="Rotation">
+      {isAbsent ? (
+        <Empty>No rotation is defined for this path.</Empty>
+      ) : (
+        <Loading of={rotation}>
+          {({
+            strategy,
+            connection,
+            problem,
+            failures,
+            nextRunAt,
+            rotatedAt,
+            provenAt,
+            active,
+            paused,
+          }) => (
+            <>
+              {active !== undefined && <Steps active={active} />}
+              <Facts
+                items={[
+                  [
+                    'State',
+                    problem !== undefined ? (
+                      <State tone="bad">cannot rotate: {problem}</State>
+                    ) : paused ? (
+                      <State tone="warn">paused</State>
+                    ) : failures > 0 ? (
+                      <State tone="warn">{count(failures, 'failure')}</State>
+                    ) : (
+                      <State tone="good">in order</State>
+                    ),
+                  ],
+                  [
+                    'Strategy',
+                    connection === undefined ? strategy : `${strategy} at ${connection}`,
+                  ],
+                  ['Rotated', <Time at={rotatedAt} />],
+                  ['Proven', <Time at={provenAt} />],
+                  [
+                    'Next run',
+                    nextRunAt === undefined ? (
+                      <span class="quiet">not scheduled</span>
+                    ) : (
+                      <Time at={nextRunAt} />
+                    ),
+                  ],
+                ]}
+              />
+            </>
+          )}
+        </Loading>
+      )}
+      <Command words={['rotate', 'status', path]} />
+    </Section>
+  );
+}
+
+function Steps({ active }: { readonly active: Schema<'Rotation'> }): JSX.Element {
+  const at = STEPS.indexOf(active.step as (typeof STEPS)[number]);
+  const isStopped = active.state === 'parked' || active.state === 'undoing';
+  return (
+    <>
+      <p>
+        <State tone={isStopped ? 'bad' : 'info'}>
+          {active.kind} {active.state}
+        </State>{' '}
+        {active.lastError !== undefined && <span>{active.lastError}</span>}
+      </p>
+      <ol class="steps" aria-label="Steps of the rotation">
+        {STEPS.map((step, index) => (
+          <li
+            key={step}
+            class={index < at ? 'past' : undefined}
+            aria-current={index === at ? 'step' : undefined}
+          >
+            {step}
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+/** Asks the broker whether a workload may read the path, and which rule decides. The page decides nothing itself. */
+function MayRead({ path }: { readonly path: string }): JSX.Element {
+  const [answer, setAnswer] = useState<Schema<'Explanation'>>();
+  const [error, setError] = useState<Refusal>();
+  const ask = async (form: HTMLFormElement): Promise<void> => {
+    const field = (name: string): string =>
+      (form.elements.namedItem(name) as HTMLInputElement).value.trim();
+    setAnswer(undefined);
+    setError(undefined);
+    try {
+      const [cluster = '', namespace = '', serviceAccount = ''] = field('workload')
+        .replace(/^k8s:\/\//, '')
+        .split('/');
+      const workload = { cluster, namespace, serviceAccount };
+      const body = { workload, capability: 'read', path, sourceAddress: field('address') } as const;
+      setAnswer(await call('explainDecision', { body }));
+    } catch (thrown) {
+      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+    }
+  };
+  return (
+    <Section
+      title="Who may read it, and by which rule"
+      note="The broker answers as it would decide."
+    >
+      <form
+        class="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void ask(event.currentTarget);
+        }}
+      >
+        <label>
+          Workload
+          <input
+            name="workload"
+            required
+            pattern="(k8s://)?[^\/]+/[^\/]+/[^\/]+"
+            placeholder="k8s://cluster/namespace/account"
+            autocomplete="off"
+            spellcheck={false}
+          />
+        </label>
+        <label>
+          Source address
+          <input name="address" required value="127.0.0.1" autocomplete="off" spellcheck={false} />
+        </label>
+        <button>Explain</button>
+      </form>
+      {error !== undefined && <Problem error={error} />}
+      {answer !== undefined && (
+        <div role="status">
+          <p>
+            <State
+              tone={
+                answer.decision.effect === 'allow' && answer.blocks.length === 0 ? 'good' : 'bad'
+              }
+            >
+              {answer.decision.effect === 'allow' && answer.blocks.length === 0
+                ? 'may read'
+                : 'may not read'}
+            </State>{' '}
+            {answer.decision.policy !== undefined && (
+              <>
+                by rule <b>{answer.decision.rule}</b> of policy <b>{answer.decision.policy}</b>
+              </>
+            )}
+            {answer.decision.maxLeaseTtlSeconds !== undefined &&
+              answer.decision.effect === 'allow' && (
+                <span class="quiet">
+                  {' '}
+                  for at most {duration(answer.decision.maxLeaseTtlSeconds)}
+                </span>
+              )}
+          </p>
+          <ul class="lines">
+            {answer.lines.map((line) => (
+              <li key={line}>
+                <bdi>{line}</bdi>
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+    </Section>
+  );
+}
+
+function Readers({ path }: { readonly path: string }): JSX.Element {
+  const receivers = useLoad(`receivers ${path}`, () =>
+    call('listReceivers', { query: { path, limit: 100 } }),
+  );
+  return (
+    <Section title="Who received it" note="From the audit log, the newest first.">
+      <Loading of={receivers}>
+        {({ items }) => (
+          <Table
+            label="Receivers"
+            items={items}
+            keyOf={({ receiver, version, lease, lastIndex }) =>
+              `${receiver} ${version} ${lease} ${lastIndex}`
+            }
+            empty="The live audit log has no read of this path."
+            columns={[
+              { title: 'Receiver', of: ({ receiver }) => <Receiver name={receiver} /> },
+              {
+                title: 'Pod',
+                of: ({ pod }) =>
+                  pod === undefined ? <span class="quiet">none</span> : <Name>{pod}</Name>,
+              },
+              { title: 'Version', of: ({ version }) => <code>{version ?? ''}</code> },
+              { title: 'Reads', isNumber: true, of: ({ reads }) => reads },
+              { title: 'First', of: ({ first }) => <Time at={first} /> },
+              { title: 'Last', of: ({ last }) => <Time at={last} /> },
+              {
+                title: 'Still valid',
+                of: ({ validUntil }) =>
+                  validUntil === undefined ? (
+                    <State tone="off">no</State>
+                  ) : (
+                    <State tone="warn">yes</State>
+                  ),
+              },
+            ]}
+          />
+        )}
+      </Loading>
+      <Command words={['audit', 'who-received', path]} />
+    </Section>
+  );
+}
+
+function Receiver({ name }: { readonly name: string }): JSX.Element {
+  if (!name.includes('://')) return <Name>{name}</Name>;
+  return (
+    <a href={to(`/workloads/${workloadPath(name)}`)}>
+      <Name>{name}</Name>
+    </a>
+  );
+}
+
+/** The text of one key. Other values than text have their JSON or base64 text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+async function readData(path: string): Promise<Readonly<Record<string, unknown>>> {
+  const secret = await call('readSecret', { path: { path } });
+  if (!('data' in secret))
+    throw new Refusal(0, { detail: 'The values are encrypted for another client.' });
+  return secret.data;
+}
+
+/** Values are loaded on request only, one is shown at a time, and none outlives the look at it. Each read has its audit entry. */
+function Values({ path }: { readonly path: string }): JSX.Element {
+  const [keys, setKeys] = useState<readonly string[]>();
+  const [shown, setShown] = useState<{ readonly key: string; readonly text: string }>();
+  const [error, setError] = useState<Refusal>();
+  useEffect(() => {
+    const hide = (): void => setShown(undefined);
+    const timer = setTimeout(hide, SHOWN_MS);
+    addEventListener('blur', hide);
+    addEventListener('pagehide', hide);
+    document.addEventListener('visibilitychange', hide);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener('blur', hide);
+      removeEventListener('pagehide', hide);
+      document.removeEventListener('visibilitychange', hide);
+    };
+  }, [shown]);
+  const attempt = async (step: () => Promise<void>): Promise<void> => {
+    setError(undefined);
+    try {
+      await step();
+    } catch (thrown) {
+      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+    }
+  };
+  const show = (key: string): Promise<void> =>
+    attempt(async () => {
+      const data = await readData(path);
+      setShown({ key, text: textOf(data[key]) });
+    });
+  return (
+    <Section title="Values" note="Each read is recorded in the audit log with your name.">
+      {keys === undefined && (
+        <button
+          type="button"
+          onClick={() => void attempt(async () => setKeys(Object.keys(await readData(path))))}
+        >
+          Read the names of the keys
+        </button>
+      )}
+      {keys !== undefined && (
+        <Table
+          label="Values"
+          items={keys}
+          keyOf={(key) => key}
+          empty="The secret has no keys."
+          columns={[
+            { title: 'Key', of: (key) => <Name>{key}</Name> },
+            {
+              title: 'Value',
+              of: (key) =>
+                shown?.key === key ? (
+                  <bdi class="value">{shown.text}</bdi>
+                ) : (
+                  <span class="quiet" aria-label="hidden">
+                    ••••••••
+                  </span>
+                ),
+            },
+            {
+              title: 'Actions',
+              of: (key) => (
+                <span class="buttons">
+                  {shown?.key === key ? (
+                    <button type="button" class="small" onClick={() => setShown(undefined)}>
+                      Hide {key}
+                    </button>
+                  ) : (
+                    <button type="button" class="small" onClick={() => void show(key)}>
+                      Show {key}
+                    </button>
+                  )}
+                  <Copy
+                    label={`Copy ${key}`}
+                    text={async () => textOf((await readData(path))[key])}
+                  />
+                </span>
+              ),
+            },
+          ]}
+        />
+      )}
+      {error !== undefined && <Problem error={error} />}
+      <Command words={['get', path]} />
+    </Section>
+  );
+}

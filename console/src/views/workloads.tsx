@@ -1,0 +1,303 @@
+import type { JSX } from 'preact';
+import { call, type Schema } from '../client.ts';
+import { count, workloadName, workloadPath } from '../format.ts';
+import { useLoad } from '../load.ts';
+import { Action, Command, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
+import { address, go, to } from '../router.ts';
+import { usePages } from './pages.ts';
+
+type Session = Schema<'ListedSession'>;
+
+interface Row {
+  readonly workload: string;
+  readonly sessions: number;
+  readonly pods: number;
+  readonly latest: string;
+}
+
+/** Sessions by workload; the newest login first. */
+function rowsOf(sessions: readonly Session[]): readonly Row[] {
+  const groups = Map.groupBy(sessions, ({ workload }) => workload);
+  return [...groups]
+    .map(([workload, all]): Row => {
+      const pods = new Set(all.flatMap(({ pod }) => (pod === undefined ? [] : [pod.uid])));
+      const [latest = ''] = all
+        .map(({ createdAt }) => createdAt)
+        .sort()
+        .reverse();
+      return { workload, sessions: all.length, pods: pods.size, latest };
+    })
+    .sort((a, b) => b.latest.localeCompare(a.latest));
+}
+
+/** The workloads that are logged in. */
+export function Workloads(): JSX.Element {
+  const filter = address.value.query.get('filter') ?? '';
+  const pages = usePages('sessions', (after) =>
+    call('listSessions', { query: { limit: 1_000, ...after } }),
+  );
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  const cut = quarantines.is === 'loaded' ? quarantines.data.items : [];
+  return (
+    <Page title="Workloads">
+      <search class="filters">
+        <label>
+          Filter
+          <input
+            type="text"
+            value={filter}
+            placeholder="cluster, namespace or account"
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) =>
+              go(to('/workloads', { filter: event.currentTarget.value }), { isReplaced: true })
+            }
+          />
+        </label>
+      </search>
+      <Loading of={pages.loaded}>
+        {({ items, isWhole }) => (
+          <>
+            <Table
+              label="Workloads"
+              items={rowsOf(items).filter(({ workload }) => workload.includes(filter))}
+              keyOf={({ workload }) => workload}
+              empty="No workload is logged in."
+              columns={[
+                {
+                  title: 'Workload',
+                  of: ({ workload }) => (
+                    <a href={to(`/workloads/${workloadPath(workload)}`)}>
+                      <Name>{workload}</Name>
+                    </a>
+                  ),
+                },
+                {
+                  title: 'State',
+                  of: ({ workload }) =>
+                    cut.some(({ subject }) => subject === workload) ? (
+                      <State tone="bad">quarantined</State>
+                    ) : (
+                      <State tone="good">logged in</State>
+                    ),
+                },
+                { title: 'Sessions', isNumber: true, of: ({ sessions }) => sessions },
+                { title: 'Pods', isNumber: true, of: ({ pods }) => pods },
+                { title: 'Last login', of: ({ latest }) => <Time at={latest} /> },
+              ]}
+            />
+            {!isWhole && (
+              <button type="button" onClick={pages.more}>
+                Load more
+              </button>
+            )}
+          </>
+        )}
+      </Loading>
+      <Quarantines />
+      <Command words={['session', 'ls']} />
+    </Page>
+  );
+}
+
+function Quarantines(): JSX.Element {
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  return (
+    <Section title="Quarantines">
+      <Loading of={quarantines}>{({ items }) => <QuarantineTable items={items} />}</Loading>
+      <Command words={['quarantine', 'ls']} />
+    </Section>
+  );
+}
+
+function QuarantineTable({
+  items,
+}: {
+  readonly items: readonly Schema<'Quarantine'>[];
+}): JSX.Element {
+  return (
+    <Table
+      label="Quarantines"
+      items={items}
+      keyOf={({ id }) => id}
+      empty="No quarantine is in force."
+      columns={[
+        {
+          title: 'Subject',
+          of: ({ kind, subject, pod }) => (
+            <>
+              {kind} <Name>{pod === undefined ? subject : `${pod.namespace}/${pod.name}`}</Name>
+            </>
+          ),
+        },
+        {
+          title: 'Effect',
+          of: ({ suspended }) =>
+            suspended === true ? (
+              <State tone="warn">no new secrets</State>
+            ) : (
+              <State tone="bad">refuses everything</State>
+            ),
+        },
+        { title: 'Reason', of: ({ reason }) => <bdi>{reason}</bdi> },
+        { title: 'By', of: ({ createdBy }) => <Name>{createdBy}</Name> },
+        { title: 'Since', of: ({ createdAt }) => <Time at={createdAt} /> },
+        {
+          title: 'Action',
+          of: ({ id, kind, subject, pod }) => (
+            <Action
+              label={`Lift ${id}`}
+              isDangerous
+              reason="required"
+              explanation={
+                <p>
+                  The {kind}{' '}
+                  <Name>{pod === undefined ? subject : `${pod.namespace}/${pod.name}`}</Name> may
+                  log in again and read what the policies allow.
+                </p>
+              }
+              command={(reason) => ['quarantine', 'lift', id, '--reason', reason]}
+              run={(reason) => call('liftQuarantine', { path: { id }, query: { reason } })}
+            />
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+/** One workload: its sessions, what it holds, what refuses it; and the actions that cut it off. */
+export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
+  const workload = workloadName(path);
+  const sessions = useLoad(`sessions ${workload}`, () =>
+    call('listSessions', { query: { workload, limit: 1_000 } }),
+  );
+  const leases = useLoad(`leases of ${workload}`, () =>
+    call('listLeases', { query: { workload, state: 'live', limit: 1_000 } }),
+  );
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  const open = sessions.is === 'loaded' ? sessions.data.items.length : 0;
+  const live = leases.is === 'loaded' ? leases.data.items.length : 0;
+  const own =
+    quarantines.is === 'loaded'
+      ? quarantines.data.items.filter(({ subject }) => subject === workload)
+      : [];
+  return (
+    <Page
+      title={workload}
+      heading={<Name>{workload}</Name>}
+      aside={
+        <div class="buttons">
+          <Action
+            label="End sessions"
+            isDangerous
+            reason="optional"
+            explanation={
+              <p>
+                {count(open, 'session')} of <Name>{workload}</Name> and their {count(live, 'lease')}{' '}
+                end now. Its pods can log in again.
+              </p>
+            }
+            command={(comment) => ['session', 'end', '--workload', workload, '--comment', comment]}
+            run={(comment) =>
+              call('endSessions', {
+                body: { by: 'workload', workload, ...(comment !== '' && { comment }) },
+              })
+            }
+          />
+          <Action
+            label="Quarantine"
+            isDangerous
+            reason="required"
+            explanation={
+              <p>
+                Every request of <Name>{workload}</Name> is refused from now on.{' '}
+                {count(open, 'session')} and {count(live, 'lease')} end. It lasts until somebody
+                lifts it.
+              </p>
+            }
+            command={(reason) => ['quarantine', 'add', '--workload', workload, '--reason', reason]}
+            run={(reason) =>
+              call('createQuarantine', { body: { kind: 'workload', workload, reason } })
+            }
+          />
+        </div>
+      }
+    >
+      {own.length > 0 && (
+        <Section title="Quarantine">
+          <QuarantineTable items={own} />
+        </Section>
+      )}
+      <Section title="What it holds">
+        <Loading of={leases}>
+          {({ items }) => (
+            <Table
+              label="Leases"
+              items={items}
+              keyOf={({ id }) => id}
+              empty="It holds no secret now."
+              columns={[
+                {
+                  title: 'Path',
+                  of: (lease) => (
+                    <a href={to(`/secrets/${lease.path}`)}>
+                      <bdi>{lease.path}</bdi>
+                    </a>
+                  ),
+                },
+                { title: 'Version', of: ({ version }) => <code>{version}</code> },
+                { title: 'Kind', of: ({ kind }) => kind },
+                {
+                  title: 'Pod',
+                  of: ({ podUid }) =>
+                    podUid === undefined ? (
+                      <span class="quiet">none</span>
+                    ) : (
+                      <code title={podUid}>{podUid.slice(0, 8)}</code>
+                    ),
+                },
+                { title: 'Since', of: ({ issuedAt }) => <Time at={issuedAt} /> },
+                { title: 'Until', of: ({ endsAt }) => <Time at={endsAt} /> },
+              ]}
+            />
+          )}
+        </Loading>
+        <Command words={['lease', 'ls', '--workload', workload]} />
+      </Section>
+      <Section title="Sessions">
+        <Loading of={sessions}>
+          {({ items }) => (
+            <Table
+              label="Sessions"
+              items={items}
+              keyOf={({ id }) => id}
+              empty="It is not logged in."
+              columns={[
+                { title: 'Session', of: ({ id }) => <code>{id}</code> },
+                {
+                  title: 'Pod',
+                  of: ({ pod }) =>
+                    pod === undefined ? <span class="quiet">none</span> : <Name>{pod.name}</Name>,
+                },
+                { title: 'From', of: ({ source }) => <code>{source ?? ''}</code> },
+                {
+                  title: 'Bound',
+                  of: ({ keyThumbprint }) =>
+                    keyThumbprint === undefined ? (
+                      <State tone="off">bearer</State>
+                    ) : (
+                      <State tone="good">to its key</State>
+                    ),
+                },
+                { title: 'Since', of: ({ createdAt }) => <Time at={createdAt} /> },
+                { title: 'Until', of: ({ endsAt }) => <Time at={endsAt} /> },
+              ]}
+            />
+          )}
+        </Loading>
+        <Command words={['session', 'ls', '--workload', workload]} />
+      </Section>
+    </Page>
+  );
+}
