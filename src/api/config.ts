@@ -21,6 +21,22 @@ const tls = z
     { path: ['clientAuth'], message: 'needs clientCaFile, and clientCaFile needs it' },
   );
 
+interface Reachable {
+  readonly tls?: unknown;
+  readonly host: string;
+  readonly plaintextBehindProxy: boolean;
+}
+
+function isPrivate({ tls: files, host, plaintextBehindProxy }: Reachable): boolean {
+  return files !== undefined || plaintextBehindProxy || LOOPBACK.has(host);
+}
+
+const PLAIN_HTTP = {
+  path: ['tls'],
+  message:
+    'plain HTTP is served on loopback only: give "tls", or set "plaintextBehindProxy: true" when a proxy in front ends TLS',
+};
+
 /** The API listener: TLS 1.3, or plain HTTP on loopback or behind a proxy that the operator trusts. */
 export const listenerConfigSchema = z
   .strictObject({
@@ -33,15 +49,44 @@ export const listenerConfigSchema = z
     maxConnections: z.int().min(1).max(100_000).default(20_000),
     maxConnectionsPerAddress: z.int().min(1).max(100_000).default(1_000),
   })
-  .refine(
-    ({ tls: files, host, plaintextBehindProxy }) =>
-      files !== undefined || plaintextBehindProxy || LOOPBACK.has(host),
-    {
-      path: ['tls'],
-      message:
-        'plain HTTP is served on loopback only: give "tls", or set "plaintextBehindProxy: true" when a proxy in front ends TLS',
-    },
-  );
+  .refine(isPrivate, PLAIN_HTTP);
+
+/** The source addresses of requests are those of the API's listener, so the console's own listener has no proxies of its own. */
+const consoleListenerSchema = z
+  .strictObject(listenerConfigSchema.shape)
+  .omit({ trustedProxies: true })
+  .refine(isPrivate, PLAIN_HTTP);
+
+function isConsoleOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  if (url?.origin !== text) return false;
+  return url.protocol === 'https:' || LOOPBACK.has(url.hostname.replaceAll(/[[\]]/g, ''));
+}
+
+/** The web console. */
+export const consoleConfigSchema = z
+  .strictObject({
+    enabled: z.boolean().default(false),
+    /** Origin under which browsers reach the console, for example `https://quaymaster.example`. Not needed on loopback. */
+    origin: z
+      .string()
+      .refine(isConsoleOrigin, 'is https://<host>, or http://localhost, with a port or without')
+      .optional(),
+    /** An address of its own. If absent, the console is at the address of the API, under `/console/`. */
+    listener: consoleListenerSchema.optional(),
+  })
+  .prefault({});
+
+export type ConsoleConfig = z.output<typeof consoleConfigSchema>;
+
+/** Reports whether browsers reach the console by a name that the broker knows: one of loopback, or the configured origin. */
+export function knowsConsoleOrigin(
+  { enabled, origin, listener }: ConsoleConfig,
+  api: Reachable,
+): boolean {
+  const { host, plaintextBehindProxy } = listener ?? api;
+  return !enabled || origin !== undefined || (LOOPBACK.has(host) && !plaintextBehindProxy);
+}
 
 /** A separate address for `/metrics`, without a token. If absent, the API serves it to operators. */
 export const metricsConfigSchema = z.strictObject({

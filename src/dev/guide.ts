@@ -9,6 +9,7 @@ import type { DevFiles } from './dev-config.ts';
 export function guide(
   { url, vaultUrl }: Pick<Serving, 'url' | 'vaultUrl'>,
   files: DevFiles,
+  link: string | undefined,
 ): string {
   const login = quoted(join(files.directory, 'login.json'));
   // The running program itself, so that the lines work in any directory and with any Node first on the path.
@@ -16,7 +17,15 @@ export function guide(
   const exported = quoted(join(files.directory, 'export-'));
   const secrets = quoted(files.secrets);
   const json = `-H 'Content-Type: application/json'`;
-  return `
+  const console =
+    link === undefined
+      ? ''
+      : `
+Open the console, once within a minute:
+${link}
+Later, sign in there with the token in ${files.operatorToken}.
+`;
+  return `${console}
 Quaymaster listens at ${url}, on this machine only. Stop it with Ctrl-C. Its files are in ${files.directory}.
 Paste these lines into another terminal:
 

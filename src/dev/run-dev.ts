@@ -13,6 +13,7 @@ import { onSignals } from '../compose/configuration/on-signals.ts';
 import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
 import { guide } from './guide.ts';
 import { DevIssuer } from './issuer.ts';
+import { OneTimeCode } from './one-time-code.ts';
 import { devPods } from './pods.ts';
 import { demonstrateScan, SCANNED_POD } from './scan-demonstration.ts';
 import { DEMO_POD, demonstrate, seed } from './seed.ts';
@@ -42,10 +43,12 @@ export async function runDev(
   const issuer = await openFiles(files);
   const config = devConfig(files, issuer.keySetFile, port);
   const log = createLog({ level: config.log.level, clock: systemClock });
+  const consoleCode = new OneTimeCode(systemClock);
   let isShowing = false;
   const deps: ServeDeps = {
     clock: systemClock,
     log,
+    consoleCode,
     pods: new Map([['dev', devPods([DEMO_POD, SCANNED_POD], systemClock.now())]]),
     onAnswered: (answered) => {
       if (isShowing) print(requestLine(answered, systemClock.now()));
@@ -74,7 +77,9 @@ export async function runDev(
   await keepTokenFresh(files, issuer);
   await mkdir(files.secrets, { recursive: true, mode: 0o700 });
   await writeFile(files.agentConfig, devAgentConfig(serving.url, files), { mode: 0o600 });
-  print(guide(serving, files));
+  const { consoleUrl } = serving;
+  const link = consoleUrl && `${consoleUrl}#code=${consoleCode.create(operatorToken)}`;
+  print(guide(serving, files, link));
   // The lines above report the requests of the demonstration itself.
   isShowing = true;
 }

@@ -10,6 +10,7 @@ import { errorAnswer } from '../answer/error-answer.ts';
 import { canonicalTarget } from '../request/canonical-target.ts';
 import { checkRequest } from '../request/check-request.ts';
 import type { LimitsConfig } from '../config.ts';
+import { Console, isOfConsole, type ConsoleDeps } from '../console/console.ts';
 import type { Drain } from './drain.ts';
 import { Exchange } from '../request/exchange.ts';
 import { openApiJson } from '../open-api.ts';
@@ -51,17 +52,42 @@ export interface ApiDeps {
   /** Routes of options. An operation without a route is answered as an unknown path. */
   readonly routes: Partial<Routes>;
   readonly onAnswered?: Surroundings['onAnswered'];
+  /** The console; undefined if the broker serves none. */
+  readonly console?: ConsoleDeps | undefined;
 }
 
 /** The broker's own API. */
 export const OWN_FACE: Face = { name: undefined, errorAnswer };
 
-/** Creates the HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
+export interface Listeners {
+  readonly api: RequestListener;
+  readonly console: RequestListener | undefined;
+}
+
+/** Creates the HTTP API and the console, not listening yet. */
+export function createListeners(surroundings: Surroundings, deps: ApiDeps): Listeners {
+  const api = createApi(surroundings, deps);
+  if (deps.console === undefined) return { api, console: undefined };
+  return { api, console: new Console(surroundings, api, deps.console).listener };
+}
+
+/** One listener for the API and the console. */
 export function createApp(
   parts: ServedParts,
   deps: ApiDeps,
   surroundings = surroundingsOf(parts, deps),
 ): RequestListener {
+  return together(createListeners(surroundings, deps));
+}
+
+export function together({ api, console }: Listeners): RequestListener {
+  if (console === undefined) return api;
+  return (request, response) =>
+    isOfConsole(request) ? console(request, response) : api(request, response);
+}
+
+/** Creates the routes of the API from the rows of `access.ts`. */
+function createApi(surroundings: Surroundings, deps: ApiDeps): RequestListener {
   const router = Router({ caseSensitive: true, strict: true });
   const routes: Readonly<Partial<Record<OperationId, Route<never>>>> = {
     ...coreRoutes({

@@ -1,6 +1,12 @@
 import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../../api/config.ts';
+import {
+  consoleConfigSchema,
+  knowsConsoleOrigin,
+  limitsConfigSchema,
+  listenerConfigSchema,
+  metricsConfigSchema,
+} from '../../api/config.ts';
 import { clusterDocumentsConfigSchema } from '../../broker/cluster-documents/config.ts';
 import { notificationsConfigSchema } from '../../audit/notifications/config.ts';
 import { alertsConfigSchema } from '../../auth/alert-sources/config.ts';
@@ -39,6 +45,7 @@ export const configSchema = z
     mode: z.enum(['development', 'production']).default('production'),
     listener: listenerConfigSchema.prefault({}),
     metrics: metricsConfigSchema.prefault({}),
+    console: consoleConfigSchema,
     store: storeConfigSchema,
     kek: kekSchema,
     /** A second key that wraps the same root keys: during a change of the key, or against the loss of one. */
@@ -99,6 +106,15 @@ export const configSchema = z
       message: 'development mode listens on loopback only',
     },
   )
+  .refine(({ mode, console }) => mode === 'production' || isOnLoopback(console.listener?.host), {
+    path: ['console', 'listener', 'host'],
+    message: 'development mode listens on loopback only',
+  })
+  .refine(({ console, listener }) => knowsConsoleOrigin(console, listener), {
+    path: ['console', 'origin'],
+    message:
+      'is needed: the origin under which browsers reach the console, for example https://quaymaster.example',
+  })
   .refine(({ backup, store }) => backup === undefined || store.type === 'sqlite', {
     path: ['backup'],
     message:
@@ -138,6 +154,10 @@ export const configSchema = z
       });
     });
   });
+
+function isOnLoopback(host = '127.0.0.1'): boolean {
+  return LOOPBACK.includes(host);
+}
 
 /** A backup on the store's volume would be lost together with the store. The broker can check only the directory. */
 function isOutside(directory: string, store: StoreConfig): boolean {

@@ -1,13 +1,24 @@
+import type { RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { OpenedTraces } from '../../process/trace/index.ts';
 import type { Config } from '../config/schema.ts';
-import { createApp, OWN_FACE, surroundingsOf, type ApiDeps } from '../../api/server/app.ts';
-import { schemesOf } from '../../api/config.ts';
+import {
+  createListeners,
+  OWN_FACE,
+  surroundingsOf,
+  together,
+  type ApiDeps,
+  type Listeners,
+} from '../../api/server/app.ts';
+import { ConsoleFiles } from '../../api/console-files.ts';
+import { schemesOf, type ListenerConfig } from '../../api/config.ts';
+import type { ConsoleDeps, OpeningCode } from '../../api/console/console.ts';
 import { SourceAddress } from '../../api/request/source-address.ts';
 import { Drain } from '../../api/server/drain.ts';
 import { MalformedRequests } from '../../api/request/malformed-requests.ts';
 import { MetricsServer } from '../../api/server/metrics-server.ts';
-import { createServer, type ApiServer } from '../../api/server/server.ts';
+import { createServer, type ApiServer, type ServerDeps } from '../../api/server/server.ts';
 import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { Closings } from './close-stack.ts';
@@ -36,6 +47,8 @@ export interface Serving {
   readonly url: string;
   /** The base URL for clients of the Vault HTTP API; undefined without that listener. */
   readonly vaultUrl?: string | undefined;
+  /** The address of the console; undefined if the broker serves none. */
+  readonly consoleUrl: string | undefined;
   readonly broker: RunningBroker;
   /** Reads the configuration file and the certificate again, and reopens the files of sinks. Failures are logged. */
   reload(): Promise<void>;
@@ -47,6 +60,8 @@ export type ServeDeps = BrokerDeps &
   Pick<ApiDeps, 'onAnswered'> & {
     /** Runs when the broker is open, before it listens: it frees the address. */
     readonly beforeListening?: () => Promise<void>;
+    /** Code of development mode that opens the console. */
+    readonly consoleCode?: OpeningCode;
   };
 
 /** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID if it cannot listen on an address. It then closes everything. */
@@ -127,11 +142,17 @@ async function listen(
     servesMetrics: config.metrics.listener === undefined,
     routes: routesOf(broker.options),
     onAnswered: deps.onAnswered,
+    console: consoleOf(config, deps),
   };
   const surroundings = surroundingsOf(parts, apiDeps);
-  const app = createApp(parts, apiDeps, surroundings);
+  const listening = createListeners(surroundings, apiDeps);
   const malformed = new MalformedRequests(parts, boot, OWN_FACE);
-  const server = await createServer(app, config.listener, { ...deps, drain, malformed, sources });
+  const server = await createServer(listenerOf(config, listening), config.listener, {
+    ...deps,
+    drain,
+    malformed,
+    sources,
+  });
   listeners.set('api', server.connections);
   if (server.certificate !== undefined) {
     const expiresAt = (): number => readCertificate(server.certificate ?? '')?.notAfter ?? 0;
@@ -148,19 +169,65 @@ async function listen(
   beside.add(async () => {
     await vault?.drain(DRAIN_MS);
   });
-  const { port } = await server.listen();
-  const scheme = config.listener.tls === undefined ? 'http' : 'https';
-  const url = `${scheme}://${config.listener.host}:${port}`;
   const vaultUrl = vaultAddress && vaultUrlOf(config, vaultAddress.port);
+  const url = addressOf(config.listener, await server.listen());
+  const shown = { listening, listeners, url };
+  const console = await listenForConsole(config, shown, { ...deps, drain, malformed, sources });
   const listener: Reloadable = { prepare: (next) => server.prepare(next.listener) };
   reload?.start([...broker.reloadable, listener, reloadableTraces(traces)], parts.store);
   return {
     url,
     vaultUrl,
+    consoleUrl: console.url,
     broker,
     reload: () => reloadAll({ broker, server, reload }, deps),
-    stop: stopOnce({ broker, beside, traces }, [server, vault], reload),
+    stop: stopOnce({ broker, beside, traces }, [server, vault, ...console.servers], reload),
   };
+}
+
+/** The API shares its address with the console, unless the console has its own. */
+function listenerOf({ console }: Config, listening: Listeners): RequestListener {
+  return console.listener === undefined ? together(listening) : listening.api;
+}
+
+function addressOf(listener: Pick<ListenerConfig, 'tls' | 'host'>, { port }: AddressInfo): string {
+  return `${schemeOf(listener)}://${listener.host}:${port}`;
+}
+
+function schemeOf({ tls }: Pick<ListenerConfig, 'tls'>): string {
+  return tls === undefined ? 'http' : 'https';
+}
+
+/** @throws ERR_CONFIG_INVALID if the console is enabled and was not built */
+function consoleOf(
+  { console, listener }: Config,
+  { consoleCode }: ServeDeps,
+): ConsoleDeps | undefined {
+  if (!console.enabled) return undefined;
+  const scheme = schemeOf(console.listener ?? listener);
+  return { files: ConsoleFiles.read(), origin: console.origin, scheme, code: consoleCode };
+}
+
+interface Shown {
+  readonly listening: Listeners;
+  readonly listeners: Map<string, TurnedAway>;
+  /** The address of the API. */
+  readonly url: string;
+}
+
+/** Listens at the console's own address, if it has one. @returns the address of its page; undefined if the broker serves none */
+async function listenForConsole(
+  { console: { listener, origin } }: Config,
+  { listening, listeners, url }: Shown,
+  deps: ServerDeps,
+): Promise<{ readonly servers: readonly ApiServer[]; readonly url: string | undefined }> {
+  if (listening.console === undefined) return { servers: [], url: undefined };
+  if (listener === undefined) return { servers: [], url: `${origin ?? url}/console/` };
+  const at = { ...listener, trustedProxies: [] };
+  const server = await createServer(listening.console, at, deps);
+  listeners.set('console', server.connections);
+  const own = addressOf(listener, await server.listen());
+  return { servers: [server], url: `${origin ?? own}/console/` };
 }
 
 function reloadableTraces(traces: OpenedTraces | undefined): Reloadable {

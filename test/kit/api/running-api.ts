@@ -6,6 +6,7 @@ import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import supertest from 'supertest';
 import { readBrokerStatus } from '../../../src/compose/serving/broker-status.ts';
 import { createApp, OWN_FACE, surroundingsOf } from '../../../src/api/server/app.ts';
+import type { ConsoleDeps } from '../../../src/api/console/console.ts';
 import { schemesOf } from '../../../src/api/config.ts';
 import { Drain } from '../../../src/api/server/drain.ts';
 import { MalformedRequests } from '../../../src/api/request/malformed-requests.ts';
@@ -51,6 +52,8 @@ export interface PartsOptions {
   readonly people?: Record<string, unknown>;
   /** The listener for clients of the Vault HTTP API; its port is chosen. */
   readonly vaultApi?: Record<string, unknown>;
+  /** The console, with files that stand for the built ones. */
+  readonly console?: ConsoleDeps;
   readonly failpoint?: (name: string) => void;
   /** Options of the broker; the default is all. */
   readonly options?: readonly Option[];
@@ -166,6 +169,7 @@ export class RunningApi {
       metrics: new RegisteredMetrics(),
       servesMetrics: true,
       routes: routesOf(broker.options),
+      console: options.console,
     };
     const surroundings = surroundingsOf(broker.parts, apiDeps);
     const app = createApp(broker.parts, apiDeps, surroundings);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../backends/free-port.ts';
@@ -18,6 +18,10 @@ export const PROGRAM = [
 export interface DevBroker {
   readonly directory: string;
   readonly url: string;
+  /** The link that opens the console once. */
+  readonly consoleLink: string;
+  /** The token of its operator. */
+  readonly token: string;
   close(): Promise<void>;
 }
 
@@ -35,6 +39,8 @@ export async function startDevBroker(): Promise<DevBroker> {
   return {
     directory,
     url: `http://127.0.0.1:${port}`,
+    token: (await readFile(join(directory, '.quaymaster/operator.token'), 'utf8')).trim(),
+    consoleLink: /^http\S+#code=\S+$/m.exec(output)?.[0] ?? '',
     close: async () => {
       broker.kill('SIGTERM');
       await once(broker, 'exit');

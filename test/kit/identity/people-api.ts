@@ -1,11 +1,13 @@
 import { expect } from '@jest/globals';
 import type { HandClock } from '../time/hand-clock.ts';
 import { OidcIssuer, type IssuerUser } from './oidc-issuer.ts';
-import { RunningApi, type Answered } from '../api/running-api.ts';
+import { RunningApi, type Answered, type PartsOptions } from '../api/running-api.ts';
 import { ecKey, type SigningKey } from './token-factory.ts';
 
 export const CLIENT = 'quaymaster';
 const REDIRECT = 'http://127.0.0.1:4711/callback';
+/** The issuer accepts any port of a loopback address (RFC 8252 §7.3). */
+const CONSOLE_RETURN = 'http://127.0.0.1:4711/console/return';
 export const ALICE: IssuerUser = {
   sub: 'alice',
   claims: { groups: ['platform', 'staff'] },
@@ -44,11 +46,12 @@ export class PeopleApi {
     clock: HandClock,
     people: object = {},
     issuers: { readonly corp?: object; readonly other?: object } = {},
+    more: Pick<PartsOptions, 'console'> = {},
   ): Promise<PeopleApi> {
     const clients = [
       {
         client_id: CLIENT,
-        redirect_uris: [REDIRECT],
+        redirect_uris: [REDIRECT, CONSOLE_RETURN],
         token_endpoint_auth_method: 'none' as const,
         application_type: 'native' as const,
         grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
@@ -71,6 +74,7 @@ export class PeopleApi {
       clock,
       limits: { addressRate: rate },
       refusals: { entriesPerWindow: 1_000 },
+      ...more,
       people: {
         issuers: {
           corp: { ...issuer(corp), ...issuers.corp },

@@ -1,0 +1,54 @@
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import axe, { type AxeResults } from 'axe-core';
+
+/** A page whose violations of its policy, errors and failed scripts are collected. */
+export interface ObservedPage {
+  readonly page: Page;
+  /** Everything that the browser complained about. */
+  readonly complaints: string[];
+}
+
+/** Starts the Chromium of the system. Its sandbox needs a user that is not root. */
+export function startBrowser(executablePath: string): Promise<Browser> {
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** Opens a page in a browser profile of its own. */
+export async function openPage(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+): Promise<ObservedPage> {
+  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
+  const page = await context.newPage();
+  return observe(page);
+}
+
+/** Collects the complaints of a page, which may be another tab of the same profile. */
+export async function observe(page: Page): Promise<ObservedPage> {
+  const complaints: string[] = [];
+  await page.exposeFunction('complain', (text: string) => complaints.push(text));
+  // As text, because this program has no types of browsers.
+  await page.addInitScript(`
+    addEventListener('securitypolicyviolation', (violation) => {
+      complain([violation.violatedDirective, violation.blockedURI, violation.sample].join(' '));
+    });
+  `);
+  page.on('pageerror', ({ message }) => complaints.push(message));
+  page.on('console', (message) => {
+    // A refused request is an answer that the page shows.
+    const isRefusal = message.text().startsWith('Failed to load resource');
+    if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
+  });
+  return { page, complaints };
+}
+
+/** The findings of axe on the page as it is, by rule and element. */
+export async function accessibilityFindings(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<AxeResults>(`axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  })`);
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')} ${failureSummary ?? ''}`),
+  );
+}

@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import type { DevBroker } from '../broker/dev-broker.ts';
+
+/** An address of the console. */
+export interface View {
+  readonly name: string;
+  readonly path: string;
+  /** Steps that show more of the view. */
+  readonly open?: (page: Page) => Promise<void>;
+}
+
+/** Ids of what the demonstration has, and of what `prepareViews` adds. */
+export interface Prepared {
+  readonly alert: string;
+  readonly approval: string;
+}
+
+interface Item {
+  readonly id: string;
+}
+
+/** Adds what the demonstration does not have: a request that waits for an approval. */
+export async function prepareViews(broker: DevBroker): Promise<Prepared> {
+  const api = async (method: string, path: string, body?: object): Promise<unknown> => {
+    const answer = await fetch(`${broker.url}/api/v1/${path}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${broker.token}`,
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${await answer.text()}`);
+    return answer.json();
+  };
+  const pod = await logInPod(broker);
+  for (const path of ['demo/shop/db', 'demo/shop/api'])
+    await fetch(`${broker.url}/api/v1/secrets/${path}`, {
+      headers: { Authorization: `Bearer ${pod}` },
+    });
+  const { items: alerts } = (await api('GET', 'alerts')) as { readonly items: readonly Item[] };
+  await api('POST', 'approvals:break-glass', {
+    role: 'secret-reader',
+    scope: ['demo/payments'],
+    duration: '30m',
+    reason: 'INC-7: the payment gateway refuses its password',
+  });
+  const { items } = (await api('GET', 'approvals')) as { readonly items: readonly Item[] };
+  return { alert: alerts[0]?.id ?? '', approval: items[0]?.id ?? '' };
+}
+
+/** Logs the pod of the demonstration in. @returns the token of its session */
+async function logInPod({ url, directory }: DevBroker): Promise<string> {
+  const body = await readFile(join(directory, '.quaymaster/login.json'), 'utf8');
+  const headers = { 'Content-Type': 'application/json' };
+  const answer = await fetch(`${url}/api/v1/sessions`, { method: 'POST', headers, body });
+  return ((await answer.json()) as { readonly token: string }).token;
+}
+
+/** All views, with the data of the demonstration. */
+export function consoleViews({ alert, approval }: Prepared): readonly View[] {
+  return [
+    { name: 'home', path: '/' },
+    { name: 'secrets', path: '/secrets/' },
+    { name: 'folder', path: '/secrets/demo/shop/' },
+    { name: 'secret', path: '/secrets/demo/shop/db' },
+    { name: 'workloads', path: '/workloads' },
+    { name: 'workload', path: '/workloads/k8s/dev/shop/web' },
+    { name: 'incidents', path: '/incidents' },
+    { name: 'incident', path: `/incidents/${alert}` },
+    { name: 'approvals', path: '/approvals' },
+    { name: 'approval', path: `/approvals/${approval}` },
+    {
+      name: 'search',
+      path: '/',
+      open: async (page) => {
+        await page.keyboard.press('/');
+        await page.getByRole('combobox').fill('db');
+        await page.getByRole('option').first().waitFor();
+      },
+    },
+    {
+      name: 'dialog',
+      path: '/workloads/k8s/dev/shop/web',
+      open: (page) => page.getByRole('button', { name: 'Quarantine', exact: true }).click(),
+    },
+    { name: 'nothing', path: '/no-such-view' },
+  ];
+}
