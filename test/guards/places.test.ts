@@ -16,7 +16,7 @@ const REGISTRIES = [
 ].map((parts) => parts.join('.'));
 /** Home and work directories of a developer's machine; `/root` alone is also a secret's path in the tests. */
 const MACHINE_PATH =
-  /(?<![\w.*:}])\/(?:home|Users)\/[a-z][\w.-]*\/|(?<![\w.*:}/])\/(?:work|root\/\.)[/\w]/;
+  /(?<![\w.*:}])\/(?:home|Users)\/[a-z][\w.-]*\/|(?<![\w.*:}/])\/(?:work(?:space)?\/|root\/\.)\w/;
 
 describe('tracked files', () => {
   const files = trackedFiles().filter((path) => !path.startsWith('test/vectors/'));
