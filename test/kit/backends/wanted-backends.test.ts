@@ -46,6 +46,7 @@ describe('wantedBackends', () => {
       'pgbouncer',
       'mariadb',
       'redis',
+      'chromium',
       'helm',
       'promtool',
       'shellcheck',
