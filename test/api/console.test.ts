@@ -141,7 +141,7 @@ describe('the page of the console', () => {
     expect((await send('PUT', '/console/secrets/')).status).toBe(405);
   });
 
-  it('answers to no other name than its own (DNS rebinding)', async () => {
+  it('answers to no other name than its own (CO02)', async () => {
     for (const host of [
       'evil.test',
       `evil.test:${port()}`,
@@ -183,7 +183,7 @@ describe('a session of the console', () => {
     expect(JSON.parse((await whoAmI(cookie)).text)).toMatchObject({ operator: 'bootstrap' });
   });
 
-  it('gives no token: the API itself reads no cookie, and does not accept the cookie as a bearer token', async () => {
+  it('gives no token: the API itself reads no cookie, and does not accept the cookie as a bearer token (CO04)', async () => {
     const cookie = await signIn(people.api.admin);
     expect(
       (await send('GET', '/api/v1/operator-tokens/self', { cookie, headers: own() })).status,
@@ -202,7 +202,7 @@ describe('a session of the console', () => {
     ['another origin', { Origin: 'https://evil.test' }],
     ['an opaque origin', { Origin: 'null' }],
     ['another port', { Origin: 'http://127.0.0.1:1' }],
-  ])('refuses writes and reads from %s (CSRF)', async (_from, forged) => {
+  ])('refuses writes and reads from %s (CO01)', async (_from, forged) => {
     const cookie = await signIn(people.api.admin);
     const body = { kind: 'workload', workload: 'k8s://c1/prod/api', reason: 'forged' };
     const path = '/console/call/api/v1/quarantines';
@@ -217,7 +217,7 @@ describe('a session of the console', () => {
   });
 
   it.each(['Sec-Fetch-Site', 'Origin', 'X-Quaymaster-Console'])(
-    'refuses a write without the header %s (CSRF)',
+    'refuses a write without the header %s (CO01)',
     async (missing) => {
       const cookie = await signIn(people.api.admin);
       const headers = Object.fromEntries(
@@ -237,7 +237,7 @@ describe('a session of the console', () => {
     },
   );
 
-  it('takes none of two cookies of one name, and none that it did not make (cookie tossing)', async () => {
+  it('takes none of two cookies of one name, and none that it did not make (CO03)', async () => {
     const cookie = await signIn(people.api.admin);
     const other = await signIn(await people.logIn());
     expect((await whoAmI(`${cookie}; ${other}`)).status).toBe(401);
@@ -314,7 +314,7 @@ describe('a login at the issuer', () => {
     return send('GET', pathname + search, { headers, ...(cookie !== undefined && { cookie }) });
   };
 
-  it('opens a session of the person, returns to the view, and leaves the code in no address', async () => {
+  it('opens a session of the person, returns to the view, and leaves the code in no address (CO11)', async () => {
     const { address, flow } = await begin();
     expect(new URL(address).searchParams.get('code_challenge_method')).toBe('S256');
     const { status, headers, cookies } = await comeBack(await people.corp.browse(address), flow);
@@ -325,7 +325,7 @@ describe('a login at the issuer', () => {
     expect(cookies).toContainEqual(expect.stringMatching(/^flow-\d+=; .*Max-Age=0$/));
   });
 
-  it('does not log a person in with the login that another browser began (login CSRF)', async () => {
+  it('does not log a person in with the login that another browser began (CO05)', async () => {
     const attacker = await begin();
     const answer = await people.corp.browse(attacker.address);
     const without = await comeBack(answer);
@@ -337,7 +337,7 @@ describe('a login at the issuer', () => {
     expect(pairOf(mixed.cookies, 'session')).toBe('');
   });
 
-  it('replaces the session that the browser had before (session fixation)', async () => {
+  it('replaces the session that the browser had before (CO06)', async () => {
     const fixed = await signIn(people.api.admin);
     const { address, flow } = await begin();
     const { cookies } = await comeBack(await people.corp.browse(address), `${fixed}; ${flow}`);
@@ -362,7 +362,7 @@ describe('a login at the issuer', () => {
     '/console/x\r\nSet-Cookie: a=b',
     'javascript:alert(1)',
     '/api/v1/secrets/x',
-  ])('returns to the first view instead of %p (open redirect)', async (returnTo) => {
+  ])('returns to the first view instead of %p (CO07)', async (returnTo) => {
     const { address, flow } = await begin(returnTo);
     const { headers } = await comeBack(await people.corp.browse(address), flow);
     expect(headers['location']).toBe('/console/');

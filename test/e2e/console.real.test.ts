@@ -81,7 +81,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
   }
 
   // The first test, because the link works for a minute.
-  it('opens by the link of development mode once, and keeps neither code nor token in the browser', async () => {
+  it('opens by the link of development mode once, and keeps neither code nor token in the browser (CO11)', async () => {
     const page = await open();
     await page.goto(broker.consoleLink);
     await page.getByRole('heading', { name: 'Home' }).waitFor();
@@ -142,7 +142,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await page.getByRole('heading', { name: 'Home' }).waitFor();
   });
 
-  it('shows a value on request only, and hides it when the page loses the focus', async () => {
+  it('shows a value on request only, and hides it when the page loses the focus (CO10)', async () => {
     const value = 'correct-horse-battery-staple';
     const token = await operatorWith('value-reader', 'secret-reader', ['demo/shop']);
     const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
@@ -250,7 +250,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await page.getByText('■ may not read', { exact: true }).waitFor();
   });
 
-  it('shows markup and turned text of others as text', async () => {
+  it('shows markup and turned text of others as text (CO09)', async () => {
     const hostile = '<img src=x onerror=alert(1)><script>alert(1)</script>\u202egnp.exe';
     await api('POST', 'quarantines', {
       kind: 'workload',
@@ -259,7 +259,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     });
     await api('POST', 'approvals:break-glass', {
       role: 'secret-reader',
-      scope: ['demo/shop'],
+      scope: ['elsewhere'],
       duration: '30m',
       reason: hostile,
     });
@@ -285,7 +285,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     expect(dialogs).toEqual([]);
   });
 
-  it('ends in all tabs at once, and the back button shows nothing afterwards', async () => {
+  it('ends in all tabs at once, and the back button shows nothing afterwards (CO10)', async () => {
     const page = await open();
     await signIn(page, broker.token, '/secrets/demo/shop/db');
     const other = await observe(await page.context().newPage());
@@ -341,7 +341,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await page.getByRole('button', { name: 'Load the new page' }).waitFor();
   });
 
-  it('is shown in no frame of another page (clickjacking)', async () => {
+  it('is shown in no frame of another page (CO08)', async () => {
     const page = await open();
     await page.goto(`data:text/html,<iframe src="${broker.url}/console/"></iframe>`);
     await until('the frame is refused', () =>

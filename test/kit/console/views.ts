@@ -23,12 +23,17 @@ interface Item {
 
 /** Adds what the demonstration does not have: a request that waits for an approval. */
 export async function prepareViews(broker: DevBroker): Promise<Prepared> {
-  const api = async (method: string, path: string, body?: object): Promise<unknown> => {
+  const api = async (
+    method: string,
+    path: string,
+    body?: object,
+    token = broker.token,
+  ): Promise<unknown> => {
     const answer = await fetch(`${broker.url}/api/v1/${path}`, {
       method,
       headers: {
-        Authorization: `Bearer ${broker.token}`,
-        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        Authorization: `Bearer ${token}`,
+        ...(body !== undefined && { 'Content-Type': 'application/json', 'If-None-Match': '*' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
@@ -41,12 +46,16 @@ export async function prepareViews(broker: DevBroker): Promise<Prepared> {
       headers: { Authorization: `Bearer ${pod}` },
     });
   const { items: alerts } = (await api('GET', 'alerts')) as { readonly items: readonly Item[] };
-  await api('POST', 'approvals:break-glass', {
+  await api('PUT', 'operators/oncall', { grants: [{ role: 'rotator', scope: ['demo'] }] });
+  const created = await api('POST', 'operators/oncall/tokens', { ttl: '1h' });
+  const order = {
     role: 'secret-reader',
     scope: ['demo/payments'],
     duration: '30m',
     reason: 'INC-7: the payment gateway refuses its password',
-  });
+  };
+  const { token } = created as { readonly token: string };
+  await api('POST', 'approvals:break-glass', order, token);
   const { items } = (await api('GET', 'approvals')) as { readonly items: readonly Item[] };
   return { alert: alerts[0]?.id ?? '', approval: items[0]?.id ?? '' };
 }
