@@ -1,26 +1,17 @@
-import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { OpenedTraces } from '../../process/trace/index.ts';
 import type { Config } from '../config/schema.ts';
-import {
-  createListeners,
-  OWN_FACE,
-  surroundingsOf,
-  together,
-  type ApiDeps,
-  type Listeners,
-} from '../../api/server/app.ts';
-import { ConsoleFiles } from '../../api/console-files.ts';
-import { schemesOf, type ListenerConfig } from '../../api/config.ts';
-import type { ConsoleDeps, OpeningCode } from '../../api/console/console.ts';
+import { createListeners, OWN_FACE, surroundingsOf, type ApiDeps } from '../../api/server/app.ts';
+import { schemesOf } from '../../api/config.ts';
+import type { OpeningCode } from '../../api/console/console.ts';
 import { SourceAddress } from '../../api/request/source-address.ts';
 import { Drain } from '../../api/server/drain.ts';
 import { MalformedRequests } from '../../api/request/malformed-requests.ts';
 import { MetricsServer } from '../../api/server/metrics-server.ts';
-import { createServer, type ApiServer, type ServerDeps } from '../../api/server/server.ts';
+import { createServer, type ApiServer } from '../../api/server/server.ts';
 import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import { randomId } from '../../crypto/random/random.ts';
+import { addressOf, consoleOf, listenerOf, listenForConsole } from './console.ts';
 import { Closings } from './close-stack.ts';
 import { NO_CHANGE, type ConfigReload, type Reloadable } from '../configuration/config-reload.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from '../broker.ts';
@@ -142,7 +133,7 @@ async function listen(
     servesMetrics: config.metrics.listener === undefined,
     routes: routesOf(broker.options),
     onAnswered: deps.onAnswered,
-    console: consoleOf(config, deps),
+    console: consoleOf(config, deps.consoleCode),
   };
   const surroundings = surroundingsOf(parts, apiDeps);
   const listening = createListeners(surroundings, apiDeps);
@@ -183,51 +174,6 @@ async function listen(
     reload: () => reloadAll({ broker, server, reload }, deps),
     stop: stopOnce({ broker, beside, traces }, [server, vault, ...console.servers], reload),
   };
-}
-
-/** The API shares its address with the console, unless the console has its own. */
-function listenerOf({ console }: Config, listening: Listeners): RequestListener {
-  return console.listener === undefined ? together(listening) : listening.api;
-}
-
-function addressOf(listener: Pick<ListenerConfig, 'tls' | 'host'>, { port }: AddressInfo): string {
-  return `${schemeOf(listener)}://${listener.host}:${port}`;
-}
-
-function schemeOf({ tls }: Pick<ListenerConfig, 'tls'>): string {
-  return tls === undefined ? 'http' : 'https';
-}
-
-/** @throws ERR_CONFIG_INVALID if the console is enabled and was not built */
-function consoleOf(
-  { console, listener }: Config,
-  { consoleCode }: ServeDeps,
-): ConsoleDeps | undefined {
-  if (!console.enabled) return undefined;
-  const scheme = schemeOf(console.listener ?? listener);
-  return { files: ConsoleFiles.read(), origin: console.origin, scheme, code: consoleCode };
-}
-
-interface Shown {
-  readonly listening: Listeners;
-  readonly listeners: Map<string, TurnedAway>;
-  /** The address of the API. */
-  readonly url: string;
-}
-
-/** Listens at the console's own address, if it has one. @returns the address of its page; undefined if the broker serves none */
-async function listenForConsole(
-  { console: { listener, origin } }: Config,
-  { listening, listeners, url }: Shown,
-  deps: ServerDeps,
-): Promise<{ readonly servers: readonly ApiServer[]; readonly url: string | undefined }> {
-  if (listening.console === undefined) return { servers: [], url: undefined };
-  if (listener === undefined) return { servers: [], url: `${origin ?? url}/console/` };
-  const at = { ...listener, trustedProxies: [] };
-  const server = await createServer(listening.console, at, deps);
-  listeners.set('console', server.connections);
-  const own = addressOf(listener, await server.listen());
-  return { servers: [server], url: `${origin ?? own}/console/` };
 }
 
 function reloadableTraces(traces: OpenedTraces | undefined): Reloadable {
