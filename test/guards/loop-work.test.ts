@@ -203,7 +203,6 @@ const INPUTS: Readonly<Record<string, string>> = {
   'api/request/counted-login.ts': 'headers, tokens and proofs',
   // A body of a push, which was bounded as the body of a request.
   'api/routes/attestations.ts': 'bodies of requests',
-  'api/routes/sessions.ts': 'headers, tokens and proofs',
   'auth/jwks/read-jwks.ts': 'keys of an issuer',
   'auth/pod-watch/kept-manifest.ts': 'objects of a cluster',
   'broker/alerts/alert-record.ts': OWN,
