@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
+import { loadAll } from 'js-yaml';
 import { until } from '../kit/backends/until.ts';
 import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
@@ -54,8 +54,8 @@ beforeAll(async () => {
       rules: [{ name: 'read', effect: 'allow', capabilities: ['read'], paths: ['app/**'] }],
     },
   });
-  for (const document of parseAllDocuments(await readFile(RULES, 'utf8'))) {
-    const { metadata, spec } = document.toJS() as Document;
+  for (const document of loadAll(await readFile(RULES, 'utf8'))) {
+    const { metadata, spec } = document as Document;
     await api.put(`response-rules/${metadata.name}`, spec);
   }
   falco = new ScriptedFalcosidekick(`${api.url}/api/v1/alert-sources/falco/alerts`, {
