@@ -44,7 +44,7 @@ export async function newerSink(
   if (!isLog) {
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
-      `${path} is not a log: it is no export, no store of SQLite, and has no line of a file, HTTP or syslog sink in the format json`,
+      `${path} is not a log: it is not an export or a store of SQLite, and has no line of a file, HTTP or syslog sink in the format json`,
     );
   }
   const tree = await openTree(store, size);

@@ -53,7 +53,7 @@ export class ResponseHistory {
   /** Alerts that the brokers took, without those that they said were repeated. */
   #taken = 0;
   #isCut = false;
-  /** Whether the last answer of the log about a scope was complete. */
+  /** True for a scope about which the last answer of the log was complete. */
   readonly #answers = new Map<string, boolean>();
   readonly #done = new Set<string>();
 

@@ -154,7 +154,7 @@ function requireKeys({ parts }: Surroundings, operation: Operation): void {
   throw new BrokerError('ERR_SEALED', SEALED, { isDetailShown: true });
 }
 
-/** A sealed broker cannot tell who asks, so it names neither the person nor the reason. */
+/** A sealed broker cannot authenticate the caller, so it names neither the person nor the reason. */
 const SEALED =
   'the broker is sealed until it is restarted; who sealed it, when and why is in the audit log (broker.seal)';
 

@@ -18,7 +18,7 @@ const MOST_ROWS = 500_000;
 const REMOVED_AT_ONCE = 500;
 /** Traits of one pod that get rows: its node, its images and its containers. */
 const MOST_TRAITS = 64;
-/** After this time, a login writes the rows again, so that they do not look old. */
+/** Age at which a login writes the rows again, so that they do not look old. */
 const FRESH_MS = 86_400_000;
 
 export type SeenPod = Pick<

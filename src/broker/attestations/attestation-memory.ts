@@ -40,7 +40,7 @@ export interface AttestationFacts {
   readonly scope: readonly string[];
   /** False if no authority of a profile had signed it when it was pushed. */
   readonly isRecognized: boolean;
-  /** What the thread read in the body; undefined in rows of earlier releases. */
+  /** Content that the thread read in the body; undefined in rows of earlier releases. */
   readonly content?: AttestationContent | undefined;
   /** The verified signers among the authorities of the profiles at the push. */
   readonly signers?: Signers | undefined;
@@ -51,7 +51,7 @@ export interface Attestation extends Omit<AttestationFacts, 'content' | 'signers
   readonly scope: readonly string[];
   /** Names what was signed and the signature, whatever else the pushed bytes contain. */
   readonly signed: string;
-  /** What is known of its signers. */
+  /** Signers found so far; null for an authority that did not sign. */
   readonly signers: Map<string, Signer | null>;
 }
 
@@ -123,7 +123,7 @@ export class Attestations {
     }
   }
 
-  /** Reads the attestations of one image again. What is known of their signers stays. */
+  /** Reads the attestations of one image again. It keeps the signers that were found. */
   async refresh(digest: string): Promise<void> {
     const read: Attestation[] = [];
     for await (const row of listAll(this.#store, ATTESTATIONS.ofDigest(digest))) {

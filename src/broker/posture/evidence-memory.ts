@@ -39,7 +39,7 @@ export class ImageEvidence {
   readonly #store: Store;
   readonly #byId = new Map<string, Kept>();
   readonly #byDigest = new Map<string, readonly Evidence[]>();
-  /** By writer and tenant. */
+  /** Space of each writer and tenant. */
   readonly #shares = new Map<string, Space & CountedWriter>();
   readonly #unpacked = new LRUCache<
     string,

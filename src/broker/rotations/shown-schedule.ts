@@ -4,14 +4,14 @@ import type { Backends, Storage } from '../state/dependencies.ts';
 export interface ShownSchedule {
   /** Seconds from one rotation to the next. */
   readonly periodSeconds: number;
-  /** Seconds until the next rotation begins, or until a reader should look again while one is in progress. */
+  /** Seconds until the next rotation begins, or until a reader should poll while one is in progress. */
   readonly seconds: number;
 }
 
 /** A rotation in progress publishes its value within seconds or hours; its readers poll this often. */
 const POLL_SECONDS = 10;
 
-/** When a secret rotates next, for a caller that read it; undefined if nothing is scheduled. */
+/** Finds when a secret rotates next, for a caller that read it. @returns undefined if nothing is scheduled */
 export async function shownSchedule(
   { catalog, store, clock }: Pick<Backends, 'catalog'> & Storage,
   path: string,

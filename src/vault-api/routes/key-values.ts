@@ -101,7 +101,7 @@ function goneJson({ state, createdAt }: SecretVersionInfo): object {
   };
 }
 
-/** A secret whose versions were all destroyed is gone for these clients. The read is recorded already, so this is no error. */
+/** A secret whose versions were all destroyed is gone for these clients. The read is recorded already, so this is not an error. */
 const NO_VALUE: Answer = { status: 404, body: { errors: [] } };
 
 /** Reads the versions of a secret of KV version 2, without values. */

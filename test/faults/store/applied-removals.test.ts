@@ -235,7 +235,7 @@ describe('a release after a restore (BR01)', () => {
 
   it.each([
     ['is missing', 'absent', /cannot read .*absent: ENOENT/],
-    ['is not a log', 'config.yaml', /config\.yaml is not a log: it is no export/],
+    ['is not a log', 'config.yaml', /config\.yaml is not a log: it is not an export/],
   ])('names the problem of a newer log that %s', async (_what, name, message) => {
     await expect(release({ applyRemovals: own.at(name), yes: true })).rejects.toMatchObject({
       code: 'ERR_CONFIG_INVALID',
@@ -244,7 +244,7 @@ describe('a release after a restore (BR01)', () => {
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
   });
 
-  it('names the problem of a newer log for the list of a restore that is no export', async () => {
+  it('names the problem of a newer log for the list of a restore that is not an export', async () => {
     const { identity } = await openBootLog(own.config, systemClock);
     const since = { checkpoint: '', archive: undefined };
     await expect(newerExport(own.directory, identity, since)).rejects.toMatchObject({
