@@ -1,6 +1,7 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { boundInterimHeads } from './interim-heads.ts';
 import { traceHeader } from './trace-header.ts';
 import { requireCertificate, type TlsIdentity } from './tls-identity.ts';
 import { UnusableAnswer } from './unusable-answer.ts';
@@ -37,9 +38,6 @@ interface Connector {
   readonly request: (options: RequestOptions) => ClientRequest;
 }
 
-/** Heads of status 1xx before the answer. Servers send one or two; each costs as much as an answer. */
-const MOST_INTERIM_HEADS = 16;
-
 /**
  * Outgoing HTTP/1.1 to one peer with one TLS identity. It follows no redirect, uses no proxy, asks for no compression and always verifies the
  * certificate; the deadline is the caller's `signal`. Read the answer with `readBody`, which bounds it.
@@ -57,6 +55,7 @@ export class HttpClient {
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
+    boundInterimHeads();
   }
 
   /**
@@ -88,11 +87,6 @@ export class HttpClient {
         // A late error of a response that is not read to its end has no other listener; without one it would end the process.
         response.on('error', () => undefined);
         resolve(response);
-      });
-      let heads = 0;
-      outgoing.on('information', () => {
-        heads += 1;
-        if (heads > MOST_INTERIM_HEADS) outgoing.destroy(new UnusableAnswer('too_many_heads'));
       });
       // Without a listener Node closes the connection without an error, and the call would never end.
       outgoing.once('upgrade', (_response, socket) => {

@@ -1,6 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import type { SecretsManagerClientConfig } from '@aws-sdk/client-secrets-manager';
 import { assertCountable } from '../../../net/https/countable-json.ts';
+import { boundInterimHeads } from '../../../net/https/interim-heads.ts';
 import { readBody } from '../../../net/https/read-body.ts';
 import { UnusableAnswer } from '../../../net/https/unusable-answer.ts';
 import type { AwsAccess } from '../config.ts';
@@ -27,6 +28,7 @@ export function clientOptions(
   { region, endpoint, profile }: AwsAccess,
   maxBytes: number,
 ): ClientOptions {
+  boundInterimHeads();
   return {
     region,
     ...(endpoint !== undefined && { endpoint }),
