@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { buildConsole, BUILT } from './console.ts';
 import { commonJs, escaped, options, writeChunks } from './chunks.ts';
@@ -20,7 +20,9 @@ import { thirdParty } from './third-party.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** `dist` by default. */
-const DIST = process.argv[2] ?? join(ROOT, 'dist');
+const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'));
+/** Folder that gets the list of files in each bundle, for the guards; undefined: no list is written. */
+const LISTS = process.argv[3];
 const PROGRAM = join(DIST, 'program');
 /** Folder as deep in `dist` as the modules are in the project, because they name their data files relative to themselves. */
 const CHUNKS = join(PROGRAM, 'chunks');
@@ -41,7 +43,7 @@ async function bundle(): Promise<void> {
   const program = await writeChunks({ program: join(ROOT, 'src/program/program.ts') }, CHUNKS);
   const page = await buildConsole();
   copyData();
-  writeInputs({ agent, program });
+  writeLists({ agent, program });
   const packages = [...packagesIn(agent), ...packagesIn(program), ...packagesIn(page)];
   writeFileSync(join(DIST, 'THIRD-PARTY.txt'), thirdParty(packages));
   warmAgent();
@@ -82,12 +84,12 @@ function copySqlite(): void {
   }
 }
 
-/** Records which files each bundle contains, for the guards. They lie outside of `dist`, because no program reads them. */
-function writeInputs(bundles: Readonly<Record<string, Metafile>>): void {
-  const directory = join(ROOT, 'node_modules/.cache/bundles');
-  mkdirSync(directory, { recursive: true });
+/** Records which files each bundle contains. No program reads them. */
+function writeLists(bundles: Readonly<Record<string, Metafile>>): void {
+  if (LISTS === undefined) return;
+  mkdirSync(LISTS, { recursive: true });
   for (const [name, metafile] of Object.entries(bundles)) {
-    writeFileSync(join(directory, `${name}.json`), JSON.stringify(metafile));
+    writeFileSync(join(LISTS, `${name}.json`), JSON.stringify(metafile));
   }
 }
 
