@@ -28,6 +28,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'CONTRIBUTING.md': [0, 1],
   'README.md': [0, 2],
   'deploy/helm/quaymaster/README.md': [0, 1],
+  'deploy/npm/README.md': [0, 2],
   'docs/agent-local-api.md': [0, 1],
   'docs/api.md': [8, 3],
   'docs/audit.md': [1, 6],
