@@ -25,7 +25,7 @@ const ODD = '/nowhere/\u001b[2Jx\u202e';
 
 it.each([
   ['a message and its cause', ['config', 'check', '-c', ODD], 2],
-  ['an unexpected error', ['dev', '--directory', `/dev/null${ODD}`], 1],
+  ['the name of a directory', ['dev', '--directory', `/dev/null${ODD}`], 2],
   ['the name of a file', ['audit', 'verify', tmpdir(), '--checkpoint', ODD], 2],
 ])('escapes control characters in %s', async (_what, words, code) => {
   process.argv = ['node', 'quaymaster', ...words];
