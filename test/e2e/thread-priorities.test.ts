@@ -31,6 +31,6 @@ it('the event loop comes before the threads that collect garbage and read the lo
   expect(status).toBe(200);
   const found = priorities(installation.pid);
   expect(found.get('V8Worker')).toEqual(new Set([10]));
-  expect(found.get('WorkerThread')).toEqual(new Set([10]));
+  expect(found.get('WorkerThread')).toEqual(new Set([5]));
   expect(found.get('MainThread')).toEqual(new Set([0]));
 });

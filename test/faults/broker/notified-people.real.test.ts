@@ -93,7 +93,7 @@ describeWith(['postgres'], 'the notifications of two brokers on one database', (
     people.isRefusing = false;
     await database.up();
     await untilAll(subjects);
-    for (const subject of subjects) expect(deliveries().get(subject)).toBeLessThanOrEqual(2);
+    for (const subject of subjects) expect(deliveries().get(subject)).toBeLessThanOrEqual(4);
   });
 
   it('arrive after one broker was killed in the middle of a delivery, and the other was sealed (NT01)', async () => {
