@@ -21,6 +21,7 @@ const surroundings = {
   drain: new Drain(),
   requestMs: 1_000,
   shares: new Shares(),
+  face: { name: undefined },
 } as unknown as Surroundings;
 
 let server: Server;
