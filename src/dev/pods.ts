@@ -12,7 +12,8 @@ const GONE: PodFacts = { state: 'ended', labels: new Map() };
 
 /** Pods that no node runs, in place of the watch of a cluster. They run from `startedAt` until the process ends. */
 export function devPods(pods: readonly RunningPod[], startedAt: number): PodWatch {
-  const creationTimestamp = new Date(startedAt).toISOString();
+  // Whole seconds, as of Kubernetes: many sources of alerts round their times down, and an alert that is older than its pod is about another pod.
+  const creationTimestamp = new Date(startedAt - (startedAt % 1_000)).toISOString();
   const running = new Map(
     pods.map((pod) => {
       const uid = uidOf('pod', `${pod.namespace}/${pod.name}`);
