@@ -345,6 +345,8 @@ describe('a silent pod watch', () => {
 
   it('is kept live by bookmarks, and resumes from the last one', async () => {
     await watching();
+    // The head of the answer must arrive before its deadline, which follows the same clock.
+    await settled();
     cluster.clock.advance(40 * SECOND);
     cluster.fake.pods.forget();
     cluster.fake.watches.bookmark();
@@ -364,6 +366,7 @@ describe('a silent pod watch', () => {
 
   it('is stale when a suspended process resumes, and lists instead of resuming', async () => {
     await watching();
+    await settled();
     cluster.clock.suspend(60_000);
     expect(cluster.watch.status()).toBe('stale');
     cluster.fake.watches.end();
@@ -374,6 +377,7 @@ describe('a silent pod watch', () => {
 
   it('does not trust data that waited in its socket during a suspension', async () => {
     await watching();
+    await settled();
     cluster.clock.suspend(60_000);
     const pod = create('api-0');
     await eventually('it noticed', () => cluster.log.length === 1);
