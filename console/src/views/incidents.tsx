@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
+import { SecretLink } from '../navigation.tsx';
 import {
   Action,
   Command,
@@ -258,11 +259,7 @@ function Secrets({ items }: { readonly items: readonly IncidentSecret[] }): JSX.
       columns={[
         {
           title: 'Secret',
-          of: (secret) => (
-            <a href={to(`/secrets/${secret.path}`)}>
-              <bdi>{secret.path}</bdi>
-            </a>
-          ),
+          of: (secret) => <SecretLink path={secret.path} />,
         },
         {
           title: 'What is valid',
@@ -332,11 +329,7 @@ function Timeline({ items }: { readonly items: readonly Schema<'AuditEntry'>[] }
         return (
           <li key={index}>
             <Time at={time ?? at} /> <b>{action}</b>{' '}
-            {path !== undefined && (
-              <a href={to(`/secrets/${path}`)}>
-                <bdi>{path}</bdi>
-              </a>
-            )}{' '}
+            {path !== undefined && <SecretLink path={path} />}{' '}
             {outcome !== undefined && outcome !== 'ok' && (
               <State tone="warn">{code ?? outcome}</State>
             )}{' '}

@@ -1,8 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
-import { count, duration, workloadPath } from '../format.ts';
+import { count, duration } from '../format.ts';
 import { useLoad } from '../load.ts';
+import { WorkloadLink } from '../navigation.tsx';
 import {
   Command,
   Copy,
@@ -18,7 +19,6 @@ import {
   Time,
   type Tone,
 } from '../parts.tsx';
-import { to } from '../router.ts';
 import { Crumbs } from './secrets.tsx';
 
 /** A shown value disappears after this time, and when the page loses the focus. */
@@ -91,11 +91,7 @@ function Holders({
       columns={[
         {
           title: 'Workload',
-          of: ({ workload }) => (
-            <a href={to(`/workloads/${workloadPath(workload)}`)}>
-              <Name>{workload}</Name>
-            </a>
-          ),
+          of: ({ workload }) => <WorkloadLink workload={workload} />,
         },
         {
           title: 'Pod',
@@ -381,11 +377,7 @@ function Readers({ path }: { readonly path: string }): JSX.Element {
 
 function Receiver({ name }: { readonly name: string }): JSX.Element {
   if (!name.includes('://')) return <Name>{name}</Name>;
-  return (
-    <a href={to(`/workloads/${workloadPath(name)}`)}>
-      <Name>{name}</Name>
-    </a>
-  );
+  return <WorkloadLink workload={name} />;
 }
 
 /** The text of one key. Other values than text have their JSON or base64 text. */

@@ -1,8 +1,9 @@
 import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
+import { currentFilter, Filter } from '../navigation.tsx';
 import { Command, Loading, Page, State, Table } from '../parts.tsx';
-import { address, go, to } from '../router.ts';
+import { to } from '../router.ts';
 import { usePages } from './pages.ts';
 
 type Listing = Schema<'SecretListing'>;
@@ -15,32 +16,13 @@ interface Folder {
 
 /** The tree of the secrets that the caller may list: the folders and secrets below one prefix. */
 export function Secrets({ prefix }: { readonly prefix: string }): JSX.Element {
-  const filter = address.value.query.get('filter') ?? '';
+  const filter = currentFilter();
   const pages = usePages(`secrets ${prefix}`, (after) =>
     call('listSecrets', { query: { ...(prefix !== '' && { prefix }), limit: 1_000, ...after } }),
   );
   return (
     <Page title={prefix === '' ? 'Secrets' : prefix} heading={<Crumbs prefix={prefix} />}>
-      <search class="filters">
-        <label>
-          Filter
-          <input
-            type="text"
-            value={filter}
-            placeholder="part of a path"
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) =>
-              go(
-                to(`/secrets/${prefix === '' ? '' : `${prefix}/`}`, {
-                  filter: event.currentTarget.value,
-                }),
-                { isReplaced: true },
-              )
-            }
-          />
-        </label>
-      </search>
+      <Filter path={`/secrets/${prefix === '' ? '' : `${prefix}/`}`} placeholder="part of a path" />
       <Loading of={pages.loaded}>
         {({ items, isWhole }) => (
           <>

@@ -1,9 +1,9 @@
 import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
-import { count, workloadName, workloadPath } from '../format.ts';
+import { count, workloadName } from '../format.ts';
 import { useLoad } from '../load.ts';
+import { currentFilter, Filter, SecretLink, WorkloadLink } from '../navigation.tsx';
 import { Action, Command, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
-import { address, go, to } from '../router.ts';
 import { usePages } from './pages.ts';
 
 type Session = Schema<'ListedSession'>;
@@ -32,7 +32,7 @@ function rowsOf(sessions: readonly Session[]): readonly Row[] {
 
 /** The workloads that are logged in. */
 export function Workloads(): JSX.Element {
-  const filter = address.value.query.get('filter') ?? '';
+  const filter = currentFilter();
   const pages = usePages('sessions', (after) =>
     call('listSessions', { query: { limit: 1_000, ...after } }),
   );
@@ -40,21 +40,7 @@ export function Workloads(): JSX.Element {
   const cut = quarantines.is === 'loaded' ? quarantines.data.items : [];
   return (
     <Page title="Workloads">
-      <search class="filters">
-        <label>
-          Filter
-          <input
-            type="text"
-            value={filter}
-            placeholder="cluster, namespace or account"
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) =>
-              go(to('/workloads', { filter: event.currentTarget.value }), { isReplaced: true })
-            }
-          />
-        </label>
-      </search>
+      <Filter path="/workloads" placeholder="cluster, namespace or account" />
       <Loading of={pages.loaded}>
         {({ items, isWhole }) => (
           <>
@@ -66,11 +52,7 @@ export function Workloads(): JSX.Element {
               columns={[
                 {
                   title: 'Workload',
-                  of: ({ workload }) => (
-                    <a href={to(`/workloads/${workloadPath(workload)}`)}>
-                      <Name>{workload}</Name>
-                    </a>
-                  ),
+                  of: ({ workload }) => <WorkloadLink workload={workload} />,
                 },
                 {
                   title: 'State',
@@ -240,11 +222,7 @@ export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
               columns={[
                 {
                   title: 'Path',
-                  of: (lease) => (
-                    <a href={to(`/secrets/${lease.path}`)}>
-                      <bdi>{lease.path}</bdi>
-                    </a>
-                  ),
+                  of: (lease) => <SecretLink path={lease.path} />,
                 },
                 { title: 'Version', of: ({ version }) => <code>{version}</code> },
                 { title: 'Kind', of: ({ kind }) => kind },

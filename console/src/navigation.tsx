@@ -1,0 +1,52 @@
+import type { JSX } from 'preact';
+import { workloadPath } from './format.ts';
+import { Name } from './parts.tsx';
+import { address, go, to } from './router.ts';
+
+export function SecretLink({ path }: { readonly path: string }): JSX.Element {
+  return (
+    <a href={to(`/secrets/${path}`)}>
+      <bdi>{path}</bdi>
+    </a>
+  );
+}
+
+export function WorkloadLink({ workload }: { readonly workload: string }): JSX.Element {
+  return (
+    <a href={to(`/workloads/${workloadPath(workload)}`)}>
+      <Name>{workload}</Name>
+    </a>
+  );
+}
+
+/** Reads the text by which a list is filtered. It is part of the address, so that a filtered list can be shared. */
+export function currentFilter(): string {
+  return address.value.query.get('filter') ?? '';
+}
+
+/** A field that filters the list at `path`. */
+export function Filter({
+  path,
+  placeholder,
+}: {
+  readonly path: string;
+  readonly placeholder: string;
+}): JSX.Element {
+  return (
+    <search class="filters">
+      <label>
+        Filter
+        <input
+          type="text"
+          value={currentFilter()}
+          placeholder={placeholder}
+          autocomplete="off"
+          spellcheck={false}
+          onInput={(event) =>
+            go(to(path, { filter: event.currentTarget.value }), { isReplaced: true })
+          }
+        />
+      </label>
+    </search>
+  );
+}
