@@ -115,7 +115,7 @@ function readQuery(text: string): ReadonlyMap<string, string> {
   for (const [name, value] of new URLSearchParams(text)) {
     if (/token/i.test(name) || redactCredentials(value) !== value) {
       throw refused(
-        'a token must not be in the query, which is logged on its way; revoke it',
+        'a token must not be in the query string, because proxies log it; revoke the token',
         'token_in_query',
       );
     }

@@ -188,7 +188,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await page.getByRole('note').getByText(detail).waitFor();
     await page.getByRole('link', { name: 'Home' }).click();
     await page.getByText('Not shown: alerts, quarantines').waitFor();
-    await page.getByText('Nothing waits among what you may see.').waitFor();
+    await page.getByText('Nothing that you may see waits for a person.').waitFor();
   });
 
   it('cuts a workload off and lets it in again, and keeps what was typed when the broker refuses', async () => {

@@ -186,7 +186,7 @@ function Calm({ isWhole }: { readonly isWhole: boolean }): JSX.Element {
       <State tone="good">Nothing waits for a person.</State>
     </Empty>
   ) : (
-    <Empty>Nothing waits among what you may see.</Empty>
+    <Empty>Nothing that you may see waits for a person.</Empty>
   );
 }
 

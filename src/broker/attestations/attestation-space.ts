@@ -99,7 +99,7 @@ class Limit {
   checkShare(shared: Limit): void {
     const others = { rows: shared.#rows - this.#rows, bytes: shared.#bytes - this.#bytes };
     const share = shareOfTenant(shared.#most, others);
-    this.#require(share, `, by what others have of the space of ${shared.#whose}`);
+    this.#require(share, `, in what others leave of the space of ${shared.#whose}`);
   }
 
   #require({ rows, bytes }: Space, why: string): void {

@@ -76,7 +76,7 @@ function checkShares(evidence: Stored, { writer, scope }: Row, rows: readonly Ro
     check(whose, most, share);
     const others = { rows: share.rows - ofTenant.rows, bytes: share.bytes - ofTenant.bytes };
     const ownShare = shareOfTenant(most, others);
-    check(`${tenant}, by what others have of the space of ${whose},`, ownShare, ofTenant);
+    check(`${tenant}, in what others leave of the space of ${whose},`, ownShare, ofTenant);
   }
 }
 

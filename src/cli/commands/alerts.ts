@@ -38,7 +38,7 @@ export const ALERTS: readonly CommandRow[] = [
   operation('listAlertSources', {
     command: 'alert sources',
     summary:
-      'list the configured sources of alerts, the pods that each cut off of those that it may, and when it last sent an alert',
+      'list the configured sources of alerts: how many pods each cut off, how many it may, and when it last sent an alert',
     columns: {
       name: 'name',
       format: 'format',
@@ -91,7 +91,7 @@ export const ALERTS: readonly CommandRow[] = [
       ['--workload <workload>', WORKLOAD],
       [
         '--image <digest>',
-        'with --cluster: all pods with sessions that run this image, and what those that are gone read',
+        'with --cluster: all pods with sessions that run this image, and the reads of those that are gone',
       ],
       ['--node <name>', 'with --cluster: all pods with sessions on this node'],
       ['--operator <name>', 'an operator, with all of its tokens'],

@@ -261,7 +261,7 @@ export class RowGuard {
       throw this.hold({ reason: 'rows_differ', kind, what, count: 1 });
     }
     if (row.generation < least) {
-      const what = `the digest of ${kind} is generation ${row.generation}, ${least} was seen before`;
+      const what = `the digest of ${kind} has generation ${row.generation}, but ${least} was seen before`;
       throw this.hold({ reason: 'rows_behind', kind, what, count: 1 });
     }
     if (row.generation >= this.generationOf(kind)) this.#known.set(kind, row);

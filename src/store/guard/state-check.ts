@@ -181,7 +181,7 @@ async function compareKind(
   if (before === undefined) return { problem: behind(kind, 'its digest is missing') };
   if (!guard.isDigest(before)) return { problem: differ(kind, 'its digest has no valid MAC') };
   if (before.generation < least) {
-    const what = `its digest is generation ${before.generation}, ${least} was seen before`;
+    const what = `its digest has generation ${before.generation}, but ${least} was seen before`;
     return { problem: behind(kind, what) };
   }
   const problem =

@@ -170,7 +170,7 @@ describe('the space for evidence', () => {
     await expect(another).rejects.toMatchObject({
       code: 'ERR_CONFLICT',
       detail: expect.stringMatching(
-        /^scanner, by what others have of the space of all writers, may store 500 reports/,
+        /^scanner, in what others leave of the space of all writers, may store 500 reports/,
       ),
     });
     const other = await broker.operator('other', [{ role: 'evidence-writer' }]);
