@@ -133,6 +133,8 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     const page = await open();
     await signIn(page);
     await page.keyboard.press('Control+k');
+    // A busy browser gives the focus to the field after the keys were sent.
+    await page.locator('dialog input:focus').waitFor();
     await page.keyboard.type('payments');
     await page.getByRole('option', { name: 'demo/payments/db' }).waitFor();
     await page.keyboard.press('Enter');
