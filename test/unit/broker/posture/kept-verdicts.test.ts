@@ -179,8 +179,11 @@ describe('pod responses', () => {
       listed.push(JSON.stringify(query));
       return list(query, window);
     };
+    evaluations = {};
     worker.start();
-    await until('all pods were examined', () => Promise.resolve(listed.length >= 22));
+    await until('all pods were examined', () =>
+      Promise.resolve(Object.keys(evaluations).length === 21),
+    );
     await turn();
     listed.length = 0;
     evaluations = {};
