@@ -46,14 +46,18 @@ export function readCycloneDx(root: JsonNode): Report {
   const purls = purlsByReference(root);
   checkTotal(nodes.reduce((sum, node) => sum + lengthOf(node.at('affects')), 0));
   const isVex = nodes.some((node) => !node.at('analysis', 'state').isAbsent);
+  const vulnerabilities = scanned(root, nodes, purls);
   return {
     scanner: name,
     scannerVersion: version,
     ...digestsOf(component),
     reportedAt: instantOf(root.at('metadata', 'timestamp')),
-    sections: isVex
-      ? { vex: { findings: nodes.map((node) => statement(node, purls)) } }
-      : { vulnerabilities: scanned(nodes, purls) },
+    ...(isVex
+      ? { sections: { vex: { findings: nodes.map((node) => statement(node, purls)) } } }
+      : // Trivy writes an empty list also if it did not look for vulnerabilities, as by default.
+        nodes.length > 0
+        ? { sections: { vulnerabilities } }
+        : { sections: {}, stated: { vulnerabilities } }),
   };
 }
 
@@ -124,13 +128,25 @@ function keptReference(node: JsonNode): string {
   return text;
 }
 
-/** A document that lists no component shows no package that was scanned. */
-function scanned(nodes: readonly JsonNode[], purls: ReadonlyMap<string, string>) {
-  return {
-    isOsEnded: false,
-    isUnscanned: nodes.length === 0 && purls.size === 0,
-    findings: vulnerabilities(nodes, purls),
-  };
+function scanned(root: JsonNode, nodes: readonly JsonNode[], purls: ReadonlyMap<string, string>) {
+  const findings = vulnerabilities(nodes, purls);
+  return { isOsEnded: false, isUnscanned: isUnscanned(root, findings), findings };
+}
+
+/** Types of package URLs that packages of an operating system have. */
+const OF_SYSTEM = /^pkg:(?:deb|apk|rpm|alpm)\//;
+
+/** Reports whether the document lists no package at all, or names an operating system and lists none of its packages. */
+function isUnscanned(root: JsonNode, findings: readonly { readonly purl: string }[]): boolean {
+  const components = root.at('components').items();
+  const packages = [
+    ...components.map((component) => fieldText(component.at('purl'))),
+    ...findings.map(({ purl }) => purl),
+  ].filter((purl) => purl.startsWith('pkg:'));
+  const hasSystem = components.some(
+    (component) => fieldText(component.at('type')) === 'operating-system',
+  );
+  return packages.length === 0 || (hasSystem && !packages.some((purl) => OF_SYSTEM.test(purl)));
 }
 
 function vulnerabilities(nodes: readonly JsonNode[], purls: ReadonlyMap<string, string>) {

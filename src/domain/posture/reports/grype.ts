@@ -26,11 +26,7 @@ export function readGrype(root: JsonNode): Report {
       'is false, so the database of the scanner is damaged or out of date: update it and scan again';
     throw new MalformedJson(database.at('valid').pointer, why);
   }
-  const excluded = root.at('descriptor', 'configuration', 'exclude');
-  if (excluded.items().length > 0) {
-    const why = 'names paths that the scan left out: scan the whole image';
-    throw new MalformedJson(excluded.pointer, why);
-  }
+  checkScan(root.at('descriptor', 'configuration'));
   const matches = findingsOf(root.at('matches'));
   const ignored = findingsOf(root.at('ignoredMatches'));
   checkTotal(matches.length + ignored.length);
@@ -59,6 +55,30 @@ export function readGrype(root: JsonNode): Report {
       },
     },
   };
+}
+
+/** Refuses settings that keep packages or their vulnerabilities out of the report, so that nothing of them can be counted. @throws MalformedJson */
+function checkScan(configuration: JsonNode): void {
+  const excluded = configuration.at('exclude');
+  if (excluded.items().length > 0) {
+    throw new MalformedJson(
+      excluded.pointer,
+      'names paths that the scan left out: scan the whole image',
+    );
+  }
+  const archives = configuration.at('search', 'indexed-archives');
+  if (archives.value === false) {
+    throw new MalformedJson(
+      archives.pointer,
+      'is false, so the scan left out archives: scan the whole image',
+    );
+  }
+  const distro = configuration.at('distro');
+  if (fieldText(distro) !== '') {
+    const why =
+      'replaces the distribution of the image, whose vulnerabilities the scan then does not know: scan without it';
+    throw new MalformedJson(distro.pointer, why);
+  }
 }
 
 function vulnerability(match: JsonNode): Vulnerability {

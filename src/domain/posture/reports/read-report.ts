@@ -86,14 +86,8 @@ function readCosignVuln(root: JsonNode, image: readonly string[]): Report {
     .flatMap((subject) => digestIn(`sha256:${fieldText(subject.at('digest', 'sha256'))}`));
   checkImage(report, subjects);
   checkImage({ ...report, manifests: subjects }, image);
-  const { sections, stated } = report;
   return {
     ...report,
-    // The predicate is the result of a scan for vulnerabilities.
-    sections: {
-      ...(stated?.vulnerabilities && { vulnerabilities: stated.vulnerabilities }),
-      ...sections,
-    },
     scannerVersion: version === '' ? report.scannerVersion : version,
     manifests: [...new Set([...subjects, ...report.manifests])],
     reportedAt: instantOf(predicate.at('metadata', 'scanFinishedOn')) ?? report.reportedAt,

@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(async () => broker.close());
 
 /** A scan in CycloneDX, whose tool has any name. */
-function scan(tool: string, vulnerabilities: readonly object[] = []): object {
+function scan(tool: string, vulnerabilities = found(1, 'low')): object {
   return {
     bomFormat: 'CycloneDX',
     specVersion: '1.5',

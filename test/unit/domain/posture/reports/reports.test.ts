@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
@@ -381,9 +382,9 @@ describe('CycloneDX', () => {
 
   it('saw nothing if it lists no component (EV15)', () => {
     const empty = cycloneDx({ components: [], vulnerabilities: [] });
-    expect(read(empty).sections.vulnerabilities?.isUnscanned).toBe(true);
+    expect(read(empty).stated?.vulnerabilities?.isUnscanned).toBe(true);
     const clean = cycloneDx({ vulnerabilities: [] });
-    expect(read(clean).sections.vulnerabilities?.isUnscanned).toBe(false);
+    expect(read(clean).stated?.vulnerabilities?.isUnscanned).toBe(false);
   });
 
   it('takes every vulnerability for fixable if it never says which ones are', () => {
@@ -451,12 +452,12 @@ describe('an attestation of cosign', () => {
     });
   });
 
-  it('says by its type that the scan looked for vulnerabilities', () => {
-    expect(read(cosignVuln(trivyReport({}, []))).sections).toEqual({
-      vulnerabilities: { isOsEnded: false, isUnscanned: false, findings: [] },
-    });
-    const nothing = read(cosignVuln(trivyReport({ Results: undefined })));
-    expect(nothing.sections.vulnerabilities?.isUnscanned).toBe(true);
+  it('does not prove by its type that the scan looked for vulnerabilities (EV15)', () => {
+    const clean = read(cosignVuln(trivyReport({}, [])));
+    expect([clean.sections, clean.stated?.vulnerabilities]).toEqual([
+      {},
+      { isOsEnded: false, isUnscanned: false, findings: [] },
+    ]);
   });
 
   it('is refused if its report is about another image than its subject', () => {
@@ -469,6 +470,84 @@ describe('an attestation of cosign', () => {
     expect(read(predicate)).toMatchObject({ format: 'cosign-vuln', manifests: [INDEX] });
   });
 });
+
+/** Reports that Trivy 0.74.0 and Grype 0.121.2 wrote about images of Debian 12, by scanner and options. */
+const RECORDED = JSON.parse(
+  readFileSync(new URL('../../../../vectors/scanner-reports.json', import.meta.url), 'utf8'),
+) as Readonly<Record<string, object>>;
+
+const ALL = ['CVE-2021-23337', 'CVE-2026-1001', 'CVE-2026-1002'];
+/** The broker takes a report without findings for clean only if the sender states that the scan looked for them. */
+const STATED = 'clean if stated';
+const NOTHING = 'nothing scanned';
+/** Trivy saw no package of the operating system, and a statement does not change it. */
+const NOTHING_STATED = 'nothing scanned, and only if stated';
+
+describe('a report that a real scanner wrote', () => {
+  it.each<[string, string | readonly string[]]>([
+    ['trivy: packages and findings', ALL],
+    ['trivy: packages, and no finding', STATED],
+    ['trivy: package database deleted', NOTHING_STATED],
+    ['trivy: package database deleted, nothing else', NOTHING_STATED],
+    ['trivy: from scratch', NOTHING_STATED],
+    ['trivy: --scanners secret', STATED],
+    ['trivy: --scanners license', STATED],
+    ['trivy: --skip-files var/lib/dpkg/status', ['CVE-2021-23337', NOTHING]],
+    ['trivy: --pkg-types library', ['CVE-2021-23337', NOTHING]],
+    ['trivy: --list-all-pkgs=false', NOTHING_STATED],
+    ['trivy: .trivyignore, --show-suppressed', ALL],
+    ['trivy: --ignore-policy, --show-suppressed', ALL],
+    ['trivy: --vex, --show-suppressed', ALL],
+    ['trivy: --format cyclonedx', STATED],
+    ['trivy: --format cyclonedx --scanners vuln', ALL],
+    ['trivy: --format cyclonedx, package database deleted', NOTHING_STATED],
+    ['trivy: --format cyclonedx, package database deleted, nothing else', NOTHING_STATED],
+    ['trivy: --format cosign-vuln --scanners secret', STATED],
+    ['trivy: --format cosign-vuln', ALL],
+    ['grype: findings', ALL],
+    ['grype: no finding', []],
+    ['grype: from scratch', [NOTHING]],
+    // Grype lists no packages, so this report looks like the one of a clean image.
+    ['grype: package database deleted', []],
+    ['grype: --only-fixed', ALL],
+    ['grype: --only-notfixed', ALL],
+    ['grype: --ignore-states', ALL],
+    ['grype: ignore rules', ALL],
+    ['grype: --vex', ALL],
+    ['grype: --exclude', '/descriptor/configuration/exclude names paths'],
+    [
+      'grype: indexed-archives: false',
+      '/descriptor/configuration/search/indexed-archives is false',
+    ],
+    ['grype: --distro alpine', '/descriptor/configuration/distro replaces the distribution'],
+    ['grype: --output cyclonedx-json', ['CVE-2026-1001', 'CVE-2026-1002', 'GHSA-35jh-r3h4-6jhm']],
+    ['grype: --output cyclonedx-json, no finding', 'lists parts only'],
+  ])('is read or refused: %s (EV15)', (name, expected) => {
+    expect(outcomeOf(RECORDED[name])).toEqual(
+      typeof expected === 'string' ? expect.stringContaining(expected) : expected,
+    );
+  });
+
+  it('has a row in the table for each recorded one', () => {
+    expect(Object.keys(RECORDED)).toHaveLength(33);
+  });
+});
+
+/** What the broker makes of a report: its findings, or why it does not count. */
+function outcomeOf(report: unknown): string | readonly string[] {
+  let parsed: Report;
+  try {
+    parsed = read(report);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const { vulnerabilities } = parsed.sections;
+  if (vulnerabilities !== undefined) {
+    const ids = vulnerabilities.findings.map(({ id }) => id).sort();
+    return vulnerabilities.isUnscanned === true ? [...ids, NOTHING] : ids;
+  }
+  return parsed.stated?.vulnerabilities?.isUnscanned === true ? NOTHING_STATED : STATED;
+}
 
 type Path = readonly (string | number)[];
 
