@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { itemsOf, RunningApi } from '../kit/api/running-api.ts';
 import { until } from '../kit/backends/until.ts';
@@ -25,18 +26,35 @@ async function packets(...texts: readonly string[]): Promise<string> {
 /** Sends packets, and with `end` closes the side of the client. */
 async function exchange(texts: readonly string[], end: boolean): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
+  const atServer = nextAccepted();
   const socket = connect(api.vaultPort, '127.0.0.1');
   socket.setNoDelay(true);
   let received = '';
   socket.on('data', (bytes: Buffer) => (received += bytes.toString()));
   socket.on('error', () => resolve(received));
   socket.on('close', () => resolve(received));
+  const accepted = await atServer;
+  let sent = 0;
   for (const text of texts) {
-    await new Promise<void>((sent) => void socket.write(text, () => sent()));
-    await new Promise((wait) => void setTimeout(wait, 20));
+    socket.write(text);
+    sent += text.length;
+    await until('the server has read the packet', () =>
+      Promise.resolve(accepted.bytesRead === sent || accepted.destroyed),
+    );
   }
   if (end) socket.end();
   return promise;
+}
+
+/** The next connection that a server of this process accepts. */
+function nextAccepted(): Promise<Socket> {
+  return new Promise((resolve) => {
+    const take = (message: unknown): void => {
+      unsubscribe('net.server.socket', take);
+      resolve((message as { readonly socket: Socket }).socket);
+    };
+    subscribe('net.server.socket', take);
+  });
 }
 
 function listRequest(path = 'secret/metadata/', more = ''): string {
