@@ -9,7 +9,7 @@ import { BrokerError } from '../domain/errors.ts';
 import { instant } from '../domain/time/instant.ts';
 import { SqliteConnection } from '../store/sqlite/sqlite-connection.ts';
 import { prepareStoreDirectory, removeStoreFiles } from '../store/sqlite/store-files.ts';
-import { readNamedFile } from '../process/named-file.ts';
+import { readNamedFile } from '../audit/named-file.ts';
 import type { StoreConfig } from '../store/config.ts';
 import type { StoreMode } from '../store/store-deps.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ConsoleFiles } from '../api/console-files.ts';
+import { isConsoleBuilt } from '../compose/serving/console.ts';
 import { ALERT_FORMATS } from '../domain/alerts/alert.ts';
 import { checkConfig } from '../compose/config/load.ts';
 import type { Config } from '../compose/config/schema.ts';
@@ -47,7 +47,7 @@ export function devConfig(files: DevFiles, keySetFile: string, port: number): Co
       auth: { kubernetes: { cluster: 'dev' } },
     },
     // A program from source that was not built serves none.
-    console: { enabled: ConsoleFiles.areBuilt() },
+    console: { enabled: isConsoleBuilt() },
     store: { type: 'sqlite', path: files.store },
     kek: { type: 'local-file', path: files.kek },
     audit: {

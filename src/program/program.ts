@@ -4,6 +4,7 @@ import { addTable } from '../cli/commands/declare.ts';
 import { CLIENT_TABLES } from '../cli/commands/tables.ts';
 import { printableText } from '../cli/output/printable.ts';
 import { BrokerError } from '../domain/errors.ts';
+import { systemClock } from '../process/clock.ts';
 import { leaveMemoryOutOfCoreFiles } from '../process/core-files.ts';
 import { VERSION } from '../process/version.ts';
 import { AUDIT_FILES } from './commands/audit.ts';
@@ -52,7 +53,7 @@ export function createProgram(): Command {
       outputError: (text, write) => write(withAdvice(text)),
     })
     .exitOverride();
-  for (const table of TABLES) addTable(program, table);
+  for (const table of TABLES) addTable(program, systemClock, table);
   return program.addHelpText('after', FIRST_STEPS);
 }
 

@@ -1,4 +1,3 @@
-import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { RepeatedWork } from '../ports/repeated-work.ts';
@@ -65,8 +64,7 @@ export class StateSweep {
       if (!guard.isHeld) for (const kind of unproven) guard.prove(kind);
     } catch (error) {
       // Without the keys no comparison is possible, and the broker serves nothing.
-      if (!(error instanceof BrokerError) || error.code !== 'ERR_SEALED') throw error;
-      guard.refuseUnproven(error);
+      if (!guard.refuseUnprovenIfSealed()) throw error;
       return undefined;
     }
     const took = clock.monotonic() - begun;

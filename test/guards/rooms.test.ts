@@ -103,6 +103,22 @@ describe('the maps in ARCHITECTURE.md', () => {
   });
 });
 
+describe('the rooms of src', () => {
+  const roomOf = (path: string): string => path.split('/')[1] ?? '';
+  const files = trackedFiles().filter((path) => /^src\/.*\.ts$/.test(path));
+
+  it('are at most 22, with at most 85 arrows between them', () => {
+    const arrows = files.flatMap((path) =>
+      [...textOf(path).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)]
+        .map(([, target = '']) => roomOf(normalize(join(dirname(path), target))))
+        .filter((room) => room !== roomOf(path))
+        .map((room) => `${roomOf(path)} -> ${room}`),
+    );
+    expect(new Set(files.map(roomOf)).size).toBeLessThanOrEqual(22);
+    expect([...new Set(arrows)].sort().slice(85)).toEqual([]);
+  });
+});
+
 describe('the parts of the broker', () => {
   const groups = [
     ...textOf('src/broker/state/dependencies.ts').matchAll(/^export interface (\w+)/gm),

@@ -249,6 +249,7 @@ describe('a hostile HTTP server', () => {
         const exporter = await SpanExporter.open(config, {
           clock: new HandClock(),
           log,
+          random: { fraction: () => 0.5 },
           release: '0.0.0',
         });
         exporter.add(span);

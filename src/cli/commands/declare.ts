@@ -1,4 +1,5 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import type { Clock } from '../../ports/clock.ts';
 import { FORMATS } from '../output/formats.ts';
 import type {
   ActionRow,
@@ -41,13 +42,14 @@ const ALIASES: Readonly<Record<string, string>> = { ls: 'list', rm: 'delete' };
 /** Adds the commands of a table; `load` or `run` of a row runs with its command. */
 export function addTable(
   program: Command,
+  clock: Clock,
   { heading, groups, commands }: CommandTable<CommandRow | ActionRow>,
 ): void {
   program.commandsGroup(heading);
   for (const row of commands) {
     const command = addCommand(program, row, groups);
     if ('run' in row) addAction(command, row);
-    else addVerb(command, row, program);
+    else addVerb(command, row, program, clock);
   }
 }
 
@@ -58,12 +60,12 @@ function addAction(command: Command, { mayConnect, run }: ActionRow): void {
 }
 
 /** Loads and runs a verb with the context of the client. */
-function addVerb(command: Command, row: CommandRow, program: Command): void {
+function addVerb(command: Command, row: CommandRow, program: Command, clock: Clock): void {
   command.addOption(optionOf(OUTPUT));
   if (row.isLocal !== true) addConnection(command);
   command.action(async () => {
     const { runVerb } = await import('../run/run-verb.ts');
-    process.exitCode = await runVerb(command.args, command.opts(), () => row.load(program));
+    process.exitCode = await runVerb(command.args, command.opts(), clock, () => row.load(program));
   });
 }
 

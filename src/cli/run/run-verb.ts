@@ -1,4 +1,4 @@
-import { systemClock } from '../../process/clock.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { abortedBy } from '../connection/broker.ts';
 import { findTarget, type ConnectionOptions } from '../connection/connection.ts';
 import type { CliContext, Verb } from './context.ts';
@@ -18,6 +18,7 @@ interface CommonOptions extends ConnectionOptions {
 export async function runVerb(
   args: readonly string[],
   given: CommonOptions,
+  clock: Clock,
   load: () => Promise<Verb<never>>,
 ): Promise<ExitCode> {
   // Write errors on results are reported by the write itself; progress output may fail silently.
@@ -27,14 +28,14 @@ export async function runVerb(
   const closings: (() => void)[] = [];
   let context: CliContext | undefined;
   try {
-    context = createContext(given, output, signal, closings);
+    context = createContext(given, { output, clock, signal }, closings);
     const verb = await load();
     // Commander has parsed the options by the row that also names the verb.
     const run = (): ReturnType<typeof verb> =>
       verb(context as CliContext, { args, options: given as never });
     const code = await run().catch(async (error: unknown) => {
       if (!(await hasLoggedInAgain(context as CliContext, error))) throw error;
-      context = createContext(given, output, signal, closings);
+      context = createContext(given, { output, clock, signal }, closings);
       return run();
     });
     signal.throwIfAborted();
@@ -70,8 +71,7 @@ async function readExpiry(context: CliContext | undefined): Promise<string | und
 
 function createContext(
   options: ConnectionOptions,
-  output: Output,
-  signal: AbortSignal,
+  { output, clock, signal }: Pick<CliContext, 'output' | 'clock' | 'signal'>,
   closings: (() => void)[],
 ): CliContext {
   const environment = readEnvironment(process.env);
@@ -80,14 +80,14 @@ function createContext(
   const findOnce: CliContext['target'] = () => (target ??= findTarget(options, environment));
   const open: CliContext['broker'] = async () => {
     const { openBroker } = await import('../connection/open-broker.ts');
-    const opened = await openBroker(await findOnce(), { environment, clock: systemClock, output });
+    const opened = await openBroker(await findOnce(), { environment, clock, output });
     closings.push(opened.close);
     return abortedBy(opened.broker, signal);
   };
   return {
     output,
     environment,
-    clock: systemClock,
+    clock,
     signal,
     // Opened when a verb reads it: a verb that does not read it must not wait for the other end of a pipe.
     get stdin() {

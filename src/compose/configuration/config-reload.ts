@@ -1,7 +1,7 @@
 import { SystemActor } from '../../broker/recording/record.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { MountedFile } from '../../net/mounted-file.ts';
+import type { MountedFile } from '../../process/mounted-file.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Configuration, ConfigurationInUse } from '../../ports/configuration.ts';
 import type { Log } from '../../ports/log.ts';

@@ -3,7 +3,7 @@ import type { ArchiveConfig } from '../../audit/config.ts';
 import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { systemClock } from '../../process/clock.ts';
-import { findNamedDirectory } from '../../process/named-file.ts';
+import { findNamedDirectory } from '../../audit/named-file.ts';
 
 /** The archive of the configuration; undefined if it has none. */
 export async function openArchive(

@@ -34,6 +34,11 @@ export function consoleOf(
   return { files: ConsoleFiles.read(), origin: console.origin, scheme, code };
 }
 
+/** Reports whether the build made the files of the console: a source tree has none until `npm run build`. */
+export function isConsoleBuilt(): boolean {
+  return ConsoleFiles.areBuilt();
+}
+
 interface Shown {
   readonly listening: Listeners;
   readonly listeners: Map<string, TurnedAway>;

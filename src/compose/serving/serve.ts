@@ -10,7 +10,7 @@ import { MalformedRequests } from '../../api/request/malformed-requests.ts';
 import { MetricsServer } from '../../api/server/metrics-server.ts';
 import { createServer, type ApiServer } from '../../api/server/server.ts';
 import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
-import { randomId } from '../../crypto/random/random.ts';
+import { randomBytes, randomFraction, randomId } from '../../crypto/random/random.ts';
 import { addressOf, consoleOf, listenerOf, listenForConsole } from './console.ts';
 import { Closings } from './close-stack.ts';
 import { NO_CHANGE, type ConfigReload, type Reloadable } from '../configuration/config-reload.ts';
@@ -89,7 +89,8 @@ async function openTraces(
 ): Promise<OpenedTraces | undefined> {
   if (traces === undefined) return undefined;
   const opened = await import('../../process/trace/index.ts');
-  return opened.OpenedTraces.open(traces, { clock, log, release: VERSION });
+  const random = { bytes: randomBytes, fraction: randomFraction };
+  return opened.OpenedTraces.open(traces, { clock, log, random, release: VERSION });
 }
 
 async function listen(

@@ -9,7 +9,7 @@ import { parseWitnessKey } from '../../crypto/log/cosignature.ts';
 import { parseVerifierKey, type NoteVerifier } from '../../crypto/log/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { archiveIn, type ArchiveArguments } from '../log/archive-storage.ts';
-import { findNamedDirectory, readNamedFile } from '../../process/named-file.ts';
+import { findNamedDirectory, readNamedFile } from '../../audit/named-file.ts';
 
 export interface VerifyArguments extends ArchiveArguments {
   readonly checkpoint?: string;

@@ -24,7 +24,7 @@ import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { openWrappers } from '../installation/keys.ts';
-import { readNamedFile } from '../../process/named-file.ts';
+import { readNamedFile } from '../../audit/named-file.ts';
 import { VERSION } from '../../process/version.ts';
 
 /**

@@ -30,7 +30,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Store, Write } from '../../ports/store.ts';
 import type { Removals } from '../../ports/removals.ts';
-import { readNamedFile } from '../../process/named-file.ts';
+import { readNamedFile } from '../../audit/named-file.ts';
 import { openStore } from '../../store/index.ts';
 import type { Config } from '../config/schema.ts';
 import { archiveIn, type ArchiveArguments } from '../log/archive-storage.ts';

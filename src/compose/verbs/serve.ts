@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { coreFiles, refuseOpenProcess } from '../config/process-options.ts';
 import { ConfigReload, reloadable } from '../configuration/config-reload.ts';
 import { createLog } from '../../process/log.ts';
-import { MountedFile } from '../../net/mounted-file.ts';
+import { MountedFile } from '../../process/mounted-file.ts';
 import { serveUnsealed } from '../serving/serve-unsealed.ts';
 import { onSignals } from '../configuration/on-signals.ts';
 

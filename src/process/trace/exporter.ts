@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { randomFraction } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { headersIn } from '../../net/https/header-lines.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
@@ -11,7 +10,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { TracesConfig } from './config.ts';
 import { exportBody, type Span } from './otlp.ts';
-import { untraced } from './tracer.ts';
+import { untraced, type Random } from './tracer.ts';
 
 /** Spans that wait, those in flight included: about 2 MB. */
 const MOST_SPANS = 2048;
@@ -32,6 +31,7 @@ export interface SpanCounts {
 interface ExporterDeps {
   readonly clock: Clock;
   readonly log: Log;
+  readonly random: Pick<Random, 'fraction'>;
   readonly release: string;
   /** Counts of the earlier exporter that this one replaces. */
   readonly counts?: SpanCounts;
@@ -46,7 +46,7 @@ export class SpanExporter {
   readonly #headersFile: WatchedFile | undefined;
   readonly #client: HttpClient;
   readonly #deps: ExporterDeps;
-  readonly #backoff = new Backoff(1_000, LONGEST_PAUSE_MS, randomFraction);
+  readonly #backoff: Backoff;
   readonly #waiting: Span[] = [];
   #cancelTimer: () => void;
   #sending: Promise<void> | undefined;
@@ -58,6 +58,7 @@ export class SpanExporter {
       endpoint.headersFile === undefined ? undefined : new WatchedFile(endpoint.headersFile);
     this.#client = client;
     this.#deps = deps;
+    this.#backoff = new Backoff(1_000, LONGEST_PAUSE_MS, deps.random.fraction);
     this.counts = deps.counts ?? { exported: 0, dropped: 0 };
     this.#cancelTimer = this.#schedule(PERIOD_MS);
   }

@@ -3,11 +3,12 @@ import type { Log } from '../../ports/log.ts';
 import type { Trace } from '../../ports/trace.ts';
 import type { TracesConfig } from './config.ts';
 import { SpanExporter, type SpanCounts } from './exporter.ts';
-import { Tracer, type TracerOptions } from './tracer.ts';
+import { Tracer, type Random, type TracerOptions } from './tracer.ts';
 
 interface TracesDeps {
   readonly clock: Clock;
   readonly log: Log;
+  readonly random: Random;
   readonly release: string;
 }
 
@@ -55,6 +56,7 @@ export class OpenedTraces {
   }
 
   #options({ ratio, paths }: TracesConfig, exporter: SpanExporter): TracerOptions {
-    return { ratio, paths, clock: this.#deps.clock, onSpan: exporter.add.bind(exporter) };
+    const { clock, random } = this.#deps;
+    return { ratio, paths, clock, random, onSpan: exporter.add.bind(exporter) };
   }
 }

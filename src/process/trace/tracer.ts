@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { traceHeader } from '../../net/https/trace-header.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -46,11 +45,19 @@ export function untraced<T>(work: () => T): T {
   return current.exit(work);
 }
 
+/** The source of identifiers and of jitter. */
+export interface Random {
+  readonly bytes: (length: number) => Buffer;
+  /** A number in [0, 1). */
+  readonly fraction: () => number;
+}
+
 export interface TracerOptions {
   /** The share of all traces that are recorded. */
   readonly ratio: number;
   readonly paths: boolean;
   readonly clock: Clock;
+  readonly random: Pick<Random, 'bytes'>;
   readonly onSpan: (span: Span) => void;
 }
 
@@ -69,7 +76,7 @@ export class Tracer implements Trace {
 
   async request(request: TracedRequest, work: () => Promise<number>): Promise<number> {
     const parent = parseTraceparent(request.traceparent);
-    const traceId = parent?.traceId ?? randomBytes(TRACE_ID_BYTES).toString('hex');
+    const traceId = parent?.traceId ?? this.#newId(TRACE_ID_BYTES);
     // A caller may ask that its trace is not recorded. It cannot ask for more than the ratio allows: its spans would displace
     // spans of others.
     if (parent?.isSampled === false || !this.#isSampled(traceId)) return untraced(work);
@@ -80,7 +87,7 @@ export class Tracer implements Trace {
       monotonicAt: clock.monotonic(),
       isOver: false,
     };
-    const spanId = newSpanId();
+    const spanId = this.#newId(SPAN_ID_BYTES);
     const status = await current.run({ trace, spanId }, work);
     trace.isOver = true;
     onSpan({
@@ -109,7 +116,7 @@ export class Tracer implements Trace {
     const parent = openSpan();
     if (parent === undefined) return work();
     const { trace } = parent;
-    const spanId = newSpanId();
+    const spanId = this.#newId(SPAN_ID_BYTES);
     const startedAt = this.#timeIn(trace);
     const own: Attributes = connection === undefined ? {} : { 'quaymaster.connection': connection };
     const end = (failure?: unknown): void =>
@@ -146,8 +153,8 @@ export class Tracer implements Trace {
     const random = Number.parseInt(traceId.slice(-RANDOM_DIGITS), 16) / RANDOM_RANGE;
     return random >= 1 - this.#options.ratio;
   }
-}
 
-function newSpanId(): string {
-  return randomBytes(SPAN_ID_BYTES).toString('hex');
+  #newId(bytes: number): string {
+    return this.#options.random.bytes(bytes).toString('hex');
+  }
 }

@@ -11,6 +11,7 @@ import type { ConnectionOptions } from '../../cli/connection/connection.ts';
 import type { Call, CliContext, Verb } from '../../cli/run/context.ts';
 import { UsageError } from '../../cli/run/errors.ts';
 import type { VerifyArguments } from '../../compose/verbs/audit-verify.ts';
+import { systemClock } from '../../process/clock.ts';
 import { print, printError, showEntries } from '../output.ts';
 import { ARCHIVE } from './options.ts';
 
@@ -134,7 +135,7 @@ async function exportAudit({ args, options }: Call<ExportOptions>): Promise<void
   const { runVerb } = await import('../../cli/run/run-verb.ts');
   const verb = async (context: CliContext): Promise<number> =>
     showExport(await runAuditExport(directory, { broker: await context.broker() }, how));
-  process.exitCode = await runVerb(args, options, () => Promise.resolve(verb));
+  process.exitCode = await runVerb(args, options, systemClock, () => Promise.resolve(verb));
 }
 
 /** @returns the exit code */

@@ -147,8 +147,14 @@ export class RowGuard {
     this.#unproven.delete(kind);
   }
 
-  /** Reads of kinds that are not proven yet fail. */
-  refuseUnproven(error: BrokerError): void {
+  /** Reads of kinds that are not proven yet fail if the broker has erased its keys. @returns whether it has */
+  refuseUnprovenIfSealed(): boolean {
+    const { isSealed } = this.#opened().keyring;
+    if (isSealed) this.#refuseUnproven(new BrokerError('ERR_SEALED'));
+    return isSealed;
+  }
+
+  #refuseUnproven(error: BrokerError): void {
     for (const { reject } of this.#unproven.values()) reject(error);
   }
 
@@ -159,7 +165,7 @@ export class RowGuard {
 
   /** Stops all commits. @returns the error for the caller that found the difference. */
   hold(held: HeldRows): BrokerError {
-    this.refuseUnproven(new BrokerError('ERR_HELD'));
+    this.#refuseUnproven(new BrokerError('ERR_HELD'));
     if (this.#holds.size < MOST_HOLDS && !this.#holds.has(held.what)) {
       this.#holds.set(held.what, held);
       for (const listener of this.#listeners) listener(held);

@@ -9,7 +9,6 @@ import { ByteText } from '../../domain/words/byte-text.ts';
 import type { Answer } from '../../api/answer/answers.ts';
 import type { Asked } from '../../api/contract/route.ts';
 import type { Caller } from '../../broker/access/call.ts';
-import type { SecretVersionInfo } from '../../ports/secret-provider.ts';
 import { shownSchedule } from '../../broker/rotations/shown-schedule.ts';
 import { envelope, secondsUntil, valuesEnvelope } from '../answers.ts';
 import { scheduleMembers } from './leases.ts';
@@ -89,12 +88,14 @@ async function absentVersion(
   return { ...envelope(call, { data: { data: null, metadata: about } }), status: 404 };
 }
 
-function isGone({ state }: SecretVersionInfo): boolean {
+type Version = Awaited<ReturnType<typeof secretVersions>>[number];
+
+function isGone({ state }: Version): boolean {
   return state === 'deleted' || state === 'destroyed';
 }
 
 /** The broker does not keep the time of a deletion. Clients take a deletion in the future for one that did not happen yet, so the time of the version is shown. */
-function goneJson({ state, createdAt }: SecretVersionInfo): object {
+function goneJson({ state, createdAt }: Version): object {
   return {
     deletion_time: state === 'deleted' ? instant(createdAt) : '',
     destroyed: state === 'destroyed',

@@ -294,7 +294,12 @@ const RECEIVERS: Readonly<Record<string, Driver>> = {
     async open(port) {
       const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
       const config = tracesConfigSchema.parse({ endpoint: plain(port) });
-      const exporter = await SpanExporter.open(config, { clock: systemClock, log, release: '1' });
+      const exporter = await SpanExporter.open(config, {
+        clock: systemClock,
+        log,
+        random: { fraction: () => 0.5 },
+        release: '1',
+      });
       return () => {
         exporter.add(SPAN);
         return exporter.close();

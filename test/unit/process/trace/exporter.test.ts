@@ -38,7 +38,12 @@ async function exporterFor(settings: object = {}): Promise<SpanExporter> {
   const write = (fields: Readonly<Record<string, unknown>>, message: string): void =>
     void logged.push({ message, text: String(fields['err']) });
   const log = { info: write, warn: write, error: write };
-  const exporter = await SpanExporter.open(config, { clock, log, release: '0.1.0' });
+  const exporter = await SpanExporter.open(config, {
+    clock,
+    log,
+    random: { fraction: () => 0.5 },
+    release: '0.1.0',
+  });
   opened.push(exporter);
   return exporter;
 }

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes } from '../../../../src/crypto/random/random.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { traceHeader } from '../../../../src/net/https/trace-header.ts';
 import type { TracedRequest } from '../../../../src/ports/trace.ts';
@@ -25,7 +26,8 @@ beforeEach(() => {
 });
 
 function tracer({ ratio = 1, paths = false } = {}): Tracer {
-  return new Tracer({ ratio, paths, clock, onSpan: (span) => spans.push(span) });
+  const random = { bytes: randomBytes };
+  return new Tracer({ ratio, paths, clock, random, onSpan: (span) => spans.push(span) });
 }
 
 describe('a traced request', () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MountedFile } from '../../../src/net/mounted-file.ts';
+import { MountedFile } from '../../../src/process/mounted-file.ts';
 
 let directory: string;
 beforeEach(async () => {
