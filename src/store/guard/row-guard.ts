@@ -258,20 +258,30 @@ export class RowGuard {
     row: DigestRow | undefined,
     least = this.generationOf(kind),
   ): DigestRow {
-    if (row === undefined) {
-      const what = `the digest of ${kind} is missing`;
-      throw this.hold({ reason: 'rows_behind', kind, what, count: 1 });
-    }
-    if (!this.isDigest(row)) {
-      const what = `the digest of ${kind} has no valid MAC`;
-      throw this.hold({ reason: 'rows_differ', kind, what, count: 1 });
-    }
-    if (row.generation < least) {
-      const what = `the digest of ${kind} has generation ${row.generation}, but ${least} was seen before`;
-      throw this.hold({ reason: 'rows_behind', kind, what, count: 1 });
-    }
-    if (row.generation >= this.generationOf(kind)) this.#known.set(kind, row);
-    return row;
+    const checked = this.checkDigest(kind, row, least);
+    if ('problem' in checked) throw this.hold(checked.problem);
+    const { digest } = checked;
+    if (digest.generation >= this.generationOf(kind)) this.#known.set(kind, digest);
+    return digest;
+  }
+
+  /** The stored digest of a kind, or what is wrong with it: it is missing, forged, or older than `least`. */
+  checkDigest(
+    kind: DigestedTable,
+    row: DigestRow | undefined,
+    least: number,
+  ): { readonly digest: DigestRow } | { readonly problem: HeldRows } {
+    const problem = (reason: HeldRows['reason'], what: string): { readonly problem: HeldRows } => ({
+      problem: { reason, kind, what: `${kind}: its digest ${what}`, count: 1 },
+    });
+    if (row === undefined) return problem('rows_behind', 'is missing');
+    if (!this.isDigest(row)) return problem('rows_differ', 'has no valid MAC');
+    if (row.generation < least)
+      return problem(
+        'rows_behind',
+        `has generation ${row.generation}, but ${least} was seen before`,
+      );
+    return { digest: row };
   }
 
   /** The digests that these changes affect, in lock order. */

@@ -178,17 +178,14 @@ async function compareKind(
   const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id, found });
   const after = await readDigest(store, kind);
   if (after?.generation !== before?.generation) return undefined;
-  if (before === undefined) return { problem: behind(kind, 'its digest is missing') };
-  if (!guard.isDigest(before)) return { problem: differ(kind, 'its digest has no valid MAC') };
-  if (before.generation < least) {
-    const what = `its digest has generation ${before.generation}, but ${least} was seen before`;
-    return { problem: behind(kind, what) };
-  }
+  const checked = guard.checkDigest(kind, before, least);
+  if ('problem' in checked) return checked;
+  const { digest } = checked;
   const problem =
-    (log && compareWithLog(guard, before, log.get(kind))) ??
-    (await compareRows(store, guard, before, rows));
+    (log && compareWithLog(guard, digest, log.get(kind))) ??
+    (await compareRows(store, guard, digest, rows));
   if (problem !== undefined) return { problem };
-  return { digest: before, take: () => found && keep?.take(kind, { digest: before, ...found }) };
+  return { digest, take: () => found && keep?.take(kind, { digest, ...found }) };
 }
 
 function compareWithLog(
