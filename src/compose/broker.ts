@@ -46,6 +46,7 @@ import { Features, type Option } from './features/feature.ts';
 import { OPTIONS } from './features/options.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './log/audit-trail.ts';
 import { ClusterRegistry } from './clusters/cluster-registry.ts';
+import { SavedPodFiles, savedPodsWorker } from './clusters/saved-pods.ts';
 import type { ConfigReload, Reloadable } from './configuration/config-reload.ts';
 import { OpenedConnections } from './configuration/connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './installation/guarded-state.ts';
@@ -334,13 +335,16 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const reloaded = { connections, clusters, tallies, people, limits, embedded, trail, features };
   const endings = new PodEndings(parts);
   const isHeld = store.fault() === 'ERR_HELD';
-  if (!isHeld) serveClusters(clusters, { parts, features, endings });
+  const savedPods = new SavedPodFiles({ ...config.audit, rows, clock, log });
+  if (!isHeld) await serveClusters(clusters, { parts, features, endings, savedPods });
+  const saving = savedPodsWorker(savedPods, parts, () => clusters.judged());
+  if (!isHeld) saving.start();
   const watches = { stop: () => clusters.close() };
   const halt = await startBackgroundWork(
     config,
     { ...deps, parts, features, isHeld },
     async (workers) => {
-      for (const part of [...workers, watches, endings]) await part.stop();
+      for (const part of [...workers, saving, watches, endings]) await part.stop();
       await connections.close();
     },
   );
@@ -363,8 +367,15 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
 }
 
 /** Serves the registered clusters, and follows the documents that they depend on. */
-function serveClusters(clusters: ClusterRegistry, { parts, features, endings }: Served): void {
-  clusters.start(endings, features.watching(parts), parts.catalog);
+async function serveClusters(
+  clusters: ClusterRegistry,
+  { parts, features, endings, savedPods }: Served,
+): Promise<void> {
+  const registered = parts.catalog
+    .all('cluster')
+    .map(({ name, uid, version }) => ({ cluster: name, uid, version }));
+  const saved = await savedPods.load(registered);
+  clusters.start(endings, features.watching(parts), parts.catalog, saved);
   parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
 }
 
@@ -372,6 +383,7 @@ interface Served {
   readonly parts: Parts;
   readonly features: Features;
   readonly endings: PodEndings;
+  readonly savedPods: SavedPodFiles;
 }
 
 /** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */

@@ -25,6 +25,7 @@ export function devPods(pods: readonly RunningPod[], startedAt: number): PodWatc
     find: (uid) => running.get(uid),
     lastKnown: (uid) => running.get(uid),
     lastLabels: (uid) => running.get(uid)?.labels,
+    save: () => undefined,
     uidOf: (namespace, name) => {
       const uid = uidOf('pod', `${namespace}/${name}`);
       return running.has(uid) ? uid : undefined;

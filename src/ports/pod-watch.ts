@@ -50,6 +50,21 @@ export interface EndedPods {
   uidOfContainer(id: string): string | undefined;
 }
 
+/** Facts of a running pod in a form that a file keeps over a restart. */
+export interface SavedPod {
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Manifest as the watch packed it. */
+  readonly manifest: Uint8Array;
+}
+
+/** Facts of the pods of one cluster that an earlier process saved. */
+export interface SavedPods {
+  /** Milliseconds since the epoch at which the facts were good. */
+  readonly savedAt: number;
+  find(uid: string): SavedPod | undefined;
+}
+
 /** Silence of the API server, in milliseconds, during which what a watch knew last is good. */
 export interface GoodFor {
   readonly factsMs: number;
@@ -69,6 +84,8 @@ export interface PodWatch {
   lastKnown(uid: string): PodFacts | undefined;
   /** The labels of a pod as long as they are good, which is longer. */
   lastLabels(uid: string): Labels | undefined;
+  /** The facts of a pod to save; undefined if it does not run, or while the watch is not live. */
+  save(uid: string): SavedPod | undefined;
   /** The UID of the pod that has this name now, from memory. */
   uidOf(namespace: string, name: string): string | undefined;
   /** The UID of the pod with this container, by the first 12 hexadecimal digits of its id; undefined if two pods share them. */

@@ -1,6 +1,13 @@
 import type { Labels } from '../../domain/posture/label-selector.ts';
 import type { CallContext } from '../../ports/call-context.ts';
-import type { EndedPods, PodFacts, PodWatch, PodWatchEvents } from '../../ports/pod-watch.ts';
+import type {
+  EndedPods,
+  PodFacts,
+  PodWatch,
+  PodWatchEvents,
+  SavedPod,
+  SavedPods,
+} from '../../ports/pod-watch.ts';
 import {
   ResourceWatch,
   type ObjectEvent,
@@ -9,6 +16,7 @@ import {
 } from '../watch/resource-watch.ts';
 import { confirmPod } from './confirm-pod.ts';
 import type { PodName } from './confirm-pod.ts';
+import { savedManifest } from './kept-manifest.ts';
 import { readPod } from './observed-pod.ts';
 import { PodTable } from './pod-table.ts';
 
@@ -16,6 +24,19 @@ import { PodTable } from './pod-table.ts';
 const MASS_LOSS = { share: 0.2, fewest: 10 };
 /** A page has about 2 to 4 MB of JSON. */
 const PODS = { name: 'pods', path: ['api', 'v1', 'pods'], pageLimit: 250 };
+
+export interface PodWatchDependencies extends WatchDependencies {
+  /** Facts that count until the first list is complete, as long as they are good. */
+  readonly saved?: SavedPods | undefined;
+}
+
+function factsOf({ labels, manifest }: SavedPod): PodFacts {
+  return {
+    state: 'running',
+    labels: new Map(Object.entries(labels)),
+    manifest: savedManifest(manifest),
+  };
+}
 
 /** The pods of one cluster, from a list and a watch. */
 export class ClusterPodWatch implements PodWatch {
@@ -25,9 +46,17 @@ export class ClusterPodWatch implements PodWatch {
   readonly #watch: ResourceWatch;
   #seen = new Set<string>();
   #known = 0;
+  /** Facts that an earlier process saved. They are dropped once the watch is live. */
+  #saved: SavedPods | undefined;
+  readonly #savedFacts = new Map<string, PodFacts>();
 
-  constructor(cluster: string, events: PodWatchEvents, dependencies: WatchDependencies) {
+  constructor(
+    cluster: string,
+    events: PodWatchEvents,
+    { saved, ...dependencies }: PodWatchDependencies,
+  ) {
     const { clock } = dependencies;
+    this.#saved = saved;
     this.#dependencies = dependencies;
     this.#events = events;
     this.#table = new PodTable(cluster, clock, {
@@ -42,7 +71,7 @@ export class ClusterPodWatch implements PodWatch {
       page: (objects) => this.#page(objects),
       complete: () => this.#complete(),
       event: (event) => this.#event(event),
-      status: (status) => this.#notify(() => events.onStatus(status)),
+      status: (status) => this.#status(status),
     };
     this.#watch = new ResourceWatch(PODS, sink, dependencies);
   }
@@ -56,13 +85,38 @@ export class ClusterPodWatch implements PodWatch {
   }
 
   lastKnown(uid: string): PodFacts | undefined {
-    const { goodFor } = this.#dependencies;
-    return this.#watch.isGood(goodFor?.factsMs) ? this.#table.find(uid) : undefined;
+    return this.#lastKnown(uid, this.#dependencies.goodFor?.factsMs);
   }
 
   lastLabels(uid: string): Labels | undefined {
-    const { goodFor } = this.#dependencies;
-    return this.#watch.isGood(goodFor?.labelsMs) ? this.#table.find(uid)?.labels : undefined;
+    return this.#lastKnown(uid, this.#dependencies.goodFor?.labelsMs)?.labels;
+  }
+
+  #lastKnown(uid: string, maxAgeMs: number | undefined): PodFacts | undefined {
+    if (this.#watch.isGood(maxAgeMs)) return this.#table.find(uid);
+    const saved = this.#fromSaved(uid, maxAgeMs);
+    // A list that was interrupted may have shown what the pod is now.
+    return saved && (this.#table.find(uid) ?? saved);
+  }
+
+  #fromSaved(uid: string, maxAgeMs = -1): PodFacts | undefined {
+    const { clock } = this.#dependencies;
+    const age = clock.now() - (this.#saved?.savedAt ?? Infinity);
+    // A clock that was set back does not make the facts younger.
+    if (age < 0 || age > maxAgeMs) return undefined;
+    const pod = this.#saved?.find(uid);
+    if (pod === undefined) return undefined;
+    // The same object each time: a verdict about a pod is kept by its manifest.
+    const facts = this.#savedFacts.get(uid) ?? factsOf(pod);
+    this.#savedFacts.set(uid, facts);
+    return facts;
+  }
+
+  save(uid: string): SavedPod | undefined {
+    const facts = this.status() === 'live' ? this.#table.find(uid) : undefined;
+    if (facts?.state !== 'running' || facts.manifest === undefined) return undefined;
+    const { labels, manifest } = facts;
+    return { uid, labels: Object.fromEntries(labels), manifest: manifest.packed };
   }
 
   uidOf(namespace: string, name: string): string | undefined {
@@ -85,6 +139,14 @@ export class ClusterPodWatch implements PodWatch {
     const closed = this.#watch.close();
     this.#table.close();
     await closed;
+  }
+
+  #status(status: Parameters<PodWatchEvents['onStatus']>[0]): void {
+    if (status === 'live') {
+      this.#saved = undefined;
+      this.#savedFacts.clear();
+    }
+    this.#notify(() => this.#events.onStatus(status));
   }
 
   #page(objects: readonly unknown[]): void {

@@ -1,6 +1,5 @@
 import type { PodWatch, PodWatchEvents } from '../../ports/pod-watch.ts';
-import type { WatchDependencies } from '../watch/resource-watch.ts';
-import { ClusterPodWatch } from './cluster-pod-watch.ts';
+import { ClusterPodWatch, type PodWatchDependencies } from './cluster-pod-watch.ts';
 
 /**
  * Starts to watch the pods of `cluster`. `onEnd` is also called for every pod that the first list shows as ended, because it may have ended while
@@ -9,7 +8,7 @@ import { ClusterPodWatch } from './cluster-pod-watch.ts';
 export function createPodWatch(
   cluster: string,
   events: PodWatchEvents,
-  dependencies: WatchDependencies,
+  dependencies: PodWatchDependencies,
 ): PodWatch {
   return new ClusterPodWatch(cluster, events, dependencies);
 }

@@ -37,21 +37,32 @@ export function keepManifest({ metadata, spec, status }: Members): KeptManifest 
 
 /** A packed manifest. */
 export interface KeptManifest extends PodManifest {
+  /** The compressed object. */
+  readonly packed: Uint8Array;
   /** Memory that it takes. */
   readonly bytes: number;
 }
 
+/**
+ * A manifest that an earlier process packed. The key of its fingerprints was lost with that process, so what they stand for is unknown.
+ */
+export function savedManifest(packed: Uint8Array): PodManifest {
+  const blank = (name: string, value: unknown): unknown =>
+    name === 'valueFingerprint' ? '' : value;
+  return { read: () => JSON.parse(zstdDecompressSync(packed).toString(), blank) as unknown };
+}
+
 class PackedManifest implements KeptManifest {
-  readonly #packed: Uint8Array;
+  readonly packed: Uint8Array;
   constructor(json: Buffer) {
     // A copy: the result of the compressor keeps its whole output block of 16 KB.
-    this.#packed = new Uint8Array(zstdCompressSync(json));
+    this.packed = new Uint8Array(zstdCompressSync(json));
   }
   get bytes(): number {
-    return this.#packed.length;
+    return this.packed.length;
   }
   read(): unknown {
-    return JSON.parse(zstdDecompressSync(this.#packed).toString());
+    return JSON.parse(zstdDecompressSync(this.packed).toString());
   }
 }
 

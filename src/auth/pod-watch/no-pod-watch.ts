@@ -11,6 +11,7 @@ export function noPodWatch(clock: Clock, api?: KubernetesApi): PodWatch {
     find: () => undefined,
     lastKnown: () => undefined,
     lastLabels: () => undefined,
+    save: () => undefined,
     uidOf: () => undefined,
     uidOfContainer: () => undefined,
     ended: { find: () => undefined, named: () => [], uidOfContainer: () => undefined },

@@ -38,7 +38,7 @@ export class PodTable {
     this.ended = new EndedPodMemory(clock);
   }
 
-  find(uid: string): PodFacts | undefined {
+  find(uid: string): (PodFacts & Pick<Entry, 'manifest'>) | undefined {
     return this.#entries.get(uid);
   }
 

@@ -26,12 +26,15 @@ import type {
   GoodFor,
   NamespaceFacts,
   PodWatch,
+  SavedPods,
   WatchStatus,
 } from '../../ports/pod-watch.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
+import type { SavedCluster } from './saved-pods.ts';
 
 interface RegisteredCluster {
   readonly uid: string;
+  readonly version: number;
   readonly generation: string;
   readonly connection: ClusterConnection;
   readonly authenticator: WorkloadAuthenticator;
@@ -74,17 +77,29 @@ export class ClusterRegistry implements Clusters {
   #endings: PodEndings | undefined;
   #followers: readonly ClusterFollower[] = [];
   #profiles: readonly PostureProfile[] = [];
+  #saved: ReadonlyMap<string, SavedPods> = new Map();
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
   }
 
-  /** Connects the watches to the parts that react to their changes. Before this call the registry serves no cluster. */
-  start(endings: PodEndings, followers: readonly ClusterFollower[], catalog: Documents): void {
+  /**
+   * Connects the watches to the parts that react to their changes. Before this call the registry serves no cluster. `saved`: the pods that an earlier process
+   * saved, by cluster.
+   */
+  start(
+    endings: PodEndings,
+    followers: readonly ClusterFollower[],
+    catalog: Documents,
+    saved: ReadonlyMap<string, SavedPods> = new Map(),
+  ): void {
     this.#endings = endings;
     this.#followers = followers;
     this.#follow();
+    this.#saved = saved;
     for (const cluster of catalog.all('cluster')) this.#apply(cluster.name, cluster);
+    // A watch that is opened later follows one of this process.
+    this.#saved = new Map();
     void this.#endOrphaned(endings);
   }
 
@@ -104,6 +119,7 @@ export class ClusterRegistry implements Clusters {
     try {
       this.#registered.set(name, {
         uid: document.uid,
+        version: document.version,
         generation,
         ...this.#open(name, document.spec),
       });
@@ -143,6 +159,15 @@ export class ClusterRegistry implements Clusters {
     void known.namespaces?.close();
     void known.reports?.close();
     if (known.uid !== uid) this.#endings?.clusterGone(name, known.uid);
+  }
+
+  /** The clusters whose pods a posture profile judges. */
+  judged(): readonly SavedCluster[] {
+    return [...this.#registered].flatMap(([cluster, { uid, version, watch }]) =>
+      this.#profiles.some((profile) => isForCluster(profile, cluster))
+        ? [{ registration: { cluster, uid, version }, watch }]
+        : [],
+    );
   }
 
   authenticator(name: string): WorkloadAuthenticator | undefined {
@@ -192,7 +217,10 @@ export class ClusterRegistry implements Clusters {
     this.#registered.clear();
   }
 
-  #open(name: string, spec: ClusterSpec): Omit<RegisteredCluster, 'uid' | 'generation'> {
+  #open(
+    name: string,
+    spec: ClusterSpec,
+  ): Omit<RegisteredCluster, 'uid' | 'version' | 'generation'> {
     const { connections, clock, log } = this.#deps;
     const connection = connections.get(spec.connection);
     if (connection === undefined)
@@ -224,7 +252,14 @@ export class ClusterRegistry implements Clusters {
           if (status === 'live') void this.#reconcile(name);
         },
       },
-      { api: connection.api, clock, random, log, goodFor: goodFor(spec) },
+      {
+        api: connection.api,
+        clock,
+        random,
+        log,
+        goodFor: goodFor(spec),
+        saved: this.#saved.get(name),
+      },
     );
     return watch;
   }

@@ -138,6 +138,10 @@ export class ScriptedWatch implements PodWatch {
       : undefined;
   }
 
+  save(): undefined {
+    return undefined;
+  }
+
   uidOf(): string | undefined {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { createPodWatch } from '../../../src/auth/index.ts';
-import type { ChangedPod, PodEnd, PodWatch } from '../../../src/ports/pod-watch.ts';
+import type { ChangedPod, PodEnd, PodWatch, SavedPods } from '../../../src/ports/pod-watch.ts';
 import { connectKubernetes } from '../../../src/providers/kubernetes/client/client.ts';
 import { until } from '../backends/until.ts';
 import { FakeApiServer } from '../fakes/fake-api-server.ts';
@@ -37,6 +37,8 @@ export interface WatchedCluster {
 export interface WatchedOptions {
   readonly prepare?: (fake: FakeApiServer) => void;
   readonly onEnd?: (end: PodEnd) => void;
+  /** The pods that an earlier process saved, once the time of the clock is known. */
+  readonly saved?: (now: number) => SavedPods;
 }
 
 export async function watchedCluster(options: WatchedOptions = {}): Promise<WatchedCluster> {
@@ -63,6 +65,7 @@ export async function watchedCluster(options: WatchedOptions = {}): Promise<Watc
     clock,
     random: () => 0.5,
     goodFor: { factsMs: 120_000, labelsMs: 240_000 },
+    saved: options.saved?.(clock.now()),
     log: { warn: (fields) => void log.push(fields) },
   });
   return {

@@ -533,7 +533,7 @@ describe('a report that a real scanner wrote', () => {
   });
 });
 
-/** What the broker makes of a report: its findings, or why it does not count. */
+/** Findings of a report, or the reason why it does not count. */
 function outcomeOf(report: unknown): string | readonly string[] {
   let parsed: Report;
   try {
