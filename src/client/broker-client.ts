@@ -2,7 +2,13 @@ import type { Clock } from '../ports/clock.ts';
 import { Connection, type ClientOptions } from './connection.ts';
 import type { Answer, CallId, InputArguments, ItemOf, PagedId } from './contract-types.ts';
 import { anonymous, type Credential } from './credential.ts';
-import { readEvents, type BrokerEvent } from './follow-events.ts';
+import {
+  brokerEvents,
+  changeEvents,
+  readEvents,
+  type BrokerEvent,
+  type ChangeEvent,
+} from './follow-events.ts';
 import { prepareRequest, type AnyInput } from './prepared-request.ts';
 
 export interface EventOptions {
@@ -67,7 +73,14 @@ export class BrokerClient {
     const headers = { accept: 'text/event-stream', 'last-event-id': lastEventId };
     const request = prepareRequest('followEvents', { headers });
     const response = await this.#connection.open(request, this.#credential, signal);
-    yield* readEvents(response, this.#connection.clock, signal);
+    yield* readEvents(response, this.#connection.clock, signal, brokerEvents);
+  }
+
+  /** Announced changes of the things that this operator may see, until the stream ends or the caller leaves the loop. Errors are those of `events`. */
+  async *changes({ signal }: Pick<EventOptions, 'signal'> = {}): AsyncGenerator<ChangeEvent> {
+    const request = prepareRequest('followChanges', { headers: { accept: 'text/event-stream' } });
+    const response = await this.#connection.open(request, this.#credential, signal);
+    yield* readEvents(response, this.#connection.clock, signal, changeEvents);
   }
 
   /** Closes the connections, for all clients that share them. */

@@ -17,6 +17,19 @@ export type BrokerEvent =
       readonly data: Readonly<Record<string, never>>;
     };
 
+/** Announcement of the broker for operators: what changed, never its content. Without `id` any of the kind may have changed. */
+export type ChangeEvent =
+  | {
+      readonly event: 'changed';
+      readonly data: {
+        readonly changes: readonly { readonly kind: string; readonly id?: string }[];
+      };
+    }
+  | {
+      readonly event: 'ready' | 'reset' | 'token.ended';
+      readonly data: Readonly<Record<string, never>>;
+    };
+
 /** Time without data after which the stream is silent: three times the broker's heartbeat of 15 seconds. */
 const SILENCE_MS = 45_000;
 const WITHOUT_DATA: readonly string[] = ['ready', 'reset', 'leases.changed', 'session.ended'];
@@ -25,11 +38,12 @@ const WITHOUT_DATA: readonly string[] = ['ready', 'reset', 'leases.changed', 'se
  * Yields the events of an answer until it ends. Leaving the loop closes the stream.
  * @throws UnreachableError if the stream is cut off, silent, or not the broker's; the reason of `signal`
  */
-export async function* readEvents(
+export async function* readEvents<E>(
   response: IncomingMessage,
   clock: Clock,
   signal: AbortSignal | undefined,
-): AsyncGenerator<BrokerEvent> {
+  eventsOf: (event: StreamedEvent) => readonly E[],
+): AsyncGenerator<E> {
   const parser = new EventStreamParser();
   const silent = new UnreachableError(
     'silent',
@@ -42,7 +56,7 @@ export async function* readEvents(
   try {
     for await (const piece of response as AsyncIterable<Buffer>) {
       unwatch();
-      yield* parser.push(piece).flatMap(brokerEvents);
+      yield* parser.push(piece).flatMap(eventsOf);
       unwatch = watch();
     }
   } catch (error) {
@@ -55,13 +69,36 @@ export async function* readEvents(
   }
 }
 
-/** @throws UnreachableError for an event of a known kind with invalid data */
-function brokerEvents({ event, id, data }: StreamedEvent): readonly BrokerEvent[] {
+/** Events for workloads. @throws UnreachableError for an event of a known kind with invalid data */
+export function brokerEvents({ event, id, data }: StreamedEvent): readonly BrokerEvent[] {
   if (WITHOUT_DATA.includes(event)) return [{ event, id, data: {} } as BrokerEvent];
   if (event !== 'secret.changed') return [];
   const path = pathOf(data);
   if (path === undefined) throw new UnreachableError('not_ours', 'an event does not match the API');
   return [{ event, id, data: { path } }];
+}
+
+/** Events for operators. @throws UnreachableError for an event of a known kind with invalid data */
+export function changeEvents({ event, data }: StreamedEvent): readonly ChangeEvent[] {
+  if (event === 'ready' || event === 'reset' || event === 'token.ended')
+    return [{ event, data: {} }];
+  if (event !== 'changed') return [];
+  const changes = changesOf(data);
+  if (changes === undefined)
+    throw new UnreachableError('not_ours', 'an event does not match the API');
+  return [{ event, data: { changes } }];
+}
+
+function changesOf(data: string): readonly { kind: string; id?: string }[] | undefined {
+  try {
+    const { changes } = JSON.parse(data) as { readonly changes?: unknown };
+    if (!Array.isArray(changes)) return undefined;
+    return changes.flatMap(({ kind, id }: Readonly<Record<string, unknown>>) =>
+      typeof kind === 'string' ? [{ kind, ...(typeof id === 'string' && { id }) }] : [],
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 function pathOf(data: string): string | undefined {

@@ -21,7 +21,7 @@ export type {
 } from './contract-types.ts';
 export { bearer, type Authorization, type Credential, type RequestFacts } from './credential.ts';
 export { ApiError, InputError, UnreachableError, type UnreachableReason } from './errors.ts';
-export type { BrokerEvent } from './follow-events.ts';
+export type { BrokerEvent, ChangeEvent } from './follow-events.ts';
 export type { components, operations } from '../ports/openapi/api.ts';
 export { createLoginKey, openLoginKey, type LoginKey, type PrivateJwk } from './login-key.ts';
 export type { FollowOptions } from './follow-secrets.ts';

@@ -41,6 +41,7 @@ export async function startBackgroundWork(
   const workers = isHeld ? [] : await startWorkers(config, deps);
   const halt = once(async () => {
     parts.events.close();
+    parts.changes.close();
     await close(workers);
   });
   parts.state.onSealed(() => void afterSeal(parts, halt));

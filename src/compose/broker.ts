@@ -11,6 +11,7 @@ import { WITHOUT_ALARMS } from '../broker/recording/decoys.ts';
 import { NO_SIGHTINGS } from '../broker/recording/sightings.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
+import { ChangeStreams } from '../broker/state/change-streams.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
 import { DueSignal } from '../broker/kernel/due-signal.ts';
 import { Quarantines } from '../broker/state/quarantine-memory.ts';
@@ -465,6 +466,7 @@ async function openParts(
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
     events: new EventStreams({ store, clock, log, state, limits }),
+    changes: new ChangeStreams({ store, clock, log, state }),
     configuration: reload,
     audit: trail.log,
     publicLog: trail.publicLog,

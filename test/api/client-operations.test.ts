@@ -32,7 +32,7 @@ const NO_SUCCESS = [
   'createBackup createOperatorToken createSession deleteAttestation deleteCluster',
   'deleteEvidence deleteMount deletePolicy deletePostureProfile deleteResponseRule',
   'deleteRoleBinding denyRequest dismissAlert drillRotation endOwnLogin endPersonLogins',
-  'endSession explainEntry finishPersonLogin finishSecurityKey followEvents issueCredential',
+  'endSession explainEntry finishPersonLogin finishSecurityKey followChanges followEvents issueCredential',
   'liftQuarantine listBackups listPostureProfileVersions listResponseRuleVersions',
   'listRoleBindingVersions putRoleBinding confirmDocuments readApproval readAttestation readConfiguration',
   'readEvidence readIncident readKeyPage readKeyScript readPostureProfile',
@@ -47,7 +47,13 @@ let client: BrokerClient;
 let admin: BrokerClient;
 let session: WorkloadSession;
 const succeeded = new Set<string>();
-const called = new Set<string>(['followEvents', 'createSession', 'renewSession', 'endSession']);
+const called = new Set<string>([
+  'followChanges',
+  'followEvents',
+  'createSession',
+  'renewSession',
+  'endSession',
+]);
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'qm-client-tls-'));

@@ -8,6 +8,7 @@ import {
   type TestDatabase,
 } from '../kit/backends/postgres.ts';
 import { until } from '../kit/backends/until.ts';
+import { EventReader } from '../kit/api/event-reader.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
@@ -181,6 +182,21 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
       expect((await endSession(one, token))?.status).toBe(204);
       expect((await read(other, token, 'own/kept'))?.status).toBe(401);
     }
+  });
+
+  it('announce to operators what the other one changed', async () => {
+    const opened = await EventReader.open(
+      second.installation.url,
+      first.operator,
+      undefined,
+      'changes',
+    );
+    if (!(opened instanceof EventReader)) throw new Error(await opened.text());
+    await opened.next('ready');
+    await write('own/announced', 'announced');
+    const isNamed = (): boolean => JSON.stringify(opened.received).includes('own/announced');
+    await until('it is announced', () => Promise.resolve(isNamed()));
+    opened.close();
   });
 
   it('disclose nothing after an invalidation that the other one committed', async () => {

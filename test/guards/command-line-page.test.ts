@@ -58,6 +58,7 @@ const VERBS: Readonly<Record<string, string>> = {
   reloadConfiguration: 'reload',
   issueCredential: 'credential',
   acknowledge: 'ack',
+  followChanges: 'changes',
   followEvents: 'events',
   listRotations: 'rotate ls',
   readRotation: 'rotate status',

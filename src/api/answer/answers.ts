@@ -1,12 +1,11 @@
 import type { Caller } from '../../broker/access/call.ts';
 import { whenReady, type Eventually } from '../../broker/kernel/eventually.ts';
-import type { EventFeed } from '../../broker/events/follow-events.ts';
 import { deliver } from '../../broker/secrets/encrypt-for-session.ts';
 import { refuseRequest } from '../../broker/recording/refusals.ts';
 import { ByteText } from '../../domain/words/byte-text.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { challengeOf } from '../request/bearer.ts';
-import { sendEvents } from './event-answer.ts';
+import { sendEvents, type EventFeed } from './event-answer.ts';
 import type { Exchange } from '../request/exchange.ts';
 import type { Surroundings } from '../request/request-deps.ts';
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { EventFeed } from '../../broker/events/follow-events.ts';
+import type { Feed } from '../../broker/events/follow-events.ts';
+import type { ChangeEvent } from '../../domain/changes/change-event.ts';
 import type { BrokerEvent } from '../../domain/secrets/broker-event.ts';
 import type { KeptBytes } from '../../net/listener/kept-bytes.ts';
 
@@ -55,7 +56,10 @@ interface Receiver {
   readonly holder: string;
 }
 
-/** Sends server-sent events (WHATWG HTML, "Server-sent events"). Each event has an id, which the client returns in `Last-Event-ID`. */
+/** A stream for a workload, whose events have ids, or for an operator. */
+export type EventFeed = Feed<BrokerEvent> | Feed<ChangeEvent>;
+
+/** Sends server-sent events (WHATWG HTML, "Server-sent events"). A client returns the id of an event in `Last-Event-ID`. */
 export function sendEvents(
   response: ServerResponse,
   feed: Pick<EventFeed, 'start'>,
@@ -63,7 +67,7 @@ export function sendEvents(
 ): void {
   const waiting = new Waiting(response, receiver);
   const end = feed.start({
-    send(event) {
+    send(event: BrokerEvent | ChangeEvent) {
       waiting.write(frame(event));
       return !waiting.isTooMuch;
     },
@@ -78,6 +82,7 @@ export function sendEvents(
   else response.once('close', over);
 }
 
-function frame({ type, id, ...data }: BrokerEvent): string {
-  return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+function frame(event: BrokerEvent | ChangeEvent): string {
+  const { type, id, ...data } = { id: undefined, ...event };
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 }

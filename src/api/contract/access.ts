@@ -134,6 +134,7 @@ const ROWS = {
   issueCredential: workload('POST /api/v1/credentials/{path}', 10, 'credential.issue'),
   acknowledge: workload('POST /api/v1/acknowledgements', 1, 'secret.acknowledge'),
   followEvents: workload('GET /api/v1/events', 10, 'event.follow'),
+  followChanges: operator('GET /api/v1/changes', ANY, 10, 'event.follow'),
   listRotations: operator('GET /api/v1/rotations', ROTATORS, 5, 'rotation.list'),
   readRotation: caller('GET /api/v1/rotations/{path}', ROTATORS, 5, 'rotation.read'),
   readRotationHistory: caller('GET /api/v1/rotation-history/{path}', ROTATORS, 5, 'rotation.read'),

@@ -1,3 +1,4 @@
+import type { Announcements } from '../../broker/state/change-streams.ts';
 import type { Streams } from '../../broker/state/event-streams.ts';
 import type { Alerting } from '../../broker/alerts/alerting.ts';
 import type {
@@ -64,6 +65,7 @@ export type CoreServedParts = Recording &
   Values &
   Bounds &
   Streams &
+  Announcements &
   People &
   Consenting &
   Alarming &

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { followChanges as followAll } from '../../broker/events/follow-changes.ts';
 import { followEvents as follow } from '../../broker/events/follow-events.ts';
 import { EVENT_STREAM_HEAD } from '../answer/event-answer.ts';
 import { parseParameter } from '../request/parse-input.ts';
@@ -20,4 +21,14 @@ export const followEvents: RouteOf<'followEvents'> = {
       feed: await follow(parts, call, caller, since),
     });
   },
+};
+
+export const followChanges: RouteOf<'followChanges'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => ({
+      status: 200,
+      headers: EVENT_STREAM_HEAD,
+      feed: await followAll(parts, call, caller),
+    }),
 };

@@ -170,6 +170,11 @@ export function alertRow({
   };
 }
 
+/** Announces to operators a response that began, waits or continues. Alerts that are only recorded come in floods, and are not announced. */
+export function alertAnnounced({ id, state }: AlertRecord): readonly string[] {
+  return state === 'kept' || state === 'unmatched' ? [] : [`alert:${id}`];
+}
+
 /** Expects that no other commit changed the record meanwhile. */
 export function unchanged(record: AlertRecord): Expectation<'alerts'> {
   const { id, body, state, next_attempt_at } = alertRow(record);
@@ -196,6 +201,7 @@ export async function updateAlert(
     const { status } = await store.commit({
       expect: [unchanged(current)],
       writes: [{ table: 'alerts', put: alertRow(next) }],
+      invalidates: alertAnnounced(next),
       entries: entries(next),
     });
     if (status === 'committed') return next;

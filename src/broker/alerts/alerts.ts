@@ -10,7 +10,14 @@ import { recordFailure, recordOperation, requireRole } from '../recording/operat
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { removal } from '../sessions/quarantines.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { alertRow, blockOf, openAlert, unchanged, type AlertRecord } from './alert-record.ts';
+import {
+  alertAnnounced,
+  alertRow,
+  blockOf,
+  openAlert,
+  unchanged,
+  type AlertRecord,
+} from './alert-record.ts';
 import { factsOfAlert, quarantineEvents } from './receive-alerts.ts';
 import { limitOf, type LimitUse } from './response-limits.ts';
 import { quarantinesOf, type BegunResponse } from './respond.ts';
@@ -92,7 +99,7 @@ export async function decideAlert(
         notAfter: operator.operator.endsAt,
         expect: [unchanged(found), ...rows.expect],
         writes: [{ table: 'alerts', put: alertRow(decided) }, ...rows.writes],
-        invalidates: rows.invalidates,
+        invalidates: [...rows.invalidates, ...alertAnnounced(decided)],
         urgent: true,
         entries: [entry, ...(approves ? quarantineEvents(decided) : [])].map((event) =>
           entryOf(parts, call, operator, event),

@@ -7,6 +7,7 @@ import { factsOf, isLastAdmin, selectorOf } from '../sessions/quarantines.ts';
 import type { Access, Bounds, Recording, Work } from '../state/dependencies.ts';
 import type { Streams } from '../state/event-streams.ts';
 import {
+  alertAnnounced,
   alertRow,
   creatorOf,
   DECOY,
@@ -138,7 +139,11 @@ async function cutOff(
           reads: [fence],
           expect: [...rows.expect, unchanged(record)],
           writes: [...rows.writes, { table: 'alerts', put: alertRow(begun) }],
-          invalidates: [...rows.invalidates, ...(isCutOff ? [fence] : [])],
+          invalidates: [
+            ...rows.invalidates,
+            ...(isCutOff ? [fence] : []),
+            ...alertAnnounced(begun),
+          ],
           urgent: true,
           entries: quarantineEvents(begun).map((event) => actor.entry(event)),
         },

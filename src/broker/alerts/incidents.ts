@@ -11,6 +11,7 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { checkScope, factsOf } from '../sessions/quarantines.ts';
 import {
+  alertAnnounced,
   alertRow,
   openAlert,
   type AlertRecord,
@@ -161,6 +162,7 @@ async function planOpening(
       notAfter: operator.operator.endsAt,
       expect: [{ table: 'alerts', key: { id }, absent: true }, ...quarantined.expect],
       writes: [{ table: 'alerts', put: alertRow(record) }, ...quarantined.writes],
+      invalidates: [...quarantined.invalidates, ...alertAnnounced(record)],
       urgent: true,
       entries: scopes.flatMap((scope, index) => [
         entryOf(parts, call, operator, { action: 'incident.open', ...facts, ...factsOf(scope) }),

@@ -9,6 +9,7 @@ import { commitDecided, SystemActor, type Attempt } from '../recording/record.ts
 import { factsOf } from '../sessions/quarantines.ts';
 import type { AlertOutcome, ArrivingAlert, TakenAlert } from './alert-floods.ts';
 import {
+  alertAnnounced,
   alertRow,
   creatorOf,
   DECOY,
@@ -193,7 +194,11 @@ async function attemptOf(
         ...rows.expect,
       ],
       writes: [{ table: 'alerts', put: alertRow(record) }, ...rows.writes],
-      invalidates: [...rows.invalidates, ...(isBegun ? [limitFence(source)] : [])],
+      invalidates: [
+        ...rows.invalidates,
+        ...(isBegun ? [limitFence(source)] : []),
+        ...alertAnnounced(record),
+      ],
       urgent: true,
       entries: entries.map((event) =>
         actor.entry({ ...event, ...(call && { client: call.client }) }, call?.requestId),

@@ -10,6 +10,7 @@ import type { RotationRow, ScheduleRow } from '../rotations/rotation-row.ts';
 import { rotationTargetRef } from '../rotations/rotation-target-ref.ts';
 import type { Access, Backends, Recording, Work } from '../state/dependencies.ts';
 import {
+  alertAnnounced,
   alertRow,
   creatorOf,
   openAlert,
@@ -204,7 +205,7 @@ function start(
         reads: [fence],
         expect: [...expect, unchanged(current)],
         writes: [...writes, { table: 'alerts', put: alertRow(next) }],
-        invalidates: [...invalidates, fence],
+        invalidates: [...invalidates, fence, ...alertAnnounced(next)],
         entries: [actor.entry({ action: 'rotation.request', outcome: 'ok', ...event })],
       },
       settle: () => {

@@ -1,17 +1,19 @@
 import { workloadId } from '../../domain/identity/workload.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { BrokerEvent } from '../../domain/secrets/broker-event.ts';
 import { refreshCaller } from '../access/authenticate.ts';
 import type { Call } from '../access/call.ts';
 import { judge } from '../access/judge.ts';
 import { recordOperation } from '../recording/operation.ts';
 import type { Access, Recording } from '../state/dependencies.ts';
-import type { EventSink, Streams } from '../state/event-streams.ts';
+import type { EventSink } from '../state/change-streams.ts';
+import type { Streams } from '../state/event-streams.ts';
 import type { LiveSession } from '../state/session-memory.ts';
 
 /** A stream that is ready to start: it sends nothing before it has a sink. */
-export interface EventFeed {
+export interface Feed<E> {
   /** @returns a function that ends the stream. */
-  start(sink: EventSink): () => void;
+  start(sink: EventSink<E>): () => void;
   /** Cancels, instead of `start`, a stream that cannot be answered, and frees its slot. */
   cancel(): void;
 }
@@ -25,7 +27,7 @@ export async function followEvents(
   call: Call,
   live: LiveSession,
   since: number | undefined,
-): Promise<EventFeed> {
+): Promise<Feed<BrokerEvent>> {
   let release: (() => void) | undefined;
   try {
     await recordOperation({ parts, call, caller: live }, { action: 'event.follow' }, (now) => {
@@ -49,7 +51,10 @@ interface Following {
   readonly release: (() => void) | undefined;
 }
 
-function begin({ parts, call, live, since, release }: Following, sink: EventSink): () => void {
+function begin(
+  { parts, call, live, since, release }: Following,
+  sink: EventSink<BrokerEvent>,
+): () => void {
   let holder = live;
   const end = parts.events.start(
     {

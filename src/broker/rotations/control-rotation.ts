@@ -19,6 +19,7 @@ import {
 } from './rotation-target-ref.ts';
 import {
   activeRotation,
+  rotationAnnounced,
   rotationUnchanged,
   rotationUpdate,
   nextStepNumber,
@@ -156,7 +157,10 @@ async function changes(
             },
           ]),
     ],
-    invalidates: row.step === 'canary' && row.canary !== null ? canaryChanged(path) : [],
+    invalidates: [
+      rotationAnnounced(path),
+      ...(row.step === 'canary' && row.canary !== null ? canaryChanged(path) : []),
+    ],
   };
   return { plan, row: { ...row, ...change } };
 }

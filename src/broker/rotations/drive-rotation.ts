@@ -13,6 +13,7 @@ import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './retry.ts';
 import { CLAIM_MS, isOverCap, RotationClaim } from './rotation-claim.ts';
 import { rotationTargetRef, type RotationTargetRef, traitsOf } from './rotation-target-ref.ts';
 import {
+  rotationAnnounced,
   rotationUnchanged,
   rotationUpdate,
   nextStepNumber,
@@ -295,7 +296,7 @@ class RotationRun {
     said: Pick<StepRow, 'outcome' | 'error'> | undefined,
   ): Promise<void> {
     const { parts } = this.#driver;
-    const { id } = this.#row;
+    const { id, path } = this.#row;
     const { schedule = {}, change = {} } = result;
     const next = { ...this.#row, ...change };
     const following = this.#scheduleChange(schedule);
@@ -308,7 +309,10 @@ class RotationRun {
         ...following.writes,
         ...record.history,
       ],
-      invalidates: result.invalidates ?? [],
+      invalidates: [
+        ...(result.invalidates ?? []),
+        ...(said === undefined ? [] : [rotationAnnounced(path)]),
+      ],
       entries: [...(result.entries ?? []), ...record.entries],
     });
     if (outcome.status !== 'committed') throw conflictAt(outcome);

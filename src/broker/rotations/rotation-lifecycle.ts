@@ -4,7 +4,12 @@ import { randomId } from '../../crypto/random/random.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import type { RotationTargetRef } from './rotation-target-ref.ts';
-import { type RotationRow, type ScheduleRow, UNCLAIMED } from './rotation-row.ts';
+import {
+  rotationAnnounced,
+  type RotationRow,
+  type ScheduleRow,
+  UNCLAIMED,
+} from './rotation-row.ts';
 
 /** Reason why a rotation or drill starts, and who requested it. */
 export interface RotationReason {
@@ -74,7 +79,7 @@ export function startRotation(
       { table: 'rotations', put: row },
       { table: 'rotation_schedules', key, change: { ...change, active_id: row.id } },
     ],
-    invalidates: [],
+    invalidates: [rotationAnnounced(path)],
   };
 }
 

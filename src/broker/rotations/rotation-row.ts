@@ -57,6 +57,11 @@ export function rotationUnchanged({ id, epoch, state, step }: RotationRow): Expe
   return { table: 'rotations', key: { id }, match: { epoch, state, step } };
 }
 
+/** Announces to operators that the rotation of the path has another step or state. No decision depends on it. */
+export function rotationAnnounced(path: string): string {
+  return `rotation:${path}`;
+}
+
 export function rotationUpdate(id: string, change: Partial<RotationRow>): Write {
   return { table: 'rotations', key: { id }, change };
 }

@@ -6,21 +6,14 @@ import type { Change, Store } from '../../ports/store.ts';
 import { CHANGES, LEASES } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { State } from './change-follower.ts';
-
-export interface EventSink {
-  /** Sends an event. False: the receiver is too slow. It should reconnect with the last id that it has. */
-  send(event: BrokerEvent): boolean;
-  /** Sends a heartbeat, so that both ends and every proxy in between see that the stream is alive. */
-  beat(): void;
-  end(): void;
-}
+import type { EventSink } from './change-streams.ts';
 
 /** One stream. Its access is checked at each event, not once at its start. */
 export interface EventStream {
   readonly sessionId: string;
   /** Fence keys of the session that follows the stream. */
   readonly fences: readonly string[];
-  readonly sink: EventSink;
+  readonly sink: EventSink<BrokerEvent>;
   /** Reports whether the session is still valid. */
   isStillAllowed(): Promise<boolean>;
   mayRead(path: string): boolean;

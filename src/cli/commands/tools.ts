@@ -14,6 +14,14 @@ export const TOOLS: CommandTable = {
       load: async () => (await import('../verbs/status.ts')).runStatus,
     },
     {
+      command: 'changes',
+      summary: 'print what changes, as it happens: kinds and names, never values',
+      details:
+        'It prints only what your roles show, until it is interrupted. It does not print logins and reads: see quaymaster audit tail.',
+      examples: ['quaymaster changes', 'quaymaster changes --output json'],
+      load: async () => (await import('../verbs/changes.ts')).runChanges,
+    },
+    {
       command: 'reload',
       summary: 'make the broker read its configuration file again, and show what it uses',
       details:

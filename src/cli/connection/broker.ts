@@ -8,7 +8,7 @@ import type {
 } from '../../client/index.ts';
 
 /** The part of the client that verbs use; tests replace it. */
-export type Broker = Pick<BrokerClient, 'call' | 'pages' | 'events'>;
+export type Broker = Pick<BrokerClient, 'call' | 'pages' | 'events' | 'changes'>;
 
 /** Input that is built from arguments and options at run time, so that only its parts have types. The broker checks it. */
 export interface LooseInput {
@@ -56,5 +56,6 @@ export function abortedBy(broker: Broker, signal: AbortSignal): Broker {
     pages: ((id: PagedId, input: LooseInput = {}) =>
       pagesWith(broker, id, { signal, ...input })) as unknown as Broker['pages'],
     events: (options) => broker.events(options),
+    changes: (options) => broker.changes(options),
   };
 }

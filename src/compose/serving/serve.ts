@@ -246,6 +246,7 @@ function stopOnce(
   const stop = async (cause: string): Promise<void> => {
     await reload?.close();
     broker.parts.events.close();
+    broker.parts.changes.close();
     await Promise.all(servers.map(async (server) => server?.drain(DRAIN_MS)));
     await beside.close();
     await broker.close(cause);

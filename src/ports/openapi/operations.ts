@@ -19,6 +19,7 @@ export const OPERATIONS = {
   issueCredential: {"method":"POST","path":"/api/v1/credentials/{path}","query":[],"headers":["Idempotency-Key"],"body":["application/json"],"answers":{"201":"sealable"}},
   acknowledge: {"method":"POST","path":"/api/v1/acknowledgements","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   followEvents: {"method":"GET","path":"/api/v1/events","query":[],"headers":["Last-Event-ID"],"body":[],"answers":{"200":"events"}},
+  followChanges: {"method":"GET","path":"/api/v1/changes","query":[],"headers":[],"body":[],"answers":{"200":"events"}},
   listRotations: {"method":"GET","path":"/api/v1/rotations","query":["dueBefore","overdue","neverProven","state","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   readRotation: {"method":"GET","path":"/api/v1/rotations/{path}","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readRotationHistory: {"method":"GET","path":"/api/v1/rotation-history/{path}","query":["limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},

@@ -22,9 +22,10 @@ export class EventReader {
     url: string,
     as: string | Readonly<Record<string, string>>,
     lastEventId?: string,
+    operation: 'events' | 'changes' = 'events',
   ): Promise<EventReader | Response> {
     const abort = new AbortController();
-    const response = await fetch(`${url}/api/v1/events`, {
+    const response = await fetch(`${url}/api/v1/${operation}`, {
       headers: {
         ...(typeof as === 'string' ? { Authorization: `Bearer ${as}` } : as),
         ...(lastEventId !== undefined && { 'Last-Event-ID': lastEventId }),

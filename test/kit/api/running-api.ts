@@ -288,6 +288,7 @@ export class RunningApi {
 
   async stop(): Promise<void> {
     this.broker.parts.events.close();
+    this.broker.parts.changes.close();
     await Promise.all([this.server.drain(2_000), this.vault?.drain(2_000)]);
     await this.broker.close('test_over');
     await rm(this.directory, { recursive: true, force: true });

@@ -22,6 +22,7 @@ import { SeenPods } from '../../../src/broker/alerts/seen-pods.ts';
 import { adminConsents } from '../../../src/broker/approvals/consent.ts';
 import { Catalog } from '../../../src/broker/state/catalog.ts';
 import { Connections, type BoundConnection } from '../../../src/broker/state/connections.ts';
+import { ChangeStreams } from '../../../src/broker/state/change-streams.ts';
 import { EventStreams } from '../../../src/broker/state/event-streams.ts';
 import { DueSignal } from '../../../src/broker/kernel/due-signal.ts';
 import {
@@ -545,6 +546,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
     events: new EventStreams({ store, clock, log, state, limits }),
+    changes: new ChangeStreams({ store, clock, log, state }),
     backups: undefined,
     configuration: undefined,
     publicLog: undefined,

@@ -35,6 +35,10 @@ export class ScriptedBroker implements Broker {
     throw new Error('no events here');
   }
 
+  changes(): never {
+    throw new Error('no changes here');
+  }
+
   #answer(id: string, input: LooseInput): unknown {
     const answer = this.#answers[id];
     if (answer === undefined) throw new Error(`nobody said what ${id} answers`);

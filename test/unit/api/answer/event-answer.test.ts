@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { sendEvents } from '../../../../src/api/answer/event-answer.ts';
-import type { EventSink } from '../../../../src/broker/state/event-streams.ts';
+import type { EventSink } from '../../../../src/broker/state/change-streams.ts';
 import { KeptBytes } from '../../../../src/net/listener/kept-bytes.ts';
 import { until } from '../../../kit/backends/until.ts';
 
@@ -12,7 +12,7 @@ const event = { type: 'secret.changed', id: '1', path: 'x'.repeat(60_000) } as n
 
 /** A stream whose receiver reads nothing. */
 async function unread(kept: KeptBytes): Promise<{
-  readonly sink: EventSink;
+  readonly sink: EventSink<unknown>;
   readonly isEnded: () => boolean;
   readonly close: () => Promise<void>;
 }> {
@@ -22,9 +22,9 @@ async function unread(kept: KeptBytes): Promise<{
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
   socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   const [, response] = (await once(server, 'request')) as [unknown, ServerResponse];
-  let sink: EventSink | undefined;
+  let sink: EventSink<unknown> | undefined;
   let isEnded = false;
-  const start = (given: EventSink): (() => void) => {
+  const start = (given: EventSink<never>): (() => void) => {
     sink = given;
     return () => (isEnded = true);
   };

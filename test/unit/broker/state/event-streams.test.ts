@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { followEvents } from '../../../../src/broker/events/follow-events.ts';
-import type { EventSink } from '../../../../src/broker/state/event-streams.ts';
+import type { EventSink } from '../../../../src/broker/state/change-streams.ts';
+import type { BrokerEvent } from '../../../../src/domain/secrets/broker-event.ts';
 import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
 
 /** Everything that one stream delivers: the types of events, `beat` and `end`. */
-class Received implements EventSink {
+class Received implements EventSink<BrokerEvent> {
   readonly all: string[] = [];
   isSlow = false;
 
