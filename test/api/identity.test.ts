@@ -16,6 +16,7 @@ import { HandClock } from '../kit/time/hand-clock.ts';
 import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 import type { StoredEntry } from '../kit/store/store-diff.ts';
 import { listRows } from '../kit/store/table-rows.ts';
+import { movedUntil } from '../kit/time/moved.ts';
 
 const AUDIENCE = 'quaymaster';
 const HOUR_MS = 3_600_000;
@@ -346,10 +347,9 @@ describe('a key set', () => {
       const login = cannotTell(cluster, { reason: 'keys_unavailable' }).finally(() => {
         isOver = true;
       });
-      await until('the login is answered', () => {
-        clock.advance(1_000);
-        return Promise.resolve(isOver);
-      });
+      await movedUntil('the login is answered', { clock, stepMs: 1_000 }, () =>
+        Promise.resolve(isOver),
+      );
       await login;
     });
   });
@@ -368,8 +368,7 @@ describe('a key set', () => {
       });
       await cannotTell(cluster, { reason: 'keys_unavailable' });
     });
-    await until('they are read again', async () => {
-      clock.advance(31_000);
+    await movedUntil('they are read again', { clock, stepMs: 31_000 }, async () => {
       return (await logIn(cluster)).status === 201;
     });
   });

@@ -15,6 +15,7 @@ import { until } from '../../kit/backends/until.ts';
 import { codeOf } from '../../kit/broker/test-broker.ts';
 import { newCall } from '../../kit/broker/api-call.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
+import { movedUntil } from '../../kit/time/moved.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 
 let own: AttackedInstallation;
@@ -147,14 +148,11 @@ describe('a change of the key-encryption key', () => {
     broker = await openBroker({ ...own.config, kek: first, secondKek: second }, { ...deps, clock });
     expect(broker.warnings()).toContain('kek_unreachable');
     await rename(own.at('keys/away'), own.at('keys/second'));
-    await until('both wrap the root key', async () => {
-      clock.advance(61_000);
-      return (await wrapsOf()) === 2;
-    });
-    await until('the warning ends', () => {
-      clock.advance(61_000);
-      return Promise.resolve(!broker!.warnings().includes('kek_unreachable'));
-    });
+    const steps = { clock, stepMs: 61_000 };
+    await movedUntil('both wrap the root key', steps, async () => (await wrapsOf()) === 2);
+    await movedUntil('the warning ends', steps, () =>
+      Promise.resolve(!broker!.warnings().includes('kek_unreachable')),
+    );
   });
 
   it('does not use a key that answers with another plaintext, and opens with the second', async () => {

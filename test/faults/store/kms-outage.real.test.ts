@@ -14,6 +14,7 @@ import { until } from '../../kit/backends/until.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
 import { KmsProxy, type KmsFault } from '../../kit/aws/kms-proxy.ts';
 import { HttpReceiver } from '../../kit/log/sink-receivers.ts';
+import { movedUntil } from '../../kit/time/moved.ts';
 
 const silent = (): void => undefined;
 const log = { info: silent, warn: silent, error: silent };
@@ -192,10 +193,9 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
       await until('the read waits', () => Promise.resolve(acknowledgements.status().waiting > 0));
       expect(wasRecorded).toBeUndefined();
       receiver.isRefusing = false;
-      await until('the read is answered', () => {
-        clock.advance(250);
-        return Promise.resolve(wasRecorded !== undefined);
-      });
+      await movedUntil('the read is answered', { clock, stepMs: 250 }, () =>
+        Promise.resolve(wasRecorded !== undefined),
+      );
       expect(await answer).toMatchObject({ status: 200, text: expect.stringContaining('hunter2') });
       expect(wasRecorded).toBe(true);
 

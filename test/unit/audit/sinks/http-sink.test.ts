@@ -17,6 +17,7 @@ import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { LogBench } from '../../../kit/log/log-bench.ts';
 import { HttpReceiver } from '../../../kit/log/sink-receivers.ts';
+import { movedUntil } from '../../../kit/time/moved.ts';
 
 const ORIGIN = 'log.example/prod';
 
@@ -170,10 +171,9 @@ describe('the follower of an HTTP sink', () => {
   }
 
   async function settle(done: () => boolean): Promise<void> {
-    await until('the follower has settled', () => {
-      clock.advance(250);
-      return Promise.resolve(done());
-    });
+    await movedUntil('the follower has settled', { clock, stepMs: 250 }, () =>
+      Promise.resolve(done()),
+    );
   }
 
   async function entries(): Promise<string[]> {

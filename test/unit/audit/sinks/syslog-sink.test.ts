@@ -18,6 +18,7 @@ import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { LogBench } from '../../../kit/log/log-bench.ts';
 import { parseSyslog, SyslogReceiver } from '../../../kit/log/sink-receivers.ts';
+import { movedUntil } from '../../../kit/time/moved.ts';
 
 const ORIGIN = 'log.example/prod';
 const ENTRY =
@@ -199,10 +200,9 @@ describe('the syslog sink', () => {
       () => (outcome = 'delivered'),
       (error: unknown) => (outcome = String(error)),
     );
-    await until('the sink gave up', () => {
-      clock.advance(1_000);
-      return Promise.resolve(outcome !== '');
-    });
+    await movedUntil('the sink gave up', { clock, stepMs: 1_000 }, () =>
+      Promise.resolve(outcome !== ''),
+    );
     await delivered;
     await sink.close();
     expect(outcome).toBe('SinkError: the receiver read nothing for 30 s');
@@ -275,10 +275,7 @@ describe('the follower of a syslog sink', () => {
   }
 
   async function settle(what: string, done: () => boolean): Promise<void> {
-    await until(what, () => {
-      clock.advance(250);
-      return Promise.resolve(done());
-    });
+    await movedUntil(what, { clock, stepMs: 250 }, () => Promise.resolve(done()));
   }
 
   async function record(count: number): Promise<void> {
@@ -290,10 +287,9 @@ describe('the follower of a syslog sink', () => {
   /** A loss is noticed when an entry is written after it. */
   async function recordUntilLost(errors: readonly unknown[]): Promise<void> {
     const before = errors.length;
-    await until('the loss was noticed', async () => {
+    await movedUntil('the loss was noticed', { clock, stepMs: 250 }, async () => {
       await bench.record({});
       await bench.integrate();
-      clock.advance(250);
       return errors.length > before;
     });
   }

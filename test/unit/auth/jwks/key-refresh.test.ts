@@ -14,6 +14,7 @@ import { ecKey } from '../../../kit/identity/token-factory.ts';
 import { refusalOf, refused } from '../../../kit/identity/offline-cluster.ts';
 import { fakeCluster } from '../../../kit/fakes/fake-cluster.ts';
 import type { FakeCluster } from '../../../kit/fakes/fake-cluster.ts';
+import { movedUntil } from '../../../kit/time/moved.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -112,13 +113,13 @@ describe('the keys of a cluster', () => {
     cluster.clock.advance(1 * MINUTE);
     expect(await refusalOf(login(token))).toBe(UNAVAILABLE);
     cluster.fake.script('jwks', undefined);
-    await until('the keys are back', async () => {
-      cluster.clock.advance(30 * SECOND);
-      return login(token).then(
+    const steps = { clock: cluster.clock, stepMs: 30 * SECOND };
+    await movedUntil('the keys are back', steps, () =>
+      login(token).then(
         () => true,
         () => false,
-      );
-    });
+      ),
+    );
   });
 
   it.each<[string, ServerFault]>([

@@ -12,6 +12,7 @@ import {
   watchedCluster,
 } from '../../../kit/cluster/watched-cluster.ts';
 import type { WatchedCluster, WatchedOptions } from '../../../kit/cluster/watched-cluster.ts';
+import { movedUntil } from '../../../kit/time/moved.ts';
 
 const SECOND = 1000;
 const context = { requestId: 'req_1', signal: new AbortController().signal };
@@ -315,10 +316,9 @@ describe('a silent pod watch', () => {
     cluster.fake.watches.speak();
     cluster.fake.script('watch', undefined);
     cluster.fake.script('list', undefined);
-    await eventually('it is live again', () => {
-      cluster.clock.advance(1 * SECOND);
-      return cluster.watch.status() === 'live';
-    });
+    await movedUntil('it is live again', { clock: cluster.clock, stepMs: SECOND }, () =>
+      Promise.resolve(cluster.watch.status() === 'live'),
+    );
     expect(cluster.reasons()).toEqual(['api-0 deleted']);
   });
 

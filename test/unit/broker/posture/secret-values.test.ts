@@ -7,8 +7,8 @@ import type { LiveOperator } from '../../../../src/broker/state/operator-token-m
 import type { Worker } from '../../../../src/broker/kernel/worker.ts';
 import { processFingerprint } from '../../../../src/crypto/hashes/process-fingerprint.ts';
 import type { Workload } from '../../../../src/domain/identity/workload.ts';
-import { until } from '../../../kit/backends/until.ts';
 import { ScriptedWatch, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { movedUntil } from '../../../kit/time/moved.ts';
 
 const OLD = 'the-first-password';
 const NEW = 'the-second-password';
@@ -71,10 +71,9 @@ function answer(): string {
 }
 
 async function untilAnswer(wanted: string): Promise<void> {
-  await until(`the answer is ${wanted}`, () => {
-    broker.clock.advance(500);
-    return Promise.resolve(answer() === wanted);
-  });
+  await movedUntil(`the answer is ${wanted}`, { clock: broker.clock, stepMs: 500 }, () =>
+    Promise.resolve(answer() === wanted),
+  );
 }
 
 describe('a pod with the value of a secret in a variable', () => {
@@ -123,10 +122,9 @@ it('keeps nothing unless a profile asks for it', async () => {
   expect(secretValues.pathsOf(fingerprint)).toEqual(['app/db']);
   await gate({ pod: { ephemeralContainers: 'deny' } });
   await untilAnswer('allowed');
-  await until('nothing is kept', () => {
-    broker.clock.advance(500);
-    return Promise.resolve(!secretValues.isLoaded);
-  });
+  await movedUntil('nothing is kept', { clock: broker.clock, stepMs: 500 }, () =>
+    Promise.resolve(!secretValues.isLoaded),
+  );
   expect(secretValues.pathsOf(fingerprint)).toEqual([]);
 });
 

@@ -8,8 +8,8 @@ import { SpanExporter } from '../../../../src/process/trace/exporter.ts';
 import { exportBody, KIND, type Span } from '../../../../src/process/trace/otlp.ts';
 import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 import { Collector } from '../../../kit/fakes/trace-collector.ts';
-import { until } from '../../../kit/backends/until.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { movedUntil } from '../../../kit/time/moved.ts';
 
 const PERIOD_MS = 5_000;
 const MOST_SPANS = 2048;
@@ -69,10 +69,7 @@ function addMany(exporter: SpanExporter, count: number): void {
 
 /** Lets time pass in steps until the condition holds. */
 function passing(stepMs: number, isDone: () => boolean): Promise<void> {
-  return until('the condition holds', () => {
-    clock.advance(stepMs);
-    return Promise.resolve(isDone());
-  });
+  return movedUntil('the condition holds', { clock, stepMs }, () => Promise.resolve(isDone()));
 }
 
 describe('the exporter', () => {
