@@ -270,14 +270,16 @@ import threading
 s = session()
 s.read("own/team/app/db")
 following = s.follow(["own/team/app/db"])
+said = threading.Event()
 def run():
     for secret in following:
         say("followed", secret.version)
+        said.set()
 thread = threading.Thread(target=run)
 thread.start()
 while len(threading.enumerate()) < 4:
     time.sleep(0.01)
-time.sleep(0.2)
+said.wait()
 say(s.id)
 s.close()
 thread.join()

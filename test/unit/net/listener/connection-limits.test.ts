@@ -8,6 +8,7 @@ import {
   type ConnectionBounds,
   ConnectionLimits,
 } from '../../../../src/net/listener/connection-limits.ts';
+import { until } from '../../../kit/backends/until.ts';
 import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 
 const closing: (() => void)[] = [];
@@ -20,8 +21,10 @@ const identity = new CertificateAuthority().issue({ commonName: 'x', ipAddresses
 async function listening(bounds: ConnectionBounds, isSecure = false) {
   const server: Server = isSecure ? createHttpsServer(identity) : createServer();
   const limits = new ConnectionLimits(bounds);
+  let slow = 0;
   server.on('request', ({ url }, response) => {
-    if (url !== '/slow') response.end('ok');
+    if (url === '/slow') slow += 1;
+    else response.end('ok');
   });
   limits.guard(server);
   server.listen(0, '127.0.0.1');
@@ -30,7 +33,7 @@ async function listening(bounds: ConnectionBounds, isSecure = false) {
     limits.destroyAll();
     server.close();
   });
-  return { limits, port: (server.address() as AddressInfo).port };
+  return { limits, port: (server.address() as AddressInfo).port, slow: () => slow };
 }
 
 async function silent(port: number, address: string, count: number, first = ''): Promise<Socket[]> {
@@ -103,13 +106,14 @@ describe('silent peers (D12)', () => {
 
 describe('a full listener (D12)', () => {
   it('closes no connection with a request in progress', async () => {
-    const { port, limits } = await listening({ maxConnections: 4, maxConnectionsPerAddress: 4 });
+    const bounds = { maxConnections: 4, maxConnectionsPerAddress: 4 };
+    const { port, limits, slow } = await listening(bounds);
     const busy: string[] = [];
     for (let at = 0; at < 4; at += 1) {
       const [socket] = await silent(port, '127.0.0.9', 1);
       socket?.once('close', () => busy.push('closed'));
       socket?.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await until('the request is in progress', () => Promise.resolve(slow() > at));
     }
     await expect(asked(port, '127.0.0.1')).rejects.toThrow();
     expect([busy, limits.refused, limits.evicted]).toEqual([[], 1, 0]);
@@ -123,7 +127,7 @@ describe('a full listener (D12)', () => {
     await expect(asked(port, '127.0.0.9')).rejects.toThrow();
     expect(limits.refused).toBe(1);
     first?.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until('the listener knows', () => Promise.resolve(limits.open === 1));
     expect(await asked(port, '127.0.0.9')).toBe('200');
   });
 });
