@@ -70,11 +70,12 @@ const WORK: readonly Work[] = [
     bytes: '2 MiB, 20,000 values',
     ms: '30 ms',
     functions: [
-      'api/request/body/parse-body.ts parseJson',
-      'api/request/body/parse-body.ts parseYaml',
       'api/request/body/parse-texts.ts parseTexts',
       'api/request/body/read-body.ts readBody',
       'domain/text/json-members.ts parseMembers',
+      'domain/text/parse-body.ts decodeBody',
+      'domain/text/parse-body.ts parseJson',
+      'domain/text/parse-body.ts parseYaml',
       'domain/text/strict-json.ts parseStrictObject',
       'domain/text/strict-yaml.ts readOneYaml',
       'domain/text/strict-yaml.ts readYaml',
@@ -158,7 +159,9 @@ const WORK: readonly Work[] = [
     ms: 'thread',
     functions: [
       'broker/attestations/parse-attestation.ts parseAttestation',
+      'broker/attestations/parse-attestation.ts parsePushedAttestation',
       'broker/attestations/read-attestation.ts readContent',
+      'broker/kernel/read-pushed.ts readPushed',
     ],
   },
   {
@@ -181,6 +184,7 @@ const WORK: readonly Work[] = [
     ms: 'thread',
     functions: [
       'broker/posture/pack-report.ts packReport',
+      'broker/posture/pack-report.ts parsePushedReport',
       'broker/posture/report-summary.ts packSummary',
       'broker/posture/report-summary.ts summarizeEarlier',
       'domain/posture/reports/clair.ts readClair',
@@ -199,7 +203,6 @@ const OWN = 'text that the broker wrote: a row, an entry of its log, its own key
 /** Each file that uses a primitive, with the work above that bounds its input. */
 const INPUTS: Readonly<Record<string, string>> = {
   'api/answer/second-factor-page.ts': 'a script for the browser',
-  'api/request/body/parse-body.ts': 'bodies of requests',
   'api/request/counted-login.ts': 'headers, tokens and proofs',
   // A body of a push, which was bounded as the body of a request.
   'api/routes/attestations.ts': 'bodies of requests',
@@ -241,6 +244,7 @@ const INPUTS: Readonly<Record<string, string>> = {
   'domain/audit/logged-decision.ts': OWN,
   'domain/notifications/notification.ts': OWN,
   'domain/rotation/canary-stage.ts': OWN,
+  'domain/text/parse-body.ts': 'bodies of requests',
   'domain/text/streamed-json.ts': 'bodies of requests',
   'domain/text/strict-json.ts': 'bodies of requests',
   'domain/text/strict-yaml.ts': 'bodies of requests',
@@ -289,6 +293,10 @@ describe('parsers and evaluations of what callers send or store', () => {
   it.each([
     ['packReport', ['broker/posture/report-thread.ts']],
     ['readContent', ['broker/attestations/attestation-thread.ts']],
+    [
+      'readPushed',
+      ['broker/attestations/attestation-thread.ts', 'broker/posture/report-thread.ts'],
+    ],
     // The memory parses rows of earlier releases at the start, and small bodies within the bound of an evaluation.
     [
       'parseAttestation',

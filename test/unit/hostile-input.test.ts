@@ -5,7 +5,7 @@ import { readBearer } from '../../src/api/request/bearer.ts';
 import {
   parseJson as parseJsonBody,
   parseYaml as parseYamlBody,
-} from '../../src/api/request/body/parse-body.ts';
+} from '../../src/domain/text/parse-body.ts';
 import { parseTexts } from '../../src/api/request/body/parse-texts.ts';
 import { readPreconditions } from '../../src/api/answer/entity-tag.ts';
 import { readPage } from '../../src/api/request/page-query.ts';

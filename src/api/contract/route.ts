@@ -10,7 +10,7 @@ import type { Operation, OperationId, WhoOf } from './access.ts';
 import type { BodyOf } from './shapes.ts';
 import type { Answer } from '../answer/answers.ts';
 import type { BodyRules } from '../request/body/read-body.ts';
-import type { ParsedBody } from '../request/body/parse-body.ts';
+import type { ParsedBody } from '../../domain/text/parse-body.ts';
 import type { Query } from '../request/query.ts';
 import type { Rates } from '../request/rates.ts';
 import type { RequestShare } from '../request/memory-shares.ts';
@@ -85,8 +85,11 @@ export interface Route<C, Body extends object = object> {
    * @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID
    */
   readonly judge?: (params: Readonly<Record<string, string>>) => TargetJudgement<C & Caller>;
-  /** Refuses, after the judgement and before a body is read, what could not be done now. @throws ERR_BUSY */
-  readonly requireRoom?: (asked: Asked<C>) => void;
+  /**
+   * Refuses, after the judgement and before a body is read, what could not be done now. Returns the tenant in whose share the body counts.
+   * @throws ERR_BUSY
+   */
+  readonly requireRoom?: (asked: Asked<C>) => string;
   /** @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_REQUEST_INVALID, ERR_PATH_INVALID: refusals before any use case runs. */
   readonly read: (incoming: Incoming) => (asked: Asked<C>) => Promise<Answer<Body>>;
 }

@@ -22,6 +22,8 @@ export interface Holder {
 
 const BOUNDS = {
   bodies: { ofOne: 16 * MIB, ofAll: 128 * MIB },
+  /** Bodies that a thread reads, one after another. */
+  pushes: { ofOne: 8 * MIB, ofAll: 32 * MIB },
   answers: { ofOne: 32 * MIB, ofAll: 256 * MIB },
   strangers: { ofOne: MIB, ofAll: 64 * MIB },
 } as const satisfies Record<string, KeptBounds>;
@@ -32,18 +34,25 @@ const BOUNDS = {
  */
 export class Shares {
   readonly #bodies: KeptBytes;
+  readonly #pushes: KeptBytes;
   readonly #answers: KeptBytes;
   readonly #strangers: KeptBytes;
 
   constructor(bounds: Readonly<Record<keyof typeof BOUNDS, KeptBounds>> = BOUNDS) {
     this.#bodies = new KeptBytes(bounds.bodies);
+    this.#pushes = new KeptBytes(bounds.pushes);
     this.#answers = new KeptBytes(bounds.answers);
     this.#strangers = new KeptBytes(bounds.strangers);
   }
 
   /** The bytes in flight. */
   metrics(): readonly Metric[] {
-    const pools = { bodies: this.#bodies, answers: this.#answers, strangers: this.#strangers };
+    const pools = {
+      bodies: this.#bodies,
+      pushes: this.#pushes,
+      answers: this.#answers,
+      strangers: this.#strangers,
+    };
     return [
       {
         name: 'quaymaster_held_bytes',
@@ -56,6 +65,10 @@ export class Shares {
 
   bodiesOf({ hasRights }: Holder): KeptBytes {
     return hasRights ? this.#bodies : this.#strangers;
+  }
+
+  get pushes(): KeptBytes {
+    return this.#pushes;
   }
 
   answersOf({ hasRights }: Holder): KeptBytes {
@@ -89,13 +102,16 @@ export class RequestShare {
   readonly #limits: Limits;
   /** Caller; undefined if the operation needs no token. */
   readonly #caller: Caller | undefined;
+  /** Tenant whose tasks for a thread the body belongs to. */
+  readonly #tenant: string | undefined;
   #received = 0;
   #produced = 0;
 
-  constructor(limits: Limits, holder: Holder, caller: Caller | undefined) {
+  constructor(limits: Limits, holder: Holder, caller: Caller | undefined, tenant?: string) {
     this.#limits = limits;
     this.#holder = holder;
     this.#caller = caller;
+    this.#tenant = tenant;
   }
 
   /** Bytes of the body that were admitted so far. */
@@ -135,14 +151,16 @@ export class RequestShare {
   }
 
   get #bodies(): KeptBytes {
-    return this.#limits.shares.bodiesOf(this.#holder);
+    const { shares } = this.#limits;
+    return this.#tenant === undefined ? shares.bodiesOf(this.#holder) : shares.pushes;
   }
 
   /**
-   * Holder of the share for bodies: each pod of a workload with rights has its own, so that no pod blocks the renewals of the
-   * others.
+   * Holder of the share for bodies: the tenant of a push. Else each pod of a workload with rights has its own, so that no pod blocks the
+   * renewals of the others.
    */
   get #bodyHolder(): string {
+    if (this.#tenant !== undefined) return this.#tenant;
     const { hasRights, holder } = this.#holder;
     if (!hasRights || !(this.#caller instanceof LiveSession)) return holder;
     const { cluster, pod } = this.#caller.session.workload;

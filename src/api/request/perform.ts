@@ -4,10 +4,10 @@ import { identityOf, type Caller } from '../../broker/access/call.ts';
 import { holdsAnything } from '../../broker/recording/judge-target.ts';
 import { isRecorded } from '../../broker/recording/refusals.ts';
 import { requireStepUp } from '../../broker/access/step-up.ts';
-import { BrokerError, type Problem } from '../../domain/errors.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import { isProbe, type Operation } from '../contract/access.ts';
 import { answer, answerError, delivered, refuse, type Answer } from '../answer/answers.ts';
-import type { ParsedBody } from './body/parse-body.ts';
+import { placed, type ParsedBody } from '../../domain/text/parse-body.ts';
 import { hasBody, readBody, streamBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
@@ -17,7 +17,7 @@ import { judgeRequest, type Params } from './judge-request.ts';
 import type { OperationTally } from '../server/operation-tallies.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { RequestShare, waiting } from './memory-shares.ts';
-import type { Admitted, Incoming, Route } from '../contract/route.ts';
+import type { Admitted, Asked, Incoming, Route } from '../contract/route.ts';
 import type { ServedParts, Surroundings } from './request-deps.ts';
 
 /**
@@ -64,12 +64,10 @@ export async function perform(
       route.admit && (await admitSender(surroundings, exchange, performance, params));
     requireRoom(surroundings, exchange, operation);
     const query = queryOf(exchange, route);
-    if (caller !== undefined && route.body !== undefined) {
-      await judgeRequest({ parts, call: exchange, caller }, performance, params);
-      route.requireRoom?.({ parts, call: exchange, caller });
-    }
+    const asking = { parts, call: exchange, caller };
+    const tenant = route.body && (await judgeSender(asking, performance, params));
     if (route.body === undefined) requireNoBody(exchange);
-    const share = new RequestShare(surroundings, exchange, caller);
+    const share = new RequestShare(surroundings, exchange, caller, tenant);
     request.share = share;
     const input = { admitted, params, share };
     const { body, stream } = route.body
@@ -78,7 +76,7 @@ export async function perform(
     request.body = body;
     const asked = { operation, params, query, body, stream, share };
     const run = route.read(incoming(surroundings, exchange, identity, asked));
-    const made = await run({ parts, call: exchange, caller });
+    const made = await run(asking);
     request.isRecorded = true;
     const acknowledgement = waitIfRequired(parts, operation, made);
     if (acknowledgement !== undefined) await acknowledgement;
@@ -89,6 +87,17 @@ export async function perform(
   } finally {
     finish(surroundings, exchange, request);
   }
+}
+
+/** Decides before the body is read. Returns the tenant whose tasks for a thread the body belongs to. */
+async function judgeSender(
+  { caller, ...asking }: Asked<Caller | undefined>,
+  performance: Performance,
+  params: Params,
+): Promise<string | undefined> {
+  if (caller === undefined) return undefined;
+  await judgeRequest({ ...asking, caller }, performance, params);
+  return performance.route.requireRoom?.({ ...asking, caller });
 }
 
 /** Frees the memory of a request, and charges measured processor time, also that of a refused request. */
@@ -301,18 +310,4 @@ function streamRequestBody(
 /** Reports whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
 function isAsking({ headers }: IncomingMessage): boolean {
   return headers.expect?.toLowerCase() === '100-continue';
-}
-
-/** Adds to each problem of a document its line and column in the sent text. */
-function placed(error: BrokerError, body: ParsedBody | undefined): BrokerError {
-  if (error.problems === undefined || body === undefined) return error;
-  const problems = error.problems.map((problem): Problem => {
-    return problem.line === undefined ? { ...problem, ...body.locate(problem.pointer) } : problem;
-  });
-  const { code, detail, reason, cause } = error;
-  return new BrokerError(code, detail, {
-    problems,
-    cause,
-    ...(reason !== undefined && { reason }),
-  });
 }

@@ -12,7 +12,8 @@ import { judgeWriter, requireWriter, tenantOf } from '../../broker/recording/evi
 import { instant } from '../../domain/time/instant.ts';
 import { identifier, remark } from '../request/fields.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
-import { parseInput, parseParameter } from '../request/parse-input.ts';
+import { bytesOf } from '../request/body/read-body.ts';
+import { parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
@@ -20,19 +21,19 @@ const digest = z
   .string()
   .regex(/^sha256:[0-9a-f]{64}$/, 'must be a digest such as sha256:<64 hexadecimal digits>')
   .optional();
-const pushed = z.strictObject({ digest, attestation: z.looseObject({}) });
 
 export const pushAttestation: RouteOf<'pushAttestation'> = {
-  body: { maxBytes: MOST_ATTESTATION_BYTES + 4_096 },
+  body: { maxBytes: MOST_ATTESTATION_BYTES + 4_096, isForThread: true },
   judge: () => judgeWriter({ action: 'attestation.push' }),
   requireRoom: ({ parts, call, caller }) => {
     const tenant = tenantOf(requireWriter(parts, caller));
     parts.attestationReader.requireRoom({ tenant, spend: (ms) => call.spend(ms) });
+    return tenant;
   },
   read: ({ body }) => {
-    const wish = parseInput(pushed, body?.value);
+    const bytes = bytesOf(body);
     return async ({ parts, call, caller }) => {
-      const { attestation, isNew } = await push(parts, call, caller, wish);
+      const { attestation, isNew } = await push(parts, call, caller, bytes);
       return { status: isNew ? 201 : 200, body: acceptedJson(attestation) };
     };
   },

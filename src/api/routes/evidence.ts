@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import {
   deleteEvidence as remove,
   listEvidence as list,
@@ -7,36 +6,26 @@ import {
 } from '../../broker/posture/evidence.ts';
 import { judgeWriter, requireWriter, tenantOf } from '../../broker/recording/evidence-writers.ts';
 import { MAX_REPORT_BYTES } from '../../broker/posture/report-text.ts';
-import { REPORT_FORMATS } from '../../domain/posture/reports/read-report.ts';
 import { countedEvidenceJson, evidenceDetailsJson, evidenceJson } from '../answer/evidence-json.ts';
 import { identifier, imageDigest } from '../request/fields.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
-import { parseInput, parseParameter } from '../request/parse-input.ts';
+import { bytesOf } from '../request/body/read-body.ts';
+import { parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
-
-const pushed = z.strictObject({
-  report: z.string(),
-  format: z.enum(REPORT_FORMATS).optional(),
-  image: z.array(imageDigest).max(8).default([]),
-  covers: z
-    .array(z.enum(['vulnerabilities', 'secrets']))
-    .min(1)
-    .max(2)
-    .optional(),
-});
 
 export const pushEvidence: RouteOf<'pushEvidence'> = {
   // A report is a text in the body: its quotes and line ends take two characters.
-  body: { maxBytes: 2 * MAX_REPORT_BYTES },
+  body: { maxBytes: 2 * MAX_REPORT_BYTES, isForThread: true },
   judge: () => judgeWriter({ action: 'evidence.write' }),
   requireRoom: ({ parts, call, caller }) => {
     const tenant = tenantOf(requireWriter(parts, caller));
     parts.reports.requireRoom({ tenant, spend: (ms) => call.spend(ms) });
+    return tenant;
   },
   read: ({ body }) => {
-    const { report, ...rest } = parseInput(pushed, body?.value);
+    const bytes = bytesOf(body);
     return async ({ parts, call, caller }) => {
-      const items = await push(parts, call, caller, { text: report, ...rest });
+      const items = await push(parts, call, caller, bytes);
       return { status: 200, body: { items: items.map(countedEvidenceJson) } };
     };
   },

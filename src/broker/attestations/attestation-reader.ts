@@ -1,12 +1,12 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { TrustAnchor } from '../../domain/posture/image-trust.ts';
 import { TaskThread, type TaskCall } from '../kernel/task-thread.ts';
-import type { AttestationTask } from './attestation-thread.ts';
+import type { AttestationTask, PushedAttestation } from './attestation-thread.ts';
 import type { ReadAttestation } from './read-attestation.ts';
 
 /** Reads attestations, and verifies their signatures, in a thread with its own heap. */
 export class AttestationReader {
-  readonly #thread: TaskThread<AttestationTask, ReadAttestation>;
+  readonly #thread: TaskThread<AttestationTask, ReadAttestation | PushedAttestation>;
 
   constructor(clock: Pick<Clock, 'after'>) {
     this.#thread = new TaskThread(clock, async () => {
@@ -22,6 +22,16 @@ export class AttestationReader {
     anchors: readonly TrustAnchor[],
   ): Promise<ReadAttestation> {
     return this.#thread.run(call, { body, anchors });
+  }
+
+  /** Reads the body of a push, whose memory the thread takes. @throws as `read`; ERR_UNKNOWN_FIELD */
+  readPushed(
+    call: TaskCall,
+    pushed: Uint8Array<ArrayBuffer>,
+    anchors: readonly TrustAnchor[],
+  ): Promise<PushedAttestation> {
+    const task = { pushed, anchors };
+    return this.#thread.run(call, task, [pushed.buffer]) as Promise<PushedAttestation>;
   }
 
   /** @throws ERR_BUSY if `read` would now */

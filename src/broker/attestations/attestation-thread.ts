@@ -2,14 +2,22 @@ import type { Worker } from 'node:worker_threads';
 import { loadKeyless } from '../../crypto/signatures/keyless-signature.ts';
 import type { TrustAnchor } from '../../domain/posture/image-trust.ts';
 import { serveTasks, startTaskThread } from '../kernel/serve-tasks.ts';
+import { readPushed } from '../kernel/read-pushed.ts';
+import { checkSize, MOST_ATTESTATION_BYTES, parsePushedAttestation } from './parse-attestation.ts';
 import { anchorId, readContent, type ReadAttestation } from './read-attestation.ts';
 
 const KIND = 'quaymaster-attestations';
 
-/** Work of the thread: an attestation, and the keys and roots that may have signed it. */
-export interface AttestationTask {
+/** Work of the thread: an attestation or the body of its push, and the keys and roots that may have signed it. */
+export type AttestationTask = { readonly anchors: readonly TrustAnchor[] } & (
+  { readonly body: Uint8Array } | { readonly pushed: Uint8Array }
+);
+
+/** A pushed attestation, as it is stored. */
+export interface PushedAttestation extends ReadAttestation {
   readonly body: Uint8Array;
-  readonly anchors: readonly TrustAnchor[];
+  /** The image that the sender names. */
+  readonly wanted: string | undefined;
 }
 
 export function startAttestationThread(): Worker {
@@ -20,7 +28,10 @@ export function startAttestationThread(): Worker {
 const roots = new Map<string, TrustAnchor>();
 const MOST_ROOTS = 64;
 
-async function perform({ body, anchors }: AttestationTask): Promise<ReadAttestation> {
+async function perform({
+  anchors,
+  ...task
+}: AttestationTask): Promise<ReadAttestation | PushedAttestation> {
   const known = anchors.map((anchor) => {
     if ('key' in anchor) return anchor;
     const id = anchorId(anchor);
@@ -30,7 +41,13 @@ async function perform({ body, anchors }: AttestationTask): Promise<ReadAttestat
     return first;
   });
   if (known.some((anchor) => 'root' in anchor)) await loadKeyless();
-  return readContent(body, known);
+  if ('body' in task) return readContent(task.body, known);
+  return readPushed(task.pushed, (value) => {
+    const { digest: wanted, attestation } = parsePushedAttestation(value);
+    const body = Buffer.from(JSON.stringify(attestation));
+    checkSize(body, MOST_ATTESTATION_BYTES);
+    return { ...readContent(body, known), body, wanted };
+  });
 }
 
 serveTasks(KIND, perform);

@@ -11,6 +11,7 @@ import type { PostureProfile } from '../../domain/posture/profile.ts';
 import { measured } from '../access/measured.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import type { TaskCall } from '../kernel/task-thread.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import {
   recordFailure,
@@ -30,8 +31,9 @@ import {
 } from './attestation-memory.ts';
 import { checkSpace, COUNTED } from './attestation-space.ts';
 import type { AttestationReader } from './attestation-reader.ts';
-import { MOST_ATTESTATION_BYTES, MOST_SIGNATURE_BYTES } from './parse-attestation.ts';
-import { anchorId, type ReadAttestation } from './read-attestation.ts';
+import { checkSize, MOST_SIGNATURE_BYTES } from './parse-attestation.ts';
+import type { PushedAttestation } from './attestation-thread.ts';
+import { anchorId } from './read-attestation.ts';
 
 /** Signatures and attestations of images, and the profiles that may accept them. */
 export interface Attesting {
@@ -47,12 +49,6 @@ export interface AcceptedAttestation extends Attestation {
   readonly acceptedBy: readonly { readonly profile: string; readonly authority: string }[];
 }
 
-export interface Push {
-  /** Digest of the image; needed if a statement is about several. */
-  readonly digest?: string | undefined;
-  readonly attestation: unknown;
-}
-
 /**
  * Stores a signature or attestation of an image. It need not be by a trusted signer: each profile decides that when it judges a pod. Only few of one writer
  * that no authority of a profile signed are kept. Pushing the same again changes nothing.
@@ -62,20 +58,20 @@ export async function pushAttestation(
   parts: Parts,
   call: Call,
   caller: Caller,
-  { digest: wanted, attestation: value }: Push,
+  body: Uint8Array<ArrayBuffer>,
 ): Promise<{ readonly attestation: AcceptedAttestation; readonly isNew: boolean }> {
   const described = { action: 'attestation.push' } as const;
   const acting = { parts, call, caller };
   try {
     // The thread works for writers only.
     const tenant = tenantOf(requireWriter(parts, caller));
-    const body = Buffer.from(JSON.stringify(value));
-    checkSize(body, MOST_ATTESTATION_BYTES);
-    const read = await readIn(parts, call, tenant, body);
+    const pushed = await parts.attestationReader.readPushed(
+      workFor(call, tenant),
+      body,
+      anchorsIn(parts),
+    );
     return await commitAs(parts, caller, (decidedAt, now) =>
-      measured(parts, call, () =>
-        planned({ parts, call, caller: now }, { read, body, wanted }, decidedAt),
-      ),
+      measured(parts, call, () => planned({ parts, call, caller: now }, pushed, decidedAt)),
     );
   } catch (error) {
     return recordFailure(acting, [described], error);
@@ -84,32 +80,26 @@ export async function pushAttestation(
 
 type Pushed = Awaited<ReturnType<typeof pushAttestation>>;
 
-interface PushedBody {
-  readonly read: ReadAttestation;
-  readonly body: Uint8Array;
-  readonly wanted: string | undefined;
-}
-
 function planned(
   { parts, call, caller: now }: Acting<Caller, Parts>,
-  { read, body, wanted }: PushedBody,
+  pushed: PushedAttestation,
   decidedAt: number,
 ): Attempt<Pushed> {
-  const { content, signers } = read;
+  const { content, signers, body } = pushed;
   const { writer: createdBy, scope, fences } = requireWriter(parts, now);
   checkScope(content, scope);
-  const digest = subjectOf(read, wanted);
+  const digest = subjectOf(pushed);
   if (content.type === SIGNATURE) checkSize(body, MOST_SIGNATURE_BYTES);
   const facts = { digest, id: attestationId(digest, body, scope), body, createdBy, scope };
   const created = { ...facts, createdAt: parts.clock.now(), isRecognized: true, content, signers };
-  const pushed = accepted(parts, openedAttestation(created));
-  const isRecognized = pushed.acceptedBy.length > 0;
-  const stored = parts.attestations.of(digest).find((each) => isSame(parts, each, pushed));
+  const opened = accepted(parts, openedAttestation(created));
+  const isRecognized = opened.acceptedBy.length > 0;
+  const stored = parts.attestations.of(digest).find((each) => isSame(parts, each, opened));
   // The profile that names its authority may be newer than the first push.
   const isKept =
     stored !== undefined &&
     (stored.isRecognized || !isRecognized) &&
-    !(stored.id === pushed.id && isNews(signers, stored));
+    !(stored.id === opened.id && isNews(signers, stored));
   const made = {
     ...created,
     isRecognized,
@@ -145,27 +135,25 @@ function planned(
   };
 }
 
-/** Reads an attestation in the thread, and finds its signers among the authorities of all profiles. */
-function readIn(
-  { attestationReader, profiles }: Parts,
-  call: Call,
-  tenant: string,
-  body: Uint8Array,
-): Promise<ReadAttestation> {
+function workFor(call: Call, tenant: string): TaskCall {
   const { signal } = call.context();
-  const work = { tenant, signal, spend: (ms: number) => call.spend(ms) };
+  return { tenant, signal, spend: (ms) => call.spend(ms) };
+}
+
+/** The authorities of all profiles. */
+function anchorsIn({ profiles }: Attesting): readonly TrustAnchor[] {
   const anchors = new Map<string, TrustAnchor>();
   for (const { trust } of profiles.all)
     for (const anchor of anchorsOf(trust)) anchors.set(anchorId(anchor), anchor);
-  return attestationReader.read(work, body, [...anchors.values()]);
+  return [...anchors.values()];
 }
 
 /** Reports whether signers were found that are not known of the stored attestation: their authorities are newer than its push. */
-function isNews(signers: ReadAttestation['signers'], stored: Attestation): boolean {
+function isNews(signers: PushedAttestation['signers'], stored: Attestation): boolean {
   return [...signers].some(([id, signer]) => signer !== null && !stored.signers.get(id));
 }
 
-function subjectOf({ subjects }: ReadAttestation, wanted: string | undefined): string {
+function subjectOf({ subjects, wanted }: PushedAttestation): string {
   const [only, ...more] = subjects;
   if (wanted !== undefined && subjects.includes(wanted)) return wanted;
   if (wanted === undefined && only !== undefined && more.length === 0) return only;
@@ -176,13 +164,6 @@ function subjectOf({ subjects }: ReadAttestation, wanted: string | undefined): s
   throw new BrokerError('ERR_BODY_INVALID', undefined, {
     problems: [{ pointer: '/digest', message }],
     reason: 'digest_mismatch',
-  });
-}
-
-function checkSize({ length }: Uint8Array, most: number): void {
-  if (length <= most) return;
-  throw new BrokerError('ERR_BODY_TOO_LARGE', `it has ${length} bytes; the limit is ${most}`, {
-    isDetailShown: true,
   });
 }
 
@@ -198,7 +179,7 @@ function isSame(parts: Attesting, stored: Attestation, pushed: AcceptedAttestati
 }
 
 /** A simple signing names its repository. @throws ERR_DENIED for one that the writer may not speak about */
-function checkScope({ repository }: ReadAttestation['content'], scope: readonly string[]): void {
+function checkScope({ repository }: PushedAttestation['content'], scope: readonly string[]): void {
   if (repository === undefined || isInScope(repository, scope)) return;
   const text = `the signature is for ${repository}, and the role evidence-writer of its sender is for ${scope.join(', ')}`;
   throw new BrokerError('ERR_DENIED', text, { reason: 'scope', isDetailShown: true });
@@ -244,7 +225,8 @@ export function readAttestation(
   return recordOperation({ parts, call, caller: live }, described, async (now) => {
     requireRole(now, ...SEEING);
     const stored = found(parts, id);
-    const { signers } = await readIn(parts, call, now.operator.name, stored.body);
+    const work = workFor(call, now.operator.name);
+    const { signers } = await parts.attestationReader.read(work, stored.body, anchorsIn(parts));
     keepSigners(stored.signers, signers);
     return accepted(parts, stored);
   });

@@ -8,6 +8,7 @@ import { imageReference, isDigest } from '../../domain/posture/image-reference.t
 import { SIGNATURE, type Statement } from '../../domain/posture/image-trust.ts';
 import { schemaWords } from '../../domain/words/schema-words.ts';
 import { exceededBound } from '../../domain/text/json-bounds.ts';
+import { parseInput } from '../kernel/parse-input.ts';
 import { parseStrictObject, type JsonObject } from '../../domain/text/strict-json.ts';
 
 /** A signature or attestation in one of the forms of cosign. It is untrusted until its signature is verified, also when its signer is a trusted operator. */
@@ -66,6 +67,27 @@ const certificate = z
   .string()
   .max(MOST_CERTIFICATE)
   .regex(PEM_CERTIFICATE, 'must be one certificate in PEM');
+
+const pushed = z.strictObject({
+  digest: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, 'must be a digest such as sha256:<64 hexadecimal digits>')
+    .optional(),
+  attestation: z.looseObject({}),
+});
+
+/** The body of a push. @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD with the pointer of each problem */
+export function parsePushedAttestation(value: unknown): z.infer<typeof pushed> {
+  return parseInput(pushed, value);
+}
+
+/** @throws ERR_BODY_TOO_LARGE */
+export function checkSize({ length }: Uint8Array, most: number): void {
+  if (length <= most) return;
+  throw new BrokerError('ERR_BODY_TOO_LARGE', `it has ${length} bytes; the limit is ${most}`, {
+    isDetailShown: true,
+  });
+}
 
 const legacy = z.strictObject({ payload: bytes, signature: bytes });
 const legacyKeyless = legacy.extend({ certificate, rekorBundle });

@@ -59,16 +59,17 @@ export class TaskThread<Task, Result> {
   }
 
   /**
+   * The thread takes the memory in `transfer` away from this thread.
    * @throws the BrokerError of the task; ERR_BUSY if the queue is full, if `signal` aborts while the task waits, and if the task took
    * too long; ERR_BODY_TOO_LARGE for a task that needs more memory than the thread has
    */
-  async run(call: TaskCall, task: Task): Promise<Result> {
+  async run(call: TaskCall, task: Task, transfer: readonly ArrayBuffer[] = []): Promise<Result> {
     const { tenant, signal } = call;
     const turn = { hasCome: false };
     try {
       return await this.#queue.run(tenant, signal, () => {
         turn.hasCome = true;
-        return this.#perform(call, task);
+        return this.#perform(call, task, transfer);
       });
     } catch (error) {
       if (!turn.hasCome) call.spend(REFUSED_MS.late);
@@ -84,7 +85,7 @@ export class TaskThread<Task, Result> {
     await (await worker)?.terminate();
   }
 
-  async #perform(call: TaskCall, task: Task): Promise<Result> {
+  async #perform(call: TaskCall, task: Task, transfer: readonly ArrayBuffer[]): Promise<Result> {
     this.#cancelEnd();
     const worker = await (this.#worker ??= this.#open());
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
@@ -104,7 +105,7 @@ export class TaskThread<Task, Result> {
     worker.once('message', answered).once('error', failed).once('exit', ended);
     const cancelDeadline = this.#clock.after(TASK_MS, () => void worker.terminate());
     try {
-      worker.postMessage(task);
+      worker.postMessage(task, transfer);
       return await promise;
     } finally {
       cancelDeadline();

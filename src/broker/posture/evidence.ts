@@ -16,7 +16,7 @@ import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { checkSpace } from './evidence-bounds.ts';
 import { evidenceId, openEvidence, packedRow } from './evidence-rows.ts';
 import { requireWriter, tenantOf } from '../recording/evidence-writers.ts';
-import type { PackedReport, PushedReport } from './pack-report.ts';
+import type { PackedReport } from './pack-report.ts';
 
 type Evidencing = Pick<Posture, 'evidence'>;
 
@@ -33,14 +33,14 @@ export interface StoredEvidence {
 }
 
 /**
- * Stores the findings of a report about an image. The next evaluation of a pod with the image reads it.
+ * Stores the findings of a report about an image. `body` is that of the push, which the thread reads and takes. The next evaluation of a pod with the image reads it.
  * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_CONFLICT for a report that is older than the stored one, or that exceeds the quota
  */
 export async function pushEvidence(
   parts: Recording & Access & Evidencing & Pick<Posture, 'reports'>,
   call: Call,
   caller: Caller,
-  pushed: PushedReport,
+  body: Uint8Array<ArrayBuffer>,
 ): Promise<readonly StoredEvidence[]> {
   const acting = { parts, call, caller };
   const described = { action: 'evidence.write' } as const;
@@ -49,10 +49,10 @@ export async function pushEvidence(
     const tenant = tenantOf(requireWriter(parts, caller));
     const { signal } = call.context();
     const work = { tenant, signal, spend: (ms: number) => call.spend(ms) };
-    const report = await parts.reports.read(work, pushed);
+    const { report, image } = await parts.reports.read(work, body);
     return await commitAs(parts, caller, (decidedAt, now) => {
       const { fences, ...writer } = requireWriter(parts, now);
-      const written = { report, image: pushed.image, ...writer };
+      const written = { report, image, ...writer };
       const plan = measured(parts, call, () => planned(parts, written));
       const entries = plan.events.map((event) => entryOf(parts, call, now, event));
       return {

@@ -1,16 +1,42 @@
+import * as z from 'zod';
 import {
   EVIDENCE_KINDS,
   type EvidenceKind,
   type EvidenceSections,
 } from '../../domain/posture/evidence.ts';
+import { isDigest } from '../../domain/posture/image-reference.ts';
 import type { Report } from '../../domain/posture/reports/report.ts';
+import { REPORT_FORMATS } from '../../domain/posture/reports/read-report.ts';
 import { MalformedJson } from '../../domain/text/json-node.ts';
+import { parseInput } from '../kernel/parse-input.ts';
 import { packSummary, type PackedSection } from './report-summary.ts';
 import { invalidReport, parseReport, type AskedReport } from './report-text.ts';
+
+const MOST_DIGESTS = 8;
+const pushed = z
+  .strictObject({
+    report: z.string(),
+    format: z.enum(REPORT_FORMATS).optional(),
+    image: z
+      .array(z.string().refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>'))
+      .max(MOST_DIGESTS)
+      .default([]),
+    covers: z
+      .array(z.enum(['vulnerabilities', 'secrets']))
+      .min(1)
+      .max(2)
+      .optional(),
+  })
+  .transform(({ report: text, ...rest }): PushedReport => ({ text, ...rest }));
 
 export interface PushedReport extends AskedReport {
   /** Kinds of findings that the scan covered, if the sender states them. */
   readonly covers?: readonly ('vulnerabilities' | 'secrets')[] | undefined;
+}
+
+/** The body of a push. @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD with the pointer of each problem */
+export function parsePushedReport(value: unknown): PushedReport {
+  return parseInput(pushed, value);
 }
 
 /** A report with the summaries of its sections, as they are stored. */

@@ -1,9 +1,9 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { TaskThread, type TaskCall } from '../kernel/task-thread.ts';
-import type { PackedReport, PushedReport } from './pack-report.ts';
+import type { PackedReport } from './pack-report.ts';
 import type { PackedSection } from './report-summary.ts';
-import type { ReportResult, ReportTask } from './report-thread.ts';
+import type { ReadReport, ReportResult, ReportTask } from './report-thread.ts';
 
 /** Reads reports in a thread with its own heap: a report of 1 MiB costs up to a second of processor time. */
 export class ReportReader {
@@ -16,9 +16,12 @@ export class ReportReader {
     });
   }
 
-  /** @throws ERR_BODY_INVALID with the position of the fault in the text; ERR_BODY_TOO_LARGE, ERR_BUSY */
-  read(call: TaskCall, pushed: PushedReport): Promise<PackedReport> {
-    return this.#thread.run(call, { pushed }) as Promise<PackedReport>;
+  /**
+   * Reads the body of a push, whose memory the thread takes.
+   * @throws ERR_BODY_INVALID with the position of the fault in the text; ERR_UNKNOWN_FIELD, ERR_BODY_TOO_LARGE, ERR_BUSY
+   */
+  read(call: TaskCall, pushed: Uint8Array<ArrayBuffer>): Promise<ReadReport> {
+    return this.#thread.run(call, { pushed }, [pushed.buffer]) as Promise<ReadReport>;
   }
 
   /** Reads the JSON of a report that a watch read. @throws as `read` */

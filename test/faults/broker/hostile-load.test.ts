@@ -185,7 +185,14 @@ interface Round {
   readonly answers: Answers;
 }
 
+/** A session ends with the token of its pod, after ten minutes. */
+async function enter(): Promise<void> {
+  victim = await logIn();
+  await until('the pod is fit', async () => (await broker.read(victim, 'own/db')).status === 200);
+}
+
 async function round(): Promise<Round> {
+  await enter();
   const [first, begun] = [await processorTime(), performance.now()];
   const alone = await reads();
   const [second, between] = [await processorTime(), performance.now()];
@@ -259,8 +266,7 @@ async function restart(): Promise<number> {
 it(
   'hostile reports, attestations and custom resources leave the reads of others, the readiness and the next start alone (D16)',
   async () => {
-    victim = await logIn();
-    await until('the pod is fit', async () => (await broker.read(victim, 'own/db')).status === 200);
+    await enter();
     const starts = [await restart()];
     const statuses = new Set<number>();
     const probing = { isOver: false };

@@ -27,6 +27,7 @@ import { openVex, trivyReport } from '../images/scanner-reports.ts';
 import { HandClock } from '../time/hand-clock.ts';
 import type { ScriptedWatch } from './test-broker.ts';
 import { TestBroker } from './test-broker.ts';
+import { pushedBody } from '../api/pushed-body.ts';
 
 /** Pods of the team `bank`: the image of each, and the profile that is for it. */
 export const PODS = {
@@ -221,7 +222,11 @@ export class TwoTeams {
             vulnerabilities: [{ id: 'CVE-2026-1000', ratings: [{ severity: 'low' }], affects }],
           };
     const text = JSON.stringify(report);
-    const pushed = { text, image: [digestOf(image)], covers: ['vulnerabilities'] as const };
+    const pushed = pushedBody({
+      report: text,
+      image: [digestOf(image)],
+      covers: ['vulnerabilities'],
+    });
     await pushEvidence(broker.parts, broker.call(), by, pushed);
   }
 
@@ -229,7 +234,7 @@ export class TwoTeams {
   async excuse(broker: TestBroker, by: Caller, image: number): Promise<void> {
     const products = [{ '@id': `pkg:oci/web@${digestOf(image)}` }];
     const document = openVex({ products }, { timestamp: this.#time(broker) });
-    const pushed = { text: JSON.stringify(document), image: [digestOf(image)] };
+    const pushed = pushedBody({ report: JSON.stringify(document), image: [digestOf(image)] });
     await pushEvidence(broker.parts, broker.call(), by, pushed);
   }
 
@@ -238,7 +243,7 @@ export class TwoTeams {
   }
 
   async sign(broker: TestBroker, by: Caller, attestation: object): Promise<void> {
-    await pushAttestation(broker.parts, broker.call(), by, { attestation });
+    await pushAttestation(broker.parts, broker.call(), by, pushedBody({ attestation }));
   }
 
   /** The bank's signature of an image, which every caller may know once the bank has pushed it. */

@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import { ACCESS, type OperationId } from '../../../src/api/contract/access.ts';
 import type { Incoming, Route } from '../../../src/api/contract/route.ts';
-import { parseJson } from '../../../src/api/request/body/parse-body.ts';
+import { parseJson } from '../../../src/domain/text/parse-body.ts';
 import { coreRoutes } from '../../../src/api/routes/index.ts';
 import { OPTION_ROUTES } from '../../../src/compose/features/options.ts';
+import { parsePushedAttestation } from '../../../src/broker/attestations/parse-attestation.ts';
+import { parsePushedReport } from '../../../src/broker/posture/pack-report.ts';
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
 import { parseOperatorToken, parseSpec } from '../../../src/broker/model/schema.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
@@ -108,6 +110,9 @@ const USE_CASES: Readonly<Record<string, (body: unknown) => unknown>> = {
     surveyPosture: 'posture-profile',
   }),
   createOperatorToken: parseOperatorToken,
+  // A thread reads them.
+  pushEvidence: parsePushedReport,
+  pushAttestation: parsePushedAttestation,
 };
 
 /** Bodies that have no shape: the source of the alert chooses its form, and validation reports the faults of a policy in its answer. */

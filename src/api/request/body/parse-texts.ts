@@ -1,6 +1,6 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { BrokerError } from '../../../domain/errors.ts';
-import { parseJson } from './parse-body.ts';
+import { parseJson } from '../../../domain/text/parse-body.ts';
 
 /** Limit in characters, the same as for a document that is sent alone. */
 export const DOCUMENT_CHARACTERS = 65_536;

@@ -1,7 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { RequestShare } from '../memory-shares.ts';
-import { parseJson, parseYaml, type ParsedBody } from './parse-body.ts';
+import {
+  decodeBody,
+  parseJson,
+  parseYaml,
+  type ParsedBody,
+} from '../../../domain/text/parse-body.ts';
 
 /** The bodies that an operation accepts. */
 export interface BodyRules {
@@ -12,15 +17,16 @@ export interface BodyRules {
   readonly mayBeEmpty?: boolean;
   /** The operation verifies a signature of the bytes. */
   readonly keepsBytes?: boolean;
+  /** A thread parses the bytes, which the broker can transfer to it. */
+  readonly isForThread?: boolean;
 }
 
 const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
 const YAML_TYPE = /^application\/yaml(?: *; *charset="?utf-8"?)?$/i;
 const EMPTY: ParsedBody = { value: null, locate: () => undefined };
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads a whole body within its limits and the memory share of its sender, and parses it strictly.
+ * Reads a whole body within its limits and the memory share of its sender, and parses it strictly, unless a thread does.
  * @throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_INVALID, ERR_RATE_LIMITED, ERR_REQUEST_INVALID if the upload breaks off.
  */
 export async function readBody(
@@ -33,7 +39,8 @@ export async function readBody(
   if (announced > rules.maxBytes) throw tooLarge(rules);
   share.receive(announced);
   const bytes = await collect(request, rules, share);
-  const parsed = bytes.length === 0 && rules.mayBeEmpty === true ? EMPTY : parse(decode(bytes));
+  if (rules.isForThread === true) return { ...EMPTY, bytes };
+  const parsed = bytes.length === 0 && rules.mayBeEmpty === true ? EMPTY : parse(decodeBody(bytes));
   return rules.keepsBytes === true ? { ...(await parsed), bytes } : parsed;
 }
 
@@ -61,6 +68,11 @@ export async function* streamBody(
   if (length > maxBytes) throw tooLarge({ maxBytes });
 }
 
+/** The bytes of a body for a thread. */
+export function bytesOf(body: ParsedBody | undefined): Uint8Array<ArrayBuffer> {
+  return body?.bytes ?? new Uint8Array();
+}
+
 /** Reports whether the headers of a request announce a body. */
 export function hasBody(request: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
@@ -82,8 +94,8 @@ async function collect(
   request: IncomingMessage,
   rules: BodyRules,
   share: RequestShare,
-): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+): Promise<Buffer<ArrayBuffer>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer<ArrayBuffer>>();
   const chunks: Buffer[] = [];
   let length = 0;
   request.on('data', (chunk: Buffer) => {
@@ -96,7 +108,9 @@ async function collect(
       reject(error);
     }
   });
-  request.once('end', () => resolve(Buffer.concat(chunks)));
+  request.once('end', () =>
+    resolve(rules.isForThread === true ? ownBytes(chunks, length) : Buffer.concat(chunks)),
+  );
   // Every request emits `close`; an error with its stack is made only for requests that broke off.
   const broken = (): void => {
     if (request.complete) return;
@@ -113,12 +127,12 @@ async function collect(
   }
 }
 
-function decode(bytes: Buffer): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new BrokerError('ERR_BODY_INVALID', 'the body is not UTF-8', { reason: 'not_utf8' });
-  }
+/** Joins the chunks in memory that they share with nothing: a transfer takes it away from this thread. */
+function ownBytes(chunks: readonly Buffer[], length: number): Buffer<ArrayBuffer> {
+  const whole = Buffer.from(new ArrayBuffer(length));
+  let at = 0;
+  for (const chunk of chunks) at += chunk.copy(whole, at);
+  return whole;
 }
 
 function tooLarge({ maxBytes }: BodyRules): BrokerError {

@@ -8,6 +8,7 @@ const BOUNDS = {
   bodies: { ofOne: 64 * KIB, ofAll: 128 * KIB },
   answers: { ofOne: 64 * KIB, ofAll: 128 * KIB },
   strangers: { ofOne: 20 * KIB, ofAll: 40 * KIB },
+  pushes: { ofOne: 8 * KIB, ofAll: 32 * KIB },
 };
 const response = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()));
 const caller = (holder: string): Holder => ({ holder, hasRights: true });

@@ -11,6 +11,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
 import { ImageSigner } from '../../../kit/images/image-signer.ts';
 import { countRows } from '../../../kit/store/table-rows.ts';
+import { pushedBody } from '../../../kit/api/pushed-body.ts';
 
 const MIB = 1_048_576;
 const SCAN = 'https://example.test/scan';
@@ -218,7 +219,7 @@ describe('a push', () => {
     });
 
   const push = (attestation: object, by = admin, digest?: string) =>
-    pushAttestation(broker.parts, broker.call(), by, { attestation, digest });
+    pushAttestation(broker.parts, broker.call(), by, pushedBody({ attestation, digest }));
 
   const outcome = (attestation: object, by = admin): Promise<string> =>
     push(attestation, by).then(

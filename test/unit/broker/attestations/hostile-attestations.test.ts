@@ -12,6 +12,7 @@ import { eventually } from '../../../kit/time/eventually.ts';
 import { SigstoreInstance } from '../../../kit/images/sigstore-instance.ts';
 import { ScriptedWatch, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { ImageSigner } from '../../../kit/images/image-signer.ts';
+import { pushedBody } from '../../../kit/api/pushed-body.ts';
 
 const IMAGE = `sha256:${'a'.repeat(64)}`;
 const SCAN = 'https://example.test/scan';
@@ -86,10 +87,12 @@ describe('attestations that are expensive to read', () => {
     const list = Array.from({ length: 90_000 }, (_, at) => at % 10);
     let finished = 0;
     const pushes = Array.from({ length: 8 }, (_, at) =>
-      pushAttestation(broker.parts, broker.call(), admin, {
-        digest: undefined,
-        attestation: stranger.bundle(IMAGE, SCAN, { at, list }),
-      })
+      pushAttestation(
+        broker.parts,
+        broker.call(),
+        admin,
+        pushedBody({ attestation: stranger.bundle(IMAGE, SCAN, { at, list }) }),
+      )
         .catch(() => undefined)
         .finally(() => (finished += 1)),
     );
@@ -155,9 +158,12 @@ describe('attestations that are expensive to read', () => {
 describe('a signature', () => {
   it('is known after a restart by the authorities that signed it at the push', async () => {
     await require(team);
-    await pushAttestation(broker.parts, broker.call(), admin, {
-      attestation: team.bundle(IMAGE),
-    });
+    await pushAttestation(
+      broker.parts,
+      broker.call(),
+      admin,
+      pushedBody({ attestation: team.bundle(IMAGE) }),
+    );
     broker = await broker.reopen();
     const { attestations } = broker.parts;
     const [stored] = attestations.of(IMAGE);

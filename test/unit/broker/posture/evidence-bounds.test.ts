@@ -9,6 +9,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
 import { INDEX, openVex } from '../../../kit/images/scanner-reports.ts';
+import { pushedBody } from '../../../kit/api/pushed-body.ts';
 
 const OTHER = `sha256:${'e'.repeat(64)}`;
 
@@ -47,7 +48,12 @@ function found(count: number, severity: string, more: object = {}): readonly obj
 
 function push(report: object, image = INDEX, by = scanner): Promise<readonly StoredEvidence[]> {
   const text = JSON.stringify(report);
-  return pushEvidence(broker.parts, broker.call(), by, { text, image: [image] });
+  return pushEvidence(
+    broker.parts,
+    broker.call(),
+    by,
+    pushedBody({ report: text, image: [image] }),
+  );
 }
 
 async function refusalOf(work: Promise<unknown>): Promise<string> {

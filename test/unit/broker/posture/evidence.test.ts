@@ -8,6 +8,7 @@ import { evidenceWorker } from '../../../../src/broker/posture/evidence-worker.t
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { CONFIG, INDEX, openVex, trivyReport } from '../../../kit/images/scanner-reports.ts';
+import { pushedBody } from '../../../kit/api/pushed-body.ts';
 
 const DAY = 24 * 3_600_000;
 const OTHER = `sha256:${'f'.repeat(64)}`;
@@ -31,7 +32,7 @@ function push(
 ): Promise<readonly StoredEvidence[]> {
   const covers = 'Results' in report ? (['vulnerabilities'] as const) : undefined;
   const text = JSON.stringify(report);
-  return pushEvidence(broker.parts, broker.call(), by, { text, image, covers });
+  return pushEvidence(broker.parts, broker.call(), by, pushedBody({ report: text, image, covers }));
 }
 
 async function one(report: object, image: readonly string[] = []): Promise<string> {

@@ -6,6 +6,7 @@ import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import type { Workload } from '../../../../src/domain/identity/workload.ts';
 import { codeOf, ScriptedWatch, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { pushedBody } from '../../../kit/api/pushed-body.ts';
 
 const REPORTS = 5_000;
 const IMAGE = `sha256:${'a'.repeat(64)}`;
@@ -81,7 +82,9 @@ describe('5,000 reports of one writer about one image', () => {
         metadata: { tools: { components: [{ name: scanner }] } },
         vulnerabilities: [{ id: 'CVE-1', ratings: [{ severity }], affects: [{ ref: 'p' }] }],
       });
-      return codeOf(pushEvidence(broker.parts, broker.call(), by, { text, image: [IMAGE] }));
+      return codeOf(
+        pushEvidence(broker.parts, broker.call(), by, pushedBody({ report: text, image: [IMAGE] })),
+      );
     };
     const codes = new Map<string, number>();
     for (let from = 0; from < REPORTS; from += 50) {
@@ -119,10 +122,12 @@ describe('reports that are expensive to read', () => {
     const writer = await broker.operator('flood', [{ role: 'evidence-writer' }]);
     let finished = 0;
     const pushes = Array.from({ length: 8 }, (_, at) =>
-      pushEvidence(broker.parts, broker.call(), writer, {
-        text: costly(`tool-${at}`),
-        image: [IMAGE],
-      }).then(() => (finished += 1)),
+      pushEvidence(
+        broker.parts,
+        broker.call(),
+        writer,
+        pushedBody({ report: costly(`tool-${at}`), image: [IMAGE] }),
+      ).then(() => (finished += 1)),
     );
     for (let read = 0; read < 50; read += 1) {
       await readSecret(broker.parts, broker.call(), live, { path: 'kv/db' });

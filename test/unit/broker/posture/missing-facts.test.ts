@@ -5,6 +5,7 @@ import type { LiveOperator } from '../../../../src/broker/state/operator-token-m
 import type { Workload } from '../../../../src/domain/identity/workload.ts';
 import { ScriptedWatch, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { CONFIG, trivyReport } from '../../../kit/images/scanner-reports.ts';
+import { pushedBody } from '../../../kit/api/pushed-body.ts';
 
 const HOUR = 3_600_000;
 const INDEX = `sha256:${'4'.repeat(64)}`;
@@ -63,7 +64,7 @@ async function scan(digest: string): Promise<void> {
     [],
   );
   const covers = ['vulnerabilities'] as const;
-  const pushed = { text: JSON.stringify(report), image: [], covers };
+  const pushed = pushedBody({ report: JSON.stringify(report), covers });
   await pushEvidence(broker.parts, broker.call(), writer, pushed);
 }
 

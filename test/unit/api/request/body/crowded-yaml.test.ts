@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseYaml } from '../../../../../src/api/request/body/parse-body.ts';
+import { parseYaml } from '../../../../../src/domain/text/parse-body.ts';
 
 const BYTES = 65_536;
 const filled = (unit: string, before = ''): string =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseJson, parseYaml } from '../../../../../src/api/request/body/parse-body.ts';
+import { parseJson, parseYaml } from '../../../../../src/domain/text/parse-body.ts';
 
 type Value = string | number | null | readonly Value[] | { readonly [name: string]: Value };
 

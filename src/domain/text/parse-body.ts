@@ -1,7 +1,7 @@
-import { BrokerError, type Problem } from '../../../domain/errors.ts';
-import { exceededBound, type JsonBounds } from '../../../domain/text/json-bounds.ts';
-import { JsonText, Lines, type Position } from '../../../domain/text/strict-json.ts';
-import { readYaml, type YamlProblem } from '../../../domain/text/strict-yaml.ts';
+import { BrokerError, type Problem } from '../errors.ts';
+import { exceededBound, type JsonBounds } from './json-bounds.ts';
+import { JsonText, Lines, type Position } from './strict-json.ts';
+import { readYaml, type YamlProblem } from './strict-yaml.ts';
 import {
   checkValue,
   DEEPEST,
@@ -14,8 +14,8 @@ import {
 /** A parsed body: its value, and the position of each part in its text. */
 export interface ParsedBody {
   readonly value: unknown;
-  /** The body as it arrived, if the operation asks for it. */
-  readonly bytes?: Uint8Array;
+  /** The body as it arrived, if the operation asks for it; a body for a thread has nothing else. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
   /** The position of the value at a JSON pointer. */
   locate(pointer: string): Position | undefined;
 }
@@ -29,6 +29,17 @@ const REFUSALS: Readonly<Record<keyof JsonBounds, () => BrokerError>> = {
   values: tooManyValues,
   bare: () => refused('too_much_space', `may have ${MOST_BARE} characters outside of its texts`),
 };
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @throws ERR_BODY_INVALID */
+export function decodeBody(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new BrokerError('ERR_BODY_INVALID', 'the body is not UTF-8', { reason: 'not_utf8' });
+  }
+}
 
 /** @throws ERR_BODY_INVALID; the error repeats neither the text nor the parser's message about it. */
 export function parseJson(text: string): ParsedBody {
@@ -64,6 +75,20 @@ export async function parseYaml(text: string): Promise<ParsedBody> {
   }
   checkValue(document.value);
   return document;
+}
+
+/** Adds to each problem of a document its line and column in the sent text. */
+export function placed(error: BrokerError, body: ParsedBody | undefined): BrokerError {
+  if (error.problems === undefined || body === undefined) return error;
+  const problems = error.problems.map((problem): Problem => {
+    return problem.line === undefined ? { ...problem, ...body.locate(problem.pointer) } : problem;
+  });
+  const { code, detail, reason, cause } = error;
+  return new BrokerError(code, detail, {
+    problems,
+    cause,
+    ...(reason !== undefined && { reason }),
+  });
 }
 
 function notYaml(problems: readonly YamlProblem[]): BrokerError {

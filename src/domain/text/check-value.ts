@@ -1,4 +1,4 @@
-import { BrokerError } from '../../../domain/errors.ts';
+import { BrokerError } from '../errors.ts';
 
 export const DEEPEST = 32;
 const MOST_KEYS = 1_000;
