@@ -31,6 +31,9 @@ export interface DeviceFlow {
   readonly expiresInSeconds: number;
 }
 
+/** The person has not confirmed yet; `slow_down`: the issuer wants to be asked less often (RFC 8628 §3.5). */
+export type DeviceWait = 'authorization_pending' | 'slow_down';
+
 /** Facts about a person in a verified ID token. */
 export interface AttestedPerson {
   readonly subject: string;
@@ -56,16 +59,14 @@ export interface PeopleIssuer {
   ): Promise<{ readonly flow: CodeFlow; readonly address: string }>;
   /** `query` is the query of the redirect. @throws ERR_TOKEN_INVALID, ERR_BUSY, ERR_IDENTITY_UNAVAILABLE */
   finishCode(flow: CodeFlow, query: string, call: IssuerCall): Promise<AttestedPerson>;
-  /** @throws ERR_BUSY, ERR_IDENTITY_UNAVAILABLE */
-  beginDevice(demand: LogInDemand, call: IssuerCall): Promise<DeviceFlow>;
-  /**
-   * Undefined while the person has not confirmed, and without a call if the last one was less than the interval ago.
-   * @throws ERR_TOKEN_INVALID, ERR_BUSY, ERR_IDENTITY_UNAVAILABLE
-   */
-  finishDevice(
-    flow: Pick<DeviceFlow, 'deviceCode' | 'intervalSeconds'>,
+  /** `reserve` runs before the issuer is asked, for few callers at once. @throws ERR_BUSY, ERR_IDENTITY_UNAVAILABLE; the errors of `reserve` */
+  beginDevice(
+    demand: LogInDemand,
     call: IssuerCall,
-  ): Promise<AttestedPerson | undefined>;
+    reserve: () => Promise<void>,
+  ): Promise<DeviceFlow>;
+  /** @throws ERR_TOKEN_INVALID, after which the login is over; ERR_BUSY, ERR_IDENTITY_UNAVAILABLE */
+  finishDevice(deviceCode: string, call: IssuerCall): Promise<AttestedPerson | DeviceWait>;
 }
 
 /** The response of a browser for a new security key (WebAuthn §5.1, JSON form), as a caller sent it. */

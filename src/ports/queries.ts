@@ -159,6 +159,12 @@ export const FINISHED_LOGINS = {
   purgeable: query('finished_logins', { where: ['ends_at <='], orderBy: ['ends_at'] }),
 };
 
+export const DEVICE_LOGINS = {
+  waiting: query('device_logins', { where: ['issuer', 'ends_at >='] }),
+  waitingOf: query('device_logins', { where: ['issuer', 'network', 'ends_at >='] }),
+  purgeable: query('device_logins', { where: ['ends_at <='], orderBy: ['ends_at'] }),
+};
+
 export const SECURITY_KEYS = {
   ofPerson: query('security_keys', { where: ['person'] }),
 };

@@ -586,6 +586,22 @@ export const SCHEMA = {
     columns: { id: 'text', ends_at: 'integer' },
     key: ['id'],
   },
+  /**
+   * Logins on another device that wait for the person. A row is a place and the time of the next poll, and grants nothing, so the rows have no
+   * MAC.
+   */
+  device_logins: {
+    columns: {
+      id: 'text',
+      issuer: 'text',
+      network: 'text',
+      due_at: 'integer',
+      /** What `slow_down` of the issuer adds to its interval. */
+      slower_ms: 'integer',
+      ends_at: 'integer',
+    },
+    key: ['id'],
+  },
   /** `mac` is null in a row of a release that wrote no MACs, until the first start of this release. */
   sink_cursors: {
     columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },

@@ -13,6 +13,8 @@ let other: OidcIssuer;
 let api: RunningApi;
 const clock = new HandClock(Date.now());
 
+// The issuer has the time of the system. A test may take longer than the skew of an ID token on a busy machine.
+beforeEach(() => clock.advance(Math.max(0, Date.now() - clock.now())));
 beforeAll(async () => {
   people = await PeopleApi.start(clock);
   ({ api, corp, other } = people);
@@ -73,7 +75,7 @@ describe('a person', () => {
     const finished = await finish(login);
     expect([finished.status, finished.body.operator]).toEqual([201, 'oidc:corp/alice']);
     clock.advance(5_000);
-    await refuses('login_refused', login, undefined);
+    await refuses('login_finished', login, undefined);
   });
 
   it('is another one at another issuer, whatever the claims say (O04)', async () => {
@@ -316,6 +318,34 @@ describe('a device login', () => {
     clock.advance(5_000);
     await Promise.all([finish(login), finish(login)]);
     expect(asked() - before).toBe(2);
+  });
+
+  it('has one of sixteen places of its network until it ends (O42)', async () => {
+    corp.intercept = (request, response) => {
+      const isToken = request.url === '/token';
+      if (!isToken && request.url !== '/device/auth') return false;
+      response.statusCode = isToken ? 400 : 200;
+      response.setHeader('content-type', 'application/json');
+      response.end(isToken ? '{"error":"expired_token"}' : JSON.stringify(DEVICE_ANSWER));
+      return true;
+    };
+    const begun: string[] = [];
+    let refusal = await beginDevice();
+    for (; refusal.status === 200; refusal = await beginDevice())
+      begun.push(refusal.body.login as string);
+    expect(refusal).toMatchObject({
+      status: 503,
+      body: { code: 'ERR_BUSY' },
+      headers: { 'retry-after': '60' },
+    });
+    expect(refusal.body.detail).toContain('16 device logins from your network wait');
+    expect(begun.length).toBeGreaterThan(0);
+    expect((await finish(begun[0]!)).status).toBe(401);
+    expect((await beginDevice()).status).toBe(200);
+    expect((await beginDevice()).status).toBe(503);
+    // The places of the others are for the tests that follow.
+    for (const login of begun.slice(1)) expect((await finish(login)).status).toBe(401);
+    corp.intercept = undefined;
   });
 
   it('waits longer if the issuer says that it is polled too fast', async () => {

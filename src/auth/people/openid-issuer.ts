@@ -12,13 +12,13 @@ import type {
   AttestedPerson,
   CodeFlow,
   DeviceFlow,
+  DeviceWait,
   IssuerCall,
   LogInDemand,
   PeopleIssuer,
 } from '../../ports/people.ts';
 import type { PeopleIssuerConfig } from '../config.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
-import { DevicePolls } from './device-polls.ts';
 import { readIdToken } from './id-token.ts';
 import { LoginPlaces } from './login-places.ts';
 
@@ -48,9 +48,8 @@ const SERVER_ERROR = 500;
 const LONGEST_RETRY_SECONDS = 300;
 const CLOCK_SKEW_SECONDS = 30;
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
-const SLOW_DOWN = 'slow_down';
 /** Errors of the device flow that mean "ask again later" (RFC 8628 §3.5). */
-const PENDING: ReadonlySet<unknown> = new Set(['authorization_pending', SLOW_DOWN]);
+const WAITS: readonly unknown[] = ['authorization_pending', 'slow_down'] satisfies DeviceWait[];
 
 /** Logins at one OpenID Connect issuer, by `openid-client` over the broker's own bounded HTTP. The library is loaded with the first login. */
 export class OpenIdIssuer implements PeopleIssuer {
@@ -62,7 +61,6 @@ export class OpenIdIssuer implements PeopleIssuer {
   readonly #secretFile: WatchedFile | undefined;
   readonly #codes: LoginPlaces;
   readonly #devices: LoginPlaces;
-  readonly #polls: DevicePolls;
   #discovered = new Once<Peer>();
   /** The files' texts with which the issuer was discovered. */
   #files = '';
@@ -78,7 +76,6 @@ export class OpenIdIssuer implements PeopleIssuer {
     this.#clock = clock;
     this.#codes = new LoginPlaces(this.url, CODE_PLACES);
     this.#devices = new LoginPlaces(this.url, DEVICE_PLACES);
-    this.#polls = new DevicePolls(clock);
     const { caFile, clientSecretFile } = config;
     this.#caFile = caFile === undefined ? undefined : new WatchedFile(caFile);
     this.#secretFile =
@@ -134,8 +131,13 @@ export class OpenIdIssuer implements PeopleIssuer {
     });
   }
 
-  async beginDevice(demand: LogInDemand, call: IssuerCall): Promise<DeviceFlow> {
+  async beginDevice(
+    demand: LogInDemand,
+    call: IssuerCall,
+    reserve: () => Promise<void>,
+  ): Promise<DeviceFlow> {
     return this.#inPlace(this.#devices, call, async ({ library, peer }) => {
+      await reserve();
       const started = await library.initiateDeviceAuthorization(peer, {
         scope: this.#scope,
         ...demandOf(demand),
@@ -153,11 +155,7 @@ export class OpenIdIssuer implements PeopleIssuer {
     });
   }
 
-  async finishDevice(
-    { deviceCode, intervalSeconds }: Pick<DeviceFlow, 'deviceCode' | 'intervalSeconds'>,
-    call: IssuerCall,
-  ): Promise<AttestedPerson | undefined> {
-    if (!this.#polls.admit(deviceCode, intervalSeconds)) return undefined;
+  async finishDevice(deviceCode: string, call: IssuerCall): Promise<AttestedPerson | DeviceWait> {
     return this.#inPlace(this.#devices, call, async ({ library, peer }) => {
       try {
         const tokens = await library.genericGrantRequest(peer, DEVICE_GRANT, {
@@ -166,8 +164,7 @@ export class OpenIdIssuer implements PeopleIssuer {
         return this.#person(tokens.id_token);
       } catch (error) {
         const code = codeOf(error);
-        if (code === SLOW_DOWN) this.#polls.slowDown(deviceCode);
-        if (PENDING.has(code)) return undefined;
+        if (isWait(code)) return code;
         throw error;
       }
     });
@@ -344,6 +341,10 @@ function codeOf(error: unknown): unknown {
   if (typeof error !== 'object' || error === null) return undefined;
   const { error: given, code } = error as { readonly error?: unknown; readonly code?: unknown };
   return given ?? code;
+}
+
+function isWait(code: unknown): code is DeviceWait {
+  return WAITS.includes(code);
 }
 
 /** Failures of the issuer are not the caller's; everything else means that the login is not proven. */

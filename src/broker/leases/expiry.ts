@@ -5,6 +5,7 @@ import {
   ACKNOWLEDGEMENTS,
   CREDENTIALS,
   ENDED_SESSIONS,
+  DEVICE_LOGINS,
   FINISHED_LOGINS,
   LEASES,
   OPERATOR_TOKENS,
@@ -56,6 +57,7 @@ const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number
   purgeCredentials,
   purgeEndedSessions,
   purgeFinishedLogins,
+  purgeDeviceLogins,
   purgeAcknowledgements,
   purgeRotations,
 ];
@@ -221,6 +223,16 @@ async function purgeFinishedLogins(parts: Storage): Promise<number> {
   if (rows.length === 0) return 0;
   await parts.store.commit({
     writes: rows.map(({ id }) => ({ table: 'finished_logins', remove: { id } })),
+  });
+  return rows.length;
+}
+
+/** Frees the places of device logins that expired. */
+async function purgeDeviceLogins(parts: Storage): Promise<number> {
+  const rows = await parts.store.list(DEVICE_LOGINS.purgeable(parts.clock.now()), { limit: CHUNK });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'device_logins', remove: { id } })),
   });
   return rows.length;
 }

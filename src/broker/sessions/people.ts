@@ -7,6 +7,7 @@ import { identitySegment } from '../../domain/identity/workload.ts';
 import type {
   AttestedPerson,
   CodeFlow,
+  DeviceFlow,
   IssuerCall,
   LogInDemand,
   PeopleIssuer,
@@ -29,14 +30,13 @@ import {
 } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
 import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
+import { admitPoll, freed, slowDown, takePlace } from './device-logins.ts';
 import { checkLogInProof } from '../access/check-proof.ts';
 import type { ShownProof } from '../access/shown-proof.ts';
 import { provesKeys } from '../access/step-up.ts';
 
 /** A person has this long to log in at the issuer. */
 const FLOW_MS = 600_000;
-/** Interval of device logins that an earlier release began. */
-const INTERVAL_SECONDS = 5;
 const LOGINS = 'logins';
 const MOST_SESSIONS = 20;
 const MOST_LISTED = 1_000;
@@ -50,9 +50,13 @@ interface Begun {
   readonly url: string;
   readonly until: number;
   readonly code?: CodeFlow;
-  readonly device?: string;
-  /** Interval between polls of a device login. */
-  readonly intervalSeconds?: number;
+  readonly device?: {
+    readonly code: string;
+    /** The interval of the issuer between polls. */
+    readonly intervalSeconds: number;
+    /** The place of the login in the store. */
+    readonly place: string;
+  };
   /** Age that the login may have, if it repeats one for a dangerous operation. */
   readonly maxAgeSeconds?: number | undefined;
   /** Thumbprint of the key that the session will be bound to. A copy of this text is therefore useless without the key. */
@@ -101,16 +105,40 @@ export async function beginLogin(
     return { login: encodeCursor(parts, LOGINS, { ...begun, code: flow }), until, address };
   }
   requireDeviceLogin(name, issuer);
-  const { deviceCode, expiresInSeconds, ...device } = await issuer.beginDevice(demand, asked);
+  const { place, flow } = await beginDevice(parts, { issuer, name, until }, demand, asked);
+  const { deviceCode: code, expiresInSeconds, ...device } = flow;
   const { intervalSeconds } = device;
   const ends = Math.min(until, parts.clock.now() + expiresInSeconds * 1000);
   const login = encodeCursor(parts, LOGINS, {
     ...begun,
     until: ends,
-    device: deviceCode,
-    intervalSeconds,
+    device: { code, intervalSeconds, place },
   });
   return { login, until: ends, device };
+}
+
+interface Beginning {
+  readonly issuer: PeopleIssuer;
+  readonly name: string;
+  readonly until: number;
+}
+
+async function beginDevice(
+  parts: PeopleParts,
+  { issuer, name, until }: Beginning,
+  demand: LogInDemand,
+  asked: IssuerCall,
+): Promise<{ readonly place: string; readonly flow: DeviceFlow }> {
+  let place = '';
+  try {
+    const flow = await issuer.beginDevice(demand, asked, async () => {
+      place = await takePlace(parts, { issuer: name, network: asked.network, until });
+    });
+    return { place, flow };
+  } catch (error) {
+    if (place !== '') await parts.store.commit(freed(place));
+    throw error;
+  }
 }
 
 /** An issuer that proves no second factor is not asked for a context. */
@@ -150,7 +178,7 @@ export async function finishLogin(
     const issuer = issuerOf(parts, begun.issuer);
     if (issuer.url !== begun.url) throw refused('issuer_changed');
     const senderKey = boundKey(parts, begun, proof);
-    const attested = await attest(issuer, begun, answer, askedBy(call));
+    const attested = await attest(parts, issuer, begun, { answer, asked: askedBy(call) });
     if (attested === undefined) return undefined;
     requireFresh(parts, begun, attested);
     name = nameOf(begun.issuer, attested.subject);
@@ -168,16 +196,36 @@ export async function finishLogin(
   }
 }
 
-function attest(
+async function attest(
+  parts: PeopleParts,
   issuer: PeopleIssuer,
-  { issuer: name, code, device, intervalSeconds = INTERVAL_SECONDS }: Begun,
-  answer: string | undefined,
-  asked: IssuerCall,
+  { issuer: name, code, device }: Begun,
+  { answer, asked }: { readonly answer: string | undefined; readonly asked: IssuerCall },
 ): Promise<AttestedPerson | undefined> {
   if (code !== undefined && answer !== undefined) return issuer.finishCode(code, answer, asked);
-  if (device === undefined || answer !== undefined) throw refused('login_form');
+  if (device?.place === undefined || answer !== undefined) throw refused('login_form');
   requireDeviceLogin(name, issuer);
-  return issuer.finishDevice({ deviceCode: device, intervalSeconds }, asked);
+  return attestDevice(parts, issuer, device, asked);
+}
+
+async function attestDevice(
+  parts: PeopleParts,
+  issuer: PeopleIssuer,
+  { code, intervalSeconds, place }: NonNullable<Begun['device']>,
+  asked: IssuerCall,
+): Promise<AttestedPerson | undefined> {
+  if (!(await admitPoll(parts, place, intervalSeconds))) return undefined;
+  try {
+    const answer = await issuer.finishDevice(code, asked);
+    if (typeof answer === 'object') return answer;
+    if (answer === 'slow_down') await slowDown(parts, place);
+    return undefined;
+  } catch (error) {
+    // The issuer answers a refused code no more.
+    if (BrokerError.from(error).code === 'ERR_TOKEN_INVALID')
+      await parts.store.commit(freed(place));
+    throw error;
+  }
 }
 
 function askedBy(call: Call): IssuerCall {
@@ -202,8 +250,8 @@ function requireFresh(parts: PeopleParts, begun: Begun, { authTime }: AttestedPe
 const SKEW_SECONDS = 30;
 
 /** A login is finished once, also if the issuer answers its code more than once. */
-function finishing({ code, device = '', until }: Begun): Tables['finished_logins'] {
-  const id = sha256Hex(code?.nonce ?? device);
+function finishing({ code, device, until }: Begun): Tables['finished_logins'] {
+  const id = sha256Hex(code?.nonce ?? device?.code ?? '');
   // Replicas of one store whose clocks differ accept the text a little longer.
   return { id, ends_at: until + FLOW_MS };
 }
@@ -280,6 +328,7 @@ function open(
         writes: [
           { table: 'finished_logins', put: finished },
           { table: 'operator_tokens', put: parts.tokens.seal(stored, hash) },
+          ...(begun.device === undefined ? [] : freed(begun.device.place).writes),
         ],
         entries: [
           entryOf(parts, call, live, { action: 'operator-token.create', outcome: 'ok', ...facts }),

@@ -6,7 +6,7 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { OidcIssuer } from '../../kit/identity/oidc-issuer.ts';
 import { Sender } from '../../kit/identity/proof-sender.ts';
-import { ecKey, signedToken } from '../../kit/identity/token-factory.ts';
+import { ecKey, signedToken, type SigningKey } from '../../kit/identity/token-factory.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import type { Serving } from '../../../src/compose/serving/serve.ts';
 
@@ -70,8 +70,7 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
     return [first, second, token];
   }
 
-  it('opens one session, also if both finish it at once, and it is bound to its key at both (O40, O41)', async () => {
-    const key = ecKey('k');
+  async function startIssuer(key: SigningKey) {
     const corp = await OidcIssuer.start({
       keys: [key],
       clients: [
@@ -80,14 +79,38 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
           redirect_uris: [REDIRECT],
           token_endpoint_auth_method: 'none',
           application_type: 'native',
-          grant_types: ['authorization_code'],
+          grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
           response_types: ['code'],
         },
       ],
     });
     cleanUps.push(() => corp.close());
     corp.user = { sub: 'alice' };
-    const issuer = { issuerUrl: corp.url, clientId: CLIENT, caFile: corp.caFile };
+    const { url: issuerUrl, caFile } = corp;
+    return { corp, issuer: { issuerUrl, clientId: CLIENT, caFile, deviceLogin: true } };
+  }
+
+  it('on another device shares its interval and the places of its network (O42)', async () => {
+    const { corp, issuer } = await startIssuer(ecKey('k'));
+    const [first, second] = await startTwo({ issuers: { corp: issuer } });
+    const begin = (broker: Serving): Promise<Answer> =>
+      send(broker, ['POST', 'logins'], { issuer: 'corp' });
+    const { login } = (await begin(first)).body;
+    const polls = await Promise.all(
+      [first, second, second, first].map((broker) =>
+        send(broker, ['POST', 'logins:finish'], { login }),
+      ),
+    );
+    expect(polls.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
+    expect(corp.requests.filter((each) => each === 'POST /token')).toHaveLength(1);
+    for (let at = 1; at < 16; at += 1)
+      expect((await begin(at % 2 === 0 ? first : second)).status).toBe(200);
+    expect([(await begin(first)).status, (await begin(second)).status]).toEqual([503, 503]);
+  });
+
+  it('opens one session, also if both finish it at once, and it is bound to its key at both (O40, O41)', async () => {
+    const key = ecKey('k');
+    const { corp, issuer } = await startIssuer(key);
     const [first, second, token] = await startTwo({ issuers: { corp: issuer } });
     const binding = await send(
       first,
