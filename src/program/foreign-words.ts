@@ -7,24 +7,26 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   write: 'write a secret: quaymaster put PATH; create documents: quaymaster apply -f FILE',
   create: 'write a secret: quaymaster put PATH; create documents: quaymaster apply -f FILE',
   set: 'write a secret: quaymaster put PATH, or only some of its keys: quaymaster patch PATH',
-  edit: 'change some keys of a secret: quaymaster patch PATH; change documents: quaymaster apply -f FILE',
   describe:
     'quaymaster get PATH shows a secret; each kind of document has a get, such as quaymaster policy get NAME',
   show: 'each kind of document has a get, such as quaymaster policy get NAME',
   history:
     'list the versions of a secret: quaymaster versions PATH; who received it: quaymaster audit who-received PATH',
-  rollback:
-    'read the older version with quaymaster get PATH --version N, and write it again with quaymaster put PATH',
-  run: 'start a program with its secrets: quaymaster agent --help; rotate a secret now: quaymaster rotate run PATH',
-  exec: 'start a program with its secrets: quaymaster agent --help',
+  rollback: 'write an older version again: quaymaster cp PATH PATH --version N --replace',
+  exec: 'run a program with secrets: quaymaster run --env NAME=PATH#KEY -- PROGRAM; in a pod: quaymaster agent',
+  env: 'write a .env file: quaymaster get PATH --reveal --output dotenv; run a program with secrets: quaymaster run',
+  export:
+    'write a .env file: quaymaster get PATH --reveal --output dotenv; the audit log: quaymaster audit export',
+  mv: 'quaymaster cp FROM TO, then quaymaster rm FROM',
   secrets: 'list backends: quaymaster mount ls; attach one: quaymaster apply -f FILE',
   auth: 'list clusters whose pods may log in: quaymaster cluster ls',
   token: 'tokens of operators: quaymaster operator token create, ls and revoke',
-  context: 'list brokers: quaymaster profiles; select one: quaymaster profile use NAME',
+  profiles: 'list the profiles: quaymaster profile ls',
+  context: 'list brokers: quaymaster profile ls; select one: quaymaster profile use NAME',
   health: 'quaymaster status; what is wrong and what to do: quaymaster doctor',
   ping: 'quaymaster status; what is wrong and what to do: quaymaster doctor',
   rotations: 'list what rotates: quaymaster rotate ls',
-  generate: 'the broker generates a value when a secret rotates: quaymaster definition get PATH',
+  rand: 'write random values into a secret: quaymaster generate PATH KEY',
   unseal: 'restart each replica to unseal it: it reads its key-encryption key by itself',
 };
 

@@ -175,7 +175,7 @@ describe('the examples in the help', () => {
 
   /** Quotes, comments, globs and history expansion mean different things in bash and zsh. */
   it.each(examples.map(({ line }) => line))('paste into bash and zsh: %s', (line) => {
-    expect(line).toMatch(/^[\w@%+=:,./~ >-]+$/);
+    expect(line).toMatch(/^(?:[\w@%+=:,./~ >-]|'[\w@%+=:,./#-]+')+$/);
   });
 
   it.each(examples.map(({ line, path, command }) => [line, path, command] as const))(

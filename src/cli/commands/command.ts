@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { CallId, ItemOf, SuccessBody } from '../../client/index.ts';
+import type { Format } from '../output/formats.ts';
 import type { Call, Verb } from '../run/context.ts';
 
 /** An argument as commander writes it, such as `<path>` or `[id]`. */
@@ -41,6 +42,8 @@ export interface CommandWords {
 export interface CommandRow extends CommandWords {
   /** True for a command that calls no broker: it has no connection options. */
   readonly isLocal?: true;
+  /** Output formats that the command has in addition to those of every command. */
+  readonly formats?: readonly Format[];
   readonly load: (program: Command) => Promise<Verb<never>>;
 }
 

@@ -1,6 +1,6 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import type { Clock } from '../../ports/clock.ts';
-import { FORMATS } from '../output/formats.ts';
+import { FORMATS, type Format } from '../output/formats.ts';
 import type {
   ActionRow,
   ArgumentRow,
@@ -10,11 +10,11 @@ import type {
   OptionRow,
 } from './command.ts';
 
-const OUTPUT: OptionRow = [
-  '-o, --output <format>',
-  'output format',
-  { choices: FORMATS, fallback: 'table' },
-];
+function outputOption(more: readonly Format[] = []): OptionRow {
+  const choices = [...FORMATS, ...more];
+  return ['-o, --output <format>', 'output format', { choices, fallback: 'table' }];
+}
+
 const CONNECTION: readonly OptionRow[] = [
   ['--profile <name>', 'profile to use; default: QUAYMASTER_PROFILE, else the last login'],
   ['--url <url>', 'URL of the broker; default: QUAYMASTER_URL, else from the profile'],
@@ -61,7 +61,7 @@ function addAction(command: Command, { mayConnect, run }: ActionRow): void {
 
 /** Loads and runs a verb with the context of the client. */
 function addVerb(command: Command, row: CommandRow, program: Command, clock: Clock): void {
-  command.addOption(optionOf(OUTPUT));
+  command.addOption(optionOf(outputOption(row.formats)));
   if (row.isLocal !== true) addConnection(command);
   command.action(async () => {
     const { runVerb } = await import('../run/run-verb.ts');

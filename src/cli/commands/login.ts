@@ -4,7 +4,7 @@ import { operation } from './operation.ts';
 export const SESSION: CommandTable = {
   heading: 'Login:',
   groups: {
-    profile: 'choose between profiles',
+    profile: 'logins at brokers that this machine keeps',
     'second-factor':
       'security keys for dangerous operations, if the issuer proves no second factor',
   },
@@ -50,19 +50,29 @@ export const SESSION: CommandTable = {
       load: async () => (await import('../verbs/whoami.ts')).runWhoami,
     },
     {
-      command: 'profiles',
+      command: 'profile ls',
       summary: 'list the profiles, without their tokens',
-      examples: ['quaymaster profiles'],
+      examples: ['quaymaster profile ls'],
       isLocal: true,
       load: async () => (await import('../verbs/login.ts')).runProfiles,
     },
     {
       command: 'profile use',
       summary: 'make a profile the one that commands use if they name none',
-      arguments: [['<name>', 'name of a profile, as in: quaymaster profiles']],
+      arguments: [['<name>', 'name of a profile, as in: quaymaster profile ls']],
       examples: ['quaymaster profile use prod'],
       isLocal: true,
       load: async () => (await import('../verbs/login.ts')).runProfileUse,
+    },
+    {
+      command: 'profile rm',
+      summary: 'delete a profile of this machine, without a call to its broker',
+      details:
+        'Its session or token stays valid until it expires; `logout --profile NAME` ends it first.',
+      arguments: [['<name>', 'name of a profile, as in: quaymaster profile ls']],
+      examples: ['quaymaster profile rm old'],
+      isLocal: true,
+      load: async () => (await import('../verbs/login.ts')).runProfileRemove,
     },
     {
       command: 'second-factor add',

@@ -24,12 +24,19 @@ export const FROM_JSON: OptionRow = [
   'read all keys from a JSON object; - for standard input',
 ];
 
+const FROM_ENV: OptionRow = [
+  '--from-env <file>',
+  'read all keys from a .env file; - for standard input',
+];
+
 export const SECRETS: CommandTable = {
   heading: 'Secrets:',
   commands: [
     {
       command: 'get',
       summary: 'read one secret, or several in one call',
+      details:
+        'With --output dotenv it prints one NAME=value line for each key, as a shell and the libraries of .env files read them.',
       arguments: [['<path...>', 'path of the secret']],
       options: [
         ['--key <key>', 'print only this value, without a frame, for scripts; needs --reveal'],
@@ -38,8 +45,9 @@ export const SECRETS: CommandTable = {
       ],
       examples: [
         'quaymaster get payments/db',
-        'quaymaster get payments/db --key password --reveal',
+        'quaymaster get payments/db payments/mail --reveal --output dotenv > .env',
       ],
+      formats: ['dotenv'],
       load: async () => (await import('../verbs/get.ts')).runGet,
     },
     {
@@ -50,6 +58,7 @@ export const SECRETS: CommandTable = {
       arguments: [PATH, VALUES],
       options: [
         FROM_JSON,
+        FROM_ENV,
         ['--create', 'only if the secret does not exist yet'],
         ['--replace', 'write it even if it drops keys of the current version'],
         IF_VERSION,
@@ -57,7 +66,7 @@ export const SECRETS: CommandTable = {
       ],
       examples: [
         'quaymaster put payments/db user=@user.txt password=-',
-        'quaymaster put payments/db --from-json db.json --comment OPS-7 --label team=pay',
+        'quaymaster put payments/db --from-env .env --comment OPS-7 --label team=pay',
       ],
       load: async () => (await import('../verbs/put.ts')).runPut,
     },
@@ -68,6 +77,7 @@ export const SECRETS: CommandTable = {
       arguments: [PATH, VALUES],
       options: [
         FROM_JSON,
+        FROM_ENV,
         ['--remove <key>', 'remove this key; may be repeated', { isRepeated: true }],
         IF_VERSION,
         ...NOTE,
@@ -77,6 +87,66 @@ export const SECRETS: CommandTable = {
         'quaymaster patch payments/db host=@host.txt --remove port --if-version 3',
       ],
       load: async () => (await import('../verbs/put.ts')).runPatch,
+    },
+    {
+      command: 'edit',
+      summary: 'change a secret in your editor, and show which keys change before it is written',
+      details:
+        'The values are in a file of mode 0600 in memory (/dev/shm or XDG_RUNTIME_DIR). It is removed when the editor or this command ends, also if it is killed. It needs the right to read and to write. The editor is VISUAL, EDITOR or vi; switch off its own history of texts. A path without a secret gets a new one.',
+      arguments: [PATH],
+      options: [...NOTE, YES],
+      examples: ['quaymaster edit payments/db', 'quaymaster edit payments/db --comment OPS-7'],
+      load: async () => (await import('../verbs/edit.ts')).runEdit,
+    },
+    {
+      command: 'generate',
+      summary: 'write random values under keys of a secret, without showing them',
+      details:
+        'It creates the secret, or changes these keys and keeps all others. Each value has at least 112 bits of randomness. To replace values again and again, let the broker rotate them: see docs/rotation.md.',
+      arguments: [PATH, ['<key...>', 'a key that gets a random value']],
+      options: [
+        ['--length <count>', 'characters of each value; default: 32'],
+        ['--alphabet <characters>', 'characters to choose from; default: letters and digits'],
+        ...NOTE,
+      ],
+      examples: [
+        'quaymaster generate payments/mail password',
+        'quaymaster generate payments/mail token key --length 64',
+      ],
+      load: async () => (await import('../verbs/copies.ts')).runGenerate,
+    },
+    {
+      command: 'cp',
+      summary: 'copy all keys of a secret to another path, without showing them',
+      arguments: [
+        ['<from>', 'path of the secret'],
+        ['<to>', 'path of the copy'],
+      ],
+      options: [
+        ['--version <version>', 'copy this version instead of the current one'],
+        ['--replace', 'write a new version if a secret is there already'],
+        ...NOTE,
+      ],
+      examples: [
+        'quaymaster cp payments/db staging/db',
+        'quaymaster cp payments/db payments/db --version 3 --replace',
+      ],
+      load: async () => (await import('../verbs/copies.ts')).runCopy,
+    },
+    {
+      command: 'diff',
+      summary: 'show which keys differ between two versions or two secrets; exit 2 if one does',
+      details: 'Values are compared and never shown. It needs the right to read both.',
+      arguments: [PATH, ['[other]', 'path of another secret; default: two versions of the first']],
+      options: [
+        [
+          '--from <version>',
+          'version of <path>; default: the one before, or with [other] the current one',
+        ],
+        ['--to <version>', 'version of [other] or <path>; default: the current one'],
+      ],
+      examples: ['quaymaster diff payments/db --from 2', 'quaymaster diff payments/db staging/db'],
+      load: async () => (await import('../verbs/copies.ts')).runDiff,
     },
     {
       command: 'rm',

@@ -46,7 +46,7 @@ export async function findTarget(
   const given = { ...fromEnvironment(fallback), ...defined(options) };
   const address = given.url ?? stored?.url;
   if (address === undefined) {
-    throw noProfile(name);
+    throw noProfile(name, await new ProfileFiles(environment).names());
   }
   const own = isSameUrl(stored?.url, address) ? stored : undefined;
   const broker = {
@@ -67,11 +67,16 @@ export async function findTarget(
   return { profileName: name, profile: { ...broker, login: own.login } };
 }
 
-function noProfile(name: string): UsageError {
+function noProfile(name: string, others: readonly string[]): UsageError {
+  if (name === DEFAULT_PROFILE && others.length > 0) {
+    return new UsageError(
+      `no current profile; profiles: ${others.join(', ')}; choose one: quaymaster profile use ${others[0]}`,
+    );
+  }
   return new UsageError(
     name === DEFAULT_PROFILE
       ? 'not logged in; run: quaymaster login --url https://HOST:PORT --token-file FILE'
-      : `profile "${name}" does not exist; list profiles: quaymaster profiles; create it: quaymaster login --name ${name}`,
+      : `profile "${name}" does not exist; list profiles: quaymaster profile ls; create it: quaymaster login --name ${name}`,
   );
 }
 

@@ -1,2 +1,3 @@
 export const FORMATS = ['table', 'json', 'yaml'] as const;
-export type Format = (typeof FORMATS)[number];
+/** `dotenv` is for commands that show values. */
+export type Format = (typeof FORMATS)[number] | 'dotenv';

@@ -46,6 +46,11 @@ export class Output {
     if (this.format === 'table') await this.#print(printableText(text));
   }
 
+  /** Lines as they are, for a file or a program; a terminal gets escapes instead of characters that it would interpret. */
+  lines(text: string): Promise<void> {
+    return this.isTerminal ? this.#print(printableText(text)) : this.raw(text);
+  }
+
   /** Bytes as they are: a single value for scripts. */
   raw(bytes: string | Uint8Array): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();

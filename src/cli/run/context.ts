@@ -11,6 +11,8 @@ export interface CliContext {
   readonly clock: Clock;
   /** Signal of Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
+  /** Stops turning Ctrl-C and SIGTERM into `signal`: a verb that runs another program passes them on. */
+  readonly handOverSignals: () => void;
   readonly stdin: NodeJS.ReadStream;
   /** The broker and the login that options, environment and profile name. @throws UsageError if there is none */
   readonly target: () => Promise<Target>;

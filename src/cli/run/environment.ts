@@ -10,6 +10,8 @@ export interface CliEnvironment {
   readonly clientCertFile?: string | undefined;
   readonly clientKeyFile?: string | undefined;
   readonly profile: string | undefined;
+  /** Environment of the programs that a command starts. */
+  readonly inherited: Readonly<Record<string, string | undefined>>;
   /** The program that opens addresses; empty: none. */
   readonly browser?: string | undefined;
   /** Directory of the profiles (XDG Base Directory Specification). */
@@ -38,6 +40,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): CliEnvironment {
     clientCertFile: set(variables['QUAYMASTER_CLIENT_CERT_FILE']),
     clientKeyFile: set(variables['QUAYMASTER_CLIENT_KEY_FILE']),
     profile: set(variables['QUAYMASTER_PROFILE']),
+    inherited: variables,
     browser: variables['BROWSER'],
     configDirectory: join(base, 'quaymaster'),
     keyDirectories: keyDirectories(variables),

@@ -24,18 +24,19 @@ export async function runVerb(
   // Write errors on results are reported by the write itself; progress output may fail silently.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const output = new Output(given.output ?? 'table', process);
-  const signal = interruptSignal();
+  const interruption = catchSignals();
+  const { signal } = interruption;
   const closings: (() => void)[] = [];
   let context: CliContext | undefined;
   try {
-    context = createContext(given, { output, clock, signal }, closings);
+    context = createContext(given, { output, clock, ...interruption }, closings);
     const verb = await load();
     // Commander has parsed the options by the row that also names the verb.
     const run = (): ReturnType<typeof verb> =>
       verb(context as CliContext, { args, options: given as never });
     const code = await run().catch(async (error: unknown) => {
       if (!(await hasLoggedInAgain(context as CliContext, error))) throw error;
-      context = createContext(given, { output, clock, signal }, closings);
+      context = createContext(given, { output, clock, ...interruption }, closings);
       return run();
     });
     signal.throwIfAborted();
@@ -71,7 +72,12 @@ async function readExpiry(context: CliContext | undefined): Promise<string | und
 
 function createContext(
   options: ConnectionOptions,
-  { output, clock, signal }: Pick<CliContext, 'output' | 'clock' | 'signal'>,
+  {
+    output,
+    clock,
+    signal,
+    handOverSignals,
+  }: Pick<CliContext, 'output' | 'clock' | 'signal' | 'handOverSignals'>,
   closings: (() => void)[],
 ): CliContext {
   const environment = readEnvironment(process.env);
@@ -89,6 +95,7 @@ function createContext(
     environment,
     clock,
     signal,
+    handOverSignals,
     // Opened when a verb reads it: a verb that does not read it must not wait for the other end of a pipe.
     get stdin() {
       return process.stdin;
@@ -98,13 +105,22 @@ function createContext(
   };
 }
 
-/** Aborted by Ctrl-C and SIGTERM. */
-function interruptSignal(): AbortSignal {
+interface Interruption {
+  readonly signal: AbortSignal;
+  readonly handOverSignals: () => void;
+}
+
+/** A signal that Ctrl-C and SIGTERM abort until they are handed over. */
+function catchSignals(): Interruption {
   const controller = new AbortController();
   const abort = (code: ExitCode): void => controller.abort(new Interrupted(code));
-  process.once('SIGINT', () => abort(EXIT.interrupted));
-  process.once('SIGTERM', () => abort(EXIT.terminated));
-  return controller.signal;
+  const [interrupt, terminate] = [() => abort(EXIT.interrupted), () => abort(EXIT.terminated)];
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', terminate);
+  const handOverSignals = (): void => {
+    process.off('SIGINT', interrupt).off('SIGTERM', terminate);
+  };
+  return { signal: controller.signal, handOverSignals };
 }
 
 function report({ text, json }: Failure, output: Output): void {

@@ -12,7 +12,7 @@ import { periodOf, type PeriodOptions } from '../run/time.ts';
 import { table } from '../output/table.ts';
 import { archivedNote } from './audit-archive.ts';
 import { entryCells, ENTRY_COLUMNS } from './audit-entry.ts';
-import { readSecretData } from './secret-values.ts';
+import { readSecretData, type ValueFiles } from './secret-values.ts';
 
 type Found = components['schemas']['AuditEntry'];
 
@@ -60,8 +60,7 @@ function lineOf(format: LogFormat, origin: string, { index, entry: found }: Foun
   return formatEntry(format, { origin, index, entry, leafHash: hash });
 }
 
-interface TraceOptions extends ListOptions {
-  readonly fromJson?: string;
+interface TraceOptions extends ListOptions, Pick<ValueFiles, 'fromJson'> {
   readonly pathPrefix?: string;
 }
 
@@ -70,10 +69,10 @@ export async function runAuditTrace(
   context: CliContext,
   { args: words, options }: Call<TraceOptions>,
 ): Promise<void> {
-  const { fromJson, pathPrefix } = options;
+  const { pathPrefix } = options;
   const period = periodOf(options, context.clock.now());
   const wanted = countOf(options.limit);
-  const data = await readSecretData(context, 'trace', words, fromJson);
+  const data = await readSecretData(context, 'trace', words, options);
   const limit = Math.min(wanted, LONGEST_PAGE);
   const question = { data, limit, ...period, ...defined({ pathPrefix }) };
   const broker = await context.broker();

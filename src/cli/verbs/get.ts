@@ -2,6 +2,8 @@ import type { components } from '../../client/index.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
 import { EXIT, exitCodeOfStatus, Failed, UsageError, type ExitCode } from '../run/errors.ts';
+import { isVariableName, quoteDotenv } from '../../domain/text/dotenv.ts';
+import { printableText } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 import { explainMissingVersion } from './missing-version.ts';
 import type { SecretValue } from './secret-values.ts';
@@ -34,7 +36,8 @@ export async function runGet(
         ? error
         : await explainMissingVersion(broker, path, [version], error);
     });
-  if (options.key !== undefined) await showKey(context, body, options.key, options.reveal);
+  if (context.output.format === 'dotenv') await showDotenv(context, [body], options);
+  else if (options.key !== undefined) await showKey(context, body, options.key, options.reveal);
   else await showDisclosure(context, body, options.reveal);
   return EXIT.done;
 }
@@ -94,6 +97,10 @@ async function getSeveral(
   }
   const body = { items: paths.map((path) => ({ path })) };
   const answer = await (await broker()).call('readSecrets', { body });
+  if (output.format === 'dotenv') {
+    await showDotenv({ output }, disclosed(answer.body.items), { reveal });
+    return EXIT.done;
+  }
   const items = answer.body.items.map((item) =>
     'error' in item ? item : { ...item, data: reveal ? item.data : masked(item.data) },
   );
@@ -102,6 +109,45 @@ async function getSeveral(
   );
   const failed = items.find((item): item is FailedItem => 'error' in item);
   return failed === undefined ? EXIT.done : exitCodeOfStatus(failed.error.status);
+}
+
+/** All keys of the secrets as lines of a `.env` file. @throws Failed for what such a file cannot hold */
+async function showDotenv(
+  { output }: Pick<CliContext, 'output'>,
+  secrets: readonly Pick<Disclosure, 'path' | 'data'>[],
+  { reveal = false, key }: GetOptions,
+): Promise<void> {
+  if (!reveal) throw new UsageError('--output dotenv prints the values themselves; add --reveal');
+  if (key !== undefined) throw new UsageError('--key prints one value; leave out --output dotenv');
+  const lines = new Map<string, string>();
+  for (const { path, data } of secrets) {
+    for (const [name, value] of Object.entries(data)) {
+      const why = dotenvProblem(name, value, lines);
+      if (why !== undefined) throw new Failed(`${path}: the key ${name} ${why}`);
+      lines.set(name, `${name}=${quoteDotenv(value as string)}\n`);
+    }
+  }
+  await output.lines([...lines.values()].join(''));
+}
+
+function dotenvProblem(
+  name: string,
+  value: SecretValue,
+  lines: ReadonlyMap<string, string>,
+): string | undefined {
+  if (!isVariableName(name)) return 'cannot be the name of a variable';
+  if (typeof value !== 'string') return 'holds bytes, which a .env file cannot hold';
+  return lines.has(name) ? 'is also a key of another of these secrets' : undefined;
+}
+
+/** @throws Failed for the first secret that cannot be read */
+export function disclosed(items: readonly (Disclosure | FailedItem)[]): readonly Disclosure[] {
+  return items.map((item) => {
+    if (!('error' in item)) return item;
+    const { code, title, detail, status, requestId } = item.error;
+    const text = `${code}: ${item.path}: ${detail ?? title}\n  request ${requestId}`;
+    throw new Failed(printableText(text), exitCodeOfStatus(status));
+  });
 }
 
 function rowsOf(item: Disclosure | FailedItem): readonly (readonly unknown[])[] {

@@ -255,6 +255,23 @@ async function revokeOwnToken(broker: Broker): Promise<void> {
   await broker.call('revokeOperatorToken', { path: { name: operator, id } });
 }
 
+/** Deletes a profile, also of a broker that is gone. */
+export async function runProfileRemove(
+  { environment, output }: CliContext,
+  { args: [name = ''] }: Call<object>,
+): Promise<void> {
+  const files = new ProfileFiles(environment);
+  // A damaged profile can be deleted too.
+  if (!(await files.names()).includes(name)) throw await unknownProfile(files, name);
+  await files.remove(name);
+  await output.say(`deleted profile "${name}"; its session or token stays valid until it expires`);
+}
+
+async function unknownProfile(files: ProfileFiles, name: string): Promise<UsageError> {
+  const known = (await files.names()).join(', ') || 'none';
+  return new UsageError(`profile "${name}" does not exist; profiles: ${known}`);
+}
+
 /** Makes a profile the one that commands use if they name none. */
 export async function runProfileUse(
   { environment, output }: CliContext,
@@ -262,10 +279,7 @@ export async function runProfileUse(
 ): Promise<void> {
   const files = new ProfileFiles(environment);
   const profile = await files.read(name);
-  if (profile === undefined) {
-    const known = (await files.names()).join(', ') || 'none';
-    throw new UsageError(`profile "${name}" does not exist; profiles: ${known}`);
-  }
+  if (profile === undefined) throw await unknownProfile(files, name);
   await files.use(name);
   await output.say(`the current profile is now "${name}" (${profile.url})`);
   if (environment.profile !== undefined && environment.profile !== name) {

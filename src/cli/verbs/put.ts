@@ -3,15 +3,14 @@ import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
 import { fields } from '../output/table.ts';
-import { readSecretData } from './secret-values.ts';
+import { readSecretData, type ValueFiles } from './secret-values.ts';
 
-interface NoteOptions {
+export interface NoteOptions {
   readonly comment?: string;
   readonly label?: readonly string[];
 }
 
-interface PutOptions extends NoteOptions {
-  readonly fromJson?: string;
+interface PutOptions extends NoteOptions, ValueFiles {
   readonly ifVersion?: string;
   readonly create?: boolean;
   readonly replace?: boolean;
@@ -22,14 +21,14 @@ export async function runPut(
   context: CliContext,
   { args: [path = '', ...words], options }: Call<PutOptions>,
 ): Promise<void> {
-  const { fromJson, ifVersion, create = false, replace = false } = options;
+  const { ifVersion, create = false, replace = false } = options;
   if (create && ifVersion !== undefined) {
     throw new UsageError(
       '--create is for a secret that does not exist, --if-version for one that does; use one of them',
     );
   }
   const note = noteOf(options);
-  const data = await readSecretData(context, 'put', words, fromJson);
+  const data = await readSecretData(context, 'put', words, options);
   const broker = await context.broker();
   const { body } = await broker
     .call('writeSecret', {
@@ -48,7 +47,7 @@ export async function runPut(
 }
 
 /** @throws UsageError for a label without `=` or a repeated one */
-function noteOf({ comment, label = [] }: NoteOptions): {
+export function noteOf({ comment, label = [] }: NoteOptions): {
   readonly comment?: string;
   readonly labels?: Readonly<Record<string, string>>;
 } {
@@ -83,8 +82,7 @@ function explained(error: unknown, path: string, isCreation: boolean): unknown {
   return error;
 }
 
-interface PatchOptions extends NoteOptions {
-  readonly fromJson?: string;
+interface PatchOptions extends NoteOptions, ValueFiles {
   readonly ifVersion?: string;
   readonly remove?: readonly string[];
 }
@@ -94,11 +92,11 @@ export async function runPatch(
   context: CliContext,
   { args: [path = '', ...words], options }: Call<PatchOptions>,
 ): Promise<void> {
-  const { fromJson, ifVersion, remove = [] } = options;
+  const { fromJson, fromEnv, ifVersion, remove = [] } = options;
   const note = noteOf(options);
-  const setsNothing = words.length === 0 && fromJson === undefined;
+  const setsNothing = words.length === 0 && fromJson === undefined && fromEnv === undefined;
   const values =
-    setsNothing && remove.length > 0 ? {} : await readSecretData(context, 'patch', words, fromJson);
+    setsNothing && remove.length > 0 ? {} : await readSecretData(context, 'patch', words, options);
   const both = remove.find((key) => Object.hasOwn(values, key));
   if (both !== undefined) throw new UsageError(`key ${both} is both set and removed`);
   const removed = Object.fromEntries(remove.map((key) => [key, null]));
@@ -111,7 +109,7 @@ export async function runPatch(
   await showWritten(context, body);
 }
 
-async function showWritten(
+export async function showWritten(
   { output }: CliContext,
   body: components['schemas']['WrittenSecret'],
 ): Promise<void> {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { DotenvError, parseDotenv, type DotenvEntry } from '../../domain/text/dotenv.ts';
 import { askHidden, readStdin } from '../input/ask.ts';
 import type { CliContext } from '../run/context.ts';
 import { readFailure, UsageError } from '../run/errors.ts';
@@ -16,12 +17,57 @@ export async function readSecretData(
   context: CliContext,
   verb: string,
   words: readonly string[],
-  jsonFile: string | undefined,
+  { fromJson, fromEnv }: ValueFiles,
 ): Promise<SecretData> {
-  if ((words.length === 0) === (jsonFile === undefined)) {
-    throw new UsageError(`${verb} needs either KEY=@FILE (or KEY=-) or --from-json FILE`);
+  const ways = [words.length > 0, fromJson !== undefined, fromEnv !== undefined];
+  if (ways.filter(Boolean).length !== 1) {
+    const env = verb === 'trace' ? '' : ', or --from-env FILE';
+    throw new UsageError(`${verb} needs either KEY=@FILE (or KEY=-), or --from-json FILE${env}`);
   }
-  return jsonFile === undefined ? readAssignments(context, words) : readJsonData(context, jsonFile);
+  if (fromEnv !== undefined) return readEnvData(context, fromEnv);
+  return fromJson === undefined ? readAssignments(context, words) : readJsonData(context, fromJson);
+}
+
+/** Files that hold all keys of a secret; `-` is standard input. */
+export interface ValueFiles {
+  readonly fromJson?: string;
+  readonly fromEnv?: string;
+}
+
+async function readEnvData(context: CliContext, source: string): Promise<SecretData> {
+  const bytes = await readSource(context, '--from-env', source);
+  const text = decodeUtf8(bytes);
+  if (text === undefined) throw new UsageError(`--from-env: the file ${source} is not UTF-8`);
+  const entries = dotenvEntries(source, text);
+  if (entries.length === 0) throw new UsageError(`--from-env: ${source} sets no variable`);
+  for (const { name, value, line, isAmbiguous } of entries) {
+    if (isAmbiguous) {
+      throw new UsageError(
+        `${source}:${line}: the value of ${name} has a #, and programs differ about what follows: put quotes around it`,
+      );
+    }
+    if (!/\$\{|\$\(/.test(value)) continue;
+    context.output.note(
+      `${source}:${line}: \${…} and $(…) in the value of ${name} are kept as they are`,
+    );
+  }
+  return Object.fromEntries(entries.map(({ name, value }) => [name, value]));
+}
+
+/** @throws UsageError with the line, without its text */
+export function dotenvEntries(source: string, text: string): readonly DotenvEntry[] {
+  try {
+    return parseDotenv(text);
+  } catch (error) {
+    if (!(error instanceof DotenvError)) throw error;
+    throw new UsageError(`${source}:${error.line}: the line ${error.message}`);
+  }
+}
+
+async function readSource(context: CliContext, option: string, source: string): Promise<Buffer> {
+  return (source === '-' ? readStdin(context) : readFile(source)).catch((error: unknown) => {
+    throw new UsageError(`${option}: the file ${source} ${readFailure(error)}`);
+  });
 }
 
 async function readAssignments(context: CliContext, words: readonly string[]): Promise<SecretData> {
@@ -87,24 +133,24 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 
 /** All keys from one JSON object. */
 async function readJsonData(context: CliContext, source: string): Promise<SecretData> {
-  const bytes = await (source === '-' ? readStdin(context) : readFile(source)).catch(
-    (error: unknown) => {
-      throw new UsageError(`--from-json: the file ${source} ${readFailure(error)}`);
-    },
-  );
+  const bytes = await readSource(context, '--from-json', source);
   const value = parsed(bytes.toString('utf8'));
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UsageError(
-      '--from-json needs a JSON object whose values are strings or {"base64": "…"}',
-    );
-  }
-  for (const [key, member] of Object.entries(value)) {
-    if (typeof member === 'string' || typeof (member as SecretValue | null) === 'object') continue;
-    throw new UsageError(
-      `--from-json: the value of ${key} must be a string or {"base64": "…"}; put quotes around a number`,
-    );
-  }
+  const problem = checkSecretData(value);
+  if (problem !== undefined) throw new UsageError(`--from-json: ${problem}`);
   return value as SecretData;
+}
+
+/** Problem of data that should be the keys of a secret; undefined without one. The text never has a value. */
+export function checkSecretData(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'must be an object whose values are strings or {"base64": "…"}';
+  }
+  const wrong = Object.entries(value).find(
+    ([, member]) =>
+      typeof member !== 'string' && typeof (member as SecretValue | null) !== 'object',
+  );
+  if (wrong === undefined) return undefined;
+  return `the value of ${wrong[0]} must be a string or {"base64": "…"}; put quotes around a number`;
 }
 
 function parsed(text: string): unknown {

@@ -1,4 +1,5 @@
 import type { SecretData } from '../../domain/secrets/secret.ts';
+import { isVariableName, quoteDotenv } from '../../domain/text/dotenv.ts';
 import { DeliveryError } from '../failures.ts';
 import { isFileName } from './file-options.ts';
 
@@ -28,14 +29,10 @@ export function renderKeyFiles(data: SecretData): readonly (readonly [string, Bu
   });
 }
 
-/** A name that a shell accepts (POSIX.1-2024, section 3.216). */
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
-
 /** `NAME=value` lines, which a POSIX shell reads back exactly. @throws DeliveryError for a key that is not a variable name. */
 export function renderDotenv(data: SecretData): Buffer {
   const lines = textEntries(data, 'dotenv').map(([key, value]) => {
-    if (!VARIABLE.test(key)) {
+    if (!isVariableName(key)) {
       throw new DeliveryError(
         `the key ${JSON.stringify(key)} cannot be a variable name: use json or a template`,
       );
@@ -43,17 +40,6 @@ export function renderDotenv(data: SecretData): Buffer {
     return `${key}=${quoteDotenv(value)}\n`;
   });
   return Buffer.from(lines.join(''));
-}
-
-/**
- * Writes a value without quotes if no character is special, otherwise in single quotes, in which every parser takes all
- * characters literally. Only a value that contains a single quote goes into double quotes with the shell's escapes: libraries
- * differ there, and some keep `\$` or `\"` as it is.
- */
-export function quoteDotenv(value: string): string {
-  if (PLAIN.test(value)) return value;
-  if (!value.includes("'")) return `'${value}'`;
-  return `"${value.replaceAll(/[\\"$`]/g, String.raw`\$&`)}"`;
 }
 
 const PROPERTY_ESCAPES: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 import type { Liquid } from 'liquidjs';
-import { escapePropertyValue, quoteDotenv, quoteYaml } from './formats.ts';
+import { quoteDotenv } from '../../domain/text/dotenv.ts';
+import { escapePropertyValue, quoteYaml } from './formats.ts';
 
 /** A value that holds bytes. A template must convert it with a filter: it never becomes text by itself. */
 export class BytesValue {

@@ -1,9 +1,31 @@
 import { action } from '../../cli/commands/action.ts';
-import type { ActionRow, CommandTable } from '../../cli/commands/command.ts';
+import type { ActionRow, CommandRow, CommandTable } from '../../cli/commands/command.ts';
 
-export const DELIVERY: CommandTable<ActionRow> = {
+export const DELIVERY: CommandTable<ActionRow | CommandRow> = {
   heading: 'Delivery to applications:',
   commands: [
+    {
+      command: 'run',
+      summary: 'run a program with secrets in its environment, and nothing on disk',
+      details:
+        'For development: in a pod, the agent does this. Signals reach the program, and its exit code is that of the command (128 and the number of the signal that ended it). Only the program and the programs that it starts get the values. With --watch the command asks every 15 s for the versions of the secrets, which needs the right to list or read them.',
+      arguments: [['<command...>', 'the program and its arguments, after --']],
+      options: [
+        [
+          '--env <NAME=path#key>',
+          'a variable, and the secret and key with its value; may be repeated',
+          { isRepeated: true },
+        ],
+        ['--from <file>', 'a file with lines NAME=path#key; it holds no secret'],
+        ['--watch', 'restart the program when a secret has a new version'],
+        ['--signal <name>', 'with --watch: send this signal instead, such as SIGHUP'],
+      ],
+      examples: [
+        "quaymaster run --env 'DB_PASSWORD=payments/db#password' -- npm start",
+        'quaymaster run --from secrets.env --watch -- node server.js',
+      ],
+      load: async () => (await import('../run-with-secrets.ts')).runWithSecrets,
+    },
     action(
       {
         command: 'agent',

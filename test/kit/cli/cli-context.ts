@@ -17,6 +17,7 @@ interface Circumstances {
   readonly format?: Format;
   readonly stdin?: string;
   readonly configDirectory?: string;
+  readonly inherited?: NodeJS.ProcessEnv;
   /** True if standard output is a terminal. */
   readonly isTerminal?: boolean;
   readonly signal?: AbortSignal;
@@ -47,10 +48,12 @@ export function cliContext(given: Circumstances = {}): CapturedContext {
       caFile: undefined,
       profile: undefined,
       configDirectory,
+      inherited: given.inherited ?? {},
       keyDirectories: [join(configDirectory, '../keys')],
     },
     clock: new HandClock(Date.parse('2026-01-05T10:00:00Z')),
     signal: given.signal ?? new AbortController().signal,
+    handOverSignals: () => undefined,
     stdin: input as unknown as NodeJS.ReadStream,
     target: () => Promise.resolve(TARGET),
     broker: () =>

@@ -12,7 +12,7 @@ const MOST_BYTES = 131_072;
  */
 export function childEnvironment(
   wanted: ExecSettings['environment'],
-  values: ReadonlyMap<string, DeliveredSecret>,
+  values: ReadonlyMap<string, Pick<DeliveredSecret, 'data'>>,
   inherited: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
   const environment: Record<string, string | undefined> = { ...inherited };

@@ -64,7 +64,7 @@ describe('profiles', () => {
     const { directory } = await configured();
     const environment = { ...readEnvironment({}), configDirectory: directory };
     await expect(findTarget({ profile: 'prdo' }, environment)).rejects.toThrow(
-      'profile "prdo" does not exist; list profiles: quaymaster profiles',
+      'profile "prdo" does not exist; list profiles: quaymaster profile ls',
     );
     const missing = { ...environment, configDirectory: join(directory, 'nowhere') };
     await expect(findTarget({}, missing)).rejects.toThrow(
