@@ -202,6 +202,34 @@ function latencyFigure(
   };
 }
 
+/** Milliseconds by which a sync takes longer. */
+export const SYNC_DELAYS_MS = [0, 1, 4, 16] as const;
+export const SYNC_MEASURES = ['p50', 'p99', 'rate', 'login'] as const;
+export type SyncMeasure = (typeof SYNC_MEASURES)[number];
+
+export interface SyncFigure extends Figure<`sync-${number}-${SyncMeasure}`> {
+  readonly delay: (typeof SYNC_DELAYS_MS)[number];
+  readonly measure: SyncMeasure;
+}
+
+const SYNC_LABELS: Readonly<Record<SyncMeasure, string>> = {
+  p50: 'p50 of durable audited GETs at 500/s',
+  p99: 'p99 of durable audited GETs at 500/s',
+  rate: 'Saturated durable audited GETs',
+  login: 'p99 of logins beside saturated GETs',
+};
+
+/** Latency and saturation by the time of a sync. */
+export const SYNC_FIGURES: readonly SyncFigure[] = SYNC_DELAYS_MS.flatMap((delay) =>
+  SYNC_MEASURES.map((measure) => ({
+    name: `sync-${delay}-${measure}` as const,
+    label: `${SYNC_LABELS[measure]}, a sync takes ${delay} ms longer, to the same without`,
+    target: {},
+    delay,
+    measure,
+  })),
+);
+
 export type BesideName = 'latency-search-500' | 'latency-export-500' | 'latency-replay-500';
 
 /** Reads at a constant rate beside other work of the same broker. */

@@ -24,6 +24,7 @@ import {
   ROTATION_FIGURES,
   SEARCH_FIGURES,
   START_FIGURES,
+  SYNC_FIGURES,
   type RatioFigure,
 } from './figures.ts';
 import { latencyResults } from './latency.ts';
@@ -42,6 +43,7 @@ import { runRounds, type Samples } from './rounds.ts';
 import { searchResults } from './search.ts';
 import { Stage } from './stage.ts';
 import { startResult } from './start.ts';
+import { syncResults } from './sync.ts';
 
 interface Options {
   readonly out: string;
@@ -95,6 +97,7 @@ const FIGURES = [
   ...BEFORE_FIGURES,
   ...RATIO_FIGURES,
   ...LATENCY_FIGURES,
+  ...SYNC_FIGURES,
   ...BESIDE_FIGURES,
   ...ACKNOWLEDGE_FIGURES,
   ...POSTGRES_FIGURES,
@@ -158,6 +161,12 @@ async function bench(options: Options): Promise<void> {
       progress: (line: string) => console.log(line),
     };
     results.push(...(await staged((stage) => latencyResults(stage, latency, length))));
+  }
+  const sync = SYNC_FIGURES.filter(isChosen);
+  if (sync.length > 0) {
+    const progress = (line: string): void => console.log(line);
+    const length = { ...lengthOf(options), progress };
+    results.push(...(await staged((stage) => syncResults(stage, sync, length))));
   }
   const beside = BESIDE_FIGURES.filter(isChosen);
   if (beside.length > 0) {

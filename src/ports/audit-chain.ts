@@ -2,10 +2,13 @@ import type { Tables } from './tables.ts';
 
 /** Chains and signs the entries of each commit with the key of this boot. The store calls it under its lock. */
 export interface AuditChain {
-  /** Returns the row for this commit: entries with `writer`, `seq` and `prev` filled in, and a signed head. The chain advances only at `keep`. */
+  /**
+   * Returns the row for this commit: entries with `writer`, `seq` and `prev` filled in, and a signed head. It continues the last staged batch, or the last
+   * durable one.
+   */
   stage(bodies: readonly string[]): Tables['audit_batches'];
-  /** The staged batch is durable. */
+  /** The oldest staged batch is durable. */
   keep(): void;
-  /** The staged batch was certainly not committed. */
+  /** The newest staged batch was certainly not committed. */
   drop(): void;
 }

@@ -4,14 +4,19 @@ import { join } from 'node:path';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { storeContract } from './store.contract.ts';
 
-storeContract('SQLite', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'quaymaster-store-'));
-  return {
-    open: (parts) =>
-      openSqliteStore(
-        { path: join(directory, 'store.db'), ballastBytes: 64 * 1024 },
-        { ...parts, mode: 'development' },
-      ),
-    remove: () => rm(directory, { recursive: true }),
-  };
-});
+const NAMES = { loop: 'SQLite', pool: 'SQLite with syncs beside the event loop' } as const;
+
+for (const [where, name] of Object.entries(NAMES)) {
+  storeContract(name, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'quaymaster-store-'));
+    const path = join(directory, 'store.db');
+    return {
+      open: (parts) =>
+        openSqliteStore(
+          { path, ballastBytes: 64 * 1024, syncsInPool: where === 'pool' },
+          { ...parts, mode: 'development' },
+        ),
+      remove: () => rm(directory, { recursive: true }),
+    };
+  });
+}

@@ -21,7 +21,8 @@ class BootChain implements AuditChain {
   readonly #boot: Boot;
   readonly #own: LocalBatches | undefined;
   #durable: Position = { seq: 0, head: FIRST_PREV };
-  #staged: { readonly position: Position; readonly batch: ChainedBatch } | undefined;
+  /** Batches that are not known to be durable, oldest first. */
+  readonly #staged: { readonly position: Position; readonly batch: ChainedBatch }[] = [];
 
   constructor(boot: Boot, own: LocalBatches | undefined) {
     this.#boot = boot;
@@ -30,7 +31,7 @@ class BootChain implements AuditChain {
 
   stage(bodies: readonly string[]): Tables['audit_batches'] {
     const { writer, key } = this.#boot;
-    let { seq, head } = this.#durable;
+    let { seq, head } = this.#staged.at(-1)?.position ?? this.#durable;
     if (seq === 0) requireAnnouncement(bodies[0]);
     const firstSeq = seq + 1;
     const entries: string[] = [];
@@ -50,20 +51,19 @@ class BootChain implements AuditChain {
       head: Buffer.from(head, 'hex'),
       signature: key.sign(batchMessage(writer, seq, head)),
     };
-    this.#staged = { position: { seq, head }, batch: { row, entries } };
+    this.#staged.push({ position: { seq, head }, batch: { row, entries } });
     return row;
   }
 
   keep(): void {
-    const staged = this.#staged;
-    if (staged === undefined) return;
-    this.#durable = staged.position;
-    this.#staged = undefined;
-    this.#own?.committed(staged.batch);
+    const oldest = this.#staged.shift();
+    if (oldest === undefined) return;
+    this.#durable = oldest.position;
+    this.#own?.committed(oldest.batch);
   }
 
   drop(): void {
-    this.#staged = undefined;
+    this.#staged.pop();
   }
 }
 

@@ -17,31 +17,34 @@ export interface CommitQueueBounds {
   readonly batch: number;
   /** The maximum number of waiting plans. */
   readonly queue: number;
+  /** The maximum number of batches that were begun and are not durable. */
+  readonly inFlight: number;
 }
 
-const BOUNDS: CommitQueueBounds = { batch: 1024, queue: 16_384 };
+const BOUNDS: CommitQueueBounds = { batch: 1024, queue: 16_384, inFlight: 1 };
 
 /** Collects the plans of an event-loop turn and commits them together. Measured: ten times the throughput of one transaction per plan. */
 export class CommitQueue {
   /** The time of each batch, from its first statement until it is durable. */
   readonly durations = new DurationTally();
   readonly #clock: Pick<Clock, 'monotonic'>;
-  readonly #commit: (batch: readonly PendingPlan[]) => Promise<void> | undefined;
+  readonly #commit: (batch: readonly PendingPlan[]) => Promise<unknown> | undefined;
   readonly #bounds: CommitQueueBounds;
   #pending: PendingPlan[] = [];
-  #isBusy = false;
+  #isScheduled = false;
+  #inFlight = 0;
   #idle: (() => void) | undefined;
   #isClosed = false;
 
-  /** `commit` settles every plan of its batch and never rejects. The next batch waits while its promise is pending. */
+  /** `commit` settles every plan of its batch and never rejects. Its batch is in flight while its promise is pending; undefined: it is settled. */
   constructor(
-    commit: (batch: readonly PendingPlan[]) => Promise<void> | undefined,
+    commit: (batch: readonly PendingPlan[]) => Promise<unknown> | undefined,
     clock: Pick<Clock, 'monotonic'>,
-    bounds: CommitQueueBounds = BOUNDS,
+    bounds: Partial<CommitQueueBounds> = {},
   ) {
     this.#clock = clock;
     this.#commit = commit;
-    this.#bounds = bounds;
+    this.#bounds = { ...BOUNDS, ...bounds };
   }
 
   /** @throws ERR_BUSY if too many plans wait, ERR_STORE_UNAVAILABLE after `close`. */
@@ -58,23 +61,33 @@ export class CommitQueue {
   /** Refuses new plans, and resolves when all waiting plans are settled. */
   close(): Promise<void> {
     this.#isClosed = true;
-    if (!this.#isBusy) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
     });
   }
 
+  get #isIdle(): boolean {
+    return !this.#isScheduled && this.#inFlight === 0;
+  }
+
   #schedule(): void {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
+    if (this.#isScheduled || this.#inFlight >= this.#bounds.inFlight) return;
+    this.#isScheduled = true;
     setImmediate(() => this.#turn());
   }
 
   #turn(): void {
     const begun = this.#clock.monotonic();
+    this.#isScheduled = false;
+    this.#inFlight += 1;
     const done = this.#commit(this.#take());
-    if (done === undefined) this.#next(begun);
-    else void done.then(() => this.#next(begun));
+    if (done === undefined) {
+      this.#next(begun);
+      return;
+    }
+    void done.then(() => this.#next(begun));
+    if (this.#pending.length > 0) this.#schedule();
   }
 
   #take(): readonly PendingPlan[] {
@@ -88,8 +101,8 @@ export class CommitQueue {
 
   #next(begun: number): void {
     this.durations.add(this.#clock.monotonic() - begun);
-    this.#isBusy = false;
+    this.#inFlight -= 1;
     if (this.#pending.length > 0) this.#schedule();
-    else this.#idle?.();
+    else if (this.#isIdle) this.#idle?.();
   }
 }

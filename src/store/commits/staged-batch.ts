@@ -1,7 +1,7 @@
 import type { BrokerError } from '../../domain/errors.ts';
 import type { Change, Outcome, Plan } from '../../ports/store.ts';
 import type { ChangeFeed } from './change-feed.ts';
-import { splitFenceKey } from './change-feed.ts';
+import { fenceKeyOf, splitFenceKey } from './change-feed.ts';
 import type { RowChange } from '../guard/row-guard.ts';
 
 const STALE: Outcome = { status: 'stale' };
@@ -15,14 +15,16 @@ export class StagedBatch {
   readonly changes: Change[] = [];
   /** The changes of the plans to digested rows. */
   readonly rows: RowChange[] = [];
-  readonly #invalidated = new Set<string>();
+  readonly #invalidated: Set<string>;
   readonly #feed: ChangeFeed;
   readonly #now: number;
   #seq: number;
 
-  constructor(feed: ChangeFeed, now: number) {
+  /** `earlier` has the invalidations of batches that are written before this one and not durable yet. No decision can know them. */
+  constructor(feed: ChangeFeed, now: number, earlier: readonly Change[] = []) {
     this.#feed = feed;
-    this.#seq = feed.seq;
+    this.#seq = earlier.at(-1)?.seq ?? feed.seq;
+    this.#invalidated = new Set(earlier.map(fenceKeyOf));
     this.#now = now;
   }
 

@@ -74,6 +74,11 @@ export class SqliteConnection {
     this.prepare('COMMIT').run();
   }
 
+  /** From now on a commit is written to the log and not synced; `LogSync` does that. SQLite still syncs the log before it copies pages from it. */
+  leaveSyncsToCaller(): void {
+    this.#database.pragma('synchronous = NORMAL');
+  }
+
   /** Does nothing if SQLite has already rolled back, as it does after some errors. */
   rollback(): void {
     if (this.#database.inTransaction) this.#database.exec('ROLLBACK');

@@ -15,6 +15,7 @@ import type { Ballast } from './ballast.ts';
 import { putBatch, putChanges, readDigests, runPlans } from './batch-transaction.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { destroysKey } from './destroys-key.ts';
+import { LogSync, LogSyncFailure } from './log-sync.ts';
 import { isNoRoom, isSqliteFault, isUnreadable } from './sqlite-fault.ts';
 
 const FIND_BATCH = 'SELECT 1 FROM "audit_batches" WHERE "writer" = ? AND "first_seq" = ?';
@@ -32,7 +33,18 @@ const COPY_EVERY_MS = 1_000;
 const COPIED_COMMITS = 200;
 const BUSY_PLANS = 4;
 
+/** A batch that is written to the log. */
+interface Written {
+  readonly batch: readonly PendingPlan[];
+  readonly staged: StagedBatch;
+  readonly digests: StagedDigests | undefined;
+  readonly hasEntries: boolean;
+  /** Resolves when the batch is settled: false if it is not known to be durable. */
+  readonly durable: PromiseWithResolvers<boolean>;
+}
+
 export interface SqliteWriterParts {
+  readonly path: string;
   readonly open: () => SqliteConnection;
   readonly ballast: Ballast;
   readonly feed: ChangeFeed;
@@ -47,8 +59,13 @@ export class SqliteWriter {
   /** `full`: commits only urgent plans, and frees the ballast for them. `broken`: commits nothing until the file can be opened again. */
   #state: 'well' | 'full' | 'broken' = 'well';
   #cause: unknown;
-  /** Staged with the chain; it is not known whether it is durable. */
-  #unsettled: Tables['audit_batches'] | undefined;
+  /** Staged with the chain, oldest first; it is not known whether they are durable. */
+  #unsettled: Tables['audit_batches'][] = [];
+  /** Syncs the log beside the event loop; undefined while SQLite syncs in each commit. */
+  #log: LogSync | undefined;
+  #syncsInPool = false;
+  /** Batches that wait for their sync, oldest first. */
+  #written: Written[] = [];
   /** True if the COMMIT of the last batch was started. */
   #isSent = false;
   /** The last batch was one statement, without a transaction around it. It reads pages before it writes anything. */
@@ -85,7 +102,75 @@ export class SqliteWriter {
     throw new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause: this.#cause });
   }
 
-  commit(batch: readonly PendingPlan[]): void {
+  /**
+   * Syncs in libuv's pool from now on, so that the event loop serves while the disk works. On a fast disk this only costs processor time.
+   * @throws the file system's error
+   */
+  syncInPool(): void {
+    this.#syncsInPool = true;
+    this.#handOverSyncs(this.connection);
+  }
+
+  #handOverSyncs(connection: SqliteConnection): void {
+    if (!this.#syncsInPool) return;
+    this.#log?.close();
+    this.#log = new LogSync(this.#parts.path);
+    connection.leaveSyncsToCaller();
+  }
+
+  /** Resolves when everything that reads can see now is durable, or false if that is not known. Undefined if nothing waits for a sync. */
+  get durable(): Promise<boolean> | undefined {
+    return this.#written.at(-1)?.durable.promise;
+  }
+
+  /** Resolves when all plans of the batch are settled; undefined if they are. Nothing of a batch is visible to callers before that. */
+  commit(batch: readonly PendingPlan[]): Promise<boolean> | undefined {
+    this.#commit(batch);
+    const last = this.#written.at(-1);
+    if (last === undefined) return undefined;
+    this.#log?.sync((failure) => this.#synced(last, failure));
+    return last.durable.promise;
+  }
+
+  /** The sync that began after this batch was written has ended. */
+  #synced(last: Written, failure: Error | null): void {
+    const count = this.#written.indexOf(last) + 1;
+    // A later sync ended first, or the outcome was determined on the event loop.
+    if (count === 0) return;
+    try {
+      if (failure !== null) throw failure;
+      this.#parts.deps.failpoint?.('store.after_commit');
+    } catch (cause) {
+      this.#lose(cause);
+      return;
+    }
+    for (const written of this.#written.splice(0, count)) this.#settle(written);
+  }
+
+  /** Ends the wait of earlier batches before a fault of a later one is treated. */
+  #settleWritten(): void {
+    if (this.#written.length === 0) return;
+    try {
+      this.#connection?.rollback();
+      this.#log?.syncNow();
+    } catch (cause) {
+      this.#lose(cause);
+      return;
+    }
+    for (const written of this.#written.splice(0)) this.#settle(written);
+  }
+
+  /** It is unknown which of the batches that waited for a sync are durable. Opens the file again, which syncs what it has. */
+  #lose(cause: unknown): void {
+    const lost = this.#written.splice(0);
+    this.#recover(new LogSyncFailure(cause));
+    for (const { batch, durable } of lost) {
+      leaveUnknown(batch, cause);
+      durable.resolve(false);
+    }
+  }
+
+  #commit(batch: readonly PendingPlan[]): void {
     if (this.#state !== 'well') {
       this.#commitUrgent(batch, this.#cause);
       return;
@@ -101,10 +186,10 @@ export class SqliteWriter {
 
   /** One plan needs an unreadable page. Commits each plan by itself, so that only this plan fails. */
   #commitApart(batch: readonly PendingPlan[], cause: unknown): void {
+    this.#settleWritten();
     this.#connection?.rollback();
-    if (this.#unsettled !== undefined) this.#parts.deps.chain.drop();
-    this.#unsettled = undefined;
-    if (batch.length > 1) for (const pending of batch) this.commit([pending]);
+    if (this.#unsettled.pop() !== undefined) this.#parts.deps.chain.drop();
+    if (batch.length > 1) for (const pending of batch) this.#commit([pending]);
     else for (const { reject } of batch) reject(this.#parts.pages.refusal(cause));
   }
 
@@ -133,6 +218,8 @@ export class SqliteWriter {
     this.#cancelCopy?.();
     this.#connection?.close();
     this.#connection = undefined;
+    this.#log?.close();
+    this.#log = undefined;
     this.#state = 'broken';
   }
 
@@ -141,40 +228,55 @@ export class SqliteWriter {
     this.#isAlone = batch.every(onlyRecords);
     const { connection } = this;
     const { feed, deps } = this.#parts;
-    const staged = new StagedBatch(feed, deps.clock.now());
+    const earlier = this.#written.flatMap((written) => written.staged.changes);
+    const staged = new StagedBatch(feed, deps.clock.now(), earlier);
     if (!this.#isAlone) connection.begin();
     runPlans(connection, batch, staged, deps.guard);
     putChanges(connection, staged.changes);
     const digests = this.#stageDigests(connection, staged.rows);
     const bodies = digests?.entries(staged.bodies) ?? staged.bodies;
-    if (bodies.length > 0) this.#unsettled = deps.chain.stage(bodies);
-    this.#send(connection);
-    if (this.#unsettled !== undefined) deps.chain.keep();
-    this.#unsettled = undefined;
-    digests?.keep();
-    feed.apply(staged.changes);
-    if (batch.some(({ plan }) => destroysKey(plan))) this.emptyLogSoon();
-    settleAll(batch, staged.outcomes);
+    const row = bodies.length > 0 ? deps.chain.stage(bodies) : undefined;
+    if (row !== undefined) this.#unsettled.push(row);
+    this.#send(connection, row);
+    const hasEntries = row !== undefined;
+    const durable = Promise.withResolvers<boolean>();
+    const written = { batch, staged, digests, hasEntries, durable };
+    if (this.#log === undefined) this.#settle(written);
+    else this.#written.push(written);
     this.#uncopied += 1;
     this.#uncopiedPlans += batch.length;
     if (this.#uncopied === COPIED_COMMITS) this.#copyLogSoon();
   }
 
+  /** The batch is durable: everything that follows from it may leave the process. */
+  #settle({ batch, staged, digests, hasEntries, durable }: Written): void {
+    const { feed, deps } = this.#parts;
+    if (hasEntries) {
+      deps.chain.keep();
+      this.#unsettled.shift();
+    }
+    digests?.keep();
+    feed.apply(staged.changes);
+    if (batch.some(({ plan }) => destroysKey(plan))) this.emptyLogSoon();
+    settleAll(batch, staged.outcomes);
+    durable.resolve(true);
+  }
+
   /**
-   * Writes the entries and makes the batch durable. A statement is a transaction by itself, and most reads need only one (measured: BEGIN and
+   * Writes the entries and commits. A statement is a transaction by itself, and most reads need only one (measured: BEGIN and
    * COMMIT took a tenth of the processor time of a read that is alone in its turn).
    */
-  #send(connection: SqliteConnection): void {
+  #send(connection: SqliteConnection, row: Tables['audit_batches'] | undefined): void {
     const { failpoint } = this.#parts.deps;
     const put = (): void => {
-      if (this.#unsettled !== undefined) putBatch(connection, this.#unsettled);
+      if (row !== undefined) putBatch(connection, row);
     };
     if (!this.#isAlone) put();
     failpoint?.('store.before_commit');
     this.#isSent = true;
     if (this.#isAlone) put();
     else connection.commit();
-    failpoint?.('store.after_commit');
+    if (this.#log === undefined) failpoint?.('store.after_commit');
   }
 
   #copyLogSoon(): void {
@@ -239,10 +341,12 @@ export class SqliteWriter {
    * @returns whether it is certain that nothing was committed.
    */
   #recover(cause: unknown): boolean {
+    this.#settleWritten();
     const isCertain = !this.#isSent || isNoRoom(cause);
     try {
       if (this.#connection !== undefined) this.#connection.rollback();
-      const isDurable = isSqliteFault(cause) ? this.#reopen(cause) : this.#learn(this.connection);
+      const mustReopen = isSqliteFault(cause) || cause instanceof LogSyncFailure;
+      const isDurable = mustReopen ? this.#reopen(cause) : this.#learn(this.connection);
       if (isNoRoom(cause)) this.#fail('full', cause);
       return isCertain && !isDurable;
     } catch (lost) {
@@ -269,23 +373,32 @@ export class SqliteWriter {
         throw error;
       }
     }
+    try {
+      this.#handOverSyncs(connection);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
     const isDurable = this.#learn(connection);
     this.#connection = connection;
     return isDurable;
   }
 
-  /** @returns whether the staged entries are in the store. */
+  /** Settles the staged entries with the chain. @returns whether the newest ones are in the store. */
   #learn(connection: SqliteConnection): boolean {
     const { feed, deps } = this.#parts;
-    const batch = this.#unsettled;
-    const isDurable =
-      batch !== undefined &&
-      connection.prepare(FIND_BATCH).get(batch.writer, batch.first_seq) !== undefined;
-    if (isDurable) deps.chain.keep();
-    else if (batch !== undefined) deps.chain.drop();
-    this.#unsettled = undefined;
+    const rows = this.#unsettled;
+    const stored = rows.filter(
+      ({ writer, first_seq }) =>
+        connection.prepare(FIND_BATCH).get(writer, first_seq) !== undefined,
+    );
+    for (const row of rows) {
+      if (stored.includes(row)) deps.chain.keep();
+      else deps.chain.drop();
+    }
+    this.#unsettled = [];
     feed.apply(connection.prepare(CHANGES_AFTER).all(feed.seq) as Change[]);
-    return isDurable;
+    return rows.length > 0 && stored.length === rows.length;
   }
 
   #fail(state: 'full' | 'broken', cause: unknown): void {

@@ -11,7 +11,7 @@ import { storedIds, storedNames } from '../../kit/log/stored-entries.ts';
 import { WriterChild } from '../../kit/store/store-writer.ts';
 import { countRows } from '../../kit/store/table-rows.ts';
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
 
 describe('a store whose process is killed', () => {
   let directory: string;
@@ -29,12 +29,13 @@ describe('a store whose process is killed', () => {
 
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it(
-    'has every acknowledged plan, whole plans only, and valid chains (F29)',
-    async () => {
+  it.each(['loop', 'pool'] as const)(
+    'has every acknowledged plan, whole plans only, and valid chains, with syncs in the %s (F29)',
+    async (syncs) => {
       const acknowledged = new Set<string>();
       for (let round = 0; round < ROUNDS; round += 1) {
-        const child = new WriterChild(path, { width: 1 + (round % 5) * 16 });
+        const how = { syncs, lanes: syncs === 'pool' ? 6 : 1 };
+        const child = new WriterChild(path, { width: 1 + (round % 5) * 16, ...how });
         await child.until(20 + ((round * 137) % 600));
         await child.kill();
         for (const id of child.said('ack')) acknowledged.add(id);

@@ -43,16 +43,17 @@ describe(`F30: a store whose machine loses its power${suffix}`, () => {
     return found;
   };
 
-  itIfCompiled(
-    'has every acknowledged plan in the synced data, whole plans only, and opens without repair (F30)',
-    async () => {
+  itIfCompiled.each(['loop', 'pool'] as const)(
+    'has every acknowledged plan in the synced data, whole plans only, and opens without repair, with syncs in the %s (F30)',
+    async (syncs) => {
       const acknowledged = new Set<string>();
       for (let round = 0; round < ROUNDS; round += 1) {
         // Data from before this start was written long ago.
         mkdirSync(synced(), { mode: 0o700 });
         cpSync(live(), synced(), { recursive: true });
         const before = ['env', `LD_PRELOAD=${library}`, `SYNCED=${synced()}`];
-        const child = new WriterChild(path(), { width: 1 + (round % 3) * 24, before });
+        const how = { syncs, lanes: syncs === 'pool' ? 6 : 1, before };
+        const child = new WriterChild(path(), { width: 1 + (round % 3) * 24, ...how });
         await child.until(30 + ((round * 271) % 900));
         await child.kill();
         for (const id of child.said('ack')) acknowledged.add(id);

@@ -14,6 +14,20 @@ const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status =
 const itIfTraced = canTrace ? it : it.skip;
 const suffix = canTrace ? '' : ` (${LEFT_OUT}strace does not work here)`;
 
+/** The lines of a trace with each call whole, at its end. strace prints a call in two parts if another thread makes one meanwhile. */
+function wholeCalls(trace: string): readonly string[] {
+  const begun = new Map<string, string>();
+  return trace.split('\n').flatMap((line) => {
+    const thread = line.split(' ', 1)[0] ?? '';
+    if (line.endsWith(' <unfinished ...>')) {
+      begun.set(thread, line.replace(' <unfinished ...>', ''));
+      return [];
+    }
+    const end = /<\.\.\. \w+ resumed>(.*)$/.exec(line)?.[1];
+    return [end === undefined ? line : `${begun.get(thread)}${end}`];
+  });
+}
+
 describe(`a store whose system calls are traced${suffix}`, () => {
   let directory: string;
   let path: string;
@@ -25,9 +39,9 @@ describe(`a store whose system calls are traced${suffix}`, () => {
 
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  itIfTraced(
-    'syncs its log between a commit and its acknowledgement, once for a whole round (F30)',
-    async () => {
+  itIfTraced.each(['loop', 'pool'] as const)(
+    'syncs its log between a commit and its acknowledgement, once for a whole round, in the %s (F30)',
+    async (syncs) => {
       const log = join(directory, 'trace');
       const before = [
         'strace',
@@ -38,18 +52,16 @@ describe(`a store whose system calls are traced${suffix}`, () => {
         '-o',
         log,
       ];
-      const child = new WriterChild(path, { width: 8, rounds: 6, before });
+      const child = new WriterChild(path, { width: 8, rounds: 6, syncs, before });
       await child.ended();
       expect(child.said('ack')).toHaveLength(48);
 
-      const events = readFileSync(log, 'utf8')
-        .split('\n')
-        .flatMap((line) => {
-          if (/ f(data)?sync\(\d+<[^>]*store\.db-wal>\)\s+= 0/.test(line)) return ['sync'];
-          if (/ pwrite64\(\d+<[^>]*store\.db-wal>/.test(line)) return ['log'];
-          const said = / write\(1<[^>]*>, "(open|ack|no|closed)/.exec(line);
-          return said === null ? [] : [said[1]];
-        });
+      const events = wholeCalls(readFileSync(log, 'utf8')).flatMap((line) => {
+        if (/ f(data)?sync\(\d+<[^>]*store\.db-wal>\)\s+= 0/.test(line)) return ['sync'];
+        if (/ pwrite64\(\d+<[^>]*store\.db-wal>/.test(line)) return ['log'];
+        const said = / write\(1<[^>]*>, "(open|ack|no|closed)/.exec(line);
+        return said === null ? [] : [said[1]];
+      });
       const rounds = events.slice(events.indexOf('open') + 1, events.lastIndexOf('ack') + 1);
       const runs = rounds.filter((event, index) => event !== rounds[index - 1]);
       expect(runs).toEqual(Array.from({ length: 6 }, () => ['log', 'sync', 'ack']).flat());
@@ -95,6 +107,27 @@ describe(`a store whose system calls are traced${suffix}`, () => {
         unknown.map((id) => `no ${id} ERR_OUTCOME_UNKNOWN`),
       );
       expect(child.said('ack')).toHaveLength(44);
+      const { recorded, written } = await contents();
+      expect(new Set(written)).toEqual(new Set(recorded));
+      expect(child.said('ack').filter((id) => !recorded.includes(id))).toEqual([]);
+    },
+  );
+
+  itIfTraced(
+    'acknowledges no commit whose sync in the pool fails, and continues (F23)',
+    async () => {
+      const inject = 'inject=fdatasync:error=EIO:when=3';
+      const trace = ['strace', '-f', '-e', 'trace=fdatasync', '-e', inject, '-o', '/dev/null'];
+      const how = { width: 4, rounds: 12, lanes: 3, syncs: 'pool' } as const;
+      const child = new WriterChild(path, { ...how, before: trace });
+      await child.ended();
+      expect(child.lines.at(-1)).toBe('closed');
+      const unknown = child.said('no');
+      expect(unknown.length).toBeGreaterThan(0);
+      expect(child.lines.filter((line) => line.startsWith('no '))).toEqual(
+        unknown.map((id) => `no ${id} ERR_OUTCOME_UNKNOWN`),
+      );
+      expect(child.said('ack').length + unknown.length).toBe(144);
       const { recorded, written } = await contents();
       expect(new Set(written)).toEqual(new Set(recorded));
       expect(child.said('ack').filter((id) => !recorded.includes(id))).toEqual([]);

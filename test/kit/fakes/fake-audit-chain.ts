@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { AuditChain } from '../../../src/ports/audit-chain.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 
-/** Chains entries with plain hashes, and throws if a store breaks the order of stage, keep and drop. */
+/** Chains entries with plain hashes, and throws if a store keeps or drops what it did not stage. */
 export class FakeAuditChain implements AuditChain {
   readonly writer: string;
   #seq = 0;
   #head: Uint8Array = new Uint8Array(32);
-  #staged: Tables['audit_batches'] | undefined;
+  readonly #staged: Tables['audit_batches'][] = [];
   kept = 0;
   dropped = 0;
 
@@ -16,38 +16,40 @@ export class FakeAuditChain implements AuditChain {
   }
 
   stage(bodies: readonly string[]): Tables['audit_batches'] {
-    if (this.#staged !== undefined) throw new Error('a batch is staged already');
+    const last = this.#staged.at(-1);
     const entries = Buffer.from(`${bodies.join('\n')}\n`);
-    const head = createHash('sha256').update(this.#head).update(entries).digest();
-    this.#staged = {
+    const head = createHash('sha256')
+      .update(last?.head ?? this.#head)
+      .update(entries)
+      .digest();
+    const row = {
       writer: this.writer,
-      first_seq: this.#seq,
+      first_seq: last === undefined ? this.#seq : last.first_seq + last.count,
       count: bodies.length,
       entries,
       head,
       signature: head,
     };
-    return this.#staged;
+    this.#staged.push(row);
+    return row;
   }
 
   keep(): void {
-    const staged = this.#take();
+    const staged = present(this.#staged.shift());
     this.#seq += staged.count;
     this.#head = staged.head;
     this.kept += 1;
   }
 
   drop(): void {
-    this.#take();
+    present(this.#staged.pop());
     this.dropped += 1;
   }
+}
 
-  #take(): Tables['audit_batches'] {
-    const staged = this.#staged;
-    if (staged === undefined) throw new Error('nothing is staged');
-    this.#staged = undefined;
-    return staged;
-  }
+function present(row: Tables['audit_batches'] | undefined): Tables['audit_batches'] {
+  if (row === undefined) throw new Error('nothing is staged');
+  return row;
 }
 
 /** Reads the bodies that a batch row contains. */

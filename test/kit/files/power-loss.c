@@ -1,5 +1,5 @@
-/* Preloaded into a writer: after each sync that succeeded, the file as it then is goes into the folder SYNCED, under its own name.
-   What is there when the power fails is what the disk has for certain. The file is read through the writer's own descriptor,
+/* Preloaded into a writer: after each sync that succeeded, the file as it was when the sync began goes into the folder SYNCED, under its own name.
+   What is there when the power fails is what the disk has for certain: another thread may write while a sync runs. The file is read through the writer's own descriptor,
    because closing another one would give up its locks (fcntl(2)). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,18 +14,19 @@
 /* Node syncs files in several threads. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void keep(int fd) {
+/* Copies the file and names the copy. Returns 0 if it keeps none. */
+static int copy_file(int fd, char part[8192], char kept[8192]) {
   struct stat file;
-  char link[64], path[4096], part[8192], kept[8192];
+  char link[64], path[4096];
   static char bytes[1 << 16];
   const char *folder = getenv("SYNCED");
-  if (folder == NULL || fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) return;
+  if (folder == NULL || fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) return 0;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t length = readlink(link, path, sizeof path - 1);
   if (length < 0) abort();
   path[length] = 0;
-  snprintf(part, sizeof part, "%s/.part", folder);
-  snprintf(kept, sizeof kept, "%s/%s", folder, strrchr(path, '/') + 1);
+  snprintf(part, 8192, "%s/.part", folder);
+  snprintf(kept, 8192, "%s/%s", folder, strrchr(path, '/') + 1);
   int copy = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (copy < 0) abort();
   /* SQLite opens its files for reading and writing. A file without locks may be open for writing only. */
@@ -39,17 +40,18 @@ static void keep(int fd) {
     at += count;
   }
   if (writeOnly) close(source);
-  if (close(copy) != 0 || renameat(AT_FDCWD, part, AT_FDCWD, kept) != 0) abort();
+  if (close(copy) != 0) abort();
+  return 1;
 }
 
 static int sync_with(const char *name, int fd) {
   int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+  char part[8192], kept[8192];
+  pthread_mutex_lock(&lock);
+  int has_copy = copy_file(fd, part, kept);
   int result = real(fd);
-  if (result == 0) {
-    pthread_mutex_lock(&lock);
-    keep(fd);
-    pthread_mutex_unlock(&lock);
-  }
+  if (result == 0 && has_copy && renameat(AT_FDCWD, part, AT_FDCWD, kept) != 0) abort();
+  pthread_mutex_unlock(&lock);
   return result;
 }
 

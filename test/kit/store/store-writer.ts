@@ -7,10 +7,12 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('./store-writer-child.ts', import.meta.url));
 
-/** Options of the writer: plans per round, rounds, and a command before it such as strace. */
+/** Options of the writer: plans per round, rounds, rounds at once, where its store syncs, and a command before it such as strace. */
 export interface WriterOptions {
   readonly width?: number;
   readonly rounds?: number;
+  readonly lanes?: number;
+  readonly syncs?: 'loop' | 'pool';
   readonly before?: readonly string[];
 }
 
@@ -21,8 +23,10 @@ export class WriterChild {
   readonly lines: string[] = [];
   errors = '';
 
-  constructor(path: string, { width = 1, rounds = Infinity, before = [] }: WriterOptions = {}) {
-    const writer = [process.execPath, PROGRAM, path, String(width), String(rounds)];
+  constructor(path: string, options: WriterOptions = {}) {
+    const { width = 1, rounds = Infinity, lanes = 1, syncs = 'loop', before = [] } = options;
+    const how = [width, rounds, lanes, syncs].map(String);
+    const writer = [process.execPath, PROGRAM, path, ...how];
     const [command, ...args] = [...before, ...writer] as [string, ...string[]];
     this.#child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
