@@ -15,12 +15,22 @@ import type { InstallationKeys } from '../broker/keys/installation-keys.ts';
 export interface Copies {
   readonly backups: ScheduledBackups | undefined;
   readonly archives: ArchiveRuns | undefined;
+  /** True on PostgreSQL: its backups are made without the broker, which knows of none. */
+  readonly areBackupsElsewhere: boolean;
 }
 
-export const NO_COPIES: Copies = { backups: undefined, archives: undefined };
+/** The copies of a broker that makes none. */
+export function noCopies({ store }: Pick<Config, 'store'>): Copies {
+  return {
+    backups: undefined,
+    archives: undefined,
+    areBackupsElsewhere: store.type === 'postgres',
+  };
+}
 
 export async function openCopies(config: Config, deps: CopiesDeps): Promise<Copies> {
   return {
+    ...noCopies(config),
     backups: await openBackups(config, deps),
     archives: await openArchives(config.audit.archive, deps),
   };

@@ -28,16 +28,8 @@ interface Refusal {
 
 const WATCH_STATUSES = ['off', 'starting', 'live', 'stale'] as const;
 
-export function brokerMetrics(
-  broker: MeasuredBroker,
-  unready: () => readonly string[],
-): readonly Metric[] {
+export function brokerMetrics(broker: MeasuredBroker): readonly Metric[] {
   return [
-    {
-      name: 'quaymaster_ready',
-      help: '1 while requests are served',
-      value: () => (unready().length === 0 ? 1 : 0),
-    },
     ...watchMetrics(broker),
     ...storeMetrics(broker),
     ...callMetrics(broker),

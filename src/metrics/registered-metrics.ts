@@ -1,20 +1,45 @@
-import {
-  collectDefaultMetrics,
-  Counter,
-  Gauge,
-  Histogram,
-  Registry,
-  type HistogramConfiguration,
-} from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { DURATION_BOUNDS, type DurationTally } from '../domain/time/duration-tally.ts';
-import type { Labels, Metric, Metrics, Sample } from '../ports/metrics.ts';
+import type { Clock } from '../ports/clock.ts';
+import { withDeadline } from '../ports/deadline.ts';
+import type { Log } from '../ports/log.ts';
+import type { Labels, Metric, Metrics } from '../ports/metrics.ts';
 
-/** Metrics in a registry of prom-client. */
+/** A scraper waits ten seconds by default: the series that can be read must reach it before. */
+const READ_MS = 2_000;
+
+interface MetricsDeps {
+  readonly clock: Pick<Clock, 'after'>;
+  readonly log: Log;
+}
+
+/**
+ * Metrics in a registry of prom-client. Each metric is read by itself: one that fails, or that needs longer than two seconds, leaves out its own series and
+ * is counted. So an unreachable database hides only what the database knows.
+ */
 export class RegisteredMetrics implements Metrics {
   readonly registry = new Registry();
+  readonly #deps: MetricsDeps;
+  readonly #reads: Read[] = [];
+
+  constructor(deps: MetricsDeps) {
+    this.#deps = deps;
+    this.add([
+      {
+        name: 'quaymaster_scrape_failures_total',
+        help: 'Reads of a metric that failed or took longer than two seconds; its series are absent from that scrape',
+        labels: ['collector'],
+        values: () => this.#reads.map(({ name, failures }) => [{ collector: name }, failures]),
+      },
+    ]);
+  }
 
   add(metrics: readonly Metric[]): void {
-    for (const metric of metrics) register(this.registry, metric);
+    for (const metric of metrics) {
+      const read = new Read(metric, this.#deps);
+      if (this.registry.getSingleMetric(metric.name) === undefined) this.#reads.push(read);
+      this.registry.registerMetric(registered(metric, read));
+    }
   }
 
   /** Adds what the library measures of the process: processor time, memory, the event loop. */
@@ -31,81 +56,93 @@ export class RegisteredMetrics implements Metrics {
   }
 }
 
-function register(registry: Registry, metric: Metric): void {
-  const { name, help } = metric;
-  const labelNames = 'labels' in metric ? [...metric.labels] : [];
-  const naming = { name, help, labelNames };
-  if ('durations' in metric) {
-    registry.registerMetric(new TalliedHistogram(naming, metric.durations));
-    return;
-  }
-  const registers = [registry];
-  if (name.endsWith('_total')) {
-    new Counter({
-      ...naming,
-      registers,
-      async collect() {
-        const samples = await samplesOf(metric);
-        this.reset();
-        for (const [labels, value] of samples) this.inc(labels, value);
-      },
-    });
-    return;
-  }
-  new Gauge({
-    ...naming,
-    registers,
-    async collect() {
-      const samples = await samplesOf(metric);
-      this.reset();
-      for (const [labels, value] of samples) this.set(labels, value);
-    },
-  });
+type Registered = Counter | Gauge | Histogram;
+
+/** A metric of prom-client whose values come from `read`. */
+function registered(metric: Metric, read: Read): Registered {
+  const empty = emptyMetric(metric);
+  const get = async (): Promise<object> => {
+    const [described, values] = await Promise.all([empty.get(), read.rows()]);
+    return { ...described, values };
+  };
+  // The registry prefers the second method, although the types of the library do not name it.
+  const methods = { get: { value: get }, getForPromString: { value: get } };
+  return Object.create(empty, methods) as Registered;
 }
 
-async function samplesOf(
-  metric: Exclude<Metric, { readonly durations: unknown }>,
-): Promise<Iterable<Sample>> {
-  return 'value' in metric ? [[{}, await metric.value()]] : metric.values();
+function emptyMetric(metric: Metric): Registered {
+  const naming = { name: metric.name, help: metric.help, registers: [] };
+  if ('durations' in metric) return new Histogram({ ...naming, buckets: [...DURATION_BOUNDS] });
+  return metric.name.endsWith('_total') ? new Counter(naming) : new Gauge(naming);
 }
 
-/** A histogram of durations that are counted in tallies. */
-class TalliedHistogram extends Histogram {
-  readonly #name: string;
-  readonly #empty: Histogram;
-  readonly #series: () => Iterable<readonly [Labels, DurationTally]>;
+/** Reads one metric. A second scrape joins a read in progress, so a database that hangs never has more than one query of each metric. */
+class Read {
+  readonly #metric: Metric;
+  readonly #deps: MetricsDeps;
+  #reading: Promise<readonly Row[]> | undefined;
+  #isFailing = false;
+  failures = 0;
 
-  constructor(
-    naming: Pick<HistogramConfiguration<string>, 'name' | 'help' | 'labelNames'>,
-    series: () => Iterable<readonly [Labels, DurationTally]>,
-  ) {
-    const configuration = { ...naming, buckets: [...DURATION_BOUNDS], registers: [] };
-    super(configuration);
-    this.#name = naming.name;
-    this.#empty = new Histogram(configuration);
-    this.#series = series;
+  constructor(metric: Metric, deps: MetricsDeps) {
+    this.#metric = metric;
+    this.#deps = deps;
   }
 
-  override async get(): ReturnType<Histogram['get']> {
-    const values = [...this.#series()].flatMap(([labels, durations]) =>
-      rowsOf(this.#name, labels, durations),
+  get name(): string {
+    return this.#metric.name;
+  }
+
+  /** @returns no row if the metric cannot be read now */
+  async rows(): Promise<readonly Row[]> {
+    const { clock, log } = this.#deps;
+    this.#reading ??= rowsOf(this.#metric).finally(() => (this.#reading = undefined));
+    const reading = this.#reading;
+    try {
+      const rows = await withDeadline(clock, READ_MS, (signal) =>
+        Promise.race([reading, rejectedBy(signal)]),
+      );
+      if (this.#isFailing) log.info({ collector: this.name }, 'a metric can be read again');
+      this.#isFailing = false;
+      return rows;
+    } catch (error) {
+      this.failures += 1;
+      // A scrape comes every few seconds, from any client of the listener: only the first failure is logged.
+      if (!this.#isFailing)
+        log.error({ err: error, collector: this.name }, 'a metric cannot be read; it is left out');
+      this.#isFailing = true;
+      return [];
+    }
+  }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  return promise;
+}
+
+async function rowsOf(metric: Metric): Promise<readonly Row[]> {
+  if ('durations' in metric)
+    return [...metric.durations()].flatMap(([labels, durations]) =>
+      bucketsOf(metric.name, labels, durations),
     );
-    return { ...(await this.#empty.get()), values };
-  }
-
-  /** The registry prefers this method to `get`, although the types of the library do not name it. */
-  getForPromString(): ReturnType<TalliedHistogram['get']> {
-    return this.get();
-  }
+  if ('value' in metric) return [{ labels: {}, value: await metric.value() }];
+  return Array.from(await metric.values(), ([labels, value]) => ({ labels, value }));
 }
 
 interface Row {
   readonly value: number;
   readonly labels: Readonly<Record<string, string | number>>;
-  readonly metricName: string;
+  /** Absent: the name of the metric. */
+  readonly metricName?: string;
 }
 
-function rowsOf(name: string, labels: Labels, { buckets, seconds }: DurationTally): readonly Row[] {
+function bucketsOf(
+  name: string,
+  labels: Labels,
+  { buckets, seconds }: DurationTally,
+): readonly Row[] {
   let count = 0;
   const rows = Array.from(buckets, (value, index): Row => {
     count += value;

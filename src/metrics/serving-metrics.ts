@@ -1,4 +1,42 @@
-import type { Metric } from '../ports/metrics.ts';
+import type { Metric, Sample } from '../ports/metrics.ts';
+
+interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  readonly held?: readonly { readonly reason: string }[] | undefined;
+  readonly warnings?: readonly string[] | undefined;
+}
+
+/** The contents of `readyz`. These metrics exist from the start of the process, before keys and store are open. */
+export function readinessMetrics(readiness: () => Readiness): readonly Metric[] {
+  const each = (label: string, words: Iterable<string>): readonly Sample[] =>
+    [...new Set(words)].map((word) => [{ [label]: word }, 1]);
+  return [
+    {
+      name: 'quaymaster_ready',
+      help: '1 while requests are served',
+      value: () => (readiness().ready ? 1 : 0),
+    },
+    {
+      name: 'quaymaster_not_ready',
+      help: '1 for each reason why requests are refused, as in readyz',
+      labels: ['reason'],
+      values: () => each('reason', readiness().reasons),
+    },
+    {
+      name: 'quaymaster_held',
+      help: '1 for each reason why the store is held, as in readyz',
+      labels: ['reason'],
+      values: () => each('reason', readiness().held?.map(({ reason }) => reason) ?? []),
+    },
+    {
+      name: 'quaymaster_warning',
+      help: '1 for each warning of readyz: requests are served, but an operator must look',
+      labels: ['warning'],
+      values: () => each('warning', readiness().warnings ?? []),
+    },
+  ];
+}
 
 /** The certificate of the API listener. */
 export function certificateMetrics(certificate: {

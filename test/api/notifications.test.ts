@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { notificationMetrics } from '../../src/audit/notifications/notification-metrics.ts';
 import { notificationsConfigSchema } from '../../src/audit/notifications/config.ts';
 import { importWebhookKey, signWebhook } from '../../src/crypto/signatures/webhook-signature.ts';
-import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../kit/api/test-metrics.ts';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import { RunningApi } from '../kit/api/running-api.ts';
@@ -171,7 +171,7 @@ it('retries until the receiver accepts an event, and counts what it has not acce
   own.isRefusing = true;
   await attack('retried shell');
   const metric = async (name: string): Promise<number> => {
-    const metrics = new RegisteredMetrics();
+    const metrics = testMetrics();
     metrics.add(notificationMetrics(api.broker.trail));
     const start = `quaymaster_notifications_${name}{receiver="own"} `;
     const line = (await metrics.text()).split('\n').find((each) => each.startsWith(start));

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../kit/api/test-metrics.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { listenerConfigSchema } from '../../src/api/config.ts';
 import type { ApiServer } from '../../src/api/server/server.ts';
@@ -249,7 +249,10 @@ describe('a refusal on the connection itself', () => {
 describe('the listener of metrics', () => {
   it('has the same limits as the others', async () => {
     await start();
-    const metrics = new MetricsServer(new RegisteredMetrics());
+    const metrics = new MetricsServer({
+      metrics: testMetrics(),
+      readiness: () => ({ ready: true, reasons: [] }),
+    });
     const { port } = await metrics.listen({ host: '127.0.0.1', port: 0 });
     const server = await serverBehind(() => fetch(`http://127.0.0.1:${port}/metrics`));
     const refused: Promise<unknown>[] = [];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
-import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../kit/api/test-metrics.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { clusterDocumentsConfigSchema } from '../../src/broker/cluster-documents/config.ts';
 import type { Background } from '../../src/compose/features/feature.ts';
@@ -194,7 +194,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
       },
       'test',
     );
-    const metrics = new RegisteredMetrics();
+    const metrics = testMetrics();
     const [objects] = config.kubernetes.documents;
     const deps = { clock: systemClock, log: SILENT, metrics, objects };
     const running = await openInjector(config.injector!, config.connections, deps);

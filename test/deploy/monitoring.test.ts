@@ -6,10 +6,12 @@ import { Shares } from '../../src/api/request/memory-shares.ts';
 import type { RunningBroker } from '../../src/compose/broker.ts';
 import { OPTIONS } from '../../src/compose/features/options.ts';
 import { allMetrics } from '../../src/compose/serving/all-metrics.ts';
+import { trustMetrics } from '../../src/compose/clusters/injector.ts';
 import type { ConfigReload } from '../../src/compose/configuration/config-reload.ts';
 import {
   certificateMetrics,
   configurationMetrics,
+  readinessMetrics,
   traceMetrics,
 } from '../../src/metrics/serving-metrics.ts';
 
@@ -47,14 +49,19 @@ function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
     options: OPTIONS,
   } as unknown as RunningBroker;
   const metrics = [
-    ...allMetrics(broker, () => []),
+    ...allMetrics(broker),
+    ...readinessMetrics(() => ({ ready: true, reasons: [] })),
+    ...trustMetrics({ isEntered: true }),
     ...certificateMetrics({ expiresAt: () => 0, hasReloadFailed: () => false }),
     ...configurationMetrics({} as unknown as ConfigReload),
     ...traceMetrics({ counts: { exported: 0, dropped: 0 } }),
     ...new Shares().metrics(),
     ...new OperationTallies().metrics(),
   ];
-  const known = new Map<string, readonly string[]>([['up', []]]);
+  const known = new Map<string, readonly string[]>([
+    ['up', []],
+    ['quaymaster_scrape_failures_total', ['collector']],
+  ]);
   for (const metric of metrics) {
     const labels = 'labels' in metric ? metric.labels : [];
     const parts = 'durations' in metric ? ['_bucket', '_sum', '_count'] : [];

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../kit/api/test-metrics.ts';
 import { ACCESS } from '../../src/api/contract/access.ts';
 import { PathTemplate } from '../../src/api/contract/path-template.ts';
 import { coreRoutes } from '../../src/api/routes/index.ts';
@@ -15,7 +15,7 @@ const routes = {
     held: () => [],
     warnings: () => [],
     status: () => Promise.reject(new Error('no broker runs')),
-    metrics: new RegisteredMetrics(),
+    metrics: testMetrics(),
     servesMetrics: true,
     openApi: () => '{}',
   }),

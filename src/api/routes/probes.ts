@@ -50,16 +50,8 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
     readHealth: { read: () => () => Promise.resolve({ status: 200, body: { status: 'ok' } }) },
     readReadiness: {
       read: () => () => {
-        const reasons = facts.unready();
-        const status = reasons.length === 0 ? 200 : 503;
-        const [held, warnings] = [facts.held(), facts.warnings()];
-        const body = {
-          ready: status === 200,
-          reasons,
-          ...(held.length > 0 && { held }),
-          ...(warnings.length > 0 && { warnings }),
-        };
-        return Promise.resolve({ status, body });
+        const body = readinessOf(facts);
+        return Promise.resolve({ status: body.ready ? 200 : 503, body });
       },
     },
     readStatus: {
@@ -83,6 +75,22 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
     readOpenApi: {
       read: () => () => Promise.resolve({ status: 200, headers: JSON_TYPE, body: facts.openApi() }),
     },
+  };
+}
+
+/** The answer of `readyz`, at the API and at the listener of metrics. */
+export function readinessOf({
+  unready,
+  held,
+  warnings,
+}: Pick<MachineFacts, 'unready' | 'held' | 'warnings'>): Shape<'Readiness'> {
+  const reasons = unready();
+  const [holding, warned] = [held(), warnings()];
+  return {
+    ready: reasons.length === 0,
+    reasons,
+    ...(holding.length > 0 && { held: holding }),
+    ...(warned.length > 0 && { warnings: warned }),
   };
 }
 

@@ -1,36 +1,41 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from '../../ports/metrics.ts';
 import { HTTP_BOUNDS, STALLED_MS } from '../../net/listener/bounds.ts';
 import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
 import { listenAt, type ListenAddress } from '../../net/listener/listen-at.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 /** Several scrapers of one address may each keep some open. */
 const CONNECTIONS = { maxConnections: 64, maxConnectionsPerAddress: 8 };
 /** Scrapes are a quarter of a minute apart or more, so a kept connection saves nothing. */
 const KEEP_ALIVE_MS = 5_000;
 
+export interface Instrumented {
+  readonly metrics: Metrics;
+  readonly readiness: () => Shape<'Readiness'>;
+}
+
 /**
- * Serves `/metrics` at its own address. It needs no token, so only the monitoring system's network may reach the address. It also answers
- * while the broker is sealed and while the store is unavailable.
+ * Serves metrics and probes at their own address. They need no token, so only the monitoring system's network may reach the address. It opens before the keys
+ * and the store, and also answers while the broker is sealed or held and while the store is unreachable.
  */
 export class MetricsServer {
   readonly #server: Server;
   readonly connections = new ConnectionLimits(CONNECTIONS);
 
-  constructor(metrics: Metrics) {
+  constructor({ metrics, readiness }: Instrumented) {
     this.#server = createServer(
       { ...HTTP_BOUNDS, keepAliveTimeout: KEEP_ALIVE_MS },
-      (request, response) => {
-        const isAsked = request.method === 'GET' && request.url === '/metrics';
-        if (!isAsked) {
-          response.writeHead(404, { 'Content-Length': 0 }).end();
-          return;
-        }
-        metrics.text().then(
-          (text) => response.writeHead(200, { 'Content-Type': metrics.contentType }).end(text),
-          () => response.writeHead(500, { 'Content-Length': 0 }).end(),
-        );
+      ({ method, url }, response) => {
+        const target = method === 'GET' || method === 'HEAD' ? url : undefined;
+        if (target === '/metrics') void answerMetrics(metrics, response);
+        else if (target === '/livez' || target === '/healthz')
+          answerJson(response, 200, { status: 'ok' });
+        else if (target === '/readyz') {
+          const body = readiness();
+          answerJson(response, body.ready ? 200 : 503, body);
+        } else response.writeHead(404, { 'Content-Length': 0 }).end();
       },
     );
     this.connections.guard(this.#server);
@@ -48,4 +53,20 @@ export class MetricsServer {
     this.#server.closeAllConnections();
     await promise;
   }
+}
+
+async function answerMetrics(metrics: Metrics, response: ServerResponse): Promise<void> {
+  const text = await metrics.text();
+  response.writeHead(200, { 'Content-Type': metrics.contentType }).end(text);
+}
+
+function answerJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response
+    .writeHead(status, {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(text),
+      'Cache-Control': 'no-store',
+    })
+    .end(text);
 }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { Metrics, Sample } from '../../ports/metrics.ts';
+import type { Metric, Metrics, Sample } from '../../ports/metrics.ts';
 import { readTlsFiles } from '../../api/server/tls-files.ts';
 import type { ClusterDocumentsConfig } from '../../broker/cluster-documents/config.ts';
 import { ObjectAuthority } from '../../broker/cluster-documents/object-authority.ts';
@@ -232,6 +232,19 @@ function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer
     log.warn({ namespace, pod, problems }, 'pod rejected: injection failed');
 }
 
+/** The metric of a managed certificate. */
+export function trustMetrics(
+  certificate: Pick<ManagedCertificate, 'isEntered'>,
+): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_injector_trusted',
+      help: '1 while the webhook configuration has the certificate of the broker, as far as the broker could check',
+      value: () => (certificate.isEntered ? 1 : 0),
+    },
+  ];
+}
+
 /** A server with the component that maintains its certificate. */
 interface Kept {
   readonly server: WebhookServer;
@@ -272,13 +285,7 @@ async function manage(
   });
   const server = make(certificate.current);
   own.server = server;
-  deps.metrics.add([
-    {
-      name: 'quaymaster_injector_trusted',
-      help: '1 while the webhook configuration holds our certificate, as far as it could be looked at',
-      value: () => (certificate.isEntered ? 1 : 0),
-    },
-  ]);
+  deps.metrics.add(trustMetrics(certificate));
   return {
     server,
     isAwaited: () => certificate.isAwaited,

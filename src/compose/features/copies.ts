@@ -1,7 +1,7 @@
 import * as archiveRoutes from '../../api/routes/archives.ts';
 import * as backupRoutes from '../../api/routes/backups.ts';
 import { archiveRunMetrics } from '../../backup/archive-runs.ts';
-import { NO_COPIES, openCopies } from '../backups-and-archives.ts';
+import { noCopies, openCopies } from '../backups-and-archives.ts';
 import type { Option } from './feature.ts';
 
 const routes = { ...archiveRoutes, ...backupRoutes };
@@ -10,7 +10,7 @@ const routes = { ...archiveRoutes, ...backupRoutes };
 export const copies = {
   routes,
   async open(deps) {
-    const opened = deps.isHeld ? NO_COPIES : await openCopies(deps.config, deps);
+    const opened = deps.isHeld ? noCopies(deps.config) : await openCopies(deps.config, deps);
     const { backups, archives } = opened;
     return {
       parts: opened,
@@ -26,8 +26,10 @@ export const copies = {
   metrics: (parts) => [
     {
       name: 'quaymaster_backup_completed_timestamp_seconds',
-      help: 'When the newest backup of the store was made; 0 if there is none',
-      value: () => (parts.backups?.last ?? 0) / 1000,
+      help: 'When the newest backup of the store was made; 0 if there is none. Absent on PostgreSQL, whose backups the broker does not make',
+      labels: [],
+      values: () =>
+        parts.areBackupsElsewhere ? [] : [[{}, (parts.backups?.last ?? 0) / 1000] as const],
     },
     ...archiveRunMetrics(() => parts.archives),
   ],

@@ -9,13 +9,10 @@ import type { Metric } from '../../ports/metrics.ts';
 import type { RunningBroker } from '../broker.ts';
 
 /** The metrics of a broker and all its parts. */
-export function allMetrics(
-  broker: RunningBroker,
-  unready: () => readonly string[],
-): readonly Metric[] {
+export function allMetrics(broker: RunningBroker): readonly Metric[] {
   const { parts, trail, options } = broker;
   return [
-    ...brokerMetrics(broker, unready),
+    ...brokerMetrics(broker),
     ...auditMetrics(trail),
     ...leaseMetrics(parts),
     ...valueMetrics(parts),

@@ -5,9 +5,9 @@ import { createListeners, OWN_FACE, surroundingsOf, type ApiDeps } from '../../a
 import { schemesOf } from '../../api/config.ts';
 import type { OpeningCode } from '../../api/console/console.ts';
 import { SourceAddress } from '../../api/request/source-address.ts';
+import { readinessOf } from '../../api/routes/probes.ts';
 import { Drain } from '../../api/server/drain.ts';
 import { MalformedRequests } from '../../api/request/malformed-requests.ts';
-import { MetricsServer } from '../../api/server/metrics-server.ts';
 import { createServer, type ApiServer } from '../../api/server/server.ts';
 import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import { randomBytes, randomFraction, randomId } from '../../crypto/random/random.ts';
@@ -15,7 +15,6 @@ import { addressOf, consoleOf, listenerOf, listenForConsole } from './console.ts
 import { Closings } from './close-stack.ts';
 import { NO_CHANGE, type ConfigReload, type Reloadable } from '../configuration/config-reload.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from '../broker.ts';
-import { RegisteredMetrics } from '../../metrics/registered-metrics.ts';
 import {
   certificateMetrics,
   configurationMetrics,
@@ -26,6 +25,7 @@ import {
 import { routesOf } from '../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
 import { readBrokerStatus } from './broker-status.ts';
+import { Instruments } from './instruments.ts';
 import type { VaultApiDeps } from './vault-api.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
 import { VERSION } from '../../process/version.ts';
@@ -51,12 +51,26 @@ export type ServeDeps = BrokerDeps &
   Pick<ApiDeps, 'onAnswered'> & {
     /** Runs when the broker is open, before it listens: it frees the address. */
     readonly beforeListening?: () => Promise<void>;
+    /** Metrics and probes that answer since the process began; absent: they are opened here. */
+    readonly instruments?: Instruments;
     /** Code of development mode that opens the console. */
     readonly consoleCode?: OpeningCode;
   };
 
 /** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID if it cannot listen on an address. It then closes everything. */
 export async function serve(config: Config, given: ServeDeps): Promise<Serving> {
+  const instruments = given.instruments ?? (await Instruments.open(config, given));
+  try {
+    return await serveWith(config, { ...given, instruments });
+  } catch (error) {
+    if (given.instruments === undefined) await instruments.close();
+    throw error;
+  }
+}
+
+type InstrumentedDeps = ServeDeps & { readonly instruments: Instruments };
+
+async function serveWith(config: Config, given: InstrumentedDeps): Promise<Serving> {
   const beside = new Closings();
   const traces = await openTraces(config, given);
   const deps = { ...given, trace: traces?.trace };
@@ -95,21 +109,20 @@ async function openTraces(
 
 async function listen(
   config: Config,
-  deps: ServeDeps,
+  deps: InstrumentedDeps,
   { broker, beside, traces }: Opened,
 ): Promise<Serving> {
   const { parts } = broker;
-  const { reload } = deps;
+  const { reload, instruments } = deps;
+  const { metrics } = instruments;
   const drain = new Drain();
-  const metrics = new RegisteredMetrics();
-  metrics.addProcess();
   const listeners = new Map<string, TurnedAway>();
   metrics.add(listenerMetrics(listeners));
   const injector = await openInjector(config, deps, metrics);
   if (injector !== undefined) listeners.set('injector', injector.connections);
   beside.add(() => injector?.close());
   const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
-  metrics.add(allMetrics(broker, unready));
+  metrics.add(allMetrics(broker));
   if (traces !== undefined) metrics.add(traceMetrics(traces));
   const boot = randomId('r').slice(2, 10);
   const sources = new SourceAddress(config.listener.trustedProxies);
@@ -151,10 +164,12 @@ async function listen(
     metrics.add(certificateMetrics({ expiresAt, hasReloadFailed: () => server.hasTlsFailed }));
   }
   if (reload !== undefined) metrics.add(configurationMetrics(reload));
-  const scraped = await listenForMetrics(config.metrics.listener, metrics, beside);
-  if (scraped !== undefined) listeners.set('metrics', scraped.connections);
+  if (instruments.connections !== undefined) listeners.set('metrics', instruments.connections);
   const vault = await openVault(config, { ...deps, surroundings, boot, unready });
   running.servers = [server, vault];
+  const isUnready = (): readonly string[] =>
+    drain.active ? ['draining', ...unready()] : unready();
+  instruments.show(() => readinessOf({ ...apiDeps, unready: isUnready }));
   if (vault !== undefined) listeners.set('vault', vault.connections);
   await deps.beforeListening?.();
   const vaultAddress = await vault?.listen();
@@ -166,6 +181,7 @@ async function listen(
   const shown = { listening, listeners, url };
   const console = await listenForConsole(config, shown, { ...deps, drain, malformed, sources });
   const listener: Reloadable = { prepare: (next) => server.prepare(next.listener) };
+  beside.add(() => instruments.close());
   reload?.start([...broker.reloadable, listener, reloadableTraces(traces)], parts.store);
   return {
     url,
@@ -199,18 +215,6 @@ async function reloadAll(
   });
   // A failure is logged and recorded where it happens. A renewed certificate is used even if the configuration is refused.
   await reload?.reload().catch(() => server.reloadTls());
-}
-
-async function listenForMetrics(
-  listener: Config['metrics']['listener'],
-  metrics: Metrics,
-  beside: Closings,
-): Promise<MetricsServer | undefined> {
-  if (listener === undefined) return undefined;
-  const server = new MetricsServer(metrics);
-  await server.listen(listener);
-  beside.add(() => server.close());
-  return server;
 }
 
 /** Loads the listener for clients of the Vault HTTP API only if the configuration has it. */

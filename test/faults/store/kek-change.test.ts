@@ -173,13 +173,19 @@ describe('a change of the key-encryption key', () => {
 });
 
 describe('a start without any key-encryption key', () => {
-  it('is sealed: it answers probes, refuses the rest, and unseals by itself (F41)', async () => {
+  it('is sealed: it answers probes and metrics, refuses the rest, and unseals by itself (F41)', async () => {
     await prepare();
     await rename(own.at('keys/kek'), own.at('keys/away'));
     const port = await freePort();
-    const config = { ...own.config, listener: { ...own.config.listener, port } };
+    const scraped = await freePort();
+    const config = {
+      ...own.config,
+      listener: { ...own.config.listener, port },
+      metrics: { listener: { host: '127.0.0.1', port: scraped } },
+    };
     const started = serveUnsealed(config, deps);
     const url = `http://127.0.0.1:${port}`;
+    const metricsUrl = `http://127.0.0.1:${scraped}`;
     await until('the sealed broker answers', () =>
       fetch(`${url}/healthz`).then(
         ({ status }) => status === 200,
@@ -193,9 +199,18 @@ describe('a start without any key-encryption key', () => {
     ]);
     const refused = await fetch(`${url}/api/v1/secrets/own/db`);
     expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'ERR_SEALED' }]);
+    expect((await fetch(`${metricsUrl}/livez`)).status).toBe(200);
+    expect(await (await fetch(`${metricsUrl}/readyz`)).json()).toEqual({
+      ready: false,
+      reasons: ['ERR_SEALED'],
+    });
+    const metrics = await (await fetch(`${metricsUrl}/metrics`)).text();
+    expect(metrics).toContain('quaymaster_ready 0');
+    expect(metrics).toContain('quaymaster_not_ready{reason="ERR_SEALED"} 1');
     await rename(own.at('keys/away'), own.at('keys/kek'));
     const serving = await started;
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect(await (await fetch(`${metricsUrl}/metrics`)).text()).toContain('quaymaster_ready 1');
     await serving.stop('test');
   });
 });

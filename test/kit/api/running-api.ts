@@ -166,7 +166,7 @@ export class RunningApi {
       held: () => broker.held(),
       warnings: () => broker.warnings(),
       status: () => readBrokerStatus(broker),
-      metrics: new RegisteredMetrics(),
+      metrics: new RegisteredMetrics({ clock, log }),
       servesMetrics: true,
       routes: routesOf(broker.options),
       console: options.console,

@@ -552,6 +552,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     publicLog: undefined,
     receivers: { isRequired: false, waitForReceivers: () => Promise.resolve() },
     archives: undefined,
+    areBackupsElsewhere: false,
     wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,
     vetoes: { count: 0 },

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../api/test-metrics.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { openInjector, type RunningInjector } from '../../../src/compose/clusters/injector.ts';
 import type { CertificateTimes } from '../../../src/delivery/injector/managed-certificate.ts';
@@ -46,7 +46,7 @@ interface InjectedContainer {
 export class InjectorBench {
   readonly kube: Kube;
   readonly port: number;
-  readonly metrics = new RegisteredMetrics();
+  readonly metrics = testMetrics();
   readonly #directory: string;
   readonly #run = uniqueName('run');
   readonly #configuration: Manifest;
@@ -157,7 +157,7 @@ export class InjectorBench {
     const running = await openInjector(config.injector!, config.connections, {
       clock: systemClock,
       log: SILENT,
-      metrics: this.#running.length === 0 ? this.metrics : new RegisteredMetrics(),
+      metrics: this.#running.length === 0 ? this.metrics : testMetrics(),
       ...(times !== undefined && { certificateTimes: times }),
     });
     this.#running.push(running);

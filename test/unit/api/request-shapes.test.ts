@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../../kit/api/test-metrics.ts';
 import { ACCESS, type OperationId } from '../../../src/api/contract/access.ts';
 import type { Incoming, Route } from '../../../src/api/contract/route.ts';
 import { parseJson } from '../../../src/domain/text/parse-body.ts';
@@ -134,7 +134,7 @@ const routes = {
     held: () => [],
     warnings: () => [],
     status: () => Promise.reject(new Error('no broker runs')),
-    metrics: new RegisteredMetrics(),
+    metrics: testMetrics(),
     servesMetrics: true,
     openApi: () => '{}',
   }),

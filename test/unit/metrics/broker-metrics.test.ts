@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { brokerMetrics, type MeasuredBroker } from '../../../src/metrics/broker-metrics.ts';
 import { valueMetrics } from '../../../src/broker/secrets/value-metrics.ts';
-import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../../kit/api/test-metrics.ts';
 import { CountedRefusals } from '../../../src/compose/log/refusal-tallies.ts';
 import { DurationTally } from '../../../src/domain/time/duration-tally.ts';
 import type { CallState } from '../../../src/ports/backend.ts';
@@ -23,14 +23,14 @@ const bao: CallState = {
 };
 
 async function seriesOf(name: string, refused = new CountedRefusals()): Promise<string> {
-  const metrics = new RegisteredMetrics();
+  const metrics = testMetrics();
   const broker = {
     calls: new Map([['bao', () => bao]]),
     refused,
     commits: durations,
     syncMs: 4,
   } as unknown as MeasuredBroker;
-  metrics.add(brokerMetrics(broker, () => []));
+  metrics.add(brokerMetrics(broker));
   const values = { tallies: new Map([['bao', { hits: 9, misses: 1 }]]) };
   metrics.add(valueMetrics({ values } as unknown as Parameters<typeof valueMetrics>[0]));
   return metrics.registry.getSingleMetricAsString(name);

@@ -3,7 +3,7 @@ import { AlertTallies } from '../../../../src/broker/alerts/alert-tallies.ts';
 import { alertMetrics } from '../../../../src/broker/alerts/alert-metrics.ts';
 import { postureMetrics } from '../../../../src/broker/posture/posture-metrics.ts';
 import { quarantineMetrics } from '../../../../src/broker/sessions/quarantine-metrics.ts';
-import { RegisteredMetrics } from '../../../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../../../kit/api/test-metrics.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 type Parts = Parameters<typeof alertMetrics>[0];
@@ -11,7 +11,7 @@ type Parts = Parameters<typeof alertMetrics>[0];
 it('the metrics of alerts show each source of the configuration, also one that never sent anything', async () => {
   const clock = new HandClock(Date.parse('2026-01-05T10:00:00Z'));
   const alertTallies = new AlertTallies(clock);
-  const metrics = new RegisteredMetrics();
+  const metrics = testMetrics();
   const alertSources = { names: ['falco', 'audit'] } as unknown as Parts['alertSources'];
   const store = { count: () => Promise.resolve(2) } as unknown as Parts['store'];
   metrics.add(alertMetrics({ alertTallies, alertSources, store }));
@@ -37,7 +37,7 @@ it('the metrics of alerts show each source of the configuration, also one that n
 });
 
 it('the metrics of containers count statements, watched reports and quarantines by kind', async () => {
-  const metrics = new RegisteredMetrics();
+  const metrics = testMetrics();
   const parts = {
     evidence: { shareOf: () => ({ rows: 3, bytes: 400 }) },
     attestations: { count: 2, bytes: 50 },

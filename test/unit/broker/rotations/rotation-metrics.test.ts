@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { requestRotation } from '../../../../src/broker/rotations/request-rotation.ts';
 import { rotationMetrics } from '../../../../src/broker/rotations/rotation-metrics.ts';
-import { RegisteredMetrics } from '../../../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../../../kit/api/test-metrics.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { PATH, RotationBench } from '../../../kit/rotation/rotation-bench.ts';
 
@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(async () => bench.close());
 
 async function metrics(): Promise<Readonly<Record<string, number>>> {
-  const registered = new RegisteredMetrics();
+  const registered = testMetrics();
   registered.add(rotationMetrics(bench.broker.parts));
   const lines = (await registered.text()).split('\n').filter((line) => /^quaymaster/.test(line));
   return Object.fromEntries<number>(

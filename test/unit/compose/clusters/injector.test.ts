@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RegisteredMetrics } from '../../../../src/metrics/registered-metrics.ts';
+import { testMetrics } from '../../../kit/api/test-metrics.ts';
 import { openInjector, type RunningInjector } from '../../../../src/compose/clusters/injector.ts';
 import { checkConfig } from '../../../../src/compose/config/load.ts';
 import { until } from '../../../kit/backends/until.ts';
@@ -63,7 +63,7 @@ function opened(clock: HandClock): Promise<RunningInjector> {
   return openInjector(injector!, connections, {
     clock,
     log: SILENT,
-    metrics: new RegisteredMetrics(),
+    metrics: testMetrics(),
   });
 }
 

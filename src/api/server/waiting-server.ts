@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { BrokerError } from '../../domain/errors.ts';
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
 import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
 import { listenAt } from '../../net/listener/listen-at.ts';
@@ -11,11 +11,17 @@ import { readTlsFiles } from './tls-files.ts';
 const RETRY_SECONDS = 5;
 const CONNECTIONS = { maxConnections: 64, maxConnectionsPerAddress: 16 };
 
+interface WaitingDeps {
+  readonly requestId: () => string;
+  /** The reason why the broker cannot start yet. */
+  readonly reason: () => ErrorCode;
+}
+
 /**
- * Answers at the broker's address while its keys cannot be opened: probes say why the broker is not ready, and every other request gets ERR_SEALED. It
- * reads no request body and knows no caller.
+ * Answers at the broker's address while its keys cannot be opened or its store cannot be reached: probes say why the broker is not ready, and every other
+ * request gets the same code. It reads no request body and knows no caller.
  */
-export class SealedServer {
+export class WaitingServer {
   readonly #server: Server;
   readonly #config: ListenerConfig;
 
@@ -27,7 +33,10 @@ export class SealedServer {
   }
 
   /** @throws ERR_CONFIG_INVALID for unusable certificate files, or an address that it cannot listen on. */
-  static async listen(config: ListenerConfig, requestId: () => string): Promise<SealedServer> {
+  static async listen(
+    config: ListenerConfig,
+    { requestId, reason }: WaitingDeps,
+  ): Promise<WaitingServer> {
     const material = config.tls === undefined ? undefined : await readTlsFiles(config.tls);
     const server =
       material === undefined
@@ -40,11 +49,11 @@ export class SealedServer {
             key: material.key,
           });
     server.on('request', ({ url = '' }, response: ServerResponse) =>
-      answer(url, response, requestId()),
+      answer(url, response, { code: reason(), requestId: requestId() }),
     );
-    const sealed = new SealedServer(server, config);
-    await listenAt(server, sealed.#config);
-    return sealed;
+    const waiting = new WaitingServer(server, config);
+    await listenAt(server, waiting.#config);
+    return waiting;
   }
 
   async close(): Promise<void> {
@@ -55,10 +64,14 @@ export class SealedServer {
   }
 }
 
-function answer(url: string, response: ServerResponse, requestId: string): void {
-  const error = new BrokerError('ERR_SEALED');
+function answer(
+  url: string,
+  response: ServerResponse,
+  { code, requestId }: { readonly code: ErrorCode; readonly requestId: string },
+): void {
+  const error = new BrokerError(code);
   if (url === '/healthz') send(response, 200, { status: 'ok' });
-  else if (url === '/readyz') send(response, 503, { ready: false, reasons: [error.code] });
+  else if (url === '/readyz') send(response, 503, { ready: false, reasons: [code] });
   else send(response, statusOf(error), problemOf(error, requestId));
 }
 
