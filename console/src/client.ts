@@ -31,6 +31,22 @@ export const OPERATIONS = {
   readApproval: 'GET /api/v1/approvals/{id}',
   approveRequest: 'POST /api/v1/approvals/{id}:approve',
   denyRequest: 'POST /api/v1/approvals/{id}:deny',
+  beginSecurityKey: 'POST /api/v1/security-keys:begin',
+  finishSecurityKey: 'POST /api/v1/security-keys:finish',
+  writeSecret: 'PUT /api/v1/secrets/{path}',
+  patchSecret: 'POST /api/v1/secrets/{path}:patch',
+  deleteSecret: 'DELETE /api/v1/secrets/{path}',
+  undeleteSecret: 'POST /api/v1/secrets/{path}:undelete',
+  readRotationHistory: 'GET /api/v1/rotation-history/{path}',
+  runRotation: 'POST /api/v1/rotations/{path}:run',
+  drillRotation: 'POST /api/v1/rotations/{path}:drill',
+  retryRotation: 'POST /api/v1/rotations/{path}:retry',
+  abortRotation: 'POST /api/v1/rotations/{path}:abort',
+  rollBackRotation: 'POST /api/v1/rotations/{path}:rollback',
+  revokeLeases: 'POST /api/v1/leases:revoke',
+  searchAudit: 'GET /api/v1/audit/entries',
+  proveEntry: 'GET /api/v1/audit/entries/{index}/proof',
+  readLogKey: 'GET /api/v1/audit/log-key',
 } as const;
 
 export type OperationId = keyof typeof OPERATIONS;
@@ -41,12 +57,15 @@ export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
   readonly requestId: string | undefined;
+  /** The contexts of a login of which the operation needs one (RFC 9470). */
+  readonly acr: readonly string[];
 
-  constructor(status: number, problem: Partial<Schema<'Problem'>>) {
+  constructor(status: number, problem: Partial<Schema<'Problem'>>, acr: readonly string[] = []) {
     super(problem.detail ?? problem.title ?? UNREACHABLE);
     this.status = status;
     this.code = problem.code ?? 'UNREACHABLE';
     this.requestId = problem.requestId;
+    this.acr = acr;
   }
 
   /** The session ended, or there is none. */
@@ -134,7 +153,9 @@ export async function send(
   const text = await answer.text();
   const value: unknown = text === '' ? undefined : parse(text);
   if (answer.ok || url.endsWith('/readyz')) return value;
-  throw new Refusal(answer.status, value ?? {});
+  const challenge = answer.headers.get('WWW-Authenticate') ?? '';
+  const acr = /acr_values="([^"]*)"/.exec(challenge)?.[1]?.split(' ') ?? [];
+  throw new Refusal(answer.status, value ?? {}, acr);
 }
 
 function parse(text: string): unknown {

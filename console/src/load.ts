@@ -1,10 +1,12 @@
-import { effect, signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { Refusal } from './client.ts';
+import { isLive, onChange, type Change } from './live.ts';
 import { isOnline, onSignOut, sessionEnded } from './session.ts';
 
-/** Views load again after this time while they are visible. */
+/** Without a stream of changes, views load again after this time while they are visible. */
 const REFRESH_MS = 15_000;
+/** A view loads at most this often, however much changes. */
+const PACE_MS = 1_000;
 
 export type Loaded<T> =
   | { readonly is: 'loading' }
@@ -14,26 +16,57 @@ export type Loaded<T> =
 /** Answers that a view showed last, so that a return to it shows them at once. No answer with a value of a secret is here. */
 const kept = new Map<string, unknown>();
 const MOST_KEPT = 100;
-/** Grows when everything on the page should load again. */
-const round = signal(0);
+/** Things whose changes a view waits for: `secret`, or `secret:demo/shop/db` for one of them. `beat` stands for what the broker does not announce. */
+export type Topic = string;
+
+interface Watch {
+  readonly topics: readonly Topic[];
+  readonly load: () => void;
+}
+
+const watches = new Set<Watch>();
 
 onSignOut(() => kept.clear());
 
 /** Loads everything that the page shows again, for example after an action. */
 export function reload(): void {
-  round.value += 1;
+  for (const { load } of watches) load();
 }
 
 export function startRefreshing(): void {
+  onChange((changes) => {
+    if (changes === 'all') reload();
+    else if (changes === 'beat') loadAbout(({ topics }) => topics.includes('beat'));
+    else loadAbout(({ topics }) => changes.some((change) => concerns(topics, change)));
+  });
   setInterval(() => {
-    if (document.visibilityState === 'visible') reload();
+    if (document.visibilityState === 'visible' && !isLive.value) reload();
   }, REFRESH_MS);
   addEventListener('focus', reload);
   addEventListener('online', reload);
 }
 
-/** Loads data for a view. `key` names it: another key begins with nothing, the same key shows what was there while it loads again. */
-export function useLoad<T>(key: string, load: () => Promise<T>): Loaded<T> {
+function loadAbout(isConcerned: (watch: Watch) => boolean): void {
+  for (const watch of watches) if (isConcerned(watch)) watch.load();
+}
+
+function concerns(topics: readonly Topic[], { kind, id }: Change): boolean {
+  return topics.some(
+    (topic) =>
+      topic === kind ||
+      (id === undefined ? topic.startsWith(`${kind}:`) : topic === `${kind}:${id}`),
+  );
+}
+
+/**
+ * Loads data for a view, and again when one of `topics` changed. `key` names it: another key begins with nothing, the same key shows what was there while it loads
+ * again.
+ */
+export function useLoad<T>(
+  key: string,
+  load: () => Promise<T>,
+  topics: readonly Topic[],
+): Loaded<T> {
   const [state, setState] = useState<{ readonly key: string; readonly loaded: Loaded<T> }>({
     key,
     loaded: remembered(key),
@@ -58,15 +91,25 @@ export function useLoad<T>(key: string, load: () => Promise<T>): Loaded<T> {
         });
       }
     };
-    let first = true;
-    const stop = effect(() => {
-      const again = round.value;
-      if (first || again > 0) void run();
-      first = false;
-    });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let ranAt = 0;
+    const runPaced = (): void => {
+      timer ??= setTimeout(
+        () => {
+          timer = undefined;
+          ranAt = Date.now();
+          void run();
+        },
+        Math.max(0, ranAt + PACE_MS - Date.now()),
+      );
+    };
+    const watch = { topics, load: runPaced };
+    watches.add(watch);
+    void run();
     return () => {
       isCurrent = false;
-      stop();
+      clearTimeout(timer);
+      watches.delete(watch);
     };
   }, [key]);
   return state.key === key ? state.loaded : remembered(key);

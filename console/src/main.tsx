@@ -1,5 +1,6 @@
 import { render } from 'preact';
 import { startRefreshing } from './load.ts';
+import { startLive } from './live.ts';
 import { startRouter } from './router.ts';
 import { startSession } from './session.ts';
 import { Shell } from './shell.tsx';
@@ -7,4 +8,5 @@ import { Shell } from './shell.tsx';
 startRouter();
 startSession();
 startRefreshing();
+startLive();
 render(<Shell />, document.body);

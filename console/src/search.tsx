@@ -97,7 +97,7 @@ function Palette(): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
-  const names = useLoad('search', loadNames);
+  const names = useLoad('search', loadNames, []);
   const found = matching(names.is === 'loaded' ? names.data : VIEWS, text);
   useEffect(() => dialog.current?.showModal(), []);
   const close = (): void => {

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { now } from './format.ts';
+import { isLive } from './live.ts';
 import { Login } from './login.tsx';
 import { Page } from './parts.tsx';
 import { address, to } from './router.ts';
@@ -14,6 +15,7 @@ import {
   WARNING_MS,
   type SessionState,
 } from './session.ts';
+import { Confirmed } from './step-up.tsx';
 import { ApprovalList, ApprovalPage } from './views/approvals.tsx';
 import { Home } from './views/home.tsx';
 import { IncidentPage, Incidents } from './views/incidents.tsx';
@@ -45,6 +47,8 @@ function viewOf(path: string): JSX.Element | undefined {
       return rest === '' ? <Workloads /> : <WorkloadPage key={rest} path={rest} />;
     case 'incidents':
       return rest === '' ? <Incidents /> : <IncidentPage key={rest} id={rest} />;
+    case 'confirmed':
+      return <Confirmed />;
     case 'approvals':
       return rest === '' ? <ApprovalList /> : <ApprovalPage key={rest} id={rest} />;
     default:
@@ -164,6 +168,11 @@ function Banners({ state }: { readonly state: SessionState }): JSX.Element {
       {!isOnline.value && (
         <p class="banner bad">
           The broker does not answer. The page shows what it knew last, and tries again.
+        </p>
+      )}
+      {isOnline.value && state.is === 'signed-in' && !isLive.value && (
+        <p class="banner warn">
+          Live updates are interrupted. The page loads again every 15 seconds.
         </p>
       )}
       {isOutdated.value && (

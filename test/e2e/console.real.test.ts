@@ -305,6 +305,45 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     expect((await page.context().cookies()).map(({ name }) => name)).toEqual([]);
   });
 
+  it('shows what others change at once, by one stream for all tabs, and says when the stream is broken', async () => {
+    const page = await open();
+    const streams: string[] = [];
+    page.context().on('request', (request) => {
+      if (request.url().endsWith('/api/v1/changes')) streams.push(request.method());
+    });
+    await signIn(page, broker.token, '/workloads');
+    const other = await observe(await page.context().newPage());
+    opened.push(other);
+    await other.page.goto(`${broker.url}/console/`);
+    await other.page.getByRole('heading', { name: 'Home' }).waitFor();
+    await other.page.getByText('Newest backup').waitFor();
+    await until('the stream is open', () => Promise.resolve(streams.length > 0));
+    await api('POST', 'quarantines', {
+      kind: 'workload',
+      workload: 'k8s://dev/shop/live',
+      reason: 'seen live',
+    });
+    await Promise.all([page, other.page].map((each) => each.getByText('seen live').waitFor()));
+    const { items } = (await api('GET', 'quarantines')) as {
+      readonly items: readonly { readonly id: string; readonly reason: string }[];
+    };
+    const id = items.find(({ reason }) => reason === 'seen live')?.id ?? '';
+    await api('DELETE', `quarantines/${id}?reason=over`);
+    await Promise.all(
+      [page, other.page].map((each) => each.getByText('seen live').waitFor({ state: 'detached' })),
+    );
+    expect(streams).toEqual(['GET']);
+    // The tab that reads the stream closes, and the other one takes over.
+    await page.route('**/api/v1/changes', (route) => route.fulfill({ status: 503, json: {} }));
+    await other.page.route('**/api/v1/changes', (route) =>
+      route.fulfill({ status: 503, json: {} }),
+    );
+    await page.close();
+    await other.page.getByText('Live updates are interrupted.').waitFor();
+    await other.page.unroute('**/api/v1/changes');
+    await other.page.getByText('Live updates are interrupted.').waitFor({ state: 'detached' });
+  });
+
   it('ends on an open page when the token is revoked', async () => {
     const token = await operatorWith('leaver', 'auditor', []);
     const page = await open();
@@ -313,7 +352,6 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
       readonly items: readonly { readonly id: string }[];
     };
     await api('DELETE', `operators/leaver/tokens/${items[0]?.id ?? ''}`);
-    await page.evaluate(`dispatchEvent(new Event('focus'))`);
     await page.getByText('Your session ended.').waitFor();
     expect(await page.getByRole('table').count()).toBe(0);
   });

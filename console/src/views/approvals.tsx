@@ -1,19 +1,9 @@
 import type { JSX } from 'preact';
+import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { duration } from '../format.ts';
 import { useLoad } from '../load.ts';
-import {
-  Action,
-  Command,
-  Facts,
-  Loading,
-  Name,
-  Page,
-  Section,
-  State,
-  Table,
-  Time,
-} from '../parts.tsx';
+import { Command, Facts, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
 import { to } from '../router.ts';
 
 type Approval = Schema<'Approval'>;
@@ -35,7 +25,7 @@ function ApprovalState({ state }: Pick<Approval, 'state'>): JSX.Element {
 
 /** Requests that another operator must approve, and elevations in force. */
 export function ApprovalList(): JSX.Element {
-  const approvals = useLoad('approvals', () => call('listApprovals'));
+  const approvals = useLoad('approvals', () => call('listApprovals'), ['approval', 'token']);
   return (
     <Page title="Approvals">
       <Loading of={approvals}>
@@ -69,7 +59,10 @@ export function ApprovalList(): JSX.Element {
 
 /** One request, and what it gives: made to be read on a phone. */
 export function ApprovalPage({ id }: { readonly id: string }): JSX.Element {
-  const approval = useLoad(`approval ${id}`, () => call('readApproval', { path: { id } }));
+  const approval = useLoad(`approval ${id}`, () => call('readApproval', { path: { id } }), [
+    `approval:${id}`,
+    'token',
+  ]);
   return (
     <Page title={`Request ${id}`} heading="Request">
       <Loading of={approval}>

@@ -18,19 +18,25 @@ const PAGE = 100;
 
 /** What needs a person now, and the state of the broker. */
 export function Home(): JSX.Element {
-  const readiness = useLoad('readiness', () => call('readReadiness'));
-  const status = useLoad('status', () => call('readStatus'));
-  const alerts = useLoad('alerts pending', () =>
-    call('listAlerts', { query: { state: 'pending', limit: PAGE } }),
+  const readiness = useLoad('readiness', () => call('readReadiness'), ['beat']);
+  const status = useLoad('status', () => call('readStatus'), ['beat']);
+  const alerts = useLoad(
+    'alerts pending',
+    () => call('listAlerts', { query: { state: 'pending', limit: PAGE } }),
+    ['alert'],
   );
-  const approvals = useLoad('approvals', () => call('listApprovals'));
-  const parked = useLoad('rotations parked', () =>
-    call('listRotations', { query: { state: 'parked', limit: PAGE } }),
+  const approvals = useLoad('approvals', () => call('listApprovals'), ['approval', 'token']);
+  const parked = useLoad(
+    'rotations parked',
+    () => call('listRotations', { query: { state: 'parked', limit: PAGE } }),
+    ['rotation'],
   );
-  const overdue = useLoad('rotations overdue', () =>
-    call('listRotations', { query: { overdue: true, limit: PAGE } }),
+  const overdue = useLoad(
+    'rotations overdue',
+    () => call('listRotations', { query: { overdue: true, limit: PAGE } }),
+    ['rotation', 'beat'],
   );
-  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'), ['quarantine']);
   const all = [readiness, status, alerts, approvals, parked, overdue, quarantines];
   const tasks: Task[] = [
     ...dataOf(readiness).flatMap(({ reasons, warnings = [] }) => [

@@ -1,10 +1,10 @@
 import type { JSX } from 'preact';
+import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { SecretLink } from '../navigation.tsx';
 import {
-  Action,
   Command,
   Empty,
   Facts,
@@ -49,10 +49,13 @@ export function Incidents(): JSX.Element {
   const state = address.value.query.get('state') ?? '';
   const known = Object.keys(STATES) as AlertState[];
   const chosen = known.find((each) => each === state);
-  const pages = usePages(`alerts ${state}`, (after) =>
-    call('listAlerts', {
-      query: { limit: 200, ...(chosen !== undefined && { state: chosen }), ...after },
-    }),
+  const pages = usePages(
+    `alerts ${state}`,
+    (after) =>
+      call('listAlerts', {
+        query: { limit: 200, ...(chosen !== undefined && { state: chosen }), ...after },
+      }),
+    ['alert', 'beat'],
   );
   return (
     <Page title="Incidents">
@@ -112,8 +115,10 @@ export function Incidents(): JSX.Element {
 
 /** One alert or incident: what was read, what is still valid, and what happened, in the order in which a responder asks. */
 export function IncidentPage({ id }: { readonly id: string }): JSX.Element {
-  const incident = useLoad(`incident ${id}`, () =>
-    call('readIncident', { path: { id }, query: { limit: 200 } }),
+  const incident = useLoad(
+    `incident ${id}`,
+    () => call('readIncident', { path: { id }, query: { limit: 200 } }),
+    [`alert:${id}`, 'rotation', 'quarantine'],
   );
   const alert = incident.is === 'loaded' ? incident.data.alert : undefined;
   return (

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Refusal } from '../client.ts';
-import { useLoad, type Loaded } from '../load.ts';
+import { useLoad, type Loaded, type Topic } from '../load.ts';
 
 interface ListPage<T> {
   readonly items: readonly T[];
@@ -15,8 +15,8 @@ interface Pages<T> {
 }
 
 /** A list by the cursors of the broker. The first page stays current; further pages are added on demand. */
-export function usePages<T>(key: string, fetch: Fetch<T>): Pages<T> {
-  const first = useLoad(key, () => fetch({}));
+export function usePages<T>(key: string, fetch: Fetch<T>, topics: readonly Topic[]): Pages<T> {
+  const first = useLoad(key, () => fetch({}), topics);
   const [added, setAdded] = useState<ListPage<T>>();
   const [error, setError] = useState<Refusal>();
   useEffect(() => {

@@ -36,11 +36,15 @@ const VERSION_TONES: Readonly<Record<Version['state'], Tone>> = {
 
 /** One secret: who holds which version, its versions, its rotation, its readers, and its values on request. */
 export function SecretPage({ path }: { readonly path: string }): JSX.Element {
-  const leases = useLoad(`leases ${path}`, () =>
-    call('listLeases', { query: { path, state: 'live', limit: 1_000 } }),
+  const leases = useLoad(
+    `leases ${path}`,
+    () => call('listLeases', { query: { path, state: 'live', limit: 1_000 } }),
+    [`secret:${path}`, 'lease', 'session', 'beat'],
   );
-  const versions = useLoad(`versions ${path}`, () =>
-    call('listSecretVersions', { path: { path } }),
+  const versions = useLoad(
+    `versions ${path}`,
+    () => call('listSecretVersions', { path: { path } }),
+    [`secret:${path}`],
   );
   const held = leases.is === 'loaded' ? leases.data.items : [];
   return (
@@ -157,7 +161,10 @@ function Versions({
 const STEPS = ['create', 'set', 'test', 'canary', 'promote', 'settle', 'retire'] as const;
 
 function Rotation({ path }: { readonly path: string }): JSX.Element {
-  const rotation = useLoad(`rotation ${path}`, () => call('readRotation', { path: { path } }));
+  const rotation = useLoad(`rotation ${path}`, () => call('readRotation', { path: { path } }), [
+    `rotation:${path}`,
+    `document:definition/${path}`,
+  ]);
   const isAbsent = rotation.is === 'refused' && rotation.error.status === 404;
   return (
     <Section title="Rotation">
@@ -332,8 +339,10 @@ function MayRead({ path }: { readonly path: string }): JSX.Element {
 }
 
 function Readers({ path }: { readonly path: string }): JSX.Element {
-  const receivers = useLoad(`receivers ${path}`, () =>
-    call('listReceivers', { query: { path, limit: 100 } }),
+  const receivers = useLoad(
+    `receivers ${path}`,
+    () => call('listReceivers', { query: { path, limit: 100 } }),
+    [`secret:${path}`, 'beat'],
   );
   return (
     <Section title="Who received it" note="From the audit log, the newest first.">

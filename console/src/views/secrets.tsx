@@ -17,8 +17,11 @@ interface Folder {
 /** The tree of the secrets that the caller may list: the folders and secrets below one prefix. */
 export function Secrets({ prefix }: { readonly prefix: string }): JSX.Element {
   const filter = currentFilter();
-  const pages = usePages(`secrets ${prefix}`, (after) =>
-    call('listSecrets', { query: { ...(prefix !== '' && { prefix }), limit: 1_000, ...after } }),
+  const pages = usePages(
+    `secrets ${prefix}`,
+    (after) =>
+      call('listSecrets', { query: { ...(prefix !== '' && { prefix }), limit: 1_000, ...after } }),
+    ['secret', 'document'],
   );
   return (
     <Page title={prefix === '' ? 'Secrets' : prefix} heading={<Crumbs prefix={prefix} />}>

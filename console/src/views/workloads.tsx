@@ -1,9 +1,10 @@
 import type { JSX } from 'preact';
+import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count, workloadName } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { currentFilter, Filter, SecretLink, WorkloadLink } from '../navigation.tsx';
-import { Action, Command, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
+import { Command, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
 import { usePages } from './pages.ts';
 
 type Session = Schema<'ListedSession'>;
@@ -33,10 +34,12 @@ function rowsOf(sessions: readonly Session[]): readonly Row[] {
 /** The workloads that are logged in. */
 export function Workloads(): JSX.Element {
   const filter = currentFilter();
-  const pages = usePages('sessions', (after) =>
-    call('listSessions', { query: { limit: 1_000, ...after } }),
+  const pages = usePages(
+    'sessions',
+    (after) => call('listSessions', { query: { limit: 1_000, ...after } }),
+    ['session', 'beat'],
   );
-  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'), ['quarantine']);
   const cut = quarantines.is === 'loaded' ? quarantines.data.items : [];
   return (
     <Page title="Workloads">
@@ -83,7 +86,7 @@ export function Workloads(): JSX.Element {
 }
 
 function Quarantines(): JSX.Element {
-  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'), ['quarantine']);
   return (
     <Section title="Quarantines">
       <Loading of={quarantines}>{({ items }) => <QuarantineTable items={items} />}</Loading>
@@ -151,13 +154,17 @@ function QuarantineTable({
 /** One workload: its sessions, what it holds, what refuses it; and the actions that cut it off. */
 export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
   const workload = workloadName(path);
-  const sessions = useLoad(`sessions ${workload}`, () =>
-    call('listSessions', { query: { workload, limit: 1_000 } }),
+  const sessions = useLoad(
+    `sessions ${workload}`,
+    () => call('listSessions', { query: { workload, limit: 1_000 } }),
+    ['session', 'beat'],
   );
-  const leases = useLoad(`leases of ${workload}`, () =>
-    call('listLeases', { query: { workload, state: 'live', limit: 1_000 } }),
+  const leases = useLoad(
+    `leases of ${workload}`,
+    () => call('listLeases', { query: { workload, state: 'live', limit: 1_000 } }),
+    ['lease', 'session', 'beat'],
   );
-  const quarantines = useLoad('quarantines', () => call('listQuarantines'));
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'), ['quarantine']);
   const open = sessions.is === 'loaded' ? sessions.data.items.length : 0;
   const live = leases.is === 'loaded' ? leases.data.items.length : 0;
   const own =

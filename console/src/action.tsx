@@ -1,0 +1,94 @@
+import { useRef, useState } from 'preact/hooks';
+import type { ComponentChildren, JSX } from 'preact';
+import { Refusal } from './client.ts';
+import { reload } from './load.ts';
+import { Command, Problem } from './parts.tsx';
+import { isStepUp, StepUp } from './step-up.tsx';
+
+interface ActionProps {
+  /** The words of the button, and the title of its dialog. */
+  readonly label: string;
+  readonly isDangerous?: boolean;
+  /** What will happen, with names and counts. */
+  readonly explanation: ComponentChildren;
+  /** The field for a reason; required for most actions. */
+  readonly reason?: 'required' | 'optional';
+  /** Fields besides the reason; the view that owns the action keeps their state. */
+  readonly fields?: ComponentChildren;
+  readonly command: (reason: string) => readonly string[];
+  readonly run: (reason: string) => Promise<unknown>;
+}
+
+/** A button whose dialog says what happens before it happens. If the broker refuses, the dialog keeps what was typed; if it needs a recent login, the person confirms in the dialog. */
+export function Action(props: ActionProps): JSX.Element {
+  const { label, isDangerous = false, explanation, reason: need, fields, command, run } = props;
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [reason, setReason] = useState('');
+  const [error, setError] = useState<Refusal>();
+  const [isRunning, setRunning] = useState(false);
+  const submit = async (): Promise<void> => {
+    setRunning(true);
+    setError(undefined);
+    try {
+      await run(reason);
+      dialog.current?.close();
+      setReason('');
+      reload();
+    } catch (thrown) {
+      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+    }
+    setRunning(false);
+  };
+  const id = `action-${label.toLowerCase().replaceAll(/\W+/g, '-')}`;
+  return (
+    <>
+      <button
+        type="button"
+        class={isDangerous ? 'danger' : undefined}
+        onClick={() => dialog.current?.showModal()}
+      >
+        {label}
+      </button>
+      <dialog ref={dialog} aria-labelledby={id}>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            void submit();
+          }}
+        >
+          <h2 id={id}>{label}</h2>
+          <div class="prose">{explanation}</div>
+          {fields}
+          {need !== undefined && (
+            <label>
+              Reason{need === 'optional' ? ' (optional)' : ''}
+              <input
+                name="reason"
+                maxLength={1024}
+                required={need === 'required'}
+                value={reason}
+                onInput={(event) => setReason(event.currentTarget.value)}
+                autocomplete="off"
+              />
+            </label>
+          )}
+          <Command words={command(reason === '' ? 'REASON' : reason)} />
+          {error !== undefined &&
+            (isStepUp(error) ? (
+              <StepUp error={error} onConfirmed={() => void submit()} />
+            ) : (
+              <Problem error={error} />
+            ))}
+          <footer>
+            <button type="button" onClick={() => dialog.current?.close()}>
+              Cancel
+            </button>
+            <button class={isDangerous ? 'danger primary' : 'primary'} disabled={isRunning}>
+              {isRunning ? 'Working…' : label}
+            </button>
+          </footer>
+        </form>
+      </dialog>
+    </>
+  );
+}
