@@ -12,7 +12,11 @@ import { refuseWhileHeld } from '../../../../src/compose/installation/refuse-whi
 import { ROOT_KEYS, SECRETS } from '../../../../src/ports/queries.ts';
 import { StateSweep } from '../../../../src/upkeep/state-sweep.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
-import { checkState, type LoggedDigests } from '../../../../src/store/guard/state-check.ts';
+import {
+  checkState,
+  readPages,
+  type LoggedDigests,
+} from '../../../../src/store/guard/state-check.ts';
 
 /** A store without rows whose digests are as its log names them. */
 function emptyStore() {
@@ -65,6 +69,23 @@ function deferred({ store, guard, digests }: ReturnType<typeof emptyStore>) {
   });
   return { clock, sweep, read };
 }
+
+it('reads fewer rows in a turn of the event loop while their texts are long', async () => {
+  const bodies = [...Array.from({ length: 30 }, () => 'x'.repeat(200_000)), ...Array(300).fill('')];
+  const limits: number[] = [];
+  let at = 0;
+  const store = {
+    list: (_: unknown, { limit }: { readonly limit: number }) => {
+      limits.push(limit);
+      const rows = bodies.slice(at, (at += limit)).map((body: string, i) => ({ i, body }));
+      return Promise.resolve(rows);
+    },
+  } as unknown as Store;
+  let count = 0;
+  for await (const page of readPages(store, 'documents')) count += page.length;
+  expect(count).toBe(330);
+  expect(limits).toEqual([8, 4, 2, 4, 2, 4, 2, 4, 2, 4, 8, 16, 32, 64, 128, 128]);
+});
 
 it('reads the log twice, whatever the number of kinds of rows', async () => {
   const { log, check } = emptyStore();
