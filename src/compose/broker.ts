@@ -4,6 +4,7 @@ import type { Parts } from './parts.ts';
 import { LeaseQuota } from '../broker/state/lease-quota.ts';
 import { WayInWatch } from '../broker/sessions/way-in-watch.ts';
 import { SessionQuota } from '../broker/state/session-quota.ts';
+import { WrappingQuota } from '../broker/state/wrapping-quota.ts';
 import { RotationCanaries } from '../broker/rotations/canary-values.ts';
 import { withoutPosture } from '../broker/access/without-posture.ts';
 import { WITHOUT_APPROVALS } from '../broker/recording/consent.ts';
@@ -465,6 +466,7 @@ async function openParts(
     canaries,
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
+    wrappingQuota: new WrappingQuota(store),
     events: new EventStreams({ store, clock, log, state, limits }),
     changes: new ChangeStreams({ store, clock, log, state }),
     configuration: reload,

@@ -165,6 +165,11 @@ export const DEVICE_LOGINS = {
   purgeable: query('device_logins', { where: ['ends_at <='], orderBy: ['ends_at'] }),
 };
 
+export const WRAPPED_ANSWERS = {
+  ofWorkload: query('wrapped_answers', { where: ['workload'] }),
+  expired: query('wrapped_answers', { where: ['ends_at <='], orderBy: ['ends_at'] }),
+};
+
 export const SECURITY_KEYS = {
   ofPerson: query('security_keys', { where: ['person'] }),
 };

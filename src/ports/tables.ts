@@ -602,6 +602,30 @@ export const SCHEMA = {
     },
     key: ['id'],
   },
+  /** Answers for clients of the Vault HTTP API that wait for the holder of their wrapping token. Each opens once (docs/spec/wrapped-answer-v1.md). */
+  wrapped_answers: {
+    columns: {
+      /** SHA-256 of the wrapping token, hexadecimal. */
+      id: 'text',
+      /** The workload whose session wrapped it, by which the rows are counted. */
+      workload: 'text',
+      session_id: 'text',
+      /** Keyed hash of the token of that session, by which the session is found again. */
+      session_hash: 'bytes',
+      /** The secret in the answer, which the session must still be allowed to read; null: none. */
+      path: 'text?',
+      /** Path of the request whose answer it is. */
+      creation_path: 'text',
+      sealed: 'bytes',
+      created_at: 'integer',
+      ends_at: 'integer',
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      mac: 'bytes?',
+    },
+    key: ['id'],
+    digestedSince: 8,
+    sealedSince: 8,
+  },
   /** `mac` is null in a row of a release that wrote no MACs, until the first start of this release. */
   sink_cursors: {
     columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },

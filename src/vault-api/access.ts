@@ -41,6 +41,11 @@ function probe(place: string): VaultOperation {
   return rowOf(place, facts);
 }
 
+/** An operation for the holder of a wrapping token, which identifies no caller. */
+function ofHolder(place: string): VaultOperation {
+  return { ...probe(place), weight: 5, action: 'wrapping.open' };
+}
+
 function like(id: OperationId, place: string): VaultOperation {
   const facts = ACCESS.get(id);
   if (facts === undefined) throw new Error(`no operation ${id}`);
@@ -84,6 +89,10 @@ const ROWS = {
   revokeLease: like('releaseLease', 'PUT sys /leases/revoke'),
   revokeNamedLease: like('releaseLease', 'PUT sys /leases/revoke/{path}'),
   lookUpLease: like('readLease', 'PUT sys /leases/lookup'),
+  wrapData: { ...open('PUT sys /wrapping/wrap', 5), who: 'workload', action: 'wrapping.create' },
+  unwrap: ofHolder('PUT sys /wrapping/unwrap'),
+  rewrap: ofHolder('PUT sys /wrapping/rewrap'),
+  lookUpWrapping: ofHolder('PUT sys /wrapping/lookup'),
   readMounts: open('GET sys /internal/ui/mounts', 1),
   readMount: open('GET sys /internal/ui/mounts/{path}', 1),
   readHealth: probe('GET sys /health'),
@@ -100,6 +109,16 @@ const ROWS = {
 export const NO_OPERATION: VaultOperation = open('GET sys /', 1);
 
 export type VaultOperationId = keyof typeof ROWS;
+
+/** Operations whose answers can be wrapped: those with values, and logins. */
+export const WRAPPABLE: readonly (VaultOperationId | undefined)[] = [
+  'readData',
+  'readValue',
+  'issueCredential',
+  'readAccount',
+  'wrapData',
+  'logIn',
+];
 export const VAULT_ACCESS: ReadonlyMap<VaultOperationId, VaultOperation> = new Map(
   Object.entries(ROWS) as [VaultOperationId, VaultOperation][],
 );

@@ -10,12 +10,13 @@ export interface Envelope {
   readonly leaseSeconds?: number;
   readonly renewable?: boolean;
   readonly warnings?: readonly string[] | undefined;
+  readonly wrapInfo?: object;
 }
 
 /** Clients read all members of an answer, so those without a value are null. */
 function members(
   { requestId }: Call,
-  { leaseId = '', leaseSeconds = 0, renewable = false, auth = null, warnings }: Envelope,
+  { leaseId = '', leaseSeconds = 0, renewable = false, auth = null, ...made }: Envelope,
 ): { readonly head: object; readonly tail: object } {
   return {
     head: {
@@ -24,7 +25,7 @@ function members(
       renewable,
       lease_duration: leaseSeconds,
     },
-    tail: { wrap_info: null, warnings: warnings ?? null, auth },
+    tail: { wrap_info: made.wrapInfo ?? null, warnings: made.warnings ?? null, auth },
   };
 }
 

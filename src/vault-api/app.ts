@@ -10,6 +10,7 @@ import { BrokerError } from '../domain/errors.ts';
 import {
   NO_OPERATION,
   VAULT_ACCESS,
+  WRAPPABLE,
   type Area,
   type VaultOperation,
   type VaultOperationId,
@@ -21,7 +22,7 @@ import { VaultMounts } from './mounts.ts';
 import { readRequest, type VaultRequest } from './read-request.ts';
 import { listNames, readData, readMetadata, readValue } from './routes/key-values.ts';
 import { issue, lookUp, readAccount, renew, revoke, type WorkloadRoute } from './routes/leases.ts';
-import { refusedRoute } from './routes/refused.ts';
+import { refusedRoute, refusedWrapping } from './routes/refused.ts';
 import { pathAt, type CallerRoute, type Matched, type PublicRoute } from './routes/route.ts';
 import {
   capabilitiesRoute,
@@ -43,6 +44,7 @@ import {
   writeData,
   writeValue,
 } from './routes/writes.ts';
+import { lookUpWrapping, rewrap, unwrap, wrapData, wrapped } from './routes/wrapping.ts';
 import { logInRoute, lookUpSelf, renewSelf, revokeSelf } from './routes/tokens.ts';
 
 /** The listener for clients of the HashiCorp Vault HTTP API. */
@@ -116,6 +118,10 @@ class VaultApp {
       revokeLease: revoke,
       revokeNamedLease: revoke,
       lookUpLease: lookUp,
+      wrapData,
+      unwrap,
+      rewrap,
+      lookUpWrapping,
       readMounts: mountsRoute(mounts),
       readMount: mountRoute(mounts),
       readHealth: healthRoute(health),
@@ -152,11 +158,33 @@ class VaultApp {
       response,
       tallies.of(`vault.${id ?? 'none'}`),
     );
-    const make = id === undefined ? refusedRoute(read, this.#isKnown(read)) : this.#routes[id];
-    const route = make(matched) as Route<Caller | undefined>;
+    const route = this.#routeOf(read, id, matched);
     if (route.body !== undefined) readAnyType(request, operation);
     const performance: Performance = { operation, route, tally: exchange.tally };
     void run(surroundings, exchange, performance, { path: matched.path });
+  }
+
+  #routeOf(
+    read: VaultRequest,
+    id: VaultOperationId | undefined,
+    matched: Matched,
+  ): Route<Caller | undefined> {
+    const { wrapSeconds, path } = read;
+    const isRefused = wrapSeconds !== undefined && !WRAPPABLE.includes(id);
+    const make =
+      id === undefined
+        ? refusedRoute(read, this.#isKnown(read))
+        : isRefused
+          ? refusedWrapping
+          : this.#routes[id];
+    const route = make(matched) as Route<Caller | undefined>;
+    if (wrapSeconds === undefined || isRefused) return route;
+    const creationPath = path.replace(/^\/v1\//, '');
+    return wrapped(route, {
+      seconds: wrapSeconds,
+      creationPath,
+      path: matched.mount && matched.path,
+    });
   }
 
   /** @throws ERR_METHOD, ERR_REQUEST_INVALID, ERR_PATH_INVALID */

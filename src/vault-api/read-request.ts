@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { MOST_WRAP_SECONDS } from '../broker/secrets/wrapped-answers.ts';
 import { isRepeated } from '../api/request/check-request.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { redactCredentials } from '../domain/words/redact-credentials.ts';
@@ -10,6 +11,8 @@ export interface VaultRequest {
   /** The path, decoded once. */
   readonly path: string;
   readonly query: ReadonlyMap<string, string>;
+  /** Seconds for which the answer shall be wrapped; undefined: it is not wrapped. */
+  readonly wrapSeconds: number | undefined;
 }
 
 const LONGEST_QUERY = 2_048;
@@ -32,7 +35,7 @@ export function readRequest(request: IncomingMessage, isList: boolean): VaultReq
   const path = decodePath(end === -1 ? url : url.slice(0, end));
   const verb = isList ? 'LIST' : methodOf(request);
   const isListed = verb === 'GET' && query.get('list') === 'true';
-  return { verb: isListed ? 'LIST' : verb, path, query };
+  return { verb: isListed ? 'LIST' : verb, path, query, wrapSeconds: wrapSecondsOf(request) };
 }
 
 const VERBS: Readonly<Record<string, Method>> = {
@@ -67,9 +70,6 @@ function readHeaders({ headers, rawHeaders }: IncomingMessage): void {
   if (!ROOT_NAMESPACES.includes(namespace)) {
     throw refused('namespaces are not supported; unset VAULT_NAMESPACE', 'namespace');
   }
-  if (headers['x-vault-wrap-ttl'] !== undefined) {
-    throw refused('wrapped answers are not supported; send no X-Vault-Wrap-TTL', 'wrap_ttl');
-  }
   const { authorization } = headers;
   if (authorization !== undefined && !authorization.startsWith(BEARER)) {
     throw refused(
@@ -87,6 +87,22 @@ function readHeaders({ headers, rawHeaders }: IncomingMessage): void {
   }
   // A proof would bind a session to a key, and this face has no way to answer such a session.
   delete headers['dpop'];
+}
+
+const DURATION = /^(?:([0-9]{1,9})|(?=.)(?:([0-9]{1,5})h)?(?:([0-9]{1,7})m)?(?:([0-9]{1,9})s)?)$/;
+
+/** Reads seconds, or a duration such as `1m0s`. @throws ERR_REQUEST_INVALID */
+function wrapSecondsOf({ headers }: IncomingMessage): number | undefined {
+  const text = headers['x-vault-wrap-ttl']?.toString();
+  if (text === undefined) return undefined;
+  const [, plain, ...parts] = DURATION.exec(text) ?? [];
+  const [hours = 0, minutes = 0, rest = 0] = parts.map((part: string | undefined) =>
+    Number(part ?? 0),
+  );
+  const seconds = plain === undefined ? (hours * 60 + minutes) * 60 + rest : Number(plain);
+  if (seconds >= 1 && seconds <= MOST_WRAP_SECONDS) return seconds;
+  const detail = `X-Vault-Wrap-TTL is from 1 to ${MOST_WRAP_SECONDS} seconds, such as 60 or 5m`;
+  throw refused(detail, 'wrap_ttl');
 }
 
 /** @throws ERR_PATH_INVALID */

@@ -415,7 +415,6 @@ describe('attacks', () => {
 
   it.each([
     [{ 'X-Vault-Namespace': 'other' }, 'namespaces are not supported'],
-    [{ 'X-Vault-Wrap-TTL': '60' }, 'wrapped answers'],
     [{ Authorization: 'Basic YTpi' }, 'the token is sent as'],
     [{ Authorization: 'Bearer other' }, 'two tokens'],
   ])('refuses headers that must not be ignored: %o', async (headers, text) => {

@@ -8,6 +8,10 @@ import {
   encryptCredential,
 } from '../../crypto/encryption/encrypted-credential.ts';
 import { decryptRotation, encryptRotation } from '../../crypto/encryption/encrypted-rotation.ts';
+import {
+  decryptWrappedAnswer,
+  encryptWrappedAnswer,
+} from '../../crypto/encryption/encrypted-wrapped-answer.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Log } from '../../ports/log.ts';
 import { allRows, ROOT_KEYS } from '../../ports/queries.ts';
@@ -212,6 +216,13 @@ export class RewrapPass {
       const sealed = row['sealed'] as Uint8Array;
       columns['sealed'] = this.#again(decryptCredential(this.#find, place, sealed), (value) =>
         encryptCredential(this.#active, place, value),
+      );
+    }
+    if (table === 'wrapped_answers' && this.#isOld(row['sealed'])) {
+      const place = { installation, wrappingId: row['id'] as string };
+      const sealed = row['sealed'] as Uint8Array;
+      columns['sealed'] = this.#again(decryptWrappedAnswer(this.#find, place, sealed), (answer) =>
+        encryptWrappedAnswer(this.#active, place, answer),
       );
     }
     for (const slot of ['pending', 'previous'] as const) {

@@ -11,6 +11,7 @@ import {
   OPERATOR_TOKENS,
   ROTATIONS,
   SESSIONS,
+  WRAPPED_ANSWERS,
 } from '../../ports/queries.ts';
 import { ENDED_AT_ONCE, endLeases, queueRevocation, TOMBSTONE_MS } from '../state/end-leases.ts';
 import { endSomeSessions } from './end-session.ts';
@@ -58,6 +59,7 @@ const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number
   purgeEndedSessions,
   purgeFinishedLogins,
   purgeDeviceLogins,
+  purgeWrappedAnswers,
   purgeAcknowledgements,
   purgeRotations,
 ];
@@ -233,6 +235,18 @@ async function purgeDeviceLogins(parts: Storage): Promise<number> {
   if (rows.length === 0) return 0;
   await parts.store.commit({
     writes: rows.map(({ id }) => ({ table: 'device_logins', remove: { id } })),
+  });
+  return rows.length;
+}
+
+/** Destroys wrapped answers that no caller opened in time. */
+async function purgeWrappedAnswers(parts: Storage): Promise<number> {
+  const rows = await parts.store.list(WRAPPED_ANSWERS.expired(parts.clock.now()), {
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'wrapped_answers', remove: { id } })),
   });
   return rows.length;
 }

@@ -12,7 +12,7 @@ import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 export function entryOf(
   parts: Pick<Recording, 'clock' | 'digest'>,
   call: Call,
-  caller: Caller,
+  caller: Pick<Caller, 'actor'>,
   event: Recordable,
 ): string {
   return encodeEvent(

@@ -94,7 +94,8 @@ function sharedActor(parts: Pick<Recording, 'digest'>, caller: Caller): EncodedA
   return encodeActor({ kind: 'workload', workload: account }, parts.digest);
 }
 
-function strangerOf(parts: Pick<Recording, 'digest'>): EncodedActor {
+/** The actor of an entry of a request without a known caller. */
+export function strangerOf(parts: Pick<Recording, 'digest'>): EncodedActor {
   const known = unauthenticated.get(parts);
   if (known !== undefined) return known;
   const actor = encodeActor({ kind: 'unauthenticated' }, parts.digest);

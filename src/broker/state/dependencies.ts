@@ -22,6 +22,7 @@ import type { RotationTargets } from './rotation-targets.ts';
 import type { Sessions } from './session-memory.ts';
 import type { State } from './change-follower.ts';
 import type { CanaryValues, ValueCache } from './value-cache.ts';
+import type { WrappingQuota } from './wrapping-quota.ts';
 
 /** Bounds that the configuration file may change. */
 export interface Limits {
@@ -104,6 +105,7 @@ export interface Bounds {
   readonly limits: Limits;
   readonly quota: LeaseQuota;
   readonly sessionQuota: SessionQuota;
+  readonly wrappingQuota: WrappingQuota;
 }
 
 /** Logins of people at the issuers of the configuration. */

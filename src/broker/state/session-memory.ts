@@ -112,7 +112,7 @@ export class Sessions {
   }
 
   /** A session that was found before, in its current state; undefined if it has ended. */
-  async again({ hash }: LiveSession): Promise<LiveSession | undefined> {
+  async again({ hash }: Pick<LiveSession, 'hash'>): Promise<LiveSession | undefined> {
     return this.cached(hash) ?? this.#load(hash);
   }
 

@@ -7,6 +7,7 @@ const LABELS = {
   dataKey: 'quaymaster/v1/data-key',
   credential: 'quaymaster/v1/credential',
   rotation: 'quaymaster/v1/rotation',
+  wrappedAnswer: 'quaymaster/v1/wrapped-answer',
   lookupKeys: 'quaymaster/v1/lookup-keys',
   rootKey: 'quaymaster/v1/root-key',
   rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
@@ -22,6 +23,7 @@ const DERIVED_KEY_LABELS = {
   dataKeyWrap: 'quaymaster/v1/derive/data-key-wrap',
   credential: 'quaymaster/v1/derive/credential',
   rotation: 'quaymaster/v1/derive/rotation',
+  wrappedAnswer: 'quaymaster/v1/derive/wrapped-answer',
   lookupKeys: 'quaymaster/v1/derive/lookup-keys',
   sessionToken: 'quaymaster/v1/derive/session-token',
   operatorToken: 'quaymaster/v1/derive/operator-token',
@@ -74,6 +76,13 @@ export interface RotationPlace {
   readonly rotationId: string;
   readonly path: string;
   readonly slot: 'pending' | 'previous';
+}
+
+/** The place of an answer that waits for the holder of its wrapping token. */
+export interface WrappedAnswerPlace {
+  readonly installation: string;
+  /** SHA-256 of the wrapping token, hexadecimal. */
+  readonly wrappingId: string;
 }
 
 export type Field = string | number | Uint8Array;
@@ -198,6 +207,10 @@ export function rotationData(place: RotationPlace, rootKeyId: string): Associate
     place.slot,
     rootKeyId,
   );
+}
+
+export function wrappedAnswerData(place: WrappedAnswerPlace, rootKeyId: string): AssociatedData {
+  return associatedData(LABELS.wrappedAnswer, place.installation, place.wrappingId, rootKeyId);
 }
 
 export function lookupKeysData(installation: string, rootKeyId: string): AssociatedData {

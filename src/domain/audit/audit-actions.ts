@@ -45,7 +45,7 @@ export interface AuditFacts {
   readonly fingerprint: string;
   /** The keyed digest of each key of a secret of several keys: traces one leaked key. */
   readonly fieldFingerprints: string;
-  /** Id of the operator token that was created or revoked. */
+  /** Id of the operator token that was created or revoked, or of the wrapping token. */
   readonly token: string;
   /** `jti` of the presented service-account token. */
   readonly tokenId: string;
@@ -323,6 +323,11 @@ type OfTokenCreation = With<
   'token' | 'method' | 'document' | 'endsAt' | 'comment' | 'keyThumbprint'
 >;
 type OfTokenEnd = With<never, 'token' | 'document' | 'cause' | 'comment'>;
+/** The session and the workload are those that wrapped the answer; the path is that of the secret in it. */
+type OfWrapping = With<
+  never,
+  'token' | 'path' | 'session' | 'workload' | 'endsAt' | 'query' | 'cause'
+>;
 type OfDocumentCount = With<never, 'document' | 'count'>;
 type OfExplanation = With<never, 'path' | 'policy' | 'query'>;
 type OfArchive = With<never, 'query' | 'comment'>;
@@ -395,6 +400,8 @@ export const ACTION_ROWS = {
   'attestation.push': row<OfAttestation>(['entity', CREATE], 4, 'create', 'attestations'),
   'attestation.list': row<OfAttestation>(['api', READ], 2, 'list', 'attestations'),
   'attestation.delete': row<OfAttestation>(['entity', DELETE], 5, 'delete', 'attestations'),
+  'wrapping.create': row<OfWrapping>(['api', CREATE], 3, 'create', 'wrappings'),
+  'wrapping.open': row<OfWrapping>(['api', READ], 3, 'get', 'wrappings'),
   'secret.read': row<OfSecret<'endsAt'>>(['api', READ], 3, 'get', 'secrets'),
   'secret.list': row<OfSecretList>(['api', READ], 2, 'list', 'secrets'),
   'secret.write': row<OfSecret>(['api', UPDATE], 3, 'update', 'secrets'),

@@ -24,7 +24,6 @@ const OTHER_WAYS: readonly (readonly [beginning: RegExp, text: string])[] = [
   ],
   [/^sys\/leases/, 'leases of others are revoked with quaymaster lease revoke'],
   [/^sys\/namespaces/, 'namespaces are not supported; unset VAULT_NAMESPACE'],
-  [/^sys\/wrapping/, 'wrapped answers are not supported'],
   [
     /^auth\/token\/create/,
     'child tokens are not supported; with Terraform, set skip_child_token = true',
@@ -38,6 +37,19 @@ export function refusedRoute(read: VaultRequest, isKnown: boolean): CallerRoute 
   const refuse = (): Promise<never> => Promise.reject(refusalOf(read, isKnown));
   return () => ({ admit: refuse, read: () => refuse });
 }
+
+/** Refuses to wrap an answer that cannot be wrapped, after the caller is known. */
+export const refusedWrapping: CallerRoute = () => {
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new BrokerError(
+        'ERR_REQUEST_INVALID',
+        'only reads of values, sys/wrapping/wrap and logins can be wrapped; send no X-Vault-Wrap-TTL',
+        { reason: 'wrap_ttl' },
+      ),
+    );
+  return { admit: refuse, read: () => refuse };
+};
 
 function refusalOf({ path, verb }: VaultRequest, isKnown: boolean): BrokerError {
   if (isKnown) return unsupported('unsupported operation');

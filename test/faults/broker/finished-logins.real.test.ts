@@ -1,13 +1,9 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describeWith } from '../../kit/backends/backends.ts';
-import { createDatabase } from '../../kit/backends/postgres.ts';
+import { startTwoBrokers } from '../../kit/broker/two-brokers.ts';
 import { OidcIssuer } from '../../kit/identity/oidc-issuer.ts';
 import { Sender } from '../../kit/identity/proof-sender.ts';
 import { ecKey, signedToken, type SigningKey } from '../../kit/identity/token-factory.ts';
-import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import type { Serving } from '../../../src/compose/serving/serve.ts';
 
 const CLIENT = 'quaymaster';
@@ -39,35 +35,9 @@ describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL
   });
 
   async function startTwo(people: object): Promise<readonly [Serving, Serving, string]> {
-    const { connectionString, drop } = await createDatabase(backends.postgres);
-    const directory = await mkdtemp(join(tmpdir(), 'qm-logins-'));
-    const connectionStringFile = join(directory, 'connection');
-    await writeFile(connectionStringFile, connectionString, { mode: 0o600 });
-    const store = { type: 'postgres', connectionStringFile };
-    const one = await AttackedInstallation.make(() => ({ store, people }));
-    cleanUps.push(
-      drop,
-      () => rm(directory, { recursive: true }),
-      () => one.remove(),
-    );
-    const token = await one.init();
-    const first = await one.serve();
-    cleanUps.push(() => first.stop('test'));
-    const two = await AttackedInstallation.make((own) => ({
-      store,
-      people,
-      kek: { type: 'local-file', path: one.at('keys/kek') },
-      audit: {
-        logKeyFile: one.at('keys/log.pem'),
-        checkpointFile: join(own, 'keys', 'checkpoint'),
-      },
-    }));
-    cleanUps.push(() => two.remove());
-    await mkdir(two.at('keys'), { mode: 0o700 });
-    await copyFile(one.at('keys/checkpoint'), two.at('keys/checkpoint'));
-    const second = await two.serve();
-    cleanUps.push(() => second.stop('test'));
-    return [first, second, token];
+    const { brokers, token, remove } = await startTwoBrokers(backends.postgres, () => ({ people }));
+    cleanUps.push(remove);
+    return [...brokers, token];
   }
 
   async function startIssuer(key: SigningKey) {

@@ -90,7 +90,7 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
       const { own, database } = await installed(name);
       expect(await own.unreadyAtStart()).toEqual([]);
       const { rows } = await database.query(
-        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'image_evidence', 'quarantines', 'security_keys') ORDER BY kind`,
+        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'image_evidence', 'quarantines', 'security_keys', 'wrapped_answers') ORDER BY kind`,
       );
       expect(rows).toEqual([
         { kind: 'alerts', count: 0 },
@@ -99,6 +99,7 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
         { kind: 'image_evidence', count: 0 },
         { kind: 'quarantines', count: 1 },
         { kind: 'security_keys', count: 0 },
+        { kind: 'wrapped_answers', count: 0 },
       ]);
       const wraps = await database.query('SELECT root_key_id FROM root_key_wraps');
       expect(wraps.rows).toHaveLength(1);

@@ -151,6 +151,7 @@ describe.each([
       'image_evidence 0',
       'quarantines 1',
       'security_keys 0',
+      'wrapped_answers 0',
     ];
     expect(digests()).toEqual(expect.arrayContaining(counts));
     expect(own.rows('root_key_wraps')).toHaveLength(1);

@@ -8,6 +8,10 @@ import {
 import { changeRootKeys, readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
 import { readRewrapReport } from '../../../src/broker/keys/rewrap-report.ts';
 import { ENCRYPTION_STEP } from '../../../src/broker/keys/encryption-ledger.ts';
+import {
+  decryptWrappedAnswer,
+  encryptWrappedAnswer,
+} from '../../../src/crypto/encryption/encrypted-wrapped-answer.ts';
 import { encryptCredential } from '../../../src/crypto/encryption/encrypted-credential.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
@@ -81,6 +85,27 @@ async function keepOneCredential(): Promise<void> {
   await store.commit({ writes: [{ table: 'credentials', key: { id }, change: { sealed } }] });
 }
 
+const WRAPPED = 'a'.repeat(64);
+
+/** Keeps a wrapped answer, sealed under the active key. */
+async function wrapOneAnswer(): Promise<void> {
+  const { store, keyring, installation } = broker!.parts;
+  const place = { installation, wrappingId: WRAPPED };
+  const put = {
+    id: WRAPPED,
+    workload: 'k8s://c1/prod/api',
+    session_id: 'ses_1',
+    session_hash: Buffer.alloc(32, 1),
+    path: null,
+    creation_path: 'sys/wrapping/wrap',
+    sealed: encryptWrappedAnswer(keyring.active, place, Buffer.from('{}')),
+    created_at: 1_000,
+    ends_at: 9e12,
+    mac: null,
+  };
+  await store.commit({ writes: [{ table: 'wrapped_answers', put }] });
+}
+
 describe('a rotation of the root key', () => {
   it('leaves no row under the old key, destroys it, and keeps every token and value (F43)', async () => {
     const { parts } = await openFilled();
@@ -88,6 +113,7 @@ describe('a rotation of the root key', () => {
     const before = await values();
     const ciphertexts = (await rows('secret_versions')).map(({ ciphertext }) => ciphertext);
     expect(Object.keys(before).length).toBeGreaterThan(3);
+    await wrapOneAnswer();
     await rotate();
     await finished();
     expect(parts.keyring.active.id).not.toBe(old);
@@ -98,6 +124,10 @@ describe('a rotation of the root key', () => {
       ciphertexts,
     );
     expect(await values()).toEqual(before);
+    const [{ sealed } = { sealed: Buffer.alloc(0) }] = await rows('wrapped_answers');
+    const place = { installation: parts.installation, wrappingId: WRAPPED };
+    const found = decryptWrappedAnswer((id) => parts.keyring.find(id), place, sealed);
+    expect(found.toString()).toBe('{}');
     expect(await parts.tokens.find(operatorToken, parts.catalog)).toBeDefined();
     await restart();
     expect(broker!.unready()).toEqual([]);

@@ -90,6 +90,21 @@ async function addRows(): Promise<void> {
       { table: 'image_evidence', put: evidenceRow(EVIDENCE, { findings: [] }) },
       { table: 'image_evidence', put: evidenceRow(OTHER_EVIDENCE, { findings: [] }) },
       { table: 'security_keys', put: authenticateKey(parts, SECURITY_KEY) },
+      {
+        table: 'wrapped_answers',
+        put: {
+          id: 'a'.repeat(64),
+          workload: 'k8s://c1/pay/api',
+          session_id: 'ses_live',
+          session_hash: Buffer.alloc(32, 1),
+          path: 'app/one',
+          creation_path: 'secret/data/one',
+          sealed: Buffer.from('sealed'),
+          created_at: 1_000,
+          ends_at: 9e12,
+          mac: null,
+        },
+      },
     ],
   });
   await compactLog(broker);

@@ -10,6 +10,7 @@ import { authenticateDocument } from '../../../src/broker/model/document.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
 import { LeaseQuota } from '../../../src/broker/state/lease-quota.ts';
 import { SessionQuota } from '../../../src/broker/state/session-quota.ts';
+import { WrappingQuota } from '../../../src/broker/state/wrapping-quota.ts';
 import { logIn } from '../../../src/broker/sessions/log-in.ts';
 import { postureFitness } from '../../../src/broker/posture/judge-posture.ts';
 import { JudgedPods } from '../../../src/broker/posture/judged-pods.ts';
@@ -545,6 +546,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     clusterDocuments: () => [],
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
+    wrappingQuota: new WrappingQuota(store),
     events: new EventStreams({ store, clock, log, state, limits }),
     changes: new ChangeStreams({ store, clock, log, state }),
     backups: undefined,

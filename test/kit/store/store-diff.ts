@@ -27,6 +27,7 @@ const STATE = [
   'attestations',
   'alerts',
   'image_evidence',
+  'wrapped_answers',
   'changes',
 ] as const satisfies readonly TableName[];
 

@@ -8,6 +8,8 @@ import {
   type CredentialPlace,
   type RotationPlace,
   type SecretPlace,
+  wrappedAnswerData,
+  type WrappedAnswerPlace,
 } from '../../../../src/crypto/encryption/associated-data.ts';
 import {
   decryptValue,
@@ -26,6 +28,12 @@ import {
   decryptRotation,
   encryptRotation,
 } from '../../../../src/crypto/encryption/encrypted-rotation.ts';
+import {
+  decryptWrappedAnswer,
+  encryptWrappedAnswer,
+} from '../../../../src/crypto/encryption/encrypted-wrapped-answer.ts';
+import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
+import { isWellFormedToken } from '../../../../src/crypto/random/token.ts';
 import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
 import { codeOf } from '../../../kit/checks/error-code.ts';
 
@@ -228,5 +236,43 @@ describe('a value that a rotation keeps', () => {
       expect(codeOf(() => decryptRotation(find, at, changed))).toBe(INVALID);
       expect(codeOf(() => decryptRotation(find, at, frozen.subarray(0, i)))).toBe(INVALID);
     }
+  });
+});
+
+describe('a wrapped answer', () => {
+  const frozen = JSON.parse(readFileSync('test/vectors/wrapped-answer-v1.json', 'utf8')) as {
+    readonly token: string;
+    readonly place: WrappedAnswerPlace;
+    readonly associatedData: string;
+    readonly sealed: string;
+    readonly expect: string;
+  };
+  const sealed = Buffer.from(frozen.sealed, 'hex');
+
+  it('opens the frozen vector, whose place is the hash of its token, and what it sealed itself', () => {
+    expect(isWellFormedToken('qmw', frozen.token)).toBe(true);
+    expect(sha256Hex(frozen.token)).toBe(frozen.place.wrappingId);
+    const bound = Buffer.from(wrappedAnswerData(frozen.place, rootKeyId)).toString('hex');
+    expect(bound).toBe(frozen.associatedData);
+    expect(decryptWrappedAnswer(find, frozen.place, sealed).toString()).toBe(frozen.expect);
+    const own = encryptWrappedAnswer(root, frozen.place, Buffer.from('v'));
+    expect(decryptWrappedAnswer(find, frozen.place, own).toString()).toBe('v');
+  });
+
+  it('refuses another place, another root key, and a sealed credential at the same place', () => {
+    const { place: at } = frozen;
+    const credential = encryptCredential(
+      root,
+      { installation: at.installation, credentialId: at.wrappingId },
+      Buffer.from('v'),
+    );
+    for (const attempt of [
+      () => decryptWrappedAnswer(find, { ...at, wrappingId: 'x' }, sealed),
+      () => decryptWrappedAnswer(find, { ...at, installation: 'x' }, sealed),
+      () => decryptWrappedAnswer(() => generateRootKey(), at, sealed),
+      () => decryptWrappedAnswer(find, at, credential),
+      () => decryptWrappedAnswer(find, at, sealed.subarray(0, -1)),
+    ])
+      expect(codeOf(attempt)).toBe(INVALID);
   });
 });
