@@ -189,12 +189,21 @@ export class PreparedBroker {
 
   /** The present value of a gauge or counter of `/metrics`, by its name and labels. */
   async metric(name: string): Promise<number> {
+    const [value = NaN] = await this.metrics([name]);
+    return value;
+  }
+
+  /** Values of one scrape. */
+  async metrics(names: readonly string[]): Promise<readonly number[]> {
     const headers = { authorization: `Bearer ${this.operator}` };
     const answer = await fetch(`${this.installation.url}/metrics`, { headers });
     const text = await answer.text();
     if (answer.status !== 200) throw new Error(`GET /metrics: ${answer.status} ${text}`);
-    const line = text.split('\n').find((each) => each.startsWith(`${name} `));
-    return Number(line?.slice(name.length));
+    const lines = text.split('\n');
+    return names.map((name) => {
+      const line = lines.find((each) => each.startsWith(`${name} `));
+      return Number(line?.slice(name.length));
+    });
   }
 
   /** Stops, exports the log and verifies it against the checkpoint outside the store. @returns the report. */

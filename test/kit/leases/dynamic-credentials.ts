@@ -40,6 +40,7 @@ export function leavesNothingAfterKill(
         documents: target.documents,
       });
       await broker.installation.stop();
+      await broker.startWithFailpoints();
     });
     afterAll(async () => {
       await broker.remove();
@@ -54,28 +55,25 @@ export function leavesNothingAfterKill(
     async function untilNothingIsLeft(): Promise<void> {
       await until('every order is settled', async () => {
         const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable', 'expiring'];
-        const counts = states.map((state) => {
-          return broker.metric(`quaymaster_credentials{state="${state}"}`);
-        });
-        return (await Promise.all(counts)).every((count) => count === 0);
+        const names = states.map((state) => `quaymaster_credentials{state="${state}"}`);
+        return (await broker.metrics(names)).every((count) => count === 0);
       });
       await until('nothing lives at the backend', async () => (await target.live()) === 0);
     }
 
     it.each(KILL_POINTS)('leaves nothing at the backend: %s (F18)', async (point) => {
-      await broker.startWithFailpoints();
       const session = await logIn();
       await broker.arm(point, 'kill');
       await expect(broker.order(session, target.path, point)).rejects.toThrow();
       expect(await broker.installation.ended()).toBeNull();
 
-      await broker.installation.start();
+      await broker.startWithFailpoints();
       await untilNothingIsLeft();
-      await broker.installation.stop('SIGKILL');
     });
 
     it('leaves nothing at the backend, whenever it is killed (F18)', async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
+        await broker.installation.stop('SIGKILL');
         await broker.installation.start();
         const session = await logIn();
         const ordered = broker.order(session, target.path, `at-${round}`).catch(() => undefined);
@@ -86,11 +84,9 @@ export function leavesNothingAfterKill(
       }
       await broker.installation.start();
       await untilNothingIsLeft();
-      await broker.installation.stop();
     });
 
     it('issues credentials again, and keeps a valid log', async () => {
-      await broker.installation.start();
       const session = await logIn();
       const { status } = await broker.order(session, target.path, 'after-all');
       expect(status).toBe(201);
