@@ -6,6 +6,9 @@ const PATIENCE_MS = 90_000;
 /** The pause between two checks doubles from the first to the longest: most conditions hold soon. */
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
+/** A check that asks a busy broker pauses longer: checks at a constant rate would take the processor from the broker. */
+const PAUSES_OF_CHECK = 5;
+const LONGEST_OF_CHECK_MS = 500;
 
 /** Waits until `condition` holds. Throws after 90 s or `patienceMs`, naming `what`. */
 export async function until(
@@ -19,8 +22,10 @@ export async function until(
     performance.now() < deadline;
     ms = Math.min(2 * ms, LONGEST_PAUSE_MS)
   ) {
+    const begun = performance.now();
     if (await condition()) return;
-    await pause(ms);
+    const checkedMs = performance.now() - begun;
+    await pause(Math.max(ms, Math.min(PAUSES_OF_CHECK * checkedMs, LONGEST_OF_CHECK_MS)));
   }
   throw new Error(`waited ${patienceMs / 1000} s in vain: ${what}`);
 }

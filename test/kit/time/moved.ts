@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../backends/until.ts';
 import type { HandClock } from './hand-clock.ts';
 
-/** Idle time after which the event loop has nothing left to read. */
-const IDLE_MS = 5;
+const PATIENCE_MS = 90_000;
+/** Idle time after which the event loop has nothing left to read, and files are read. */
+const IDLE_MS = 20;
 
 /**
  * Moves the clock in steps until the condition holds. A step waits until the event loop is idle: on a busy machine, steps in real
@@ -14,14 +14,16 @@ export async function movedUntil(
   { clock, stepMs }: { readonly clock: HandClock; readonly stepMs: number },
   condition: () => Promise<boolean>,
 ): Promise<void> {
-  await until(what, async () => {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (performance.now() < deadline) {
     clock.advance(stepMs);
     await loopIsIdle();
-    return condition();
-  });
+    if (await condition()) return;
+  }
+  throw new Error(`moved the clock in vain: ${what}`);
 }
 
 async function loopIsIdle(): Promise<void> {
   const { idle } = performance.eventLoopUtilization();
-  while (performance.eventLoopUtilization().idle < idle + IDLE_MS) await pause(1);
+  while (performance.eventLoopUtilization().idle < idle + IDLE_MS) await pause(2);
 }
