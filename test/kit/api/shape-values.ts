@@ -37,7 +37,18 @@ const MOST_ITEMS = 3;
 /** Length beyond each bound of a text that the contract does not give. */
 const LONG = 3_000;
 
+/** A shape is built once: large ones take seconds, and many operations have them in common. */
+const built = new WeakMap<Shapes, WeakMap<Shape, Arbitrary<unknown>>>();
+
 export function valuesOf(shape: Shape, shapes: Shapes): Arbitrary<unknown> {
+  const known = built.get(shapes) ?? new WeakMap<Shape, Arbitrary<unknown>>();
+  built.set(shapes, known);
+  const values = known.get(shape) ?? buildValues(shape, shapes);
+  known.set(shape, values);
+  return values;
+}
+
+function buildValues(shape: Shape, shapes: Shapes): Arbitrary<unknown> {
   const inner = (each: Shape): Arbitrary<unknown> => valuesOf(each, shapes);
   if (shape.$ref !== undefined) return namedValues(shape.$ref, shapes);
   if ('const' in shape) return fc.constant(shape.const);
