@@ -132,7 +132,7 @@ describeWith(['postgres'], title, () => {
       const isCut = cutOff === side;
       const statuses = [await read(side), await write(side, String(n))];
       if (isCut && cutOff === side) side.meanwhile.push(...statuses.map((status) => status ?? 0));
-      await pause(10);
+      await pause(40);
     }
   }
 
