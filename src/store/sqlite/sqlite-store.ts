@@ -21,6 +21,7 @@ import { SQLITE } from '../sql/sql.ts';
 import type { StoredRow } from '../guard/row-guard.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
+import { SYNCS_IN_FLIGHT } from './log-sync.ts';
 import { SqliteIndexCheck } from './index-check.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { isUnreadable } from './sqlite-fault.ts';
@@ -30,9 +31,6 @@ import type { SqliteWriter } from './sqlite-writer.ts';
 /** Keeps the newest change, because the next one is numbered after it. */
 const PRUNE =
   'DELETE FROM "changes" WHERE "at" <= ? AND "seq" < (SELECT max("seq") FROM "changes")';
-
-/** One thread of libuv's four stays free for other work. With two syncs in flight, reads gained half as much (ADR 13). */
-const SYNCS_IN_FLIGHT = 3;
 
 export interface SqliteStoreParts {
   readonly writer: SqliteWriter;
