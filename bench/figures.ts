@@ -376,7 +376,7 @@ export const MEMORY_FIGURES: readonly Figure<MemoryName>[] = [
   {
     name: 'memory-loaded',
     label: 'Resident memory with 10,000 sessions and 100,000 leases',
-    target: { most: 350 },
+    target: { most: 330 },
   },
 ];
 

@@ -3,6 +3,8 @@ import { LOG } from '../../ports/queries.ts';
 import type { RowReader } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { SHORTCUTS_LEVEL } from '../entries/proof-shortcuts.ts';
+import { BundleTerms } from './bundle-terms.ts';
+import { HEAD_LEVEL } from './head-terms.ts';
 
 type Segment = Tables['audit_segments'];
 
@@ -10,7 +12,7 @@ type Segment = Tables['audit_segments'];
 const MOST_AHEAD = 8;
 
 /**
- * The rows for the bundles that a search reads one after another. Neighbouring bundles share three statements. A statement for each row takes
+ * The rows for the bundles that a search reads one after another. Neighbouring bundles share four statements. A statement for each row takes
  * twice as long, because the work on a bundle removes SQLite's code and pages from the processor's cache (measured: 88 and 40 µs a bundle).
  */
 export class BundleRows {
@@ -40,7 +42,7 @@ export class BundleRows {
     const [segments] = await Promise.all([
       // Most bundles end within a segment, so one more segment is needed.
       this.#store.list(LOG.closedBefore(last), { limit: limit + 1 }),
-      ...[0, SHORTCUTS_LEVEL].map((level) => this.#loadTiles(level, first, limit)),
+      ...[0, SHORTCUTS_LEVEL, HEAD_LEVEL].map((level) => this.#loadTiles(level, first, limit)),
     ]);
     this.#segments = segments;
     [this.#first, this.#end] = [first, bundle + 1];
@@ -60,6 +62,12 @@ export class BundleRows {
   /** The row of the shortcuts of a loaded bundle. */
   shortcuts(bundle: number): Uint8Array | undefined {
     return this.#tiles.get(SHORTCUTS_LEVEL)?.get(bundle);
+  }
+
+  /** The terms of the entries of a loaded bundle that are in the segment before its own; undefined if they are not known. */
+  headTerms(bundle: number): BundleTerms | undefined {
+    const row = this.#tiles.get(HEAD_LEVEL)?.get(bundle);
+    return row && new BundleTerms(row);
   }
 
   /** The newest segment that begins at or below an index of a loaded bundle. Undefined if it is not loaded. */

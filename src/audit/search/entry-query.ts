@@ -96,11 +96,13 @@ function textOf({ kind, term }: SearchTerm): string {
 
 /** Excludes most entries of a bundle at a tenth of the cost of reading their terms. */
 export function textFilter(query: AuditQuery, wanted: readonly SearchTerm[]): WantedText {
+  const hashes = [...wanted.map(termHash), ...queryPairs(query, wanted)];
   // The term of a document combines two members; all other terms are in the entry unchanged.
   const parts = wanted.filter(({ kind }) => kind !== 'document').map(textOf);
   return {
     part: parts.toSorted((left, right) => right.length - left.length)[0] ?? '',
     mayMatch: (rest) => parts.every((part) => rest.includes(part)) && isWithin(timeOf(rest), query),
+    mayBeAmong: (terms) => hashes.every((hash) => terms.has(hash)),
   };
 }
 

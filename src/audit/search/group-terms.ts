@@ -2,6 +2,7 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { RowReader, Write } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
 import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
+import { HEAD_LEVEL } from './head-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
 import { SHORTCUTS_LEVEL } from '../entries/proof-shortcuts.ts';
 
@@ -85,6 +86,7 @@ export async function removeGroup(store: RowReader, group: number, commit: Commi
     { level: TERMS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: FILTER_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: SHORTCUTS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+    { level: HEAD_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
   ];
   for (const { level, first, last } of ranges)
     for (let at = first; ; at += BUNDLES_A_READ) {

@@ -8,7 +8,9 @@ import type { Store, Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { LogReader } from '../entries/log-reader.ts';
+import { splitEntries } from '../chain/entry.ts';
 import { mergeGroup } from '../search/group-terms.ts';
+import { headTerms } from '../search/head-terms.ts';
 import { GROUP_BUNDLES } from '../search/search-index.ts';
 import { decodeSegment, encodeSegment, type PlacedBatch } from './segment.ts';
 
@@ -224,8 +226,11 @@ export class Compactor {
     if (end - first.first_index < SHORTEST) return;
     const segment = await encodeSegment(batches);
     if (!isRestored(batches, decodeSegment(segment))) return;
+    // The head of the next bundle is in the last batch, unless that ends the segment for its size.
+    const head = headTerms(splitEntries(last.row.entries), end);
     await this.#commit(claim, [
       { table: 'audit_segments', put: segment },
+      ...(head === undefined ? [] : [head]),
       ...removals(batches),
       {
         table: 'log_segments',

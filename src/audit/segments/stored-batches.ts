@@ -2,7 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { RowReader } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LOG } from '../../ports/queries.ts';
+import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { BundleRows } from '../search/bundle-rows.ts';
+import type { BundleTerms } from '../search/bundle-terms.ts';
 import { restOf, splitEntries } from '../chain/entry.ts';
 import { openSegment, type OpenSegment, type PlacedBatch, type PrevAt } from './segment.ts';
 
@@ -22,6 +24,8 @@ export interface WantedText {
   /** A text that each wanted entry contains; empty if none is known. */
   readonly part: string;
   mayMatch(rest: string): boolean;
+  /** False: no entry with only these terms is wanted. */
+  mayBeAmong(terms: BundleTerms): boolean;
 }
 
 /** Entries `[start, end)` of a bundle, of which a search wants some. */
@@ -44,6 +48,13 @@ const ROWS_A_READ = 64;
 /** Decoded segments in memory. Each has a bundle or a little more: 200 KB. A bundle is in two segments, so a walk reads each one twice. */
 const MOST_SEGMENTS = 4;
 const CHUNK = 256;
+
+/** Reports whether an entry of the range that is in the segment before the bundle's own may match. */
+function mayMatchHead({ start, wanted, rows }: Candidates): boolean {
+  if (start % TILE_WIDTH !== 0) return true;
+  const head = rows.headTerms(start / TILE_WIDTH);
+  return head === undefined || wanted.mayBeAmong(head);
+}
 
 /**
  * Reads the batches of the log by the index of their entries: from their own rows, or from segments after compaction. Nothing is checked:
@@ -104,9 +115,14 @@ export class StoredBatches {
         );
       }
     };
+    const isHeadWanted = mayMatchHead({ start, end, wanted, rows });
     for (let below = end; below > start;) {
       const row = rows.segmentBefore(below - 1) ?? (await this.#segmentBefore(below - 1));
       if (row === undefined || row.first_index + row.count <= start) break;
+      if (row.first_index < start && !isHeadWanted) {
+        isThere.fill(1, 0, Math.min(below, row.first_index + row.count) - start);
+        break;
+      }
       // Another search may close the segment, so there is no `await` before its last use.
       const segment = this.#open(row);
       if (segment === undefined) return undefined;

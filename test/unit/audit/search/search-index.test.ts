@@ -8,6 +8,7 @@ import {
   timesAt,
 } from '../../../../src/audit/search/bundle-terms.ts';
 import { entryTerms, scanEntry } from '../../../../src/audit/search/entry-scan.ts';
+import { headTerms } from '../../../../src/audit/search/head-terms.ts';
 import { SearchIndex } from '../../../../src/audit/search/search-index.ts';
 import { leafHash } from '../../../../src/crypto/log/merkle.ts';
 import { TILE_WIDTH } from '../../../../src/crypto/log/tiles.ts';
@@ -89,6 +90,18 @@ describe('the search index', () => {
     expect(list.has(expected[0]! + 1)).toBe(expected.includes(expected[0]! + 1));
     const time = Date.UTC(2026, 0, 1);
     expect(timesAt(list.times)).toEqual({ first: time, last: time });
+  });
+
+  it('lists the terms and pairs of a short head of a bundle', () => {
+    const head = headTerms(ENTRIES, 3 * TILE_WIDTH + 64);
+    expect(head).toMatchObject({ table: 'log_tiles', put: { level: -6, tile_index: 3 } });
+    const { put } = head as { readonly put: { readonly hashes: Uint8Array } };
+    const list = new BundleTerms(put.hashes);
+    const hashes = Array.from({ length: list.size }, (_, place) => list.at(place));
+    expect(hashes).toEqual(expectedHashes(ENTRIES.slice(-64)));
+    expect(headTerms(ENTRIES, 3 * TILE_WIDTH)).toBeUndefined();
+    expect(headTerms(ENTRIES, 3 * TILE_WIDTH + 65)).toBeUndefined();
+    expect(headTerms(ENTRIES.slice(-5), TILE_WIDTH + 6)).toBeUndefined();
   });
 
   it('writes each pod once, however many sessions it has', () => {

@@ -320,6 +320,27 @@ describe('a forged segment', () => {
     });
   }
 
+  it('is not read for a bundle whose first entries are in it and lack the terms', async () => {
+    await record(SIZE);
+    await bench.compact();
+    const row = (await rowsOf('audit_segments')).find(
+      ({ first_index, count }) => (first_index + count) % 256 > 0,
+    )!;
+    const end = row.first_index + row.count;
+    const entries = await bench.reader.entries(end - 1, end + 1);
+    const [inHead, after] = entries.map(
+      ({ entry }) => (JSON.parse(entry) as { requestId: string }).requestId,
+    );
+    await bench.store.commit({
+      writes: [{ table: 'audit_segments', put: { ...row, body: new Uint8Array() } }],
+    });
+    const found = await bench.reader.search({ requestId: after! }, { limit: 10 });
+    expect([found.items.map(({ index }) => index), found.next]).toEqual([[end], undefined]);
+    await expect(bench.reader.search({ requestId: inHead! }, { limit: 10 })).rejects.toMatchObject({
+      reason: 'log_damaged',
+    });
+  });
+
   it('ends a search that would show one of its entries', async () => {
     await record(SIZE);
     await bench.compact();
