@@ -7,8 +7,8 @@ const PATIENCE_MS = 90_000;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
 /** A check that asks a busy broker pauses longer: checks at a constant rate would take the processor from the broker. */
-const PAUSES_OF_CHECK = 5;
-const LONGEST_OF_CHECK_MS = 500;
+const PAUSES_OF_CHECK = 3;
+const LONGEST_OF_CHECK_MS = 250;
 
 /** Waits until `condition` holds. Throws after 90 s or `patienceMs`, naming `what`. */
 export async function until(
