@@ -29,11 +29,15 @@ import { connect, REGION, setCredentials } from '../../../kit/aws/aws-connection
 import { SpanExporter } from '../../../../src/process/trace/exporter.ts';
 import { tracesConfigSchema } from '../../../../src/process/trace/config.ts';
 import { KIND, type Span } from '../../../../src/process/trace/otlp.ts';
+import { NotificationSink } from '../../../../src/audit/notifications/notification-sink.ts';
+import { notificationsConfigSchema } from '../../../../src/audit/notifications/config.ts';
+import type { Clock } from '../../../../src/ports/clock.ts';
 import { parseWitnessKey } from '../../../../src/crypto/log/cosignature.ts';
 import { contextOf } from '../../../contract/secret-provider.contract.ts';
 import { type HostileServer, startHostileServer } from '../../../kit/fakes/hostile-server.ts';
 import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
+import { until } from '../../../kit/backends/until.ts';
 import { TestWitness } from '../../../kit/log/test-witness.ts';
 import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
 
@@ -41,6 +45,13 @@ import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
 const MOST_CPU_MS = 1_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 const LIMITS = { ...PATIENT, maxRetries: 0 };
+/** Each deadline passes after a quarter of a second at the latest. */
+const IMPATIENT: Clock = {
+  ...systemClock,
+  after: (ms, work) => systemClock.after(Math.min(ms, 250), work),
+};
+/** Clock of the clients that a test opens. */
+let clock: Clock = systemClock;
 const never = new AbortController().signal;
 
 const authority = new CertificateAuthority();
@@ -61,6 +72,7 @@ beforeAll(async () => {
   vaults = await VaultConnections.create();
 });
 afterEach(async () => {
+  clock = systemClock;
   for (const close of closing.splice(0)) await close();
   await server?.close();
 });
@@ -117,7 +129,7 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
       const id = '00000000-0000-4000-8000-000000000000';
       const config = { type: 'aws-kms', connection: 'prod', region: REGION, keyId: id };
       const parsed = awsKmsConfig.parse({ ...config, endpoint: plain(port), limits: LIMITS });
-      const kek = await openAwsKmsKey(parsed, systemClock);
+      const kek = await openAwsKmsKey(parsed, clock);
       closing.push(() => kek.close());
       return () => kek.unwrap(Buffer.from('x'), Buffer.from('x'), contextOf());
     },
@@ -128,7 +140,7 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
     isSecure: false,
     async open(port) {
       const access = { region: REGION, endpoint: plain(port), stsEndpoint: plain(port) };
-      const guard = createGuard(guardLimitsSchema.parse(LIMITS), { clock: systemClock });
+      const guard = createGuard(guardLimitsSchema.parse(LIMITS), { clock });
       const account = await connectAwsAccount({ ...access, profile: undefined }, guard);
       closing.push(() => account.close());
       const role = { roleArn: 'arn:aws:iam::1:role/r', sessionName: 's', seconds: 900 };
@@ -141,7 +153,7 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
     isSecure: false,
     async open(port) {
       const config = { bucket: 'archive', region: REGION, endpoint: plain(port) };
-      const bucket = await archiveBucket(config, systemClock);
+      const bucket = await archiveBucket(config, clock);
       return () => bucket.get('x', MOST_BYTES);
     },
   },
@@ -236,6 +248,14 @@ const SPAN: Span = {
   hasFailed: false,
 };
 
+/** An entry of which people are notified. */
+const INCIDENT = {
+  time: '2026-11-27T12:00:00.000Z',
+  action: 'incident.open',
+  outcome: 'ok',
+  pod: { cluster: 'prod', namespace: 'shop', name: 'web-0', uid: 'u' },
+};
+
 /** Receivers of the broker and the key-encryption key, whose answers are short. */
 const RECEIVERS: Readonly<Record<string, Driver>> = {
   'a Transit key': {
@@ -250,7 +270,7 @@ const RECEIVERS: Readonly<Record<string, Driver>> = {
         address: plain(port),
         limits: LIMITS,
       });
-      const kek = await openVaultTransitKey(config, systemClock);
+      const kek = await openVaultTransitKey(config, clock);
       closing.push(() => kek.close());
       return () => kek.unwrap(Buffer.from('vault:v1:AAAA'), Buffer.from('x'), contextOf());
     },
@@ -260,7 +280,7 @@ const RECEIVERS: Readonly<Record<string, Driver>> = {
     type: JSON_TYPE,
     isSecure: true,
     async open(port) {
-      const reviewer = new TokenReviewer(await kubernetes(port), ['quaymaster'], systemClock);
+      const reviewer = new TokenReviewer(await kubernetes(port), ['quaymaster'], clock);
       return () => reviewer.review('e30.e30.e30', never);
     },
   },
@@ -272,7 +292,7 @@ const RECEIVERS: Readonly<Record<string, Driver>> = {
       const witness = await TestWitness.start('witness.test/hostile', []);
       closing.push(() => witness.close());
       const verifier = parseWitnessKey(witness.key);
-      const client = new WitnessClient({ url: plain(port), verifier }, systemClock);
+      const client = new WitnessClient({ url: plain(port), verifier }, clock);
       closing.push(() => client.close());
       return () => client.add({ old: 0, proof: [], note: 'n' });
     },
@@ -282,9 +302,24 @@ const RECEIVERS: Readonly<Record<string, Driver>> = {
     type: JSON_TYPE,
     isSecure: false,
     open(port) {
-      const sink = new HttpSink({ type: 'http', url: plain(port) }, systemClock);
+      const sink = new HttpSink({ type: 'http', url: plain(port) }, clock);
       closing.push(() => sink.close());
       return Promise.resolve(() => sink.deliver({ origin: 'a.b/c', first: 0, entries: ['{}'] }));
+    },
+  },
+  'a receiver of notifications': {
+    bytes: 60_000,
+    type: JSON_TYPE,
+    isSecure: true,
+    async open(port) {
+      const secretFile = join(directory, 'notification.key');
+      await writeFile(secretFile, Buffer.alloc(32, 1).toString('base64'));
+      const target = { format: 'quaymaster', url: `https://127.0.0.1:${port}`, secretFile, caFile };
+      const { ops } = notificationsConfigSchema.parse({ ops: target });
+      const sink = new NotificationSink('ops', ops!, clock);
+      closing.push(() => sink.close());
+      const entries = [JSON.stringify(INCIDENT)];
+      return () => sink.deliver({ origin: 'a.b/c', first: 0, entries });
     },
   },
   'a collector of traces': {
@@ -295,7 +330,7 @@ const RECEIVERS: Readonly<Record<string, Driver>> = {
       const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
       const config = tracesConfigSchema.parse({ endpoint: plain(port) });
       const exporter = await SpanExporter.open(config, {
-        clock: systemClock,
+        clock,
         log,
         random: { fraction: () => 0.5 },
         release: '1',
@@ -418,5 +453,67 @@ describe.each(Object.entries({ ...DRIVERS, ...RECEIVERS }))(
         if (error !== undefined) expect(error).toBeInstanceOf(Error);
       },
     );
+  },
+);
+
+/** Sends a byte now and then, and never the last one. */
+function drip(socket: Socket, begin: string): void {
+  socket.write(begin);
+  const timer = setInterval(() => socket.write('a'), 5);
+  socket.once('close', () => clearInterval(timer));
+}
+
+const DRIPS: readonly (readonly [string, (type: string) => string])[] = [
+  ['a head', (type) => `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nX: `],
+  ['a body', (type) => head(type, 'Content-Length: 50000\r\n')],
+];
+
+/** Clients whose deadlines follow the clock; the tests of the other drivers drip, too. */
+const WITH_DEADLINES: readonly (readonly [string, Driver])[] = Object.entries({
+  ...DRIVERS,
+  ...RECEIVERS,
+}).filter(
+  ([name]) =>
+    Object.hasOwn(RECEIVERS, name) || ['AWS KMS', 'AWS STS', 'an archive in S3'].includes(name),
+);
+
+describe.each(WITH_DEADLINES)('a slow answer over HTTP of %s (B10)', (_name, driver) => {
+  it.each(DRIPS)('ends at the deadline: %s byte by byte', async (_what, begin) => {
+    const { type, isSecure, open } = driver;
+    let closed = 0;
+    server = await startHostileServer(
+      (socket, count) => {
+        if (count !== 1) return;
+        socket.once('close', () => (closed += 1));
+        drip(socket, begin(type));
+      },
+      isSecure ? identity : undefined,
+    );
+    clock = IMPATIENT;
+    const ask = await open(server.port);
+    await ask().catch((failure: unknown) => expect(failure).toBeInstanceOf(Error));
+    await until('the client closes the connection', () => Promise.resolve(closed > 0));
+  });
+});
+
+describe.each(Object.entries({ ...DRIVERS, ...RECEIVERS }))(
+  'a redirect over HTTP of %s (B10)',
+  (_name, driver) => {
+    it.each([301, 302, 307, 308])('is not followed: %i', async (status) => {
+      const { isSecure, open } = driver;
+      const own = isSecure ? identity : undefined;
+      let visits = 0;
+      const elsewhere = await startHostileServer(() => (visits += 1), own);
+      closing.push(() => elsewhere.close());
+      const location = `${isSecure ? 'https' : 'http'}://127.0.0.1:${elsewhere.port}/`;
+      server = await startHostileServer((socket, count) => {
+        const lines = `HTTP/1.1 ${status} Moved\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`;
+        if (count > 0) socket.end(lines);
+      }, own);
+      clock = IMPATIENT;
+      const ask = await open(server.port);
+      await ask().catch((failure: unknown) => expect(failure).toBeInstanceOf(Error));
+      expect([server.received().length > 0, visits]).toEqual([true, 0]);
+    });
   },
 );
