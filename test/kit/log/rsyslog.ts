@@ -82,6 +82,11 @@ export class Rsyslog {
     });
   }
 
+  /** Its file of messages. */
+  get file(): string {
+    return join(this.#directory, 'audit.log');
+  }
+
   async stop(): Promise<void> {
     if (this.#server !== undefined) await endProcess(this.#server);
     this.#server = undefined;
@@ -89,7 +94,7 @@ export class Rsyslog {
 
   /** The messages in its file, in the order of their arrival. */
   async messages(): Promise<readonly SyslogMessage[]> {
-    const text = await readFile(join(this.#directory, 'audit.log'), 'utf8').catch(() => '');
+    const text = await readFile(this.file, 'utf8').catch(() => '');
     return text.split('\n').slice(0, -1).map(parseSyslog);
   }
 }
