@@ -412,6 +412,40 @@ describe('a decoy', () => {
     expect((await read(admin, 'app/lure')).status).toBe(200);
   });
 
+  it('cuts off no admin by an approval that has become the last one (RS07, RS13)', async () => {
+    const token = await api.operator('approver', [{ role: 'responder' }]);
+    for (const name of ['curious-2', 'curious-3']) {
+      const reader = await api.operator(name, [{ role: 'secret-reader', scope: ['app'] }]);
+      await read(reader, 'app/lure');
+      await until('the operator is cut off', async () => (await read(reader)).status === 401);
+    }
+    const admin = await api.operator('fourth', [{ role: 'admin' }, { role: 'secret-reader' }]);
+    expect((await read(admin, 'app/lure')).status).toBe(200);
+    let id = '';
+    await until('its response waits', async () => {
+      const { body } = await api.call('GET', '/api/v1/alerts?state=pending', { token });
+      const items = body.items as { id: string; reason: string }[];
+      id = items.find(({ reason }) => reason.includes('fourth'))?.id ?? '';
+      return id !== '';
+    });
+    // The one named "last" is cut off already.
+    const body = { kind: 'operator', operator: 'bootstrap', reason: 'test' };
+    const only = await api.call('POST', '/api/v1/quarantines', { token, body });
+    const approve = () => api.call('POST', `/api/v1/alerts/${id}:approve`, { token, body: {} });
+    expect(await approve()).toMatchObject({
+      status: 409,
+      body: { code: 'ERR_CONFLICT', detail: expect.stringContaining('"fourth" is the last admin') },
+    });
+    await api.call(
+      'DELETE',
+      `/api/v1/quarantines/${(only.body.quarantine as { id: string }).id}?reason=over`,
+      {
+        token,
+      },
+    );
+    expect((await approve()).status).toBe(200);
+  });
+
   it('is explained as one only to those who may know it', async () => {
     await define('app/lure-explained', {});
     const explained = async (more: object[]): Promise<string> => {

@@ -111,6 +111,14 @@ describe('a path', () => {
     },
   );
 
+  it.each(['HTTP/2.0', 'HTTP/3.0'])(
+    'is refused with the version %s in its line (HS04)',
+    async (version) => {
+      const answer = await raw(`GET /healthz ${version}`);
+      expect(answer?.status).toBe(400);
+    },
+  );
+
   it('ignores a method in a header, a parameter or a body', async () => {
     const answer = await raw('POST /api/v1/secrets/app/db HTTP/1.1', [
       bearer,

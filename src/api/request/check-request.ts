@@ -14,7 +14,9 @@ const LONGEST_TARGET = 4_096;
  * @throws ERR_REQUEST_INVALID, ERR_PATH_INVALID, ERR_HEADERS_TOO_LARGE, ERR_RATE_LIMITED
  */
 export function checkRequest(exchange: Exchange): void {
-  const { url = '', rawHeaders } = exchange.request;
+  const { url = '', rawHeaders, httpVersionMajor } = exchange.request;
+  // Node parses the rest of such a request as HTTP/1.1; a proxy in front may not.
+  if (httpVersionMajor !== 1) throw malformed('http_version');
   if (rawHeaders.length > 2 * MOST_HEADERS) {
     throw new BrokerError('ERR_HEADERS_TOO_LARGE', undefined, { reason: 'too_many_headers' });
   }

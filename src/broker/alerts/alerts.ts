@@ -8,7 +8,7 @@ import type { Alerting } from './alerting.ts';
 import type { Access, Keys, Recording, Storage } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import { removal } from '../sessions/quarantines.ts';
+import { removal, requireOtherAdmin } from '../sessions/quarantines.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import {
   alertAnnounced,
@@ -112,6 +112,8 @@ export async function decideAlert(
 
 /** The response begins: its quarantines replace the suspensions. No limit holds for the decision of an operator. */
 function approved(parts: Access & Alerting & Storage, found: AlertRecord): BegunResponse {
+  for (const { kind, subject } of found.scopes)
+    if (kind === 'operator') requireOtherAdmin(parts, subject);
   const wish: AlertRecord = { ...found, state: 'responding', held: undefined };
   const { ids, ...rows } = quarantinesOf(parts, wish);
   const endedAt = blockOf(wish) === undefined ? parts.clock.now() : undefined;

@@ -4,7 +4,7 @@ import { nextRuns } from '../model/rotation-times.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Access, Backends, Keys, Recording, Rights, Storage } from '../state/dependencies.ts';
 import { recordOperation } from '../recording/operation.ts';
-import { refusalOf, judge } from '../access/judge.ts';
+import { denied, judge, refusalOf } from '../access/judge.ts';
 import { LiveSession } from '../state/session-memory.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
@@ -196,6 +196,7 @@ export async function listRotations(
 ): Promise<Page<ListedRotation>> {
   const described = { action: 'rotation.list' } as const;
   return recordOperation({ parts, call, caller }, described, async (now) => {
+    requireAnyAccess(now);
     const list = `rotations/${JSON.stringify(filter)}`;
     const after = decodeCursor(parts, list, page.after) as string | undefined;
     const items: ListedRotation[] = [];
@@ -212,6 +213,15 @@ export async function listRotations(
     return { items };
   });
 }
+
+/** @throws ERR_DENIED to an operator that may see no rotation, whatever rotates */
+function requireAnyAccess(caller: Caller): void {
+  if (caller instanceof LiveSession) return;
+  const roles = caller.operator.grants.map(({ role }) => role);
+  if (!SEEING.some((role) => roles.includes(role))) throw denied('no_role');
+}
+
+const SEEING = ['rotator', 'auditor', 'admin'] as const;
 
 function maySee(parts: Rights, call: Call, caller: Caller, path: string): boolean {
   try {

@@ -169,10 +169,18 @@ export function checkScope(
   if (subject === operator.name) {
     throw new BrokerError('ERR_CONFLICT', 'you cannot quarantine yourself; ask another responder');
   }
-  if (!isLastAdmin(parts, subject)) return;
+  requireOtherAdmin(parts, subject);
+}
+
+/** @throws ERR_CONFLICT if nobody could lift the quarantine of this operator */
+export function requireOtherAdmin(
+  parts: Pick<Access, 'catalog' | 'quarantines'>,
+  operator: string,
+): void {
+  if (!isLastAdmin(parts, operator)) return;
   throw new BrokerError(
     'ERR_CONFLICT',
-    `"${subject}" is the last admin outside quarantine; give another operator the role admin first`,
+    `"${operator}" is the last admin outside quarantine; give another operator the role admin first`,
   );
 }
 

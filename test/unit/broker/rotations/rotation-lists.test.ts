@@ -65,6 +65,20 @@ describe('the next runs of a path', () => {
   });
 });
 
+describe('the list of rotations', () => {
+  it.each(['secret-reader', 'secret-editor', 'policy-editor', 'responder'] as const)(
+    'is refused to an operator that is %s only',
+    async (role) => {
+      const { parts } = bench.broker;
+      const operator = await bench.broker.operator(`only-${role}`, [{ role, scope: [] }]);
+      const asked = { filter: {}, page: { limit: 10, after: undefined } };
+      await expect(
+        listRotations(parts, bench.broker.call(), operator, asked),
+      ).rejects.toMatchObject({ code: 'ERR_DENIED' });
+    },
+  );
+});
+
 describe('the list of overdue paths', () => {
   it('has a run that did not start', async () => {
     await bench.define({ schedule: { every: '1h' } });
