@@ -38,7 +38,11 @@ describeWith(['rsyslog'], 'a release after the loss of the disk', ({ rsyslog: to
       const second = await own.serve();
       broker = clientOf(second, admin);
       await broker.call('deletePolicy', { path: { name: 'p1' }, headers: { 'If-Match': '*' } });
-      const quarantine = { kind: 'operator', operator: 'oidc:corp/mallory', reason: 'stolen' } as const;
+      const quarantine = {
+        kind: 'operator',
+        operator: 'oidc:corp/mallory',
+        reason: 'stolen',
+      } as const;
       await broker.call('createQuarantine', { body: quarantine });
       broker.close();
       await until('rsyslog has the quarantine', async () =>
@@ -59,7 +63,9 @@ describeWith(['rsyslog'], 'a release after the loss of the disk', ({ rsyslog: to
       const third = await own.serve();
       broker = clientOf(third, admin);
       expect((await broker.call('listPolicies')).body.items).toEqual([]);
-      expect(third.broker.parts.quarantines.inForce()).toMatchObject([{ subject: 'oidc:corp/mallory' }]);
+      expect(third.broker.parts.quarantines.inForce()).toMatchObject([
+        { subject: 'oidc:corp/mallory' },
+      ]);
       broker.close();
       await third.stop('test');
     } finally {
