@@ -29,7 +29,7 @@ describeWithProgram('python3', 'the client for Python', (python) => {
     broker = await PreparedBroker.start({
       documents: {
         '/policies/denied': DENIED,
-        '/mounts/short': { prefix: 'short', connection: 'embedded', leaseTtl: '6s' },
+        '/mounts/short': { prefix: 'short', connection: 'embedded', leaseTtl: '15s' },
       },
       secrets: {
         'own/team/app/db': { user: 'app', password: CANARY },
