@@ -55,7 +55,7 @@ interface SavedPodsDeps {
 
 /**
  * A directory beside the checkpoint file, with one file for each cluster: what the watch knew last about pods with sessions. A broker that starts while the API
- * server is away judges them by it, for the time for which it would have known them without the restart (docs/spec/saved-pods-v1.md).
+ * server is unreachable judges them by it, for the time for which it would have known them without the restart (docs/spec/saved-pods-v1.md).
  */
 export class SavedPodFiles {
   readonly #deps: SavedPodsDeps;

@@ -64,7 +64,7 @@ function away(fault: ServerFault | undefined): void {
 const statuses = (tokens: readonly string[]): Promise<readonly number[]> =>
   Promise.all(tokens.map(async (token) => (await broker.read(token, 'own/db')).status));
 
-it('judges pods by what it saved if it starts while the API server is away, and by nothing that was changed', async () => {
+it('judges pods by what it saved if it starts while the API server is unreachable, and by nothing that was changed', async () => {
   const fit = await logIn('fit', IMAGE, { tier: 'one' });
   const free = await logIn('free', 'elsewhere.test/web', {});
   const unfit = await logIn('unfit', 'elsewhere.test/web', { tier: 'one' });
