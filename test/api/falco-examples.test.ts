@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
+import { importWebhookKey, signWebhook } from '../../src/crypto/signatures/webhook-signature.ts';
 import { until } from '../kit/backends/until.ts';
 import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
@@ -11,6 +12,7 @@ import { ScriptedFalcosidekick, type FalcoEvent } from '../kit/fakes/scripted-fa
 import { watchCluster } from '../kit/cluster/readers.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
+const KEY = 'a key of a source that signs its alerts';
 const RULES = new URL('../../deploy/examples/falco/response-rules.yaml', import.meta.url);
 
 interface Document {
@@ -28,6 +30,8 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'qm-falco-'));
   const secretFile = join(directory, 'falco');
   await writeFile(secretFile, SECRET);
+  const keyFile = join(directory, 'key');
+  await writeFile(keyFile, KEY);
   kube = await FakeApiServer.start();
   for (const account of ['web', 'other']) kube.createAccount('shop', account);
   api = await RunningApi.start({
@@ -39,6 +43,11 @@ beforeAll(async () => {
           format: 'falcosidekick',
           cluster: 'watched',
           authenticate: { bearer: { secretFile } },
+        },
+        signed: {
+          format: 'generic',
+          cluster: 'watched',
+          authenticate: { hmac: { secretFile: keyFile } },
         },
       },
     },
@@ -146,7 +155,8 @@ describe('the response rules that are shipped for Falco', () => {
     await falco.test();
     expect(falco.errors).toEqual([]);
     const { body } = await api.call('GET', '/api/v1/alert-sources', { token: api.admin });
-    expect(body.items).toMatchObject([{ name: 'falco', lastAlertAt: expect.any(String) }]);
+    const [own] = (body.items as { name: string }[]).filter(({ name }) => name === 'falco');
+    expect(own).toMatchObject({ lastAlertAt: expect.any(String) });
   });
 });
 
@@ -165,7 +175,22 @@ describe('a source whose alerts come from one address', () => {
     for (let tries = 0; tries < 12; tries += 1) codes.push((await send('wrong')).status);
     expect(new Set(codes)).toEqual(new Set([401, 429]));
     expect((await send(SECRET)).status).toBe(202);
+    // The address has nothing left for strangers, and a source that signs is none.
+    expect((await sign('signed_1')).status).toBe(202);
+    expect((await sign('signed_2', 'another key, which is as long as it')).status).toBe(429);
+    expect((await sign('signed_3')).status).toBe(202);
   });
+
+  function sign(id: string, secret = KEY): Promise<Answered> {
+    const time = new Date().toISOString();
+    const body = { rule: 'odd', priority: 'notice', time, pod: { uid: 'gone' }, id };
+    const bytes = Buffer.from(JSON.stringify(body));
+    const at = Math.floor(Date.now() / 1000);
+    const message = { direction: 'alert', id, at, body: bytes } as const;
+    const signature = signWebhook(importWebhookKey(secret)!, message);
+    const headers = { 'Quaymaster-Signature': signature };
+    return api.call('POST', '/api/v1/alert-sources/signed/alerts', { headers, body });
+  }
 
   /** A pod that does not exist: its alerts are only kept. */
   function noisy(): FakePod {

@@ -65,6 +65,11 @@ export interface Admission extends Pick<Incoming, 'params' | 'headers' | 'chain'
 export interface Admitted {
   /** True if the sender is known already: its body may then be as large as the operation allows. */
   readonly isProven: boolean;
+  /**
+   * Proves the sender by the bytes of its body, before they are parsed. Such a request is charged to its network only if this refuses it, because others share its
+   * address. @throws ERR_UNAUTHENTICATED
+   */
+  readonly verify?: ((bytes: Uint8Array) => Promise<void>) | undefined;
   /** Limit of a body that the route reads in pieces; undefined if it reads whole bodies. */
   readonly streamedBytes?: number | undefined;
 }

@@ -120,15 +120,39 @@ async function admitSender(
   try {
     const admitted = await route.admit?.({ parts, params, headers, chain, rates });
     exchange.hasRights = admitted?.isProven === true;
-    if (!exchange.hasRights) rates.takeFromNetwork(exchange.network, operation.weight);
-    return admitted;
-  } catch (error) {
-    if (error instanceof BrokerError && error.kind === 'unauthenticated') {
+    const { verify } = admitted ?? {};
+    if (!exchange.hasRights && verify === undefined)
       rates.takeFromNetwork(exchange.network, operation.weight);
-      rates.failed(exchange.network);
-    }
-    throw error;
+    const proving = { rates, exchange, operation };
+    return (
+      admitted && {
+        ...admitted,
+        verify:
+          verify && ((bytes) => verify(bytes).catch((error: unknown) => failed(proving, error))),
+      }
+    );
+  } catch (error) {
+    return failed({ rates, exchange, operation }, error);
   }
+}
+
+/** Charges a refused sender to its network. @throws the error */
+function failed(
+  {
+    rates,
+    exchange,
+    operation,
+  }: Pick<Surroundings, 'rates'> & {
+    readonly exchange: Exchange;
+    readonly operation: Operation;
+  },
+  error: unknown,
+): never {
+  if (error instanceof BrokerError && error.kind === 'unauthenticated') {
+    rates.takeFromNetwork(exchange.network, operation.weight);
+    rates.failed(exchange.network);
+  }
+  throw error;
 }
 
 /** The progress of a request, for its refusal. */
@@ -260,14 +284,18 @@ async function readRequestBody(
   { parts }: Surroundings,
   exchange: Exchange,
   { body: rules, oversize }: Route<Caller | undefined>,
-  { params, share }: { readonly params: Params; readonly share: RequestShare },
+  {
+    params,
+    share,
+    verify,
+  }: Pick<Admitted, 'verify'> & { readonly params: Params; readonly share: RequestShare },
 ): Promise<ParsedBody | undefined> {
   if (rules === undefined) return undefined;
   const { request, response, hasRights } = exchange;
   if (isAsking(request)) response.writeContinue();
   const maxBytes = hasRights ? rules.maxBytes : Math.min(rules.maxBytes, STRANGERS_BYTES);
   try {
-    return await readBody(request, { ...rules, maxBytes }, share);
+    return await readBody(request, { ...rules, maxBytes, verify }, share);
   } catch (error) {
     if (hasRights && BrokerError.from(error).code === 'ERR_BODY_TOO_LARGE')
       await oversize?.({ parts, params, call: exchange });
@@ -294,7 +322,11 @@ async function readInput(
 ): Promise<Input> {
   const stream = admitted && streamRequestBody(exchange, admitted);
   if (stream !== undefined) return { body: undefined, stream };
-  return { body: await readRequestBody(surroundings, exchange, route, given), stream };
+  const { verify } = admitted ?? {};
+  return {
+    body: await readRequestBody(surroundings, exchange, route, { ...given, verify }),
+    stream,
+  };
 }
 
 /** The body in pieces; undefined if the route reads it whole. */

@@ -46,28 +46,31 @@ function presented({ headers, chain }: Pick<Admission, 'headers' | 'chain'>): Pr
 export const receiveAlert: RouteOf<'receiveAlert'> = {
   // The audit webhook of the API server adds `?timeout=30s`.
   query: ['timeout'],
-  body: { maxBytes: MOST_BYTES, keepsBytes: true },
+  body: { maxBytes: MOST_BYTES },
   admit: async ({ parts, params, rates, ...request }) => {
     const source = sourceOf(parts, params);
-    const isProven = await source.admit(presented(request));
-    if (isProven) rates.takeFromSource(source.name);
-    const isStreamed = isProven && source.format === 'kubernetes-audit';
-    return { isProven, streamedBytes: isStreamed ? MOST_STREAMED_BYTES : undefined };
+    const shown = presented(request);
+    if (!(await source.admit(shown))) {
+      const verify = async (bytes: Uint8Array): Promise<void> => {
+        await source.verify(shown, bytes);
+        rates.takeFromSource(source.name);
+      };
+      return { isProven: false, verify };
+    }
+    rates.takeFromSource(source.name);
+    const isStreamed = source.format === 'kubernetes-audit';
+    return { isProven: true, streamedBytes: isStreamed ? MOST_STREAMED_BYTES : undefined };
   },
   oversize: async ({ parts, params, call }) => {
     await new AlertIntake(parts, call, sourceOf(parts, params)).takeTooLarge();
   },
   read: (incoming) => {
-    const { params, body, stream, rates } = incoming;
+    const { params, body, stream, rates, share } = incoming;
     return async ({ parts, call }) => {
       const source = sourceOf(parts, params);
       const intake = new AlertIntake(parts, call, source, rates);
       if (stream !== undefined) return { status: 202, body: await intake.takeStream(stream) };
-      if (!(await source.admit(presented(incoming)))) {
-        await source.verify(presented(incoming), body?.bytes ?? new Uint8Array());
-        rates.takeFromSource(source.name);
-      }
-      intake.charge(body?.bytes?.length ?? 0);
+      intake.charge(share.received);
       await intake.take(readAlerts(source.format, body?.value));
       return { status: 202, body: intake.received };
     };

@@ -14,7 +14,7 @@ import {
 /** A parsed body: its value, and the position of each part in its text. */
 export interface ParsedBody {
   readonly value: unknown;
-  /** The body as it arrived, if the operation asks for it; a body for a thread has nothing else. */
+  /** The body as it arrived, for a thread; it has nothing else then. */
   readonly bytes?: Uint8Array<ArrayBuffer>;
   /** The position of the value at a JSON pointer. */
   locate(pointer: string): Position | undefined;

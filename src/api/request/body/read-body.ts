@@ -15,10 +15,10 @@ export interface BodyRules {
   readonly yaml?: boolean;
   /** An empty body is read as `null`. */
   readonly mayBeEmpty?: boolean;
-  /** The operation verifies a signature of the bytes. */
-  readonly keepsBytes?: boolean;
   /** A thread parses the bytes, which the broker can transfer to it. */
   readonly isForThread?: boolean;
+  /** Runs before the bytes are parsed, for example to verify their signature. */
+  readonly verify?: ((bytes: Uint8Array) => Promise<void>) | undefined;
 }
 
 const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
@@ -39,9 +39,9 @@ export async function readBody(
   if (announced > rules.maxBytes) throw tooLarge(rules);
   share.receive(announced);
   const bytes = await collect(request, rules, share);
+  await rules.verify?.(bytes);
   if (rules.isForThread === true) return { ...EMPTY, bytes };
-  const parsed = bytes.length === 0 && rules.mayBeEmpty === true ? EMPTY : parse(decodeBody(bytes));
-  return rules.keepsBytes === true ? { ...(await parsed), bytes } : parsed;
+  return bytes.length === 0 && rules.mayBeEmpty === true ? EMPTY : parse(decodeBody(bytes));
 }
 
 /**
