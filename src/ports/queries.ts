@@ -345,6 +345,7 @@ export const LOG_READS = {
 export const SEEN_PODS = {
   withTrait: query('seen_pods', { where: ['cluster', 'trait'] }),
   ofPod: query('seen_pods', { where: ['cluster', 'uid'] }),
+  named: query('seen_pods', { where: ['cluster', 'namespace', 'name'], orderBy: ['uid'] }),
   before: query('seen_pods', { where: ['seen_at <='], orderBy: ['seen_at'] }),
 };
 

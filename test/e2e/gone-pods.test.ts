@@ -46,6 +46,8 @@ beforeAll(async () => {
       'own/container': { password: 'v' },
       'own/image': { password: 'v' },
       'own/other': { password: 'v' },
+      'own/name': { password: 'v' },
+      'own/twice': { password: 'v' },
     },
   });
 });
@@ -116,11 +118,17 @@ async function done(id: string): Promise<Shown> {
 
 describe('pods that were deleted while the broker was stopped', () => {
   const pods: Record<string, FakePod> = {};
+  let namesakes: readonly string[] = [];
 
   beforeAll(async () => {
     pods['uid'] = await reader('uid', '1', 'node-1');
     pods['container'] = await reader('container', '2', 'node-1');
     pods['image'] = await reader('image', '3', 'node-3');
+    pods['name'] = await reader('name', '5', 'node-5');
+    const earlier = await reader('twice', '6', 'node-6');
+    kube.pods.remove(earlier);
+    pods['twice'] = await reader('twice', '7', 'node-6');
+    namesakes = [earlier.metadata.uid, pods['twice'].metadata.uid];
     await reader('other', '4', 'node-4');
     // The watch knows the container by now.
     await logIn(pods['container']);
@@ -143,6 +151,27 @@ describe('pods that were deleted while the broker was stopped', () => {
     const shown = await answered({ pod: {}, container: { id: containerOf('2').slice(0, 12) } });
     expect(shown.alert.pod).toMatchObject({ name: 'container' });
     expect(shown.secrets).toMatchObject([{ path: 'own/container' }]);
+  });
+
+  it('are found by a name that only one of them had', async () => {
+    const shown = await answered({ pod: { namespace: 'prod', name: 'name' } });
+    expect(shown.alert.pod).toMatchObject({ uid: pods['name']!.metadata.uid });
+    expect(shown.secrets).toMatchObject([{ path: 'own/name' }]);
+    const scope = { kind: 'pod', cluster: 'pods', namespace: 'prod', name: 'name' };
+    const wish = { ...scope, since: SINCE, reason: 'INC-5', rotate: false, dryRun: true };
+    expect((await call('POST', 'incidents', wish)).secrets).toMatchObject([{ path: 'own/name' }]);
+  });
+
+  it('are not found by a name that two of them had, and an incident names both', async () => {
+    const alert = { rule: 'odd', priority: 'critical', time: new Date().toISOString() };
+    const sent = { token: SECRET, body: { ...alert, pod: { namespace: 'prod', name: 'twice' } } };
+    await broker.installation.call('POST', '/api/v1/alert-sources/falco/alerts', sent);
+    const { items } = await call('GET', 'alerts?limit=1');
+    expect(items).toMatchObject([{ state: 'unmatched', unmatched: 'pod_unknown' }]);
+    const scope = { kind: 'pod', cluster: 'pods', namespace: 'prod', name: 'twice' };
+    const wish = { ...scope, since: SINCE, reason: 'INC-6', rotate: false, dryRun: true };
+    const { detail } = (await call('POST', 'incidents', wish)) as unknown as { detail: string };
+    for (const uid of namesakes) expect(detail).toContain(uid);
   });
 
   it('are not found by the UID of another name', async () => {

@@ -69,10 +69,22 @@ export class NotificationSink implements Sink {
       .filter(({ event }) => events.includes(event));
     if (notifications.length === 0) return;
     this.#undelivered = notifications.length;
-    for (const post of await this.#postsOf({ origin, notifications }))
-      await withDeadline(this.#clock, DEADLINE_MS, (signal) => this.#send(post, signal));
+    await this.#post({ origin, notifications });
     this.#undelivered = 0;
     this.#delivered += notifications.length;
+  }
+
+  /** Sends an event that is about no entry, whatever events the receiver wants. @throws SinkError */
+  async sendTest(origin: string): Promise<void> {
+    const time = new Date(this.#clock.now()).toISOString();
+    const summary = `test of the notifications of ${origin}: nothing happened`;
+    const event = { index: 0, event: 'test', severity: 'info', time, summary } as const;
+    await this.#post({ origin, notifications: [event] });
+  }
+
+  async #post(batch: NotificationBatch): Promise<void> {
+    for (const post of await this.#postsOf(batch))
+      await withDeadline(this.#clock, DEADLINE_MS, (signal) => this.#send(post, signal));
   }
 
   reopen(): Promise<void> {

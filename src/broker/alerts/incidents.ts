@@ -28,7 +28,7 @@ import {
 import { podsOnNode, postureOf } from './incident-context.ts';
 import { podIndex, podScope, subjectOf } from './pod-index.ts';
 import { extentOfImages, podsWithImage, quarantinesOf } from './respond.ts';
-import { findSeenPod, nodeTrait, seenPods } from './seen-pods.ts';
+import { findNamesakes, findSeenPod, nodeTrait, seenPods } from './seen-pods.ts';
 
 type Parts = Recording & Access & Alerting & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 
@@ -257,17 +257,28 @@ async function resolvePod(
   const index = watch && podIndex(watch);
   const known =
     'uid' in scope ? index?.byUid(scope.uid) : byName(index, scope.namespace, scope.name);
-  const uid = 'uid' in scope ? scope.uid : known?.uid;
-  if (uid === undefined) {
-    throw notFound(
-      'no pod that runs or ended lately has this name; give the UID of a pod that is gone (quaymaster audit search --pod NAME shows it)',
-    );
-  }
+  const uid =
+    'uid' in scope ? scope.uid : (known?.uid ?? (await goneByName(store, cluster, scope)));
   const subject =
     watch && known
       ? subjectOf(watch, cluster, known)
       : await findSeenPod(store, cluster, { uid, container: undefined });
   return { cluster, scopes: [podScope(cluster, uid, subject)], subject };
+}
+
+/** The UID of the only pod with a session that had the name. @throws ERR_NOT_FOUND */
+async function goneByName(
+  store: Parts['store'],
+  cluster: string,
+  named: { readonly namespace: string; readonly name: string },
+): Promise<string> {
+  const [only, ...more] = await findNamesakes(store, cluster, named);
+  if (only !== undefined && more.length === 0) return only.uid;
+  throw notFound(
+    only === undefined
+      ? 'no pod that runs, or had a session in the last 30 days, has this name; give the UID of a pod that is gone (quaymaster audit search --pod NAME shows it)'
+      : `several pods that are gone had this name; give the UID of one of them: ${[only, ...more].map(({ uid }) => uid).join(', ')}`,
+  );
 }
 
 /** The running pod with the name, or else the one that ended last. */

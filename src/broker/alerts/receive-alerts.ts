@@ -78,7 +78,7 @@ export async function raiseSent(
 ): Promise<AlertOutcome> {
   const { source, alert } = sent;
   const found = subjectFor(parts, sent);
-  const subject = 'subject' in found ? undefined : await goneSubject(parts, sent);
+  const subject = 'subject' in found ? undefined : await goneSubject(parts, sent, found.unmatched);
   const uid = 'subject' in found ? found.subject.uid : subject?.uid;
   return raiseAlert(parts, { ...sent, subject, id: alertId(source, alert, uid) }, call);
 }

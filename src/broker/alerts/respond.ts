@@ -1,5 +1,5 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
-import { isNamed, matchPod, type PodMatch } from '../../domain/alerts/match-pod.ts';
+import { isNamed, matchPod, type PodMatch, type Unmatched } from '../../domain/alerts/match-pod.ts';
 import { inOrder, names, ruleFor, type ResponseRule } from '../../domain/alerts/response-rule.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { NamedScope } from '../../domain/identity/quarantine.ts';
@@ -18,7 +18,7 @@ import {
 } from './alert-record.ts';
 import { weigh } from './response-limits.ts';
 import { digestsOf, factsOfPod, podIndex, podScope, subjectOf } from './pod-index.ts';
-import { findSeenPod, imageTrait, seenDigestsOf } from './seen-pods.ts';
+import { findNamesakes, findSeenPod, imageTrait, seenDigestsOf } from './seen-pods.ts';
 
 type Parts = Storage & Access & Alerting;
 
@@ -199,14 +199,27 @@ export function limitFence(source: string): string {
   return `alert-limit:${source}`;
 }
 
-/** The pod of an alert that its watch does not know, because it is gone, or ended before the broker started. */
+/** Reasons for which the pod of a name may be one that is gone. */
+const MAY_BE_GONE: readonly Unmatched[] = ['pod_unknown', 'older_than_pod'];
+
+/**
+ * The pod of an alert that its watch does not know, because it is gone, or ended before the broker started. A name counts only if one pod had it: when each
+ * of several ended is not known any more.
+ */
 export async function goneSubject(
-  { store }: Pick<Storage, 'store'>,
-  { cluster, alert: { pod, container } }: Pick<Raised, 'cluster' | 'alert'>,
+  { store, clusters }: Pick<Storage, 'store'> & Pick<Access, 'clusters'>,
+  { cluster, alert: { pod, container, time } }: Pick<Raised, 'cluster' | 'alert'>,
+  unmatched: Unmatched,
 ): Promise<AlertSubject | undefined> {
   if (cluster === undefined) return undefined;
   const found = await findSeenPod(store, cluster, { uid: pod.uid, container: container.id });
-  return found && isNamed(found, pod) ? found : undefined;
+  if (found !== undefined) return isNamed(found, pod) ? found : undefined;
+  const { uid, namespace, name } = pod;
+  const isByName = uid === undefined && time !== undefined && MAY_BE_GONE.includes(unmatched);
+  if (!isByName || namespace === undefined || name === undefined) return undefined;
+  const now = clusters.watch(cluster)?.uidOf(namespace, name);
+  const [only, another] = await findNamesakes(store, cluster, { namespace, name, now });
+  return another === undefined ? only : undefined;
 }
 
 /** The registered cluster, or the name that the source gave. */

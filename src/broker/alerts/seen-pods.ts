@@ -105,6 +105,28 @@ export async function findSeenPod(
   return found.length === 1 ? subjectOf(found[0]) : undefined;
 }
 
+/** Pods of one name that are told apart. */
+const MOST_NAMESAKES = 5;
+
+/** Finds the pods that had the name and a session, without the one that has it now; at most `MOST_NAMESAKES`. */
+export async function findNamesakes(
+  store: Store,
+  cluster: string,
+  {
+    namespace,
+    name,
+    now,
+  }: Pick<SeenPod, 'namespace' | 'name'> & { readonly now?: string | undefined },
+): Promise<readonly AlertSubject[]> {
+  const found = new Map<string, AlertSubject>();
+  for await (const row of listAll(store, SEEN_PODS.named(cluster, namespace, name))) {
+    const { uid, workload } = row;
+    if (uid !== now) found.set(uid, { uid, namespace, name, workload });
+    if (found.size === MOST_NAMESAKES) break;
+  }
+  return [...found.values()];
+}
+
 async function seenByUid(
   store: RowReader,
   cluster: string,

@@ -59,6 +59,9 @@ const SYSDIG_PRIORITIES: readonly Priority[] = [
 const sysdig: Reader = (body) => {
   const content = body.at('content');
   const label = (name: string): AlertNode => body.at('labels', `kubernetes.${name}`);
+  // The labels of the container runtime, if the agent has none of the API server.
+  const ofRuntime = (name: string): string | undefined =>
+    body.at('labels', `container.label.io.kubernetes.pod.${name}`).text();
   const nanoseconds = body.at('timestamp').number();
   const id = body.at('id').text() ?? '';
   return [
@@ -81,9 +84,9 @@ const sysdig: Reader = (body) => {
         imageDigest: body.at('labels', 'container.image.digest').digest(),
       },
       pod: {
-        namespace: label('namespace.name').text(),
-        name: label('pod.name').text(),
-        uid: label('pod.uid').text(),
+        namespace: label('namespace.name').text() ?? ofRuntime('namespace'),
+        name: label('pod.name').text() ?? ofRuntime('name'),
+        uid: label('pod.uid').text() ?? ofRuntime('uid'),
       },
       isTest: body.at('type').text() === 'test',
     },
@@ -150,6 +153,8 @@ const TETRAGON_EVENTS = [
   'process_tracepoint',
   'process_uprobe',
   'process_lsm',
+  'process_usdt',
+  'process_loader',
   'process_exec',
 ] as const;
 

@@ -17,7 +17,8 @@ export type Severity = 'critical' | 'warning' | 'info';
 export interface Notification {
   /** Index of the entry; `quaymaster audit proof` proves it. */
   readonly index: number;
-  readonly event: NotificationEvent;
+  /** `test`: sent by an operator, about no entry. */
+  readonly event: NotificationEvent | 'test';
   readonly severity: Severity;
   readonly time: string;
   /** A sentence for people. */
@@ -60,7 +61,10 @@ const SEVERITIES: Readonly<Record<NotificationEvent, Severity>> = {
 };
 
 /** Notification of an entry, which the broker wrote and proved; undefined if people need not know of it. */
-export function notificationOf(text: string, index: number): Notification | undefined {
+export function notificationOf(
+  text: string,
+  index: number,
+): (Notification & { readonly event: NotificationEvent }) | undefined {
   const entry = JSON.parse(text) as Members;
   if (entry['outcome'] !== 'ok') return undefined;
   const facts = factsOf(entry);

@@ -1,6 +1,7 @@
 import { action } from '../../cli/commands/action.ts';
 import type { ActionRow, CommandRow, CommandTable } from '../../cli/commands/command.ts';
 import type { Verb } from '../../cli/run/context.ts';
+import { systemClock } from '../../process/clock.ts';
 import { leanStart } from '../../process/lean-start.ts';
 import { preferEventLoop } from '../../process/thread-priorities.ts';
 import { VERSION } from '../../process/version.ts';
@@ -70,7 +71,10 @@ export const BROKER: CommandTable<ActionRow> = {
 /** The commands that check or unlock an installation. */
 export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
   heading: 'Broker:',
-  groups: { config: 'check the configuration' },
+  groups: {
+    config: 'check the configuration',
+    notification: 'test the receivers of notifications',
+  },
   commands: [
     action(
       {
@@ -93,6 +97,25 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
       async ({ options: { config, files = false } }) => {
         const { runConfigCheck } = await import('../../compose/verbs/check-files.ts');
         print(await runConfigCheck(config, files));
+      },
+    ),
+    action<{ config: string }>(
+      {
+        command: 'notification test',
+        summary:
+          'send a test event to the receivers of notifications; exit 1 if one does not accept',
+        details:
+          'Run it where the configuration and its files are, for example in the container of the broker. The broker need not run.',
+        arguments: [['[receiver]', 'name of one receiver; without it, all']],
+        options: [CONFIG],
+        examples: [
+          'quaymaster notification test --config /etc/quaymaster/config.yaml',
+          'quaymaster notification test pager --config /etc/quaymaster/config.yaml',
+        ],
+      },
+      async ({ args: [receiver], options: { config } }) => {
+        const { runTestNotifications } = await import('../../compose/verbs/test-notifications.ts');
+        print(await runTestNotifications({ config, receiver }, systemClock));
       },
     ),
     {

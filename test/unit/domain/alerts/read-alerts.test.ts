@@ -158,6 +158,17 @@ describe('the normal form', () => {
     });
   });
 
+  it('has the labels of the container runtime if Sysdig has none of the API server', () => {
+    const labels = {
+      'kubernetes.cluster.name': 'prod',
+      'container.label.io.kubernetes.pod.namespace': 'shop',
+      'container.label.io.kubernetes.pod.name': 'web-0',
+      'container.label.io.kubernetes.pod.uid': UID,
+    };
+    const { pod } = only('sysdig', { ...SYSDIG, labels });
+    expect(pod).toEqual({ namespace: 'shop', name: 'web-0', uid: UID });
+  });
+
   it('is read from Tracee, also with the pod where its page shows it', () => {
     const alert = only('tracee');
     expect(alert).toMatchObject({ ...everything, time: 1_764_244_800_123 });
@@ -206,6 +217,9 @@ describe('the normal form', () => {
       tags: ['T1003'],
       node: 'node-1',
     });
+    const { process_kprobe: event, ...rest } = TETRAGON;
+    for (const type of ['process_tracepoint', 'process_uprobe', 'process_lsm', 'process_usdt'])
+      expect(only('tetragon', { ...rest, [type]: event })).toEqual(only('tetragon'));
   });
 
   it('has the target of requests that open a way into a pod', () => {
