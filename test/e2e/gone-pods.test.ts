@@ -135,6 +135,9 @@ describe('pods that were deleted while the broker was stopped', () => {
     await broker.installation.stop();
     for (const pod of Object.values(pods)) kube.pods.remove(pod);
     await broker.installation.start();
+    await until('the watch is live', async () => {
+      return (await broker.metric('quaymaster_pod_watches{status="live"}')) > 0;
+    });
   });
 
   it('are found by their UID, with what they read', async () => {

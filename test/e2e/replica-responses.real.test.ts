@@ -108,6 +108,36 @@ describeWith(['postgres'], 'two replicas on one database', () => {
     });
   });
 
+  it('find a pod that is gone at both, after a restart by its name only', async () => {
+    const { pod } = await reader('gone');
+    await second.installation.stop();
+    kube.pods.remove(pod);
+    await second.installation.start();
+    await until('the watch is live', async () => {
+      return (await second.metric('quaymaster_pod_watches{status="live"}')) > 0;
+    });
+    const alert = { rule: 'hit and run', priority: 'critical', time: new Date().toISOString() };
+    const body = { ...alert, pod: { namespace: 'shop', name: 'gone' } };
+    expect((await ask(second, 'alert-sources/falco/alerts', body, SECRET)).status).toBe(202);
+    const shown = async (at: PreparedBroker): Promise<Answer['json']> => {
+      const { token, installation } = { token: at.operator, installation: at.installation };
+      const { json } = await installation.call('GET', '/api/v1/alerts?limit=1', { token });
+      const [newest] = json['items'] as { readonly id: string }[];
+      return (await installation.call('GET', `/api/v1/incidents/${newest?.id}`, { token })).json;
+    };
+    for (const at of [first, second])
+      await until('the response is done', async () => {
+        const { alert: answered, secrets } = (await shown(at)) as unknown as {
+          readonly alert: { readonly rule: string; readonly state: string };
+          readonly secrets: readonly { readonly path: string }[];
+        };
+        if (answered.rule !== 'hit and run' || answered.state !== 'done') return false;
+        expect(answered).toMatchObject({ pod: { uid: pod.metadata.uid, name: 'gone' } });
+        expect(secrets.map(({ path }) => path)).toEqual(['own/db']);
+        return true;
+      });
+  });
+
   /** The token of a new operator that pushes evidence. */
   async function writer(name: string, ...scope: readonly string[]): Promise<string> {
     await first.create(`/operators/${name}`, { grants: [{ role: 'evidence-writer', scope }] });
