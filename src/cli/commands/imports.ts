@@ -12,7 +12,10 @@ const MAPPING: readonly OptionRow[] = [
 
 export const IMPORTS: CommandTable = {
   heading: 'Import:',
-  groups: { import: 'copy secrets from another system; existing secrets stay unchanged' },
+  groups: {
+    import: 'copy secrets from another system; existing secrets stay unchanged',
+    migrate: 'make documents of the settings of another system',
+  },
   commands: [
     {
       command: 'import vault',
@@ -53,6 +56,26 @@ export const IMPORTS: CommandTable = {
       ],
       examples: ['quaymaster import aws --region eu-central-1 --to aws --dry-run'],
       load: async () => (await load()).runImportAws,
+    },
+    {
+      command: 'migrate vault-policy',
+      summary: 'make access policies of policies and Kubernetes auth roles of Vault or OpenBao',
+      details:
+        'Files are policies in JSON and roles as bao read -format=json prints them, each named by its file. Documents go to standard output, differences to standard error. Sends nothing.',
+      arguments: [['<file...>', 'policies and roles, or directories of them']],
+      options: [
+        ['--cluster <name>', 'the cluster that replaces the auth mount', { isRequired: true }],
+        [
+          '--mounts <file>',
+          'YAML with the content of vaultApi.mounts: engines and prefixes',
+          { isRequired: true },
+        ],
+      ],
+      examples: [
+        'quaymaster migrate vault-policy policies roles --cluster prod --mounts mounts.yaml > access.yaml',
+      ],
+      isLocal: true,
+      load: async () => (await import('../verbs/migrate.ts')).runMigrateVaultPolicy,
     },
   ],
 };
