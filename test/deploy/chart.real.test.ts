@@ -60,6 +60,19 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(config.kubernetes.forbiddenNamespaces).toContain('quaymaster');
   });
 
+  it('opens the listener for clients of the Vault HTTP API beside the API, for the same peers', async () => {
+    const vaultApi = { mounts: { secret: { engine: 'kv-v2' } } };
+    const trustedProxies = ['10.0.0.0/8'];
+    const values = { config: { vaultApi, listener: { trustedProxies } } };
+    const manifests = await renderChart(helm, values);
+    const { listener, vaultApi: made } = checkConfig(configOf(manifests), 'the ConfigMap');
+    expect(made?.listener).toEqual({ ...listener, port: 8220 });
+    const text = JSON.stringify(manifests);
+    expect(text.match(/"port":8220/g)).toHaveLength(2);
+    expect(text).toContain('"targetPort":"vault-api"');
+    expect(JSON.stringify(await renderChart(helm, {}))).not.toContain('8220');
+  });
+
   it.each([
     ['the authority in the TLS Secret', {}, '/etc/quaymaster-tls/ca.crt'],
     ['another file', { injector: { broker: { caFile: '/ca.pem' } } }, '/ca.pem'],

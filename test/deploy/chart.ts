@@ -45,6 +45,14 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     extraVolumes: [{ name: 'archive', persistentVolumeClaim: { claimName: 'audit-archive' } }],
     extraVolumeMounts: [{ name: 'archive', mountPath: '/var/lib/quaymaster-archive' }],
   },
+  'sqlite with a listener for clients of the Vault HTTP API': {
+    config: {
+      vaultApi: {
+        mounts: { secret: { engine: 'kv-v2', prefix: 'payments' } },
+        auth: { kubernetes: { cluster: 'home' } },
+      },
+    },
+  },
   postgres: {
     replicas: 3,
     config: { store: { type: 'postgres', poolSize: 4 } },

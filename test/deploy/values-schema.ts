@@ -120,6 +120,7 @@ const OWN_SETTINGS = new Set([
   'listener.port',
   'listener.tls',
   'listener.plaintextBehindProxy',
+  'vaultApi.listener',
   'store.path',
   'store.connectionStringFile',
   'kek.path',

@@ -19,6 +19,9 @@
 {{- $metrics := dict "listener" (dict "host" "0.0.0.0" "port" 9090) -}}
 {{- $forbidden := append (dig "kubernetes" "forbiddenNamespaces" list $config) .Release.Namespace | uniq -}}
 {{- $own := dict "listener" $listener "store" $store "kek" $kek "audit" $audit "metrics" $metrics "kubernetes" (dict "forbiddenNamespaces" $forbidden) -}}
+{{- if $config.vaultApi -}}
+{{- $_ := set $own "vaultApi" (dict "listener" (mergeOverwrite (deepCopy (default dict $config.listener)) $listener (dict "port" 8220))) -}}
+{{- end -}}
 {{- if .Values.injector.enabled -}}
 {{- $_ := set $own "injector" (include "quaymaster.injectorConfig" . | fromYaml) -}}
 {{- end -}}

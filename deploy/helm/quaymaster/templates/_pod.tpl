@@ -110,6 +110,9 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 args: [serve]
 ports:
   - { name: api, containerPort: 8200 }
+  {{- if .Values.config.vaultApi }}
+  - { name: vault-api, containerPort: 8220 }
+  {{- end }}
   - { name: metrics, containerPort: 9090 }
   {{- if .Values.injector.enabled }}
   - { name: injector, containerPort: 8443 }
