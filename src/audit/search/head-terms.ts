@@ -11,7 +11,7 @@ const LONGEST_HEAD = 64;
 const NO_TIMES = { first: 0, last: 0 };
 
 /** The hashes of all terms and pairs of these entries, as the list of a bundle has them. */
-export function hashesOf(entries: readonly string[]): ReadonlySet<number> {
+function hashesOf(entries: readonly string[]): ReadonlySet<number> {
   const hashes = new Set<number>([PAIRS_MARK | 0]);
   for (const entry of entries) {
     const scan = scanEntry(entry);

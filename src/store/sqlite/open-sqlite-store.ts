@@ -14,7 +14,7 @@ import { SqliteWriter } from './sqlite-writer.ts';
 import { prepareStoreFiles } from './store-files.ts';
 
 const BALLAST_BYTES = 8 * 1024 * 1024;
-/** Below this time of a sync there is little to gain, and a read in the pool costs 1.4 times the processor time (ADR 13). */
+/** Time of a sync below which there is little to gain: with syncs in the pool a read costs 1.4 times the processor time (ADR 13). */
 const SLOW_SYNC_MS = 1;
 
 export interface SqliteStoreOptions {

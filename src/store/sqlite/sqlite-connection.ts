@@ -74,7 +74,7 @@ export class SqliteConnection {
     this.prepare('COMMIT').run();
   }
 
-  /** From now on a commit is written to the log and not synced; `LogSync` does that. SQLite still syncs the log before it copies pages from it. */
+  /** Leaves the syncs of later commits to `LogSync`. SQLite still syncs the log before it copies pages from it. */
   leaveSyncsToCaller(): void {
     this.#database.pragma('synchronous = NORMAL');
   }

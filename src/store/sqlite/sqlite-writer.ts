@@ -160,7 +160,7 @@ export class SqliteWriter {
     for (const written of this.#written.splice(0)) this.#settle(written);
   }
 
-  /** It is unknown which of the batches that waited for a sync are durable. Opens the file again, which syncs what it has. */
+  /** Rejects the batches that waited for a sync, because it is unknown which are durable. Opens the file again, which syncs what it has. */
   #lose(cause: unknown): void {
     const lost = this.#written.splice(0);
     this.#recover(new LogSyncFailure(cause));

@@ -13,7 +13,9 @@ import { leftOut, SmallDisk, itIfMounted } from '../../kit/files/small-disk.ts';
 const MEBIBYTE = 1024 * 1024;
 const BALLAST = MEBIBYTE;
 
-describe(`a store whose disk is full${leftOut}`, () => {
+const WAYS = ['loop', 'pool'] as const;
+
+describe.each(WAYS)(`a store whose disk is full, with syncs in the %s${leftOut}`, (syncs) => {
   let disk: SmallDisk | undefined;
   let directory: string;
   let path: string;
@@ -27,7 +29,10 @@ describe(`a store whose disk is full${leftOut}`, () => {
     chain = new FakeAuditChain();
     clock = new HandClock(Date.now());
     const deps = { chain, clock, mode: 'production' } as const;
-    store = await openSqliteStore({ path, ballastBytes: BALLAST }, deps);
+    store = await openSqliteStore(
+      { path, ballastBytes: BALLAST, syncsInPool: syncs === 'pool' },
+      deps,
+    );
   };
   const codeOf = (work: Promise<{ status: string }>): Promise<string> =>
     work.then(

@@ -206,7 +206,10 @@ export class TestBroker {
     if (shared.directory === undefined) await writeNewStore(join(directory, 'broker.db'));
     const clock = shared.clock ?? new HandClock();
     const inDirectory = (deps: StoreDeps): Promise<Store> =>
-      openSqliteStore({ path: join(directory, 'broker.db'), ballastBytes: 4096 }, deps);
+      openSqliteStore(
+        { path: join(directory, 'broker.db'), ballastBytes: 4096, syncsInPool: false },
+        deps,
+      );
     const { openStore = inDirectory } = shared;
     const store = new HookedStore(
       await openStore({ chain: new FakeAuditChain(), clock, mode: 'development' }),

@@ -123,7 +123,7 @@ export class LogBench {
     this.boot = createBoot(this.log.signer.key, this.clock.now());
     this.own = new LocalBatches();
     this.store = await openSqliteStore(
-      { path: storeOf(this.directory), ballastBytes: 4096 },
+      { path: storeOf(this.directory), ballastBytes: 4096, syncsInPool: false },
       { chain: createChain(this.boot, this.own), clock: this.clock, mode: 'development' },
     );
     this.integrator = this.newIntegrator();

@@ -49,7 +49,7 @@ export const onSqlite: MakeStore = async () => {
   const path = join(directory, 'store.db');
   await writeNewStore(path);
   return {
-    open: (deps) => openSqliteStore({ path, ballastBytes: 4096 }, deps),
+    open: (deps) => openSqliteStore({ path, ballastBytes: 4096, syncsInPool: false }, deps),
     remove: () => rm(directory, { recursive: true }),
   };
 };

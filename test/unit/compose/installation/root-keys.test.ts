@@ -31,7 +31,10 @@ let store: Store;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'qm-keys-'));
   const deps = { chain: new FakeAuditChain(), clock, mode: 'development' as const };
-  store = await openSqliteStore({ path: join(directory, 'store.db'), ballastBytes: 4096 }, deps);
+  store = await openSqliteStore(
+    { path: join(directory, 'store.db'), ballastBytes: 4096, syncsInPool: false },
+    deps,
+  );
 });
 afterEach(async () => {
   await store.close();

@@ -42,7 +42,7 @@ describe('a store that syncs beside the event loop', () => {
   /** Resolves when the plans of this turn are written. Their sync cannot have ended, because its callback needs a later phase of the event loop. */
   const written = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  it('shows a commit to nobody before it is durable', async () => {
+  it('shows a commit to no caller before it is durable', async () => {
     store.watch((changes) => events.push(`change ${changes.map(({ seq }) => seq).join(', ')}`));
     const plan = { writes: [put('a')], entries: ['{}'], invalidates: ['session:s'] };
     const committed = noted('committed', store.commit(plan));
