@@ -151,7 +151,8 @@ export async function send(
   }
   observe({ status: answer.status, build: answer.headers.get('X-Quaymaster-Console-Build') });
   const text = await answer.text();
-  const value: unknown = text === '' ? undefined : parse(text);
+  const isText = answer.headers.get('Content-Type')?.startsWith('text/plain') === true;
+  const value: unknown = isText ? text : parse(text);
   if (answer.ok || url.endsWith('/readyz')) return value;
   const challenge = answer.headers.get('WWW-Authenticate') ?? '';
   const acr = /acr_values="([^"]*)"/.exec(challenge)?.[1]?.split(' ') ?? [];

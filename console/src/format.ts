@@ -53,3 +53,10 @@ export function workloadName(path: string): string {
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+const day = new Intl.DateTimeFormat('en', { weekday: 'short', day: 'numeric', month: 'short' });
+
+/** `Mon, 30 Nov`, in the person's zone. */
+export function dayOf(at: number): string {
+  return day.format(at);
+}

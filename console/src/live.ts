@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { BUILD } from './client.ts';
 import { onSignOut, session, sessionEnded } from './session.ts';
 
-/** What changed: a kind of the operation `followChanges`. Without an id any of the kind may have changed. */
+/** A change: a kind of the operation `followChanges`. Without an id any of the kind may have changed. */
 export interface Change {
   readonly kind: string;
   readonly id?: string;
@@ -35,7 +35,7 @@ export function onChange(listen: Listener): void {
   listener = listen;
 }
 
-/** Follows the changes while somebody is signed in. */
+/** Follows the changes while a person is signed in. */
 export function startLive(): void {
   channel.addEventListener('message', ({ data }: MessageEvent<Message>) => {
     if (data.is !== 'hello') take(data);

@@ -3,7 +3,7 @@ import { Refusal } from './client.ts';
 import { isLive, onChange, type Change } from './live.ts';
 import { isOnline, onSignOut, sessionEnded } from './session.ts';
 
-/** Without a stream of changes, views load again after this time while they are visible. */
+/** Time after which visible views load again if there is no stream of changes. */
 const REFRESH_MS = 15_000;
 /** A view loads at most this often, however much changes. */
 const PACE_MS = 1_000;

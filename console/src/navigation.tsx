@@ -50,3 +50,34 @@ export function Filter({
     </search>
   );
 }
+
+/** Fields whose texts are parameters of the address, so that a search can be shared. An empty field is no filter. */
+export function Fields({
+  path,
+  names,
+}: {
+  readonly path: string;
+  readonly names: readonly (readonly [parameter: string, label: string, placeholder?: string])[];
+}): JSX.Element {
+  const { query } = address.value;
+  return (
+    <search class="filters">
+      {names.map(([parameter, label, placeholder]) => (
+        <label key={parameter}>
+          {label}
+          <input
+            type="text"
+            value={query.get(parameter) ?? ''}
+            placeholder={placeholder}
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => {
+              const all = { ...Object.fromEntries(query), [parameter]: event.currentTarget.value };
+              go(to(path, all), { isReplaced: true });
+            }}
+          />
+        </label>
+      ))}
+    </search>
+  );
+}

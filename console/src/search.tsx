@@ -36,8 +36,11 @@ const VIEWS: readonly Found[] = [
   { kind: 'page', name: 'Home', href: to('/') },
   { kind: 'page', name: 'Secrets', href: to('/secrets/') },
   { kind: 'page', name: 'Workloads', href: to('/workloads') },
+  { kind: 'page', name: 'Rotations', href: to('/rotations') },
   { kind: 'page', name: 'Incidents and alerts', href: to('/incidents') },
+  { kind: 'page', name: 'Leases', href: to('/leases') },
   { kind: 'page', name: 'Approvals', href: to('/approvals') },
+  { kind: 'page', name: 'Audit log', href: to('/audit') },
 ];
 
 /** Loads the names that the caller may list. A list that is refused gives nothing: its view says why. */

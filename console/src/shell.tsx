@@ -17,8 +17,11 @@ import {
 } from './session.ts';
 import { Confirmed } from './step-up.tsx';
 import { ApprovalList, ApprovalPage } from './views/approvals.tsx';
+import { Audit, EntryPage } from './views/audit.tsx';
 import { Home } from './views/home.tsx';
 import { IncidentPage, Incidents } from './views/incidents.tsx';
+import { Leases } from './views/leases.tsx';
+import { RotationPage, Rotations } from './views/rotations.tsx';
 import { SecretPage } from './views/secret.tsx';
 import { Secrets } from './views/secrets.tsx';
 import { WorkloadPage, Workloads } from './views/workloads.tsx';
@@ -27,33 +30,41 @@ const NAVIGATION = [
   ['/', 'Home'],
   ['/secrets/', 'Secrets'],
   ['/workloads', 'Workloads'],
+  ['/rotations', 'Rotations'],
+  ['/leases', 'Leases'],
   ['/incidents', 'Incidents'],
   ['/approvals', 'Approvals'],
+  ['/audit', 'Audit'],
 ] as const;
+
+/** The view of each first part of a path: without more it is a list, with more one of its things. */
+const VIEWS: Readonly<
+  Record<string, { readonly all: () => JSX.Element; readonly one?: (rest: string) => JSX.Element }>
+> = {
+  '': { all: () => <Home /> },
+  secrets: {
+    all: () => <Secrets prefix="" />,
+    one: (rest) =>
+      rest.endsWith('/') ? (
+        <Secrets prefix={rest.slice(0, -1)} />
+      ) : (
+        <SecretPage key={rest} path={rest} />
+      ),
+  },
+  workloads: { all: () => <Workloads />, one: (rest) => <WorkloadPage key={rest} path={rest} /> },
+  rotations: { all: () => <Rotations />, one: (rest) => <RotationPage key={rest} path={rest} /> },
+  incidents: { all: () => <Incidents />, one: (rest) => <IncidentPage key={rest} id={rest} /> },
+  leases: { all: () => <Leases /> },
+  audit: { all: () => <Audit />, one: (rest) => <EntryPage key={rest} index={rest} /> },
+  approvals: { all: () => <ApprovalList />, one: (rest) => <ApprovalPage key={rest} id={rest} /> },
+  confirmed: { all: () => <Confirmed /> },
+};
 
 /** The view of a path; undefined for an address without one. */
 function viewOf(path: string): JSX.Element | undefined {
   const [, name = '', rest = ''] = /^\/([a-z]*)\/?(.*)$/.exec(path) ?? [];
-  switch (name) {
-    case '':
-      return <Home />;
-    case 'secrets':
-      return rest === '' || rest.endsWith('/') ? (
-        <Secrets prefix={rest.replace(/\/$/, '')} />
-      ) : (
-        <SecretPage key={rest} path={rest} />
-      );
-    case 'workloads':
-      return rest === '' ? <Workloads /> : <WorkloadPage key={rest} path={rest} />;
-    case 'incidents':
-      return rest === '' ? <Incidents /> : <IncidentPage key={rest} id={rest} />;
-    case 'confirmed':
-      return <Confirmed />;
-    case 'approvals':
-      return rest === '' ? <ApprovalList /> : <ApprovalPage key={rest} id={rest} />;
-    default:
-      return undefined;
-  }
+  const view = Object.hasOwn(VIEWS, name) ? VIEWS[name] : undefined;
+  return rest === '' ? view?.all() : view?.one?.(rest);
 }
 
 export function Shell(): JSX.Element {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { describeWith } from '../kit/backends/backends.ts';
 import { until } from '../kit/backends/until.ts';
@@ -25,6 +25,11 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
   beforeAll(async () => {
     browser = await startBrowser(chromium.program);
     broker = await startDevBroker();
+  });
+
+  // Each page has a stream of changes, and an operator may have 8.
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
   });
 
   afterAll(async () => {
@@ -144,6 +149,19 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await page.getByRole('heading', { name: 'Home' }).waitFor();
   });
 
+  it('counts leases before it revokes them', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/leases');
+    await page.getByRole('table', { name: 'Leases' }).waitFor();
+    await page.getByLabel('Path').fill('demo/shop/api');
+    await page.getByRole('button', { name: 'Revoke all' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Revoke all' });
+    await dialog.getByText(/\d+ leases? of 1 workload end now/).waitFor();
+    await dialog.getByRole('button', { name: 'Revoke all' }).click();
+    await page.getByText('No live lease matches.').waitFor();
+    expect(page.url()).toBe(`${broker.url}/console/leases?path=demo%2Fshop%2Fapi`);
+  });
+
   it('shows a value on request only, and hides it when the page loses the focus (CO10)', async () => {
     const value = 'correct-horse-battery-staple';
     const token = await operatorWith('value-reader', 'secret-reader', ['demo/shop']);
@@ -221,6 +239,80 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
       'it is lifted',
       async () => ((await api('GET', 'quarantines'))['items'] as readonly unknown[]).length === 0,
     );
+  });
+
+  it('creates, edits, deletes and restores a secret, and overwrites no newer version', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/secrets/demo/');
+    await page.getByRole('button', { name: 'New secret' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Path').fill('demo/made/here');
+    await dialog.getByLabel('Key 1').fill('password');
+    await dialog.getByLabel('Value 1').fill('typed-value');
+    await dialog.getByText('+ sets password').waitFor();
+    await dialog.getByRole('button', { name: 'New secret' }).click();
+    await page.getByRole('table', { name: 'Versions' }).getByText('● current').waitFor();
+    expect(page.url()).toBe(`${broker.url}/console/secrets/demo/made/here`);
+    expect(await page.content()).not.toContain('typed-value');
+    await page.getByRole('button', { name: 'Edit keys' }).click();
+    await dialog.getByLabel('Key 1', { exact: true }).fill('password');
+    await dialog.getByLabel('Value 1').fill('second-value');
+    // Another person writes while the form is open: the form says so, and keeps what was typed.
+    const put = await fetch(`${broker.url}/api/v1/secrets/demo/made/here`, {
+      method: 'PUT',
+      headers: { Authorization: `Bearer ${broker.token}`, 'Content-Type': 'application/json' },
+      body: '{"data":{"password":"of-another"}}',
+    });
+    expect(put.status).toBe(200);
+    await dialog.getByText('Version 2 was written').waitFor();
+    await dialog.getByRole('button', { name: 'Edit keys' }).click();
+    await dialog.getByText('Failed').waitFor();
+    expect(await dialog.getByLabel('Value 1').inputValue()).toBe('second-value');
+    await dialog.getByRole('button', { name: 'Edit version 2' }).click();
+    await dialog.getByRole('button', { name: 'Edit keys' }).click();
+    await page.getByRole('row', { name: /^3/ }).waitFor();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('button', { name: 'Restore' }).click();
+    await dialog.getByRole('button', { name: 'Restore' }).click();
+    await page.getByRole('button', { name: 'Edit keys' }).waitFor();
+    expect(await page.content()).not.toMatch(/typed-value|second-value|of-another/);
+  });
+
+  it('rotates while a person looks, and shows the steps as they come', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/rotations/demo/shop/db');
+    await page.getByRole('button', { name: 'Rotate now' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Rotate now' });
+    await dialog.getByLabel('Reason').fill('INC-9');
+    await dialog.getByRole('button', { name: 'Rotate now' }).click();
+    await page.getByRole('list', { name: 'Steps of the rotation' }).waitFor();
+    await page.getByRole('table', { name: 'History' }).getByText('INC-9').waitFor();
+    // The new version is current: no one loads the page again.
+    await page
+      .locator('[aria-current=step]')
+      .getByText(/settle|retire/)
+      .or(page.getByRole('table', { name: 'History' }).getByText('done'))
+      .first()
+      .waitFor();
+  });
+
+  it('proves an entry of the audit log in the browser, and sees one that was changed', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/audit');
+    await page.getByLabel('Action').fill('policy.explain');
+    await page.getByText('No entry matches').or(page.getByRole('table')).first().waitFor();
+    await page.getByLabel('Action').fill('secret.write');
+    await page.getByRole('cell', { name: 'secret.write' }).first().waitFor();
+    expect(page.url()).toBe(`${broker.url}/console/audit?action=secret.write`);
+    await page.goto(`${broker.url}/console/audit/2`);
+    await page.getByText(/The signed log of \d+ entries has this entry/).waitFor();
+    const proof = await api('GET', 'audit/entries/3/proof');
+    await page.route('**/entries/3/proof', (route) =>
+      route.fulfill({ json: { ...proof, entry: `${String(proof['entry'])} ` } }),
+    );
+    await page.goto(`${broker.url}/console/audit/3`);
+    await page.getByText('the checkpoint does not cover this entry').waitFor();
   });
 
   it('approves on a phone, and shows what the grant gives', async () => {

@@ -75,14 +75,14 @@ export function Home(): JSX.Element {
     ...itemsOf(parked).map(({ path, active }): Task => ({
       tone: 'bad',
       word: 'rotation parked',
-      text: <a href={to(`/secrets/${path}`)}>{path}</a>,
+      text: <a href={to(`/rotations/${path}`)}>{path}</a>,
       since: active?.createdAt,
       key: `parked ${path}`,
     })),
     ...itemsOf(overdue).map(({ path, nextRunAt }): Task => ({
       tone: 'warn',
       word: 'rotation overdue',
-      text: <a href={to(`/secrets/${path}`)}>{path}</a>,
+      text: <a href={to(`/rotations/${path}`)}>{path}</a>,
       since: nextRunAt,
       key: `overdue ${path}`,
     })),

@@ -1,14 +1,12 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
-import { count, duration } from '../format.ts';
+import { duration } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { WorkloadLink } from '../navigation.tsx';
 import {
   Command,
   Copy,
-  Empty,
-  Facts,
   Loading,
   Name,
   Page,
@@ -19,6 +17,8 @@ import {
   Time,
   type Tone,
 } from '../parts.tsx';
+import { RotationOfSecret } from './rotations.tsx';
+import { DeleteSecret, PatchSecret, RestoreSecret } from './secret-changes.tsx';
 import { Crumbs } from './secrets.tsx';
 
 /** A shown value disappears after this time, and when the page loses the focus. */
@@ -47,15 +47,29 @@ export function SecretPage({ path }: { readonly path: string }): JSX.Element {
     [`secret:${path}`],
   );
   const held = leases.is === 'loaded' ? leases.data.items : [];
+  const current = currentOf(versions);
   return (
-    <Page title={path} heading={<Crumbs prefix={path} />}>
+    <Page
+      title={path}
+      heading={<Crumbs prefix={path} />}
+      aside={
+        <div class="buttons">
+          {versions.is === 'loaded' && current === undefined ? (
+            <RestoreSecret path={path} />
+          ) : (
+            <>
+              <PatchSecret path={path} version={current} holders={held.length} />
+              <DeleteSecret path={path} version={current} holders={held.length} />
+            </>
+          )}
+        </div>
+      }
+    >
       <Section
         title="Who holds which version now"
         note="Live leases; each row is a workload that may still use the value."
       >
-        <Loading of={leases}>
-          {({ items }) => <Holders leases={items} current={currentOf(versions)} />}
-        </Loading>
+        <Loading of={leases}>{({ items }) => <Holders leases={items} current={current} />}</Loading>
         <Command words={['lease', 'ls', '--path', path]} />
       </Section>
       <Section title="Versions">
@@ -64,7 +78,7 @@ export function SecretPage({ path }: { readonly path: string }): JSX.Element {
         </Loading>
         <Command words={['versions', path]} />
       </Section>
-      <Rotation path={path} />
+      <RotationOfSecret path={path} />
       <MayRead path={path} />
       <Readers path={path} />
       <Values path={path} />
@@ -155,98 +169,6 @@ function Versions({
         },
       ]}
     />
-  );
-}
-
-const STEPS = ['create', 'set', 'test', 'canary', 'promote', 'settle', 'retire'] as const;
-
-function Rotation({ path }: { readonly path: string }): JSX.Element {
-  const rotation = useLoad(`rotation ${path}`, () => call('readRotation', { path: { path } }), [
-    `rotation:${path}`,
-    `document:definition/${path}`,
-  ]);
-  const isAbsent = rotation.is === 'refused' && rotation.error.status === 404;
-  return (
-    <Section title="Rotation">
-      {isAbsent ? (
-        <Empty>No rotation is defined for this path.</Empty>
-      ) : (
-        <Loading of={rotation}>
-          {({
-            strategy,
-            connection,
-            problem,
-            failures,
-            nextRunAt,
-            rotatedAt,
-            provenAt,
-            active,
-            paused,
-          }) => (
-            <>
-              {active !== undefined && <Steps active={active} />}
-              <Facts
-                items={[
-                  [
-                    'State',
-                    problem !== undefined ? (
-                      <State tone="bad">cannot rotate: {problem}</State>
-                    ) : paused ? (
-                      <State tone="warn">paused</State>
-                    ) : failures > 0 ? (
-                      <State tone="warn">{count(failures, 'failure')}</State>
-                    ) : (
-                      <State tone="good">in order</State>
-                    ),
-                  ],
-                  [
-                    'Strategy',
-                    connection === undefined ? strategy : `${strategy} at ${connection}`,
-                  ],
-                  ['Rotated', <Time at={rotatedAt} />],
-                  ['Proven', <Time at={provenAt} />],
-                  [
-                    'Next run',
-                    nextRunAt === undefined ? (
-                      <span class="quiet">not scheduled</span>
-                    ) : (
-                      <Time at={nextRunAt} />
-                    ),
-                  ],
-                ]}
-              />
-            </>
-          )}
-        </Loading>
-      )}
-      <Command words={['rotate', 'status', path]} />
-    </Section>
-  );
-}
-
-function Steps({ active }: { readonly active: Schema<'Rotation'> }): JSX.Element {
-  const at = STEPS.indexOf(active.step as (typeof STEPS)[number]);
-  const isStopped = active.state === 'parked' || active.state === 'undoing';
-  return (
-    <>
-      <p>
-        <State tone={isStopped ? 'bad' : 'info'}>
-          {active.kind} {active.state}
-        </State>{' '}
-        {active.lastError !== undefined && <span>{active.lastError}</span>}
-      </p>
-      <ol class="steps" aria-label="Steps of the rotation">
-        {STEPS.map((step, index) => (
-          <li
-            key={step}
-            class={index < at ? 'past' : undefined}
-            aria-current={index === at ? 'step' : undefined}
-          >
-            {step}
-          </li>
-        ))}
-      </ol>
-    </>
   );
 }
 

@@ -5,6 +5,7 @@ import { currentFilter, Filter } from '../navigation.tsx';
 import { Command, Loading, Page, State, Table } from '../parts.tsx';
 import { to } from '../router.ts';
 import { usePages } from './pages.ts';
+import { CreateSecret } from './secret-changes.tsx';
 
 type Listing = Schema<'SecretListing'>;
 
@@ -24,7 +25,11 @@ export function Secrets({ prefix }: { readonly prefix: string }): JSX.Element {
     ['secret', 'document'],
   );
   return (
-    <Page title={prefix === '' ? 'Secrets' : prefix} heading={<Crumbs prefix={prefix} />}>
+    <Page
+      title={prefix === '' ? 'Secrets' : prefix}
+      heading={<Crumbs prefix={prefix} />}
+      aside={<CreateSecret key={prefix} prefix={prefix} />}
+    >
       <Filter path={`/secrets/${prefix === '' ? '' : `${prefix}/`}`} placeholder="part of a path" />
       <Loading of={pages.loaded}>
         {({ items, isWhole }) => (

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { installedProgram } from '../backends/cache.ts';
+import { until } from '../backends/until.ts';
 import { CHROMIUM } from '../backends/recipes.ts';
 import { startDevBroker } from '../broker/dev-broker.ts';
 import { openPage, startBrowser } from './browser.ts';
@@ -54,7 +55,8 @@ async function shoot(
       continue;
     }
     await page.locator('h1').waitFor();
-    await page.waitForLoadState('networkidle');
+    // The stream of changes stays open, so the network is never idle.
+    await until('the view is loaded', async () => (await page.locator('.loading').count()) === 0);
     await open?.(page);
     await take(name);
   }

@@ -77,6 +77,25 @@ export function consoleViews({ alert, approval }: Prepared): readonly View[] {
     { name: 'secret', path: '/secrets/demo/shop/db' },
     { name: 'workloads', path: '/workloads' },
     { name: 'workload', path: '/workloads/k8s/dev/shop/web' },
+    { name: 'rotations', path: '/rotations' },
+    { name: 'rotation', path: '/rotations/demo/shop/db' },
+    { name: 'leases', path: '/leases' },
+    { name: 'leases-of-path', path: '/leases?path=demo/shop/db' },
+    { name: 'audit', path: '/audit?action=secret.read' },
+    {
+      name: 'entry',
+      path: '/audit/1',
+      open: (page) => page.getByText('● Proven').waitFor(),
+    },
+    {
+      name: 'edit',
+      path: '/secrets/demo/shop/api',
+      open: async (page) => {
+        await page.getByRole('button', { name: 'Edit keys' }).click();
+        await page.getByLabel('Key 1', { exact: true }).fill('token');
+        await page.getByRole('dialog').getByText('sets token').waitFor();
+      },
+    },
     { name: 'incidents', path: '/incidents' },
     { name: 'incident', path: `/incidents/${alert}` },
     { name: 'approvals', path: '/approvals' },

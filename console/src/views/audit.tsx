@@ -1,0 +1,213 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { call, Refusal, type Schema } from '../client.ts';
+import { useLoad } from '../load.ts';
+import { Fields, SecretLink } from '../navigation.tsx';
+import {
+  Command,
+  Facts,
+  Loading,
+  Name,
+  Page,
+  Problem,
+  Section,
+  State,
+  Table,
+  Time,
+} from '../parts.tsx';
+import { verifyEntry, type Verdict } from '../proof.ts';
+import { address, to } from '../router.ts';
+import { usePages } from './pages.ts';
+
+/** The filters of the command line: the name of the parameter, its label, and its option. */
+const FILTERS = [
+  ['pathPrefix', 'Path or prefix', 'payments'],
+  ['action', 'Action', 'secret.read'],
+  ['outcome', 'Outcome', 'ok, deny or error'],
+  ['operator', 'Operator'],
+  ['workload', 'Workload', 'k8s://cluster/namespace/account'],
+  ['pod', 'Pod', 'UID'],
+  ['code', 'Error code', 'ERR_DENIED'],
+  ['requestId', 'Request'],
+] as const;
+/** A search begins after this time without input: each one reads the log, and is recorded. */
+const PAUSE_MS = 400;
+
+interface EntryFacts {
+  readonly time?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly code?: string;
+  readonly path?: string;
+  readonly actor?: { readonly name?: string; readonly kind?: string };
+  readonly operator?: string;
+  readonly workload?: string;
+  readonly system?: string;
+}
+
+/** The text after a pause in typing. */
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return settled;
+}
+
+/** The search in the audit log, as one types. Each filter is a parameter of the address. */
+export function Audit(): JSX.Element {
+  const { query } = address.value;
+  const typed = FILTERS.flatMap(([name]) => {
+    const value = query.get(name)?.trim() ?? '';
+    return value === '' ? [] : [[name, value] as const];
+  });
+  const settled = useSettled(JSON.stringify(typed));
+  const filter = Object.fromEntries(JSON.parse(settled) as typeof typed) as object;
+  const pages = usePages(
+    `audit ${settled}`,
+    (after) => call('searchAudit', { query: { ...filter, limit: 100, ...after } }),
+    [],
+  );
+  const words = typed.flatMap(([name, value]) => [
+    `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    value,
+  ]);
+  return (
+    <Page title="Audit log">
+      <Fields path="/audit" names={FILTERS} />
+      <Loading of={pages.loaded}>
+        {({ items, isWhole }) => (
+          <>
+            <Entries items={items} />
+            {!isWhole && (
+              <button type="button" onClick={pages.more}>
+                Load more
+              </button>
+            )}
+          </>
+        )}
+      </Loading>
+      <Command words={['audit', 'search', ...words]} />
+      <Command words={['audit', 'export', 'DIRECTORY']} />
+    </Page>
+  );
+}
+
+function who({ actor, operator, workload, system }: EntryFacts): string {
+  return workload ?? operator ?? system ?? actor?.name ?? actor?.kind ?? '';
+}
+
+function Outcome({ entry: { outcome = '', code } }: { readonly entry: EntryFacts }): JSX.Element {
+  if (outcome === 'ok') return <State tone="good">ok</State>;
+  return <State tone={outcome === 'deny' ? 'warn' : 'bad'}>{code ?? outcome}</State>;
+}
+
+function Entries({ items }: { readonly items: readonly Schema<'AuditEntry'>[] }): JSX.Element {
+  return (
+    <Table
+      label="Entries"
+      items={items}
+      keyOf={({ index }) => String(index)}
+      empty="No entry matches all filters."
+      columns={[
+        {
+          title: 'Entry',
+          of: ({ index }) => <a href={to(`/audit/${index}`)}>{index}</a>,
+        },
+        { title: 'Time', of: ({ entry }) => <Time at={(entry as EntryFacts).time} /> },
+        { title: 'Action', of: ({ entry }) => (entry as EntryFacts).action },
+        { title: 'Outcome', of: ({ entry }) => <Outcome entry={entry} /> },
+        { title: 'Who', of: ({ entry }) => <Name>{who(entry)}</Name> },
+        {
+          title: 'Path',
+          of: ({ entry }) => {
+            const { path } = entry as EntryFacts;
+            return path === undefined ? '' : <SecretLink path={path} />;
+          },
+        },
+      ]}
+    />
+  );
+}
+
+/** One entry, whose inclusion in the signed log the browser verifies. */
+export function EntryPage({ index }: { readonly index: string }): JSX.Element {
+  const proven = useLoad(
+    `entry ${index}`,
+    async () => {
+      const [proof, key] = await Promise.all([
+        call('proveEntry', { path: { index: Number(index) } }),
+        call('readLogKey'),
+      ]);
+      return { proof, key };
+    },
+    [],
+  );
+  return (
+    <Page title={`Entry ${index}`}>
+      <Loading of={proven}>
+        {({ proof, key }) => (
+          <>
+            <Proof proof={proof} logKey={key} />
+            <Section title="Entry" note="The exact text that the log has.">
+              <pre class="document" tabIndex={0}>
+                {formatted(proof.entry)}
+              </pre>
+            </Section>
+          </>
+        )}
+      </Loading>
+      <Command words={['audit', 'proof', index]} />
+    </Page>
+  );
+}
+
+function formatted(entry: string): string {
+  return JSON.stringify(JSON.parse(entry), undefined, 2);
+}
+
+function Proof({
+  proof,
+  logKey,
+}: {
+  readonly proof: Schema<'EntryProof'>;
+  readonly logKey: string;
+}): JSX.Element {
+  const [verdict, setVerdict] = useState<Verdict>();
+  const [error, setError] = useState<Refusal>();
+  useEffect(() => {
+    setVerdict(undefined);
+    verifyEntry(proof, logKey).then(setVerdict, () =>
+      setError(
+        new Refusal(0, {
+          detail: 'This browser cannot verify Ed25519. Use quaymaster audit proof.',
+        }),
+      ),
+    );
+  }, [proof, logKey]);
+  return (
+    <Section title="Proof" note="Verified by this browser, not by the broker.">
+      {error !== undefined && <Problem error={error} />}
+      {verdict?.is === 'wrong' && (
+        <p role="alert">
+          <State tone="bad">Not proven</State> {verdict.why}
+        </p>
+      )}
+      {verdict?.is === 'proven' && (
+        <p role="status">
+          <State tone="good">Proven</State> The signed log of {verdict.size} entries has this entry.
+        </p>
+      )}
+      <Facts
+        items={[
+          ['Key of the log', <code>{logKey.trim()}</code>],
+          ['Hashes of the proof', String(proof.hashes.length)],
+        ]}
+      />
+      <p class="quiet">
+        The key came from the same broker. Compare it with a copy that you trust, or with a witness.
+      </p>
+    </Section>
+  );
+}
