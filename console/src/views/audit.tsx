@@ -39,10 +39,7 @@ interface EntryFacts {
   readonly outcome?: string;
   readonly code?: string;
   readonly path?: string;
-  readonly actor?: { readonly name?: string; readonly kind?: string };
-  readonly operator?: string;
-  readonly workload?: string;
-  readonly system?: string;
+  readonly actor?: { readonly id?: string; readonly kind?: string };
 }
 
 /** The text after a pause in typing. */
@@ -94,8 +91,8 @@ export function Audit(): JSX.Element {
   );
 }
 
-function who({ actor, operator, workload, system }: EntryFacts): string {
-  return workload ?? operator ?? system ?? actor?.name ?? actor?.kind ?? '';
+function who({ actor }: EntryFacts): string {
+  return actor?.id ?? actor?.kind ?? '';
 }
 
 function Outcome({ entry: { outcome = '', code } }: { readonly entry: EntryFacts }): JSX.Element {
@@ -150,7 +147,7 @@ export function EntryPage({ index }: { readonly index: string }): JSX.Element {
         {({ proof, key }) => (
           <>
             <Proof proof={proof} logKey={key} />
-            <Section title="Entry" note="The exact text that the log has.">
+            <Section title="Entry" note="Every member that the log has, indented.">
               <pre class="document" tabIndex={0}>
                 {formatted(proof.entry)}
               </pre>
