@@ -44,6 +44,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/kms-vault-transit.md': [0, 2],
   'docs/kubernetes-documents.md': [0, 3],
   'docs/laptop.md': [3, 1],
+  'docs/migrating-from-vault.md': [0, 5],
   'docs/monitoring.md': [0, 2],
   'docs/operations.md': [8, 6],
   'docs/people.md': [0, 9],
