@@ -18,7 +18,7 @@ import { PreparedBroker, vaultConnection } from '../kit/broker/prepared-broker.t
 import type { Answer } from '../kit/broker/installation.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
-const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 8);
 const READERS = 6;
 const PODS = 12;
 /** The time that a claim, an abandoned issue and a back-off take at this speed. */

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { DrivenBroker } from '../kit/broker/driven-broker.ts';
 import { ReferenceModel, type Command } from './reference-model.ts';
 
-/** `HISTORIES` in the environment sets a higher number. */
-const HISTORIES = Number(process.env['HISTORIES'] ?? 3_000);
+/** `HISTORIES` in the environment sets another number. */
+const HISTORIES = Number(process.env['HISTORIES'] ?? 10_000);
 /** Histories for each store; a new store after that keeps each small. */
 const HISTORIES_PER_STORE = 100;
 

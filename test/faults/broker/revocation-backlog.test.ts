@@ -5,7 +5,7 @@ import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/network/fault-proxy.ts';
 
 /** `CREDENTIALS` in the environment sets a higher number. */
-const CREDENTIALS = Number(process.env['CREDENTIALS'] ?? 200);
+const CREDENTIALS = Number(process.env['CREDENTIALS'] ?? 500);
 /** No credential expires while others are issued. */
 const LEASE_TTL = `${60 + CREDENTIALS / 10}s`;
 /** Limit of waits that never succeed: each passes as soon as its condition holds. */

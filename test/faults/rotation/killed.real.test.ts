@@ -18,7 +18,7 @@ const SHARED = [
   'rotation.retire.after_effect',
 ];
 /** `ROUNDS` in the environment sets a higher number. */
-const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
 /** A rotation runs from its first step to its last within this time, on an idle machine. */
 const LATEST_MS = 500;
 /** A minute passes in three seconds, a step's thirty seconds in one and a half. */

@@ -8,8 +8,8 @@ import { isStandingStill } from '../../kit/rotation/at-points.ts';
 import { postgresLog } from '../../kit/log/stored-log.ts';
 import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 
-/** Secrets that are due at one moment; `DUE` in the environment sets a higher number. */
-const DUE = Number(process.env['DUE'] ?? 200);
+/** Secrets that are due at one moment. */
+const DUE = Number(process.env['DUE'] ?? 500);
 const AT_ONCE = 20;
 /** A claim of a minute expires in six seconds, a step in three. */
 const SPEED = 10;

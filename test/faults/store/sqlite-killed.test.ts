@@ -11,7 +11,7 @@ import { storedIds, storedNames } from '../../kit/log/stored-entries.ts';
 import { WriterChild } from '../../kit/store/store-writer.ts';
 import { countRows } from '../../kit/store/table-rows.ts';
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
 
 describe('a store whose process is killed', () => {
   let directory: string;

@@ -5,7 +5,7 @@ import { PreparedBroker } from '../broker/prepared-broker.ts';
 import { KILL_POINTS } from './issue-kill-points.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
-const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
 /** An issue finishes within this time on an idle machine. */
 const LATEST_MS = 60;
 /** A credential that the broker forgets lives at most this long. */
