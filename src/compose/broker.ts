@@ -39,6 +39,7 @@ import type { Trace } from '../ports/trace.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { continueTime } from '../upkeep/clock-floor.ts';
+import { ClockWatch } from '../upkeep/clock-watch.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
 import { LiveRows } from '../store/guard/live-rows.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
@@ -84,6 +85,8 @@ export interface RunningBroker {
   readonly calls: OpenedConnections['calls'];
   /** The used space of the store; undefined if it is not known. */
   space(): StoreSpace | undefined;
+  /** Milliseconds by which the time of the broker is ahead of the system clock. */
+  clockAheadMs(): number;
   /** The progress of the check of the store's indexes. */
   indexes(): IndexScrubStatus;
   /** The parts that a reload of the configuration changes. */
@@ -114,6 +117,7 @@ export interface BrokerDeps {
 
 /** `clock` never goes back; `wall` is the clock of the system. */
 interface TimedDeps extends BrokerDeps {
+  readonly clock: SteadyClock;
   readonly wall: Clock;
 }
 
@@ -181,6 +185,8 @@ async function openOn(
     if (store.fault() === undefined) await core.features.beforeServing(core.parts);
     const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
     const wayIn = new WayInWatch(core.parts);
+    const time = new ClockWatch({ clock, log });
+    time.start();
     if (held === undefined) {
       indexes.start();
       wayIn.start();
@@ -192,12 +198,16 @@ async function openOn(
       syncMs: opened.condition.syncMs,
       space: () => space.space,
       held: () => heldKinds(trail, guard),
-      warnings: () => warningsOf({ ...core, opened, space, trail, indexes, keys, wayIn }),
+      warnings: () => [
+        ...warningsOf({ ...core, opened, space, trail, indexes, keys, wayIn }),
+        ...time.warnings(),
+      ],
+      clockAheadMs: () => time.aheadMs,
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
         await core.features.stop();
-        await Promise.all([sweep.close(), indexes.close(), wayIn.stop()]);
+        await Promise.all([sweep.close(), indexes.close(), wayIn.stop(), time.stop()]);
         await core.stop();
         await trail.stop(cause);
         await opened.close();

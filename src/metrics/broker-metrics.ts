@@ -16,6 +16,7 @@ export interface MeasuredBroker {
   readonly commits: DurationTally;
   readonly syncMs: number | undefined;
   space(): { readonly usedBytes: number; readonly limitBytes?: number | undefined } | undefined;
+  clockAheadMs(): number;
   indexes(): { readonly rows: number; readonly completedAt: number | undefined };
 }
 
@@ -30,6 +31,11 @@ const WATCH_STATUSES = ['off', 'starting', 'live', 'stale'] as const;
 
 export function brokerMetrics(broker: MeasuredBroker): readonly Metric[] {
   return [
+    {
+      name: 'quaymaster_clock_ahead_seconds',
+      help: 'Seconds by which the time of the broker is ahead of the system clock: that clock jumped ahead and was set back',
+      value: () => Math.round(broker.clockAheadMs()) / 1000,
+    },
     ...watchMetrics(broker),
     ...storeMetrics(broker),
     ...callMetrics(broker),

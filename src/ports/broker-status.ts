@@ -29,6 +29,11 @@ interface SinkStatus {
 
 /** State of a broker, for the people who run it. */
 export interface BrokerStatus {
+  /** Time of the broker in milliseconds, by which everything expires. */
+  readonly time: number;
+  readonly clockAheadMs: number;
+  /** `scheduled`: the broker makes backups. `elsewhere`: on PostgreSQL it knows of none. */
+  readonly backups: 'scheduled' | 'none' | 'elsewhere';
   readonly log: LogStatus;
   /** Failed runs of the archive in this process. */
   readonly failedArchiveRuns: number;

@@ -70,3 +70,41 @@ describe('a system clock that is set back', () => {
     expect(await statusOf('operator-tokens/self', token)).toBe(401);
   });
 });
+
+describe('a system clock that jumps ahead for ten seconds', () => {
+  const DAY = 24 * 60 * MINUTE;
+  const jump = async (): Promise<void> => {
+    clock.set(DAY);
+    expect((await api.call('GET', '/readyz')).status).toBe(200);
+    clock.pass(10_000);
+    clock.set(-DAY);
+  };
+  const login = () =>
+    api.call('POST', '/api/v1/sessions', {
+      // The issuer is right about the time.
+      body: {
+        cluster: 'c1',
+        token: api.serviceAccountToken({ issuedAt: Math.floor(clock.now() / 1000) }),
+      },
+    });
+
+  it('is a warning, and logins work again after two minutes for no longer than the token (ED11)', async () => {
+    const before = await api.logIn();
+    await jump();
+    const warned = await api.call('GET', '/readyz');
+    expect(warned.body).toMatchObject({ warnings: expect.arrayContaining(['clock_ahead']) });
+    expect((await login()).status).toBe(401);
+    clock.pass(2 * MINUTE);
+    const opened = await login();
+    expect(opened.status).toBe(201);
+    const { token } = opened.body as { readonly token: string };
+    expect(await statusOf('sessions/self', token)).toBe(200);
+    // The broker counts on from its own time: what expired in the jump stays expired.
+    expect(await statusOf('sessions/self', before)).toBe(401);
+    const live = await api.broker.parts.sessions.find(token);
+    const left = live!.session.endsAt - api.broker.parts.clock.now();
+    expect(left).toBeLessThanOrEqual(60 * MINUTE);
+    clock.pass(left + MINUTE);
+    expect(await statusOf('sessions/self', token)).toBe(401);
+  });
+});

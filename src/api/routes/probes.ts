@@ -95,8 +95,11 @@ export function readinessOf({
 }
 
 function statusJson({ log, ...rest }: BrokerStatus): Shape<'BrokerStatus'> {
-  const { failedArchiveRuns, liveLeases, lastBackup } = rest;
+  const { failedArchiveRuns, liveLeases, lastBackup, time, clockAheadMs, backups } = rest;
   return {
+    time: instant(time),
+    clockAheadSeconds: clockAheadMs / 1_000,
+    backups,
     log: logJson(log, failedArchiveRuns),
     liveLeases,
     ...(lastBackup !== undefined && { lastBackupAt: instant(lastBackup) }),

@@ -1,3 +1,4 @@
+import { statedNow } from '../../ports/clock.ts';
 import { sha256 } from '../../crypto/hashes/digest.ts';
 import { isJwsSignature } from '../../crypto/signatures/jws-signature.ts';
 import { importSenderKey, senderKey } from '../../crypto/keys/sender-key.ts';
@@ -85,7 +86,7 @@ function readShown({ clock }: Pick<Storage, 'clock'>, shown: ShownProof): Proof 
   const proof = readProof(shown.text);
   if (proof.htm !== shown.method) throw proofRefused('dpop_htm');
   if (!isTarget(proof.htu, shown)) throw proofRefused('dpop_htu');
-  const age = clock.now() - proof.iat * 1000;
+  const age = statedNow(clock) - proof.iat * 1000;
   if (age > PAST_MS || age < -FUTURE_MS) throw proofRefused('dpop_iat');
   return proof;
 }

@@ -1,3 +1,4 @@
+import { statedNow } from '../../ports/clock.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { WEBAUTHN, type Person } from '../../domain/identity/person.ts';
 import type { Caller } from './call.ts';
@@ -63,7 +64,7 @@ function missingLogin(
   acr: readonly string[],
 ): BrokerError | undefined {
   const { maxAgeSeconds } = people.stepUp;
-  const isRecent = authTime !== undefined && clock.now() / 1000 - authTime <= maxAgeSeconds;
+  const isRecent = authTime !== undefined && statedNow(clock) / 1000 - authTime <= maxAgeSeconds;
   const isStrong = acr.length === 0 || (own !== undefined && acr.includes(own));
   if (isRecent && isStrong) return undefined;
   return needed(isRecent ? 'acr' : 'auth_time', { acr, maxAgeSeconds });

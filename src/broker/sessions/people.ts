@@ -1,3 +1,4 @@
+import { statedNow } from '../../ports/clock.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { Quarantined, scopeFence } from '../../domain/identity/quarantine.ts';
 import type { Person } from '../../domain/identity/person.ts';
@@ -243,7 +244,7 @@ function requireDeviceLogin(name: string, { allowsDeviceLogin }: PeopleIssuer): 
 function requireFresh(parts: PeopleParts, begun: Begun, { authTime }: AttestedPerson): void {
   const { maxAgeSeconds } = begun;
   if (maxAgeSeconds === undefined) return;
-  const oldest = parts.clock.now() / 1000 - maxAgeSeconds - SKEW_SECONDS;
+  const oldest = statedNow(parts.clock) / 1000 - maxAgeSeconds - SKEW_SECONDS;
   if (authTime === undefined || authTime < oldest) throw refused('auth_time');
 }
 

@@ -96,7 +96,8 @@ async function installation(
   const { url } = (await target()).profile;
   return [
     listener(url),
-    await compareClocks(broker, clock.now()),
+    ...(await runCheck('clock', () => compareClocks(broker, clock.now()))),
+    ...(await runCheck('backup', () => backupFindings(broker, clock.now()))),
     ...(await runCheck('policies', () => broadPolicies(broker))),
     ...(await runCheck('operators', () => accounts(broker))),
     ...(await runCheck('audit log', () => logFindings(broker))),
@@ -118,17 +119,41 @@ export function listener(url: string): Finding {
 
 const MOST_SKEW_MS = 30_000;
 
-/** Compares the clocks: tokens and leases expire by the broker's. */
-async function compareClocks(broker: Broker, now: number): Promise<Finding> {
-  const { headers } = await broker.call('readHealth');
+/** Compares the clocks: tokens and leases expire by the time of the broker, which may be ahead of its system clock. */
+async function compareClocks(broker: Broker, now: number): Promise<readonly Finding[]> {
+  const { time, clockAheadSeconds } = await readStatus(broker);
   const about = 'clock';
-  const theirs = Date.parse(headers['date'] ?? '');
-  if (Number.isNaN(theirs)) return { about, state: 'unknown', text: 'the broker sends no time' };
-  const skew = Math.abs(theirs - now);
-  if (skew <= MOST_SKEW_MS) return { about, state: 'ok', text: 'agrees with this machine' };
-  const text = `differs from this machine by ${Math.round(skew / 1000)} s`;
-  return { about, state: 'problem', text, cure: 'synchronise both clocks with NTP' };
+  const skew = Math.abs(Date.parse(time) - now);
+  if (skew <= MOST_SKEW_MS) return [{ about, state: 'ok', text: 'agrees with this machine' }];
+  const text = `the time of the broker differs from this machine by ${Math.round(skew / 1000)} s`;
+  const cure =
+    clockAheadSeconds * 1000 > MOST_SKEW_MS
+      ? 'its system clock was ahead: docs/operations.md, "A clock that was set back"'
+      : 'synchronise both clocks with NTP';
+  return [{ about, state: 'problem', text, cure }];
 }
+
+async function backupFindings(broker: Broker, now: number): Promise<readonly Finding[]> {
+  const about = 'backup';
+  const { backups, lastBackupAt } = await readStatus(broker);
+  if (backups === 'elsewhere')
+    return [
+      { about, state: 'unknown', text: 'PostgreSQL: the broker makes none, and knows of none' },
+    ];
+  const last = lastBackupAt === undefined ? undefined : Date.parse(lastBackupAt);
+  const cure = 'docs/upgrade-and-backup.md, "Backing up the store"';
+  if (last === undefined) return [{ about, state: 'problem', text: 'there is no backup', cure }];
+  const text = `the newest was made ${distance(last, now)}`;
+  return [
+    {
+      about,
+      ...(now - last > OLD_BACKUP_MS ? { state: 'problem', text, cure } : { state: 'ok', text }),
+    },
+  ];
+}
+
+/** Limit of the alert QuaymasterBackupOld. */
+const OLD_BACKUP_MS = 2 * 86_400_000;
 
 interface Rule {
   readonly name?: string;

@@ -1,4 +1,4 @@
-import { ApiError, type components, type ItemOf } from '../../client/index.ts';
+import { ApiError, UnreachableError, type components, type ItemOf } from '../../client/index.ts';
 import { allPages, callWith, type Broker } from '../connection/broker.ts';
 import { refusalText } from '../run/failure.ts';
 
@@ -24,6 +24,18 @@ export async function readIfAllowed<T>(read: () => Promise<T>): Promise<IfAllowe
     if (!(error instanceof ApiError)) throw error;
     const [line = ''] = refusalText(error, []).split('\n');
     return { unseen: line };
+  }
+}
+
+/** Reads parts of the broker until the deadline. A part without an answer is shown as unseen. */
+export async function readInTime<T>(read: () => Promise<T>): Promise<IfAllowed<T>> {
+  try {
+    return await readIfAllowed(read);
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (error instanceof UnreachableError) return { unseen: message };
+    if (name === 'TimeoutError') return { unseen: 'no answer in time' };
+    throw error;
   }
 }
 

@@ -1,8 +1,9 @@
 import type { components } from '../../client/index.ts';
-import { allPages, type Broker } from '../connection/broker.ts';
+import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
 import type { CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
-import { EXIT, type ExitCode } from '../run/errors.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import { EXIT, Failed, type ExitCode } from '../run/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { distance } from '../run/time.ts';
@@ -11,7 +12,8 @@ import {
   checkMount,
   readMounts,
   readStatus,
-  readIfAllowed,
+  readInTime,
+  type BrokerStatus,
   type IfAllowed,
 } from './health-checks.ts';
 
@@ -32,6 +34,8 @@ interface Status {
   readonly mounts: IfAllowed<readonly MountHealth[]>;
   readonly rotations: IfAllowed<Rotations>;
   readonly revocations: IfAllowed<Revocations>;
+  /** Clock and backups. */
+  readonly self: IfAllowed<Pick<BrokerStatus, 'clockAheadSeconds' | 'backups' | 'lastBackupAt'>>;
   readonly audit: IfAllowed<AuditState>;
 }
 
@@ -73,22 +77,48 @@ interface Revocations {
   readonly irrevocable: number;
 }
 
-/** Shows the state of the broker on one screen. @returns 1 if something needs an operator */
+/** Time for all answers together: this is the screen of an outage, so a slow part is shown as missing. */
+const STATUS_MS = 1_800;
+
+/** Shows the state of the broker on one screen, within two seconds. @returns 1 if something needs an operator, or could not be seen */
 export async function runStatus(context: CliContext): Promise<ExitCode> {
-  const broker = await context.broker();
+  const { clock, output } = context;
+  const opened = await context.broker();
   const { url } = (await context.target()).profile;
-  const status: Status = {
-    url,
-    readiness: (await broker.call('readReadiness')).body,
-    configuration: await readIfAllowed(async () => (await broker.call('readConfiguration')).body),
-    mounts: await readIfAllowed(() => checkMounts(broker)),
-    rotations: await readIfAllowed(() => listRotations(broker)),
-    revocations: await readIfAllowed(() => countRevocations(broker)),
-    audit: await readIfAllowed(() => readAuditState(broker)),
-  };
-  await context.output.show(status, () => linesOf(status, context.clock.now()).join('\n'));
+  const status = await withDeadline(clock, STATUS_MS, (signal) =>
+    readParts(abortedBy(opened, signal), url),
+  );
+  await output.show(status, () => linesOf(status, clock.now()).join('\n'));
   return problemsIn(status) ? EXIT.failed : EXIT.done;
 }
+
+/** @throws UnreachableError */
+async function readParts(broker: Broker, url: string): Promise<Status> {
+  const readiness = await broker.call('readReadiness').then(
+    ({ body }) => body,
+    (error: unknown) => {
+      if ((error as Error).name !== 'TimeoutError') throw error;
+      throw new Failed(`${url} gave no answer in ${STATUS_MS / 1000} s`, EXIT.unreachable);
+    },
+  );
+  const cannotAnswer = readiness.reasons.find((each) => SILENT.includes(each));
+  const read = <T>(part: () => Promise<T>): Promise<IfAllowed<T>> =>
+    cannotAnswer === undefined
+      ? readInTime(part)
+      : Promise.resolve({ unseen: `not asked, because the broker answers ${cannotAnswer}` });
+  const [configuration, mounts, rotations, revocations, self] = await Promise.all([
+    read(async () => (await broker.call('readConfiguration')).body),
+    read(() => checkMounts(broker)),
+    read(() => listRotations(broker)),
+    read(() => countRevocations(broker)),
+    read(() => readStatus(broker)),
+  ]);
+  const audit = 'value' in self ? { value: auditState(self.value) } : self;
+  return { url, readiness, configuration, mounts, rotations, revocations, self, audit };
+}
+
+/** Reasons with which the broker refuses every further question. */
+const SILENT: readonly string[] = ['ERR_SEALED', 'ERR_STORE_UNAVAILABLE', 'starting'];
 
 async function checkMounts(broker: Broker): Promise<readonly MountHealth[]> {
   const mounts = await readMounts(broker);
@@ -116,8 +146,7 @@ async function countRevocations(broker: Broker): Promise<Revocations> {
   return { revoking: await count('revoking'), irrevocable: await count('irrevocable') };
 }
 
-async function readAuditState(broker: Broker): Promise<AuditState> {
-  const { log, liveLeases } = await readStatus(broker);
+function auditState({ log, liveLeases }: BrokerStatus): AuditState {
   const { archivedEntries, archivedAt, sinks, witnesses } = log;
   return {
     entries: log.entries,
@@ -139,13 +168,14 @@ async function readAuditState(broker: Broker): Promise<AuditState> {
 }
 
 function problemsIn(status: Status): boolean {
-  const { readiness, configuration, mounts, rotations, revocations, audit } = status;
+  const { readiness, configuration, mounts, rotations, revocations, self, audit } = status;
   return (
     !readiness.ready ||
     has(configuration, ({ failure }) => failure !== undefined) ||
     has(mounts, (all) => all.some(({ healthy }) => !healthy)) ||
     has(rotations, ({ parked, overdue }) => parked.length + overdue.length > 0) ||
     has(revocations, ({ irrevocable }) => irrevocable > 0) ||
+    has(self, ({ clockAheadSeconds }) => clockAheadSeconds > MOST_AHEAD_SECONDS) ||
     has(audit, isDamaged)
   );
 }
@@ -158,16 +188,19 @@ function isDamaged({ brokenChains, damagedEntries, sinks, witnesses }: AuditStat
   );
 }
 
-/** A part that the caller may not see has no problem that it could name. */
+/** A part that cannot be seen may have any problem. */
 function has<T>(read: IfAllowed<T>, isProblem: (value: T) => boolean): boolean {
-  return 'value' in read && isProblem(read.value);
+  return 'unseen' in read || isProblem(read.value);
 }
+
+/** The limit of the warning `clock_ahead`. */
+const MOST_AHEAD_SECONDS = 60;
 
 const NAME_WIDTH = 12;
 const SHORT_DIGEST = 12;
 
 function linesOf(status: Status, now: number): readonly string[] {
-  const { url, readiness, configuration, mounts, rotations, revocations, audit } = status;
+  const { url, readiness, configuration, mounts, rotations, revocations, self, audit } = status;
   return [
     line('broker', url),
     ...readinessLines(readiness),
@@ -175,6 +208,8 @@ function linesOf(status: Status, now: number): readonly string[] {
     ...part('mounts', mounts, mountLines),
     ...part('rotations', rotations, rotationLines),
     ...part('revocations', revocations, revocationLines),
+    ...part('clock', self, clockLines),
+    ...part('backup', self, (state) => backupLines(state, now)),
     ...part('audit', audit, (state) => auditLines(state, now)),
   ];
 }
@@ -253,6 +288,22 @@ function revocationLines({ revoking, irrevocable }: Revocations): readonly strin
   if (revoking + irrevocable === 0) return [coloured('green', 'none pending')];
   const text = `${counted(revoking, 'credential')} being revoked, ${irrevocable} irrevocable; quaymaster revocation ls`;
   return [irrevocable > 0 ? coloured('red', text) : text];
+}
+
+type Self = Pick<BrokerStatus, 'clockAheadSeconds' | 'backups' | 'lastBackupAt'>;
+
+function clockLines({ clockAheadSeconds }: Self): readonly string[] {
+  if (clockAheadSeconds <= MOST_AHEAD_SECONDS) return [coloured('green', 'as the system clock')];
+  const text = `AHEAD of the system clock by ${Math.round(clockAheadSeconds)} s; docs/operations.md, "A clock that was set back"`;
+  return [coloured('red', text)];
+}
+
+function backupLines({ backups, lastBackupAt }: Self, now: number): readonly string[] {
+  if (backups === 'elsewhere') return ['of PostgreSQL; the broker knows of none'];
+  if (lastBackupAt !== undefined) return [`newest ${distance(Date.parse(lastBackupAt), now)}`];
+  const cure =
+    backups === 'none' ? 'the configuration has no section "backup"' : 'quaymaster backup create';
+  return [coloured('red', `NONE; ${cure}`)];
 }
 
 function auditLines(audit: AuditState, now: number): readonly string[] {

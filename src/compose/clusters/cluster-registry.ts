@@ -30,6 +30,7 @@ import type {
   WatchStatus,
 } from '../../ports/pod-watch.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
+import { inBrokerTime } from './in-broker-time.ts';
 import type { SavedCluster } from './saved-pods.ts';
 
 interface RegisteredCluster {
@@ -225,7 +226,9 @@ export class ClusterRegistry implements Clusters {
     const connection = connections.get(spec.connection);
     if (connection === undefined)
       throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
-    const authenticator = createAuthenticator({ name, spec }, connection, { clock, log });
+    const authenticator = inBrokerTime(clock, (stated) =>
+      createAuthenticator({ name, spec }, connection, { clock: stated, log }),
+    );
     const watch = this.#watch(name, spec, connection);
     return {
       connection,

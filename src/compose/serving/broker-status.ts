@@ -4,8 +4,16 @@ import type { BrokerStatus } from '../../ports/broker-status.ts';
 import type { RunningBroker } from '../broker.ts';
 
 /** Reads what the metrics of a broker show of its log, leases and backups. */
-export async function readBrokerStatus({ parts, trail }: RunningBroker): Promise<BrokerStatus> {
+export async function readBrokerStatus({
+  parts,
+  trail,
+  ...broker
+}: RunningBroker): Promise<BrokerStatus> {
+  const { backups, areBackupsElsewhere } = parts;
   return {
+    time: parts.clock.now(),
+    clockAheadMs: broker.clockAheadMs(),
+    backups: areBackupsElsewhere ? 'elsewhere' : backups === undefined ? 'none' : 'scheduled',
     log: await readLogStatus(trail),
     failedArchiveRuns: parts.archives?.failures ?? 0,
     liveLeases: await parts.store.count(LEASES.live()),

@@ -1584,6 +1584,15 @@ export interface components {
             readonly status: "ok";
         };
         readonly BrokerStatus: {
+            /** @description The time of the broker, by which everything expires. */
+            readonly time: components["schemas"]["Instant"];
+            /** @description Seconds by which that time is ahead of the system clock of the broker. */
+            readonly clockAheadSeconds: number;
+            /**
+             * @description `scheduled`: the broker makes backups. `none`: the configuration has no section `backup`. `elsewhere`: on PostgreSQL the broker makes none and knows of none.
+             * @enum {string}
+             */
+            readonly backups: "scheduled" | "none" | "elsewhere";
             readonly log: components["schemas"]["LogStatus"];
             readonly liveLeases: number;
             /** @description When the newest backup was made; absent if there is none. */

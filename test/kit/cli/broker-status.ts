@@ -1,5 +1,8 @@
 import type { components } from '../../../src/client/index.ts';
 
+/** The time of the context that tests give to verbs. */
+const NOW = '2026-01-05T10:00:00.000Z';
+
 type LogStatus = components['schemas']['LogStatus'];
 
 /** The answer of `readStatus`: a log with one sink and no fault, with these differences. */
@@ -18,5 +21,12 @@ export function brokerStatus(
     witnesses: [],
     ...changes,
   };
-  return { log, liveLeases: 2 };
+  return {
+    time: NOW,
+    lastBackupAt: NOW,
+    clockAheadSeconds: 0,
+    backups: 'scheduled',
+    log,
+    liveLeases: 2,
+  };
 }

@@ -136,8 +136,54 @@ describe('status', () => {
   });
 
   it('says what the roles of the caller do not show, instead of nothing', async () => {
-    const { out } = await status({ listMounts: denied });
+    const { out, code } = await status({ listMounts: denied });
     expect(out).toContain('mounts      not shown: ERR_DENIED: this needs the role admin');
+    expect(code).toBe(1);
+  });
+
+  it.each(['ERR_SEALED', 'ERR_STORE_UNAVAILABLE', 'starting'])(
+    'asks a broker that answers %s only for its readiness',
+    async (reason) => {
+      const asked = (): never => {
+        throw new Error('asked');
+      };
+      const { out, code } = await status({
+        readReadiness: () => ({ ready: false, reasons: [reason] }),
+        readConfiguration: asked,
+        listMounts: asked,
+        listRotations: asked,
+        listRevocations: asked,
+        readStatus: asked,
+      });
+      expect(out).toContain(
+        `audit       not shown: not asked, because the broker answers ${reason}`,
+      );
+      expect(code).toBe(1);
+    },
+  );
+
+  it('shows what came within two seconds, and exits with 1', async () => {
+    const timeout = (): never => {
+      throw Object.assign(new Error('the deadline passed'), { name: 'TimeoutError' });
+    };
+    const { out, code } = await status({ readStatus: timeout });
+    expect(out).toContain('audit       not shown: no answer in time');
+    expect(out).toContain('none parked or overdue');
+    expect(code).toBe(1);
+  });
+
+  it('shows a clock that is ahead, and a store without a backup', async () => {
+    const { out, code } = await status({
+      readStatus: () => ({
+        ...brokerStatus(),
+        clockAheadSeconds: 86_400,
+        backups: 'none',
+        lastBackupAt: undefined,
+      }),
+    });
+    expect(out).toContain('clock       AHEAD of the system clock by 86400 s');
+    expect(out).toContain('backup      NONE; the configuration has no section "backup"');
+    expect(code).toBe(1);
   });
 
   it('has a form for machines', async () => {
@@ -157,6 +203,25 @@ describe('doctor', () => {
     const { code, out } = await doctor([]);
     expect(code).toBe(0);
     expect(out).not.toContain('PROBLEM');
+  });
+
+  it('compares the time of the broker, not that of its system clock', async () => {
+    const time = '2026-01-06T10:00:00.000Z';
+    const { code, out } = await doctor([], {
+      readStatus: () => ({ ...brokerStatus(), time, clockAheadSeconds: 86_400 }),
+    });
+    expect(code).toBe(1);
+    expect(out).toContain(
+      'PROBLEM  clock: the time of the broker differs from this machine by 86400 s',
+    );
+    expect(out).toContain('"A clock that was set back"');
+  });
+
+  it('reports that there is no backup, or an old one', async () => {
+    const backup = async (lastBackupAt: string | undefined): Promise<string> =>
+      (await doctor([], { readStatus: () => ({ ...brokerStatus(), lastBackupAt }) })).out;
+    expect(await backup(undefined)).toContain('PROBLEM  backup: there is no backup');
+    expect(await backup('2026-01-01T10:00:00.000Z')).toContain('PROBLEM  backup: the newest');
   });
 
   it('says how many entries the witnesses cosigned, if there are witnesses', async () => {
