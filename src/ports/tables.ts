@@ -596,7 +596,7 @@ export const SCHEMA = {
       issuer: 'text',
       network: 'text',
       due_at: 'integer',
-      /** What `slow_down` of the issuer adds to its interval. */
+      /** Milliseconds that `slow_down` of the issuer adds to its interval. */
       slower_ms: 'integer',
       ends_at: 'integer',
     },

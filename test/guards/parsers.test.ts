@@ -18,9 +18,11 @@ const OTHERS: Readonly<Record<string, string>> = {
     'two numbers of a row of meta; any other text has the index built again',
   'broker/attestations/read-attestation.ts readContent':
     'parses JSON that the broker wrote, and calls parseAttestation',
+  'broker/kernel/read-pushed.ts readPushed': 'calls parseJson and the parser of its caller',
   'broker/posture/report-summary.ts openSummary': 'a column under the MAC of its row',
   'cli/run/errors.ts readFailure': 'names an error of the file system',
   'domain/rotation/canary-stage.ts openCanaryStage': 'a column under the MAC of its row',
+  'domain/text/parse-body.ts decodeBody': 'the decoder of Node; test/api/hostile-bodies.test.ts',
   'net/https/read-body.ts readBody':
     'collects bytes up to a bound; test/unit/client/hostile-answers.test.ts',
   'providers/aws/errors.ts readError': 'an error of the SDK, which its own mapping made',

@@ -172,7 +172,7 @@ export function checkScope(
   requireOtherAdmin(parts, subject);
 }
 
-/** @throws ERR_CONFLICT if nobody could lift the quarantine of this operator */
+/** @throws ERR_CONFLICT if no admin were left to lift the quarantine of this operator */
 export function requireOtherAdmin(
   parts: Pick<Access, 'catalog' | 'quarantines'>,
   operator: string,

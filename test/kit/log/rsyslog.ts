@@ -82,7 +82,7 @@ export class Rsyslog {
     });
   }
 
-  /** Its file of messages. */
+  /** The path of the file of messages. */
   get file(): string {
     return join(this.#directory, 'audit.log');
   }
