@@ -1,13 +1,13 @@
 import { LOG_FORMATS } from '../../domain/audit/formats/format-names.ts';
 import { STANDARD_NAMES } from '../compliance/standards.ts';
-import { AUDIT_FILTERS } from '../input/audit-filters.ts';
+import { AUDIT_FILTERS, CLOSED } from '../input/audit-filters.ts';
 import type { CommandTable, OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
 
-const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) => [
-  `--${name} <text>`,
-  description,
-]);
+const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) => {
+  const completes = CLOSED[name];
+  return [`--${name} <text>`, description, completes === undefined ? {} : { completes }];
+});
 const PERIOD: readonly OptionRow[] = [
   ['--since <duration>', 'entries of the last minutes, hours or days, such as 2h'],
   ['--from <time>', 'entries from this time on, such as 2026-01-05T10:00:00Z or 2026-01-05'],

@@ -21,6 +21,8 @@ export type OptionRow = readonly [
     readonly isRepeated?: true;
     /** Words that each value may have. The option is repeated like `isRepeated`, and each value may be a comma-separated list. */
     readonly words?: readonly string[];
+    /** Words that a shell completes; the command itself checks the value. */
+    readonly completes?: readonly string[];
   },
 ];
 

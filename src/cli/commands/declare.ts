@@ -107,10 +107,18 @@ function argumentOf([name, description, { choices } = {}]: ArgumentRow): Argumen
   return choices === undefined ? argument : argument.choices(choices);
 }
 
+const COMPLETED = new WeakMap<Option, readonly string[]>();
+
+/** Values of an option that a shell completes. */
+export function valuesOf(option: Option): readonly string[] {
+  return option.argChoices ?? COMPLETED.get(option) ?? [];
+}
+
 function optionOf([flags, description, more = {}]: OptionRow): Option {
-  const { choices, fallback, isRequired = false, isRepeated, words } = more;
+  const { choices, fallback, isRequired = false, isRepeated, words, completes = words } = more;
   const option = new Option(flags, description).makeOptionMandatory(isRequired);
   if (choices !== undefined) option.choices(choices);
+  if (completes !== undefined) COMPLETED.set(option, completes);
   if (fallback !== undefined) option.default(fallback);
   if (isRepeated === true) option.argParser(collected);
   if (words !== undefined) option.argParser(collectedWords(words));

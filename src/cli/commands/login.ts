@@ -65,6 +65,15 @@ export const SESSION: CommandTable = {
       load: async () => (await import('../verbs/login.ts')).runProfileUse,
     },
     {
+      command: 'profile names',
+      summary: 'save the names of secrets, mounts and policies that you may list, for completion',
+      details:
+        'The names are in files of mode 0600 beside the profile, until `logout`, `profile rm` or --forget. Repeat the command to bring them up to date.',
+      options: [['--forget', 'delete the saved names']],
+      examples: ['quaymaster profile names', 'quaymaster profile names --forget'],
+      load: async () => (await import('../verbs/profile-names.ts')).runProfileNames,
+    },
+    {
       command: 'profile rm',
       summary: 'delete a profile of this machine, without a call to its broker',
       details:

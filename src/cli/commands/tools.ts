@@ -22,6 +22,14 @@ export const TOOLS: CommandTable = {
       load: async () => (await import('../verbs/changes.ts')).runChanges,
     },
     {
+      command: 'watch',
+      summary: 'follow logins, refusals, rotations and the holders of secrets',
+      details:
+        'On a terminal it is one screen; otherwise it prints a line for each change. Every 5 s it sends five requests, which the audit log records. It needs the role auditor.',
+      examples: ['quaymaster watch', 'quaymaster watch --output json'],
+      load: async () => (await import('../verbs/watch.ts')).runWatch,
+    },
+    {
       command: 'reload',
       summary: 'make the broker read its configuration file again, and show what it uses',
       details:
@@ -50,8 +58,9 @@ export const TOOLS: CommandTable = {
     },
     {
       command: 'completion',
-      summary: 'print a shell script that completes commands and options',
-      details: 'Completion never calls a broker.',
+      summary: 'print a shell script that completes commands, options, their values and names',
+      details:
+        'Completion never calls a broker. It offers the names that `profile names` has saved.',
       arguments: [['<shell>', 'the shell', { choices: ['bash', 'zsh', 'fish'] }]],
       examples: [
         'quaymaster completion bash > ~/.local/share/bash-completion/completions/quaymaster',

@@ -100,6 +100,18 @@ export class ProfileFiles {
     if (before !== undefined && before !== now) await this.keys.remove(before);
   }
 
+  /** Saves names that a shell completes; without any it deletes them. */
+  async writeNames(
+    name: string,
+    lists: Readonly<Record<string, readonly string[]>>,
+  ): Promise<void> {
+    const directory = this.#namesOf(name);
+    await rm(directory, { recursive: true, force: true });
+    for (const [list, names] of Object.entries(lists)) {
+      await this.#replace(join(directory, list), names.map((each) => `${each}\n`).join(''));
+    }
+  }
+
   async use(name: string): Promise<void> {
     await this.#replace(join(this.#directory, CURRENT), `${name}\n`);
   }
@@ -107,6 +119,7 @@ export class ProfileFiles {
   async remove(name: string): Promise<void> {
     const key = await this.#keyOf(name);
     await rm(this.#path(name), { force: true });
+    await this.writeNames(name, {});
     if (key !== undefined) await this.keys.remove(key);
     if ((await this.current()) === name) await rm(join(this.#directory, CURRENT), { force: true });
   }
@@ -129,6 +142,11 @@ export class ProfileFiles {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
       throw new Failed(`${path} cannot be written: ${code}`, EXIT.failed, { cause: error });
     }
+  }
+
+  #namesOf(name: string): string {
+    this.#path(name);
+    return join(this.#directory, 'names', name);
   }
 
   #path(name: string): string {

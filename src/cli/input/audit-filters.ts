@@ -29,7 +29,8 @@ export const AUDIT_FILTERS = [
 
 export type FilterOptions = Readonly<Record<string, unknown>>;
 
-const CLOSED: Readonly<Record<string, readonly string[]>> = {
+/** Filters whose values are a list. */
+export const CLOSED: Readonly<Record<string, readonly string[]>> = {
   outcome: AUDIT_OUTCOMES,
   action: AUDIT_ACTIONS,
   code: Object.keys(ERRORS),

@@ -4,7 +4,11 @@ import type { Format } from './formats.ts';
 import { printableJson, printableText, printableYaml } from './printable.ts';
 
 export interface OutputStreams {
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & {
+    readonly isTTY?: boolean;
+    readonly rows?: number;
+    readonly columns?: number;
+  };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
@@ -25,6 +29,12 @@ export class Output {
   /** True if results are shown on a terminal. */
   get isTerminal(): boolean {
     return this.#streams.stdout.isTTY === true;
+  }
+
+  /** Size of the terminal in characters. */
+  get size(): { readonly rows: number; readonly columns: number } {
+    const { rows = 24, columns = 80 } = this.#streams.stdout;
+    return { rows, columns };
   }
 
   /** Shows one result: JSON and YAML have the shape of the API's answer, a table is the text that `view` returns. */

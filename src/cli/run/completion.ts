@@ -1,13 +1,29 @@
-import type { Command } from 'commander';
+import type { Argument, Command, Option } from 'commander';
+import { valuesOf } from '../commands/declare.ts';
 import type { Verb } from './context.ts';
+
+/** Names that completion reads from files: the profiles, and what `profile names` has saved. */
+type NameList = 'profiles' | 'paths' | 'mounts' | 'policies';
+
+/** Words that may follow: a fixed list, or names of a file. */
+interface Values {
+  readonly words: readonly string[];
+  readonly list?: NameList;
+}
 
 /** Command as a shell completes it. */
 export interface CommandNode {
   /** Words that lead to the command, without the program's name. */
   readonly path: readonly string[];
   readonly subcommands: readonly { readonly name: string; readonly description: string }[];
-  /** Long flags with their dashes. */
-  readonly options: readonly { readonly flag: string; readonly description: string }[];
+  /** Long flags with their dashes, and the short flag. */
+  readonly options: readonly {
+    readonly flag: string;
+    readonly short?: string;
+    readonly description: string;
+    readonly values: Values;
+  }[];
+  readonly values: Values;
 }
 
 type Shell = 'bash' | 'zsh' | 'fish';
@@ -22,21 +38,57 @@ export function commandTree(
   command: Command,
   path: readonly string[] = [],
 ): readonly CommandNode[] {
-  const { commands, options } = command;
+  const { commands, options, registeredArguments } = command;
   const node: CommandNode = {
     path,
-    subcommands: commands.map((each) => ({
-      name: each.name(),
-      description: each.summary() || each.description(),
-    })),
-    options: options.flatMap(({ long, description }) =>
-      typeof long === 'string' ? [{ flag: long, description }] : [],
+    subcommands: commands.flatMap((each) =>
+      [each.name(), ...each.aliases()].map((name) => ({
+        name,
+        description: each.summary() || each.description(),
+      })),
     ),
+    options: options.flatMap((option) => optionNode(option)),
+    values: argumentValues(path, registeredArguments),
   };
-  return [node, ...commands.flatMap((each) => commandTree(each, [...path, each.name()]))];
+  const below = commands.flatMap((each) =>
+    [each.name(), ...each.aliases()].flatMap((name) => commandTree(each, [...path, name])),
+  );
+  return [node, ...below];
 }
 
-/** A script that completes commands and options. It calls no broker, so a Tab sends nothing. */
+const OPTION_LISTS: Readonly<Record<string, NameList>> = {
+  '--profile': 'profiles',
+  '--path': 'paths',
+  '--path-prefix': 'paths',
+  '--mount': 'mounts',
+};
+
+function optionNode(option: Option): CommandNode['options'] {
+  const { long, short, description } = option;
+  if (typeof long !== 'string') return [];
+  const list = OPTION_LISTS[long];
+  const values = { words: valuesOf(option), ...(list !== undefined && { list }) };
+  return [{ flag: long, description, values, ...(typeof short === 'string' && { short }) }];
+}
+
+const PATHS: readonly string[] = ['path', 'from', 'to', 'other', 'prefix'];
+/** Lists of the argument `name` by the first word of the command. */
+const NAMED: Readonly<Record<string, NameList>> = {
+  profile: 'profiles',
+  mount: 'mounts',
+  policy: 'policies',
+  definition: 'paths',
+};
+
+function argumentValues([first = '']: readonly string[], given: readonly Argument[]): Values {
+  const words = given.flatMap(({ argChoices }) => argChoices ?? []);
+  const names = given.map((each) => each.name());
+  const named = names.includes('name') ? NAMED[first] : undefined;
+  const list = names.some((name) => PATHS.includes(name)) ? 'paths' : named;
+  return { words, ...(list !== undefined && { list }) };
+}
+
+/** A script that completes commands, options, values and names. It calls no broker, so a Tab sends nothing. */
 export function completionScript(
   shell: Shell,
   program: string,
@@ -45,39 +97,72 @@ export function completionScript(
   return SCRIPTS[shell](program, tree);
 }
 
+/** Prints the names of a list; `$profile` is the profile of the command line. */
+const NAMES = (program: string): string => `__${program}_names() {
+  local dir="\${XDG_CONFIG_HOME:-$HOME/.config}/${program}"
+  case "$1" in
+    profiles) ls "$dir/profiles" 2>/dev/null | sed -n 's/\\.json$//p' ;;
+    *) cat "$dir/names/\${profile:-\${QUAYMASTER_PROFILE:-$(cat "$dir/current" 2>/dev/null || echo default)}}/$1" 2>/dev/null ;;
+  esac
+}`;
+
 const SCRIPTS: Readonly<Record<Shell, (program: string, tree: readonly CommandNode[]) => string>> =
   {
     bash: (program, tree) => `# bash completion of ${program}: source <(${program} completion bash)
+${NAMES(program)}
 _${program}() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} at='' word
+  local cur=\${COMP_WORDS[COMP_CWORD]} at='' last='' profile='' word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    [ "$last" = --profile ] && profile=$word
+    last=$word
     case "$at $word" in
       ${placesOf(tree)}) at="$at $word" ;;
     esac
   done
+  case "$at $last" in
+${valueCases(program, tree, (words) => `COMPREPLY=($(compgen -W "${words}" -- "$cur")); return`)}
+  esac
   case "$at" in
-${casesOf(tree, (words) => `COMPREPLY=($(compgen -W '${words}' -- "$cur"))`)}
+${casesOf(program, tree, (words) => `COMPREPLY=($(compgen -W "${words}" -- "$cur"))`)}
   esac
 }
 complete -o default -F _${program} ${program}
 `,
     zsh: (program, tree) => `#compdef ${program}
 # zsh completion of ${program}: source <(${program} completion zsh)
+${NAMES(program)}
 _${program}() {
-  local at='' word
+  local at='' last='' profile='' word
   for word in "\${(@)words[2,CURRENT-1]}"; do
+    [ "$last" = --profile ] && profile=$word
+    last=$word
     case "$at $word" in
       ${placesOf(tree)}) at="$at $word" ;;
     esac
   done
+  case "$at $last" in
+${valueCases(program, tree, (words) => `compadd -- ${words}; return`)}
+  esac
   case "$at" in
-${casesOf(tree, (words) => `compadd -- ${words}`)}
+${casesOf(program, tree, (words) => `compadd -- ${words}`)}
   esac
   _files
 }
 compdef _${program} ${program}
 `,
     fish: (program, tree) => `# fish completion of ${program}: ${program} completion fish | source
+function __${program}_names
+  set -l base $XDG_CONFIG_HOME
+  test -n "$base"; or set base $HOME/.config
+  set -l dir $base/${program}
+  if test "$argv[1]" = profiles
+    ls $dir/profiles 2>/dev/null | sed -n 's/\\.json$//p'
+    return
+  end
+  set -l profile $QUAYMASTER_PROFILE
+  test -n "$profile"; or set profile (cat $dir/current 2>/dev/null; or echo default)
+  cat $dir/names/$profile/$argv[1] 2>/dev/null
+end
 function __${program}_at
   set -l at
   for word in (commandline -opc)[2..]
@@ -104,10 +189,42 @@ function placeOf(path: readonly string[]): string {
   return path.map((word) => ` ${word}`).join('');
 }
 
-function casesOf(tree: readonly CommandNode[], action: (words: string) => string): string {
+/** Words of a list as the shells read them: fixed ones, and names of a file, which has plain characters only. */
+function wordsOf(program: string, { words, list }: Values): string {
+  const names = list === undefined ? [] : [`$(__${program}_names ${list})`];
+  return [...words, ...names].join(' ');
+}
+
+/** The values of options, one case for each list of values. The first case that matches counts: `-o` of most commands is the last one. */
+function valueCases(
+  program: string,
+  tree: readonly CommandNode[],
+  action: (words: string) => string,
+): string {
+  const places = new Map<string, string[]>();
+  for (const { path, options } of tree) {
+    for (const { flag, short, values } of options) {
+      const words = wordsOf(program, values);
+      if (words === '') continue;
+      for (const name of short === undefined ? [flag] : [flag, short]) {
+        places.set(words, [...(places.get(words) ?? []), `'${placeOf(path)} ${name}'`]);
+      }
+    }
+  }
+  return [...places]
+    .map(([words, patterns]) => `    ${patterns.join('|')}) ${action(words)} ;;`)
+    .join('\n');
+}
+
+function casesOf(
+  program: string,
+  tree: readonly CommandNode[],
+  action: (words: string) => string,
+): string {
   return tree
-    .map(({ path, subcommands, options }) => {
-      const words = [...subcommands.map(({ name }) => name), ...options.map(({ flag }) => flag)];
+    .map(({ path, subcommands, options, values }) => {
+      const fixed = [...subcommands.map(({ name }) => name), ...options.map(({ flag }) => flag)];
+      const words = [...fixed, wordsOf(program, values)].filter((each) => each !== '');
       return `    '${placeOf(path)}') ${action(words.join(' '))} ;;`;
     })
     .join('\n');
@@ -115,17 +232,27 @@ function casesOf(tree: readonly CommandNode[], action: (words: string) => string
 
 function fishLines(
   program: string,
-  { path, subcommands, options }: CommandNode,
+  { path, subcommands, options, values }: CommandNode,
 ): readonly string[] {
   const begin = `complete -c ${program} -n "__${program}_at '${placeOf(path)}'"`;
+  const own = fishWords(program, values);
   return [
     ...subcommands.map(
       ({ name, description }) => `${begin} -f -a ${name} -d ${quoted(description)}`,
     ),
-    ...options.map(
-      ({ flag, description }) => `${begin} -l ${flag.slice(2)} -d ${quoted(description)}`,
-    ),
+    ...options.map(({ flag, short, description, values: given }) => {
+      const words = fishWords(program, given);
+      const also = short === undefined ? '' : ` -s ${short.slice(1)}`;
+      const choice = words === '' ? '' : ` -x -a ${quoted(words)}`;
+      return `${begin} -l ${flag.slice(2)}${also} -d ${quoted(description)}${choice}`;
+    }),
+    ...(own === '' ? [] : [`${begin} -f -a ${quoted(own)}`]),
   ];
+}
+
+function fishWords(program: string, { words, list }: Values): string {
+  const names = list === undefined ? [] : [`(__${program}_names ${list})`];
+  return [...words, ...names].join(' ');
 }
 
 function quoted(text: string): string {

@@ -14,7 +14,7 @@ const PAGE = 100;
 /** Limit of remembered ids of our own searches. They are entries too: without a filter each poll would print the one before. */
 const MOST_OWN_IDS = 1_000;
 
-interface Tail {
+export interface Tail {
   readonly broker: Broker;
   readonly query: Readonly<Record<string, unknown>>;
   /** Request ids of our own searches. */
@@ -30,7 +30,7 @@ export async function runAuditTail(
 ): Promise<void> {
   const query = filterQuery(options);
   const tail: Tail = { broker: await broker(), query, own: new Set(), last: -1 };
-  for (let items = await first(tail); ; items = await since(tail)) {
+  for (let items = await firstEntries(tail); ; items = await entriesSince(tail)) {
     for (const item of items) {
       if (tail.own.delete(requestOf(item) ?? '')) continue;
       await output.item(item, () => entryCells(item).map(cell).join('  '));
@@ -39,14 +39,15 @@ export async function runAuditTail(
   }
 }
 
-async function first(tail: Tail): Promise<readonly Found[]> {
+/** The newest entries, oldest first. */
+export async function firstEntries(tail: Tail): Promise<readonly Found[]> {
   const { items } = await page(tail, { limit: INITIAL_ENTRIES });
   tail.last = items[0]?.index ?? -1;
   return items.toReversed();
 }
 
 /** The entries since the last poll: reads pages backwards until it reaches an entry that was printed. */
-async function since(tail: Tail): Promise<readonly Found[]> {
+export async function entriesSince(tail: Tail): Promise<readonly Found[]> {
   const found: Found[] = [];
   for (let after: string | undefined; ;) {
     const { items, next } = await page(tail, {

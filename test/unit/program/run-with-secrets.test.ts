@@ -4,9 +4,11 @@ import { expect, it } from '@jest/globals';
 import { runWithSecrets } from '../../../src/program/run-with-secrets.ts';
 import { cliContext } from '../../kit/cli/cli-context.ts';
 import { refusal, ScriptedBroker } from '../../kit/cli/scripted-api.ts';
-import { fileTree } from '../../kit/files/file-tree.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/files/file-tree.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
 import { eventually } from '../../kit/time/eventually.ts';
+
+removeTreesAfterEach();
 
 const POLL_MS = 15_000;
 /** Appends its value, or the signal, to the file of its argument; ends at USR1. */

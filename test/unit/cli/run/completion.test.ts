@@ -2,7 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { commandTree } from '../../../../src/cli/run/completion.ts';
 import { completionScript } from '../../../../src/cli/run/completion.ts';
+import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
 import { createProgram } from '../../../../src/program/program.ts';
+
+removeTreesAfterEach();
 
 const tree = commandTree(createProgram());
 
@@ -13,14 +16,47 @@ describe('completion', () => {
     [['--x', 'policy', 'test', 'file', '--poli'], ['--policies']],
     [
       ['operator', 'token', ''],
-      ['create', 'ls', 'revoke'],
+      ['create', 'ls', 'list', 'revoke'],
     ],
     [['get', 'policy', '--rev'], ['--reveal']],
-  ])('completes %j in bash to %j', (words, expected) => {
+    [
+      ['get', '-o', ''],
+      ['table', 'json', 'yaml', 'dotenv'],
+    ],
+    [['ls', '--output', 'j'], ['json']],
+    [
+      ['audit', 'search', '--outcome', ''],
+      ['ok', 'deny', 'error'],
+    ],
+    [
+      ['completion', ''],
+      ['bash', 'zsh', 'fish'],
+    ],
+    [
+      ['ls', '--profile', ''],
+      ['dev', 'prod'],
+    ],
+    [['profile', 'rm', 'p'], ['prod']],
+    [['get', 'pay'], ['payments/db']],
+    [['get', '--profile', 'prod', 'pay'], ['payments/live']],
+    [['policy', 'get', ''], ['shop-web']],
+    [['dele'], ['delete']],
+  ])('completes %j in bash to %j', async (words, expected) => {
+    const home = await fileTree({
+      'quaymaster/current': 'dev\n',
+      'quaymaster/profiles/dev.json': '{}',
+      'quaymaster/profiles/prod.json': '{}',
+      'quaymaster/names/dev/paths': 'payments/db\nshop/mail\n',
+      'quaymaster/names/dev/policies': 'shop-web\n',
+      'quaymaster/names/prod/paths': 'payments/live\n',
+    });
     const line = ['quaymaster', ...words].map((word) => `'${word}'`).join(' ');
     const script = `${completionScript('bash', 'quaymaster', tree)}
       COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _quaymaster; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const offered = execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split('\n');
+    const env = { ...process.env, XDG_CONFIG_HOME: home };
+    const offered = execFileSync('bash', ['-c', script], { encoding: 'utf8', env })
+      .trim()
+      .split('\n');
     expect(offered.filter((word) => !word.startsWith('--') || expected.includes(word))).toEqual(
       expected,
     );
