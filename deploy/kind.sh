@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly cluster=quaymaster image=quaymaster:0.1.0
+# The authority of the broker's certificate and the token of its operator, for the commands that the end prints.
+kept="${QUAYMASTER_KIND_DIRECTORY:-$PWD/.quaymaster/kind}"
 work="$(mktemp -d)"
 forward=''
 finish() {
@@ -16,7 +18,7 @@ trap finish EXIT
 step() { printf '\n== %s\n' "$*"; }
 kube() { kubectl --context "kind-$cluster" "$@"; }
 release() { helm "$1" quaymaster deploy/helm/quaymaster --kube-context "kind-$cluster" --namespace quaymaster --values deploy/kind/values.yaml "${@:2}"; }
-quaymaster() { npx --no-install node --disable-sigusr1 src/main.ts "$@"; }
+quaymaster() { npx --no-install node --disable-sigusr1 src/program/main.ts "$@"; }
 
 step 'build the image, create a cluster, and load the image into it'
 docker build --tag "$image" .
@@ -61,3 +63,11 @@ kube apply -f deploy/kind/pod.yaml
 kube --namespace shop wait --for=condition=ready pod/web --timeout=180s
 kube --namespace shop exec web --container web -- cat /var/run/quaymaster/secrets/mail.json
 printf '\n'
+
+(umask 077 && mkdir -p "$kept" && cp "$work/token" "$kept/operator.token" && cp "$work/ca.crt" "$kept/ca.crt")
+step "the operator's token is in $kept/operator.token; to continue, in this directory:"
+cat <<NEXT
+kubectl --context kind-$cluster --namespace quaymaster port-forward service/quaymaster 8200:8200 &
+npm run --silent quaymaster -- login --url https://localhost:8200 --ca $(printf %q "$kept/ca.crt") --token-file $(printf %q "$kept/operator.token")
+npm run --silent quaymaster -- status
+NEXT

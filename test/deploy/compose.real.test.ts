@@ -14,6 +14,7 @@ import { freePort } from '../kit/backends/free-port.ts';
 import { OPENBAO } from '../kit/backends/recipes.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
+import { eventually } from '../kit/time/eventually.ts';
 import { PROGRAM } from '../kit/broker/dev-broker.ts';
 import { textOf } from '../kit/pages/tracked-files.ts';
 
@@ -24,7 +25,7 @@ interface Container {
   readonly build?: string;
   readonly user?: string;
   readonly network_mode?: string;
-  readonly ports?: unknown;
+  readonly ports?: readonly string[];
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
   readonly entrypoint?: readonly string[];
@@ -70,9 +71,10 @@ describe(COMPOSE, () => {
     }
   });
 
-  it('publishes no port, and gives no service of the broker a capability or a root that it can write to', () => {
+  it('publishes one port, on loopback, and gives no service of the broker a capability or a root that it can write to', () => {
+    const ports = entries.flatMap(([, service]) => service.ports ?? []);
+    expect(ports).toEqual(['127.0.0.1:8200:8201']);
     for (const [name, service] of entries) {
-      expect([name, service.ports]).toEqual([name, undefined]);
       if (service.image !== OWN_IMAGE || service.user === 'root') continue;
       expect([name, service.read_only, service.cap_drop]).toEqual([name, true, ['ALL']]);
     }
@@ -96,12 +98,14 @@ describeWith(
     let directory: string;
     let local: (text: string) => string;
     let brokerPort: string;
+    let publishedPort: string;
 
     /** Replaces the paths, ports and users of the containers by those of this test. */
     async function prepare(): Promise<void> {
       directory = await mkdtemp(join(tmpdir(), 'quaymaster-compose-'));
       const [broker, bao, health] = [await freePort(), await freePort(), await freePort()];
       brokerPort = String(broker);
+      publishedPort = String(await freePort());
       const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
       local = (text) =>
         text
@@ -112,6 +116,7 @@ describeWith(
           .replaceAll('10001:10001', owner)
           .replaceAll('127.0.0.1:8300', `127.0.0.1:${bao}`)
           .replaceAll('127.0.0.1:8200', `127.0.0.1:${broker}`)
+          .replaceAll('0.0.0.0:8201', `127.0.0.1:${publishedPort}`)
           .replaceAll('127.0.0.1:5432/quaymaster', `127.0.0.1:${postgres.port}/${database}`)
           .replaceAll('health: {}', `health: { port: ${health} }`)
           .replaceAll('node --disable-sigusr1 /app/dist/quaymaster.cjs', PROGRAM.join(' '));
@@ -219,6 +224,17 @@ describeWith(
     it('give the application its secret', async () => {
       const text = await readFile(join(directory, 'run/quaymaster/mail.json'), 'utf8');
       expect(JSON.parse(text)).toEqual({ username: 'mailer', password: 'correct horse' });
+    });
+
+    it('answer at the published port, with the token that an operator copies', async () => {
+      start('publish');
+      const token = await readFile(join(directory, 'keys/operator-token'), 'utf8');
+      const answer = await eventually('the port is published', () =>
+        fetch(`http://127.0.0.1:${publishedPort}/api/v1/operator-tokens/self`, {
+          headers: { authorization: `Bearer ${token.trim()}` },
+        }).catch(() => undefined),
+      );
+      expect(answer.status).toBe(200);
     });
 
     it('start again as they were: nothing that runs once runs twice', async () => {

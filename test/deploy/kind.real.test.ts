@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +39,7 @@ interface KubernetesObject {
 describeWith(['shellcheck', 'helm', 'kube'], 'deploy/kind.sh', ({ shellcheck, helm, kube }) => {
   let directory: string;
   let calls: readonly string[];
+  let printed: string;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'quaymaster-kind-'));
@@ -49,15 +50,16 @@ describeWith(['shellcheck', 'helm', 'kube'], 'deploy/kind.sh', ({ shellcheck, he
       await chmod(join(programs, name), 0o755);
     }
     const log = join(directory, 'calls');
-    await run('bash', ['deploy/kind.sh'], {
+    ({ stdout: printed } = await run('bash', ['deploy/kind.sh'], {
       env: {
         ...process.env,
         PATH: `${programs}:${process.env['PATH'] ?? ''}`,
         CALLS: log,
         KEPT: directory,
         TMPDIR: directory,
+        QUAYMASTER_KIND_DIRECTORY: join(directory, "it's kept"),
       },
-    });
+    }));
     calls = (await readFile(log, 'utf8')).trim().split('\n');
   });
   afterAll(() => rm(directory, { recursive: true }));
@@ -96,11 +98,28 @@ describeWith(['shellcheck', 'helm', 'kube'], 'deploy/kind.sh', ({ shellcheck, he
     expect(certificate.subjectAltName).toBe('DNS:quaymaster.quaymaster.svc, DNS:localhost');
   });
 
-  it('keeps the token from other users, and leaves nothing behind', async () => {
+  it('ends with the place of the token and three commands that run as printed', async () => {
+    const kept = join(directory, "it's kept");
+    expect((await stat(join(kept, 'operator.token'))).mode & 0o777).toBe(0o600);
+    const [, next = ''] = printed.split('to continue, in this directory:\n');
+    const [forward = '', ...lines] = next.trim().split('\n');
+    expect(forward).toMatch(/^kubectl --context kind-quaymaster .* port-forward .* 8200:8200 &$/);
+    const words = async (line: string): Promise<readonly string[]> =>
+      (await run('sh', ['-c', `npm() { printf '%s\\n' "$@"; }\n${line}`])).stdout
+        .trim()
+        .split('\n');
+    const [login = '', status = ''] = lines;
+    expect((await words(login)).slice(3).join(' ')).toBe(
+      `-- login --url https://localhost:8200 --ca ${kept}/ca.crt --token-file ${kept}/operator.token`,
+    );
+    expect((await words(status)).at(-1)).toBe('status');
+  });
+
+  it('keeps the token from other users, and leaves nothing else behind', async () => {
     expect((await readFile(join(directory, 'mode'), 'utf8')).trim()).toBe('600');
     const { stdout } = await run('ls', [directory]);
     expect(stdout.trim().split('\n').sort()).toEqual(
-      ['ca.crt', 'calls', 'mode', 'programs', 'tls.crt', 'tls.key'].sort(),
+      ['ca.crt', 'calls', "it's kept", 'mode', 'programs', 'tls.crt', 'tls.key'].sort(),
     );
   });
 
