@@ -28,8 +28,12 @@ const SEGMENTS = /^[A-Za-z0-9._+=@-]+(?:\/[A-Za-z0-9._+=@-]+)*$/;
 const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
 const DOTS = /(?:^|\/)\.{1,2}(?:\/|$)/;
 
-/** @throws InputError if a path parameter is missing or invalid; the message does not contain it */
+/** @throws InputError for an unknown operation, and if a path parameter is missing or invalid; the message does not contain it */
 export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedRequest {
+  // JavaScript has no types that would find the misspelling.
+  if (!Object.hasOwn(OPERATIONS, id)) {
+    throw new InputError(`there is no operation "${id}"; openapi.yaml lists all operationIds`);
+  }
   const { method, path: template } = OPERATIONS[id];
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
     parameterOf(name, input.path?.[name]),

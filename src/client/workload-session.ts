@@ -49,7 +49,9 @@ export class WorkloadSession {
    * session is not bound to the key, because a proxy on the way removed the proof
    */
   static async logIn(client: BrokerClient, logIn: LogIn): Promise<WorkloadSession> {
-    const { cluster, token, signal, sealed = false } = logIn;
+    const { cluster, signal, sealed = false } = logIn;
+    // A file may end with a newline, which no token has.
+    const token = logIn.token?.trim();
     const input = { body: { cluster, ...(token !== undefined && { token }) }, signal };
     if (!sealed) {
       const { body } = await client.call('createSession', input);
@@ -100,7 +102,7 @@ export class WorkloadSession {
 
   /** Extends the session to the expiry of a current token of the same pod; without one, of the current certificate. @throws as `BrokerClient.call` */
   async renew(token?: string, signal?: AbortSignal): Promise<void> {
-    const body = token === undefined ? {} : { token };
+    const body = token === undefined ? {} : { token: token.trim() };
     const { body: renewed } = await this.client.call('renewSession', { body, signal });
     this.#endsAt = Date.parse(renewed.session.endsAt);
   }

@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWithPrograms } from '../kit/backends/describe-with-program.ts';
 import { until } from '../kit/backends/until.ts';
 
 const run = promisify(execFile);
@@ -13,7 +14,7 @@ const NODE = join(ROOT, 'node_modules/.bin/node');
 /** Name of a directory that a shell splits if a printed line does not quote it. */
 const FILES = 'my files';
 
-describe('development mode', () => {
+describeWithPrograms(['bash', 'curl'], 'development mode', () => {
   let directory: string;
   let broker: ChildProcess;
   let output = '';

@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { describeWithPrograms } from '../kit/backends/describe-with-program.ts';
+import { findProgram } from '../kit/backends/find-program.ts';
 import { loadAll } from 'js-yaml';
 import { freePort } from '../kit/backends/free-port.ts';
 import { PROGRAM, startDevBroker } from '../kit/broker/dev-broker.ts';
@@ -30,7 +31,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'deploy/helm/quaymaster/README.md': [0, 1],
   'deploy/npm/README.md': [0, 2],
   'docs/agent-local-api.md': [0, 1],
-  'docs/api.md': [8, 3],
+  'docs/api.md': [8, 4],
   'docs/audit.md': [1, 6],
   'docs/client.md': [0, 1],
   'docs/clusters.md': [0, 2],
@@ -106,18 +107,13 @@ function runnable(page: string): readonly string[] {
     .map(({ text }) => text);
 }
 
-function pathOf(program: string): string {
-  const found = execFileSync('sh', ['-c', `command -v ${program} || true`])
-    .toString()
-    .trim();
-  if (found === '') throw new Error(`these tests need ${program}: install it`);
-  return found;
-}
-
 /** Writes a `curl` that fails if the broker refuses: without `--fail-with-body` it succeeds whatever the answer. */
 async function writeCurl(programs: string): Promise<void> {
   const curl = join(programs, 'curl');
-  await writeFile(curl, `#!/bin/sh\nexec ${pathOf('curl')} -sS --fail-with-body "$@"\n`);
+  await writeFile(
+    curl,
+    `#!/bin/sh\nexec ${findProgram('curl') ?? 'curl'} -sS --fail-with-body "$@"\n`,
+  );
   await chmod(curl, 0o755);
 }
 
@@ -188,13 +184,13 @@ describe('blocks of commands', () => {
     const withBlocks = counts.filter(([, [run, outside]]) => run + outside > 0);
     expect(Object.fromEntries(withBlocks)).toEqual(BLOCKS);
   });
-
-  it('have programs to run them', () => {
-    for (const program of [...SHELLS, 'curl', 'jq']) expect(pathOf(program)).toMatch(/^\//);
-  });
 });
 
 describe.each(SHELLS)('pasted into %s', (shell) => {
+  describeWithPrograms([shell, 'curl', 'jq'], 'which is here', () => pastedPages(shell));
+});
+
+function pastedPages(shell: Shell): void {
   it.each(ofDevBroker)('%s runs as written', async (page) => {
     const { outputs, problems } = await pasteAgainstDevBroker(shell, page);
     expect(withoutNumbers(problems)).toEqual(FAILURES[page] ?? []);
@@ -208,7 +204,7 @@ describe.each(SHELLS)('pasted into %s', (shell) => {
       /restored and verified[^]*Changes since the backup[^]*store_behind[^]*accepted: \d+ recorded entries/,
     );
   });
-});
+}
 
 it('the quickstart in a cluster shows documents that are well-formed', () => {
   const [, , cluster = ''] = textOf(QUICKSTART).split(/^## .*$/m);

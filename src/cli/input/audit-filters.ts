@@ -43,11 +43,28 @@ export const CLOSED: Readonly<Record<string, readonly string[]>> = {
 function checkFilter(flag: string, value: string): void {
   const words = CLOSED[flag];
   if (words !== undefined && !words.includes(value)) {
-    throw new UsageError(`--${flag} ${value}: must be one of ${words.join(', ')}`);
+    const near = nearWords(value, words);
+    const all = near.length === words.length;
+    throw new UsageError(
+      `--${flag} ${value}: must be ${all ? 'one of ' : 'a word of docs/audit.md, such as '}${near.join(', ')}`,
+    );
   }
   if (flag === 'workload' && parseWorkloadId(value) === undefined) {
     throw new UsageError(`--workload ${value}: must be ${WORKLOAD_FORMS}`);
   }
+}
+
+const MOST_WORDS = 12;
+
+/** The words of a long list that share a part with a misspelled one, or else the first ones. */
+function nearWords(value: string, words: readonly string[]): readonly string[] {
+  if (words.length <= MOST_WORDS) return words;
+  const parts = value
+    .toLowerCase()
+    .split(/[^a-z]+/)
+    .filter((part) => part.length > 2 && part !== 'err');
+  const near = words.filter((word) => parts.some((part) => word.toLowerCase().includes(part)));
+  return (near.length === 0 ? words : near).slice(0, MOST_WORDS);
 }
 
 /** `--secret-version` is `version` in the API; the other names are the same. @throws UsageError */

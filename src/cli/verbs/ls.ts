@@ -28,5 +28,11 @@ export async function runLs(
     ...(deleted ? [destroyAt] : []),
     ...(hasDecoys ? [decoy ? 'decoy' : ''] : []),
   ]);
+  if (items.length === 0) {
+    const where = prefix === undefined ? '' : ` below ${prefix}`;
+    const what =
+      deleted === true ? 'deleted secret that you may restore' : 'secret that you may list';
+    context.output.note(`no ${what}${where}; mounts: quaymaster mount ls`);
+  }
   await context.output.show({ items }, () => table(header, cells, context.clock.now()));
 }

@@ -204,7 +204,7 @@ function linesOf(status: Status, now: number): readonly string[] {
   return [
     line('broker', url),
     ...readinessLines(readiness),
-    ...part('config', configuration, configurationLines),
+    ...configurationPart(configuration),
     ...part('mounts', mounts, mountLines),
     ...part('rotations', rotations, rotationLines),
     ...part('revocations', revocations, revocationLines),
@@ -244,6 +244,14 @@ function readinessLines({
     line('keys', keys),
     ...warnings.map((each) => line('warning', coloured('yellow', printable(each)))),
   ];
+}
+
+/** A broker in development mode has no configuration file: that is not a fault. */
+function configurationPart(read: Status['configuration']): readonly string[] {
+  if ('unseen' in read && read.unseen.startsWith('ERR_CONFLICT')) {
+    return [line('config', 'no file: the broker runs in development mode')];
+  }
+  return part('config', read, configurationLines);
 }
 
 function configurationLines({

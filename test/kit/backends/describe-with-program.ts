@@ -8,17 +8,26 @@ export function describeWithProgram(
   title: string,
   body: (program: string) => void,
 ): void {
-  const program = findProgram(name);
-  if (program !== null) {
-    describe(title, () => body(program));
+  describeWithPrograms([name], title, () => body(findProgram(name) ?? name));
+}
+
+/** A suite that needs several programs, as `describeWithProgram`. */
+export function describeWithPrograms(
+  names: readonly string[],
+  title: string,
+  body: () => void,
+): void {
+  const missing = names.filter((name) => findProgram(name) === null).join(', ');
+  if (missing === '') {
+    describe(title, body);
     return;
   }
   describe(title, () => {
-    const reason = `${LEFT_OUT}no ${name} on PATH`;
+    const reason = `${LEFT_OUT}no ${missing} on PATH`;
     if (process.env['BACKENDS'] !== 'required') it.skip(reason, () => undefined);
     else {
       it(reason, () => {
-        throw new Error(`${name} is required and not on PATH`);
+        throw new Error(`required and not on PATH: ${missing}`);
       });
     }
   });

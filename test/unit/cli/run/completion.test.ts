@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
+import { describeWithProgram } from '../../../kit/backends/describe-with-program.ts';
 import { commandTree } from '../../../../src/cli/run/completion.ts';
 import { completionScript } from '../../../../src/cli/run/completion.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
@@ -9,7 +10,7 @@ removeTreesAfterEach();
 
 const tree = commandTree(createProgram());
 
-describe('completion', () => {
+describeWithProgram('bash', 'completion', () => {
   it.each([
     [['pol'], ['policy']],
     [['policy', 'te'], ['test']],

@@ -8,6 +8,8 @@ import { failureOf } from '../../../../src/cli/run/failure.ts';
 import { openClient } from '../../../../src/cli/connection/connection.ts';
 import { ApiError, UnreachableError } from '../../../../src/client/index.ts';
 import { requestLine } from '../../../../src/dev/run-dev.ts';
+import { runLs } from '../../../../src/cli/verbs/ls.ts';
+import { runStatus } from '../../../../src/cli/verbs/status.ts';
 import { runGet } from '../../../../src/cli/verbs/get.ts';
 import { runPatch, runPut } from '../../../../src/cli/verbs/put.ts';
 import { runPolicyTest } from '../../../../src/cli/verbs/policy-test.ts';
@@ -191,8 +193,11 @@ describe('a search of the audit log', () => {
 
   it.each([
     [{ outcome: 'denied' }, '--outcome denied: must be one of ok, deny, error'],
-    [{ action: 'secrets.read' }, '--action secrets.read: must be one of session.create, '],
-    [{ code: 'DENIED' }, '--code DENIED: must be one of ERR_REQUEST_INVALID, '],
+    [
+      { action: 'secrets.read' },
+      '--action secrets.read: must be a word of docs/audit.md, such as session.read, ',
+    ],
+    [{ code: 'DENIED' }, '--code DENIED: must be a word of docs/audit.md, such as ERR_DENIED, '],
     [{ workload: 'shop/web' }, '--workload shop/web: must be k8s://<cluster>/'],
     [{ from: 'yesterday' }, '--from yesterday: must be a time such as 2026-01-05T10:00:00Z'],
     [{ to: '5' }, '--to 5: must be a time such as'],
@@ -398,4 +403,43 @@ describe('a broker that was never initialised', () => {
       'log key file /nowhere/log.pem: does not exist; create the missing keys and the store with: quaymaster init',
     );
   });
+});
+
+describe('an empty list', () => {
+  const list = async (words: readonly string[], options: object): Promise<string> => {
+    const context = cliContext({
+      broker: new ScriptedBroker({ listSecrets: () => ({ items: [] }) }),
+    });
+    await runLs(context, { args: words, options });
+    return context.err();
+  };
+
+  it('says below which prefix nothing is, and what can be listed', async () => {
+    expect(await list(['nothing'], {})).toBe(
+      'no secret that you may list below nothing; mounts: quaymaster mount ls\n',
+    );
+    expect(await list([], { deleted: true })).toBe(
+      'no deleted secret that you may restore; mounts: quaymaster mount ls\n',
+    );
+  });
+});
+
+it('shows a broker in development mode, which has no configuration file, without an error', async () => {
+  const refused = (): never => {
+    throw refusal(403, 'ERR_DENIED');
+  };
+  const broker = new ScriptedBroker({
+    readReadiness: () => ({ ready: true, reasons: [] }),
+    readConfiguration: () => {
+      throw refusal(409, 'ERR_CONFLICT');
+    },
+    listMounts: refused,
+    listRotations: refused,
+    listRevocations: refused,
+    readStatus: refused,
+    readArchive: refused,
+  });
+  const context = cliContext({ broker });
+  await runStatus(context);
+  expect(context.out()).toMatch(/^config +no file: the broker runs in development mode$/m);
 });
