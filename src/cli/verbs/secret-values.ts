@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { DotenvError, parseDotenv, type DotenvEntry } from '../../domain/text/dotenv.ts';
+import { DotenvError, parseDotenv, type DotenvEntry } from '../input/dotenv.ts';
 import { askHidden, readStdin } from '../input/ask.ts';
 import type { CliContext } from '../run/context.ts';
 import { readFailure, UsageError } from '../run/errors.ts';

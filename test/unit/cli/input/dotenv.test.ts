@@ -1,7 +1,8 @@
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { DotenvError, parseDotenv, quoteDotenv } from '../../../../src/domain/text/dotenv.ts';
+import { DotenvError, parseDotenv } from '../../../../src/cli/input/dotenv.ts';
+import { quoteDotenv } from '../../../../src/domain/text/dotenv.ts';
 
 const read = (text: string): Record<string, string> =>
   Object.fromEntries(parseDotenv(text).map(({ name, value }) => [name, value]));
