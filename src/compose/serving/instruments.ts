@@ -1,6 +1,5 @@
 import { MetricsServer, type Instrumented } from '../../api/server/metrics-server.ts';
-import type { ConnectionLimits } from '../../net/listener/connection-limits.ts';
-import { readinessMetrics } from '../../metrics/serving-metrics.ts';
+import { readinessMetrics, type TurnedAway } from '../../metrics/serving-metrics.ts';
 import { RegisteredMetrics } from '../../metrics/registered-metrics.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -35,7 +34,7 @@ export class Instruments {
   readonly readiness = (): Readiness => this.#readiness();
 
   /** Connections of the listener; undefined without it. */
-  get connections(): ConnectionLimits | undefined {
+  get connections(): TurnedAway | undefined {
     return this.#server?.connections;
   }
 
