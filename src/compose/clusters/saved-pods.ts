@@ -20,11 +20,12 @@ import { SESSIONS } from '../../ports/queries.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Store } from '../../ports/store.ts';
 
-/** Pods of one cluster in a file. */
-const MOST_PODS = 20_000;
+/** Bytes of the pods in one file, about 20,000 pods. A start reads and hashes all of them before it serves. */
+const MOST_BYTES = 32 * 1024 * 1024;
+/** Bytes of the line that seals the file. */
+const MOST_SEAL = 4_096;
 /** A pod whose line is longer is left out, so that the pods of one tenant cannot fill the volume. Most lines have about 1.5 KB. */
 const LONGEST_LINE = 8_192;
-const MOST_BYTES = MOST_PODS * (LONGEST_LINE + 1) + 4_096;
 /** Other work of the process runs between two pieces. */
 const LINES_AT_ONCE = 200;
 const FIRST_SAVE_MS = 5_000;
@@ -84,7 +85,8 @@ export class SavedPodFiles {
     const { cluster } = registration;
     try {
       const { size } = await stat(path);
-      if (size > MOST_BYTES) throw new RangeError(`${size} bytes; the limit is ${MOST_BYTES}`);
+      const most = MOST_BYTES + MOST_SEAL;
+      if (size > most) throw new RangeError(`${size} bytes; the limit is ${most}`);
       const saved = openSaved(await readFile(path, 'utf8'), registration, rows);
       found.set(cluster, saved);
       const at = new Date(saved.savedAt).toISOString();
@@ -133,13 +135,13 @@ async function writePods(file: FileHandle, pods: AsyncIterable<SavedPod>): Promi
     await file.write(piece);
   };
   let lines: string[] = [];
-  let left = MOST_PODS;
+  let left = MOST_BYTES;
   for await (const { manifest, ...pod } of pods) {
     const line = JSON.stringify({ ...pod, manifest: Buffer.from(manifest).toString('base64') });
     if (line.length > LONGEST_LINE) continue;
+    left -= Buffer.byteLength(line) + 1;
+    if (left < 0) break;
     lines.push(`${line}\n`);
-    left -= 1;
-    if (left === 0) break;
     if (lines.length < LINES_AT_ONCE) continue;
     await flush(lines);
     lines = [];
