@@ -23,7 +23,8 @@ export async function movedUntil(
   throw new Error(`moved the clock in vain: ${what}`);
 }
 
-async function loopIsIdle(): Promise<void> {
+/** Resolves when no work is left that waits for the store or for other files. */
+export async function loopIsIdle(): Promise<void> {
   const { idle } = performance.eventLoopUtilization();
   while (performance.eventLoopUtilization().idle < idle + IDLE_MS) await pause(2);
 }

@@ -10,6 +10,7 @@ import type { Workload } from '../../../../src/domain/identity/workload.ts';
 import { ScriptedWatch, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { ImageSigner } from '../../../kit/images/image-signer.ts';
 import { until } from '../../../kit/backends/until.ts';
+import { loopIsIdle, movedUntil } from '../../../kit/time/moved.ts';
 
 const signer = new ImageSigner();
 const digestOf = (n: number): string => `sha256:${String(n).padStart(64, '0')}`;
@@ -184,15 +185,14 @@ describe('pod responses', () => {
     await until('all pods were examined', () =>
       Promise.resolve(Object.keys(evaluations).length === 21),
     );
-    await turn();
+    await loopIsIdle();
     listed.length = 0;
     evaluations = {};
     await scan(SECOND, ['CRITICAL']);
-    await until('the pod with the image was examined', async () => {
-      broker.clock.advance(6_000);
-      await turn();
-      return evaluations['other'] !== undefined;
-    });
+    const { clock } = broker;
+    await movedUntil('the pod with the image was examined', { clock, stepMs: 6_000 }, () =>
+      Promise.resolve(evaluations['other'] !== undefined),
+    );
     expect(Object.keys(evaluations)).toEqual(['other']);
     expect(listed.filter((query) => query.includes('p1'))).toEqual([]);
     evaluations = {};
@@ -204,22 +204,15 @@ describe('pod responses', () => {
       });
     await others('shop', ['registry.test/**']);
     for (let round = 0; round < 5; round += 1) {
-      broker.clock.advance(6_000);
-      await turn();
+      clock.advance(6_000);
+      await loopIsIdle();
     }
     expect(evaluations).toEqual({});
     await others('pay', ['elsewhere.test/**']);
-    await until('the pods with the profile were examined', async () => {
-      broker.clock.advance(6_000);
-      await turn();
-      return Object.keys(evaluations).length === 21;
-    });
+    await movedUntil('the pods with the profile were examined', { clock, stepMs: 6_000 }, () =>
+      Promise.resolve(Object.keys(evaluations).length === 21),
+    );
     await worker.stop();
     broker.store.real.list = list;
   });
 });
-
-/** Lets work that waits for the store finish. */
-async function turn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-}
