@@ -46,7 +46,7 @@ const SINK_GRACE_MS = 2_000;
  * Compaction waits while the event loop's thread takes more than this share of a processor, or works for more than this share of the time. The periodic
  * check of the log takes up to a fifth of a processor. A loop that always has work on a full machine gets little of the processor, and must not share it.
  */
-const BUSY = { processor: 0.5, loop: 0.9 };
+const BUSY = { processor: 0.3, loop: 0.9 };
 /** A search waits this long for entries that are not in the tree yet. */
 const CATCH_UP_MS = 1_000;
 const HOUR_MS = 3_600_000;
