@@ -264,14 +264,14 @@ const AUDIT: readonly Row[] = [
     'an unknown action',
     'audit search --action secrets.read',
     64,
-    '--action secrets.read: must be one of',
+    '--action secrets.read: must be a word of docs/audit.md, such as session.read',
     'secret.read',
   ],
   [
     'an unknown code',
     'audit search --code DENIED',
     64,
-    '--code DENIED: must be one of',
+    '--code DENIED: must be a word of docs/audit.md, such as ERR_DENIED',
     'ERR_DENIED',
   ],
   [
@@ -467,7 +467,7 @@ const CONNECTIONS: readonly Row[] = [
     'ls --profile nope',
     64,
     'profile "nope" does not exist',
-    'quaymaster profiles',
+    'quaymaster profile ls',
     'quaymaster login --name nope',
   ],
   [

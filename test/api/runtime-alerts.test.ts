@@ -550,7 +550,9 @@ describe('an incident that an operator opens', () => {
     const { status, body } = await open({ ...wish, since, reason: 'x' });
     expect([status, body.detail]).toEqual([
       404,
-      expect.stringContaining('no pod that runs or ended lately has this name'),
+      expect.stringContaining(
+        'no pod that runs, or had a session in the last 30 days, has this name',
+      ),
     ]);
   });
 

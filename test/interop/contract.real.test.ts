@@ -13,8 +13,8 @@ const CHECKS = [
   'response_headers_conformance',
   'response_schema_conformance',
 ];
-/** `seal` ends the broker's work, and an event stream has no end. */
-const NEVER_SENT = '(/seal|/events)$';
+/** `seal` ends the broker's work, and streams have no end. */
+const NEVER_SENT = '(/seal|/events|/changes)$';
 /** Requests that are generated for each operation, beside those for each limit of each parameter. */
 const EXAMPLES = process.env['EXAMPLES'] ?? '4';
 /** The same requests in every run. */

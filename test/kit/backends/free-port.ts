@@ -2,10 +2,13 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 // Below the ephemeral range of Linux, so that no outgoing connection takes the port between this check and its use.
-const LOWEST = 21_000;
+const LOWEST = 20_992;
 const HIGHEST = 32_096;
-/** `maxWorkers` of the jest configuration; both bounds are multiples of it. */
+/** `maxWorkers` of the jest configuration. */
 const WORKERS = 8;
+/** Development mode has its second listener at the next port. Both bounds are multiples of the ports that the workers take at once. */
+const PORTS = 2;
+const STRIDE = WORKERS * PORTS;
 
 function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -18,14 +21,14 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * A port that is free on 127.0.0.1 now. Suites that run side by side use different ranges: a server that one suite is restarting holds no
+ * A port that is free on 127.0.0.1 now, as is the next. Suites that run side by side use different ranges: a server that one suite is restarting holds no
  * port, and would otherwise find another suite's server on it.
  */
 export async function freePort(): Promise<number> {
   const own = Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS;
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = randomInt(LOWEST / WORKERS, HIGHEST / WORKERS) * WORKERS + own;
-    if (await isFree(port)) return port;
+    const port = randomInt(LOWEST / STRIDE, HIGHEST / STRIDE) * STRIDE + own * PORTS;
+    if ((await isFree(port)) && (await isFree(port + 1))) return port;
   }
   throw new Error(`no free port between ${LOWEST} and ${HIGHEST}`);
 }
