@@ -142,7 +142,9 @@ async function backupFindings(broker: Broker, now: number): Promise<readonly Fin
     ];
   const last = lastBackupAt === undefined ? undefined : Date.parse(lastBackupAt);
   const cure = 'docs/upgrade-and-backup.md, "Backing up the store"';
-  if (last === undefined) return [{ about, state: 'problem', text: 'there is no backup', cure }];
+  // Without the section, the store may be copied by other means.
+  const lacks = backups === 'none' ? 'warning' : 'problem';
+  if (last === undefined) return [{ about, state: lacks, text: 'the broker made none', cure }];
   const text = `the newest was made ${distance(last, now)}`;
   return [
     {

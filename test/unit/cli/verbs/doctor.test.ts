@@ -218,10 +218,15 @@ describe('doctor', () => {
   });
 
   it('reports that there is no backup, or an old one', async () => {
-    const backup = async (lastBackupAt: string | undefined): Promise<string> =>
-      (await doctor([], { readStatus: () => ({ ...brokerStatus(), lastBackupAt }) })).out;
-    expect(await backup(undefined)).toContain('PROBLEM  backup: there is no backup');
-    expect(await backup('2026-01-01T10:00:00.000Z')).toContain('PROBLEM  backup: the newest');
+    const backup = async (state: object): Promise<string> =>
+      (await doctor([], { readStatus: () => ({ ...brokerStatus(), ...state }) })).out;
+    const never = { lastBackupAt: undefined };
+    expect(await backup(never)).toContain('PROBLEM  backup: the broker made none');
+    expect(await backup({ ...never, backups: 'none' })).toContain(
+      'WARNING  backup: the broker made none',
+    );
+    const old = { lastBackupAt: '2026-01-01T10:00:00.000Z' };
+    expect(await backup(old)).toContain('PROBLEM  backup: the newest');
   });
 
   it('says how many entries the witnesses cosigned, if there are witnesses', async () => {
