@@ -2,7 +2,7 @@ import type { Clock } from '../ports/clock.ts';
 
 /** A system clock that advances by this much more than the monotonic clock has jumped. */
 const JUMP_MS = 60_000;
-/** After a jump that lasts longer, the system clock may be right: the time before the jump is forgotten. */
+/** The time before a jump is forgotten after a jump that lasts longer, because the system clock may be right then. */
 const JUMP_STAYS_MS = 600_000;
 /** A system clock is back if it differs by less than this from the time before the jump. */
 const BACK_MS = 30_000;
