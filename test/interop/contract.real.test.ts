@@ -101,7 +101,6 @@ function exclusion([id]: (typeof OF_OPERATORS)[number]): readonly string[] {
 const STATUSES = ['2xx', '4xx'];
 /** Operations without an answer 4xx, and why. */
 const NEVER_REFUSED: Readonly<Record<string, string>> = {
-  followChanges: 'it is not sent: the stream has no end',
   followEvents: 'it is not sent: the stream has no end',
   readHealth: 'it has no input and is open to all',
   readOpenApi: 'it has no input and is open to all',
