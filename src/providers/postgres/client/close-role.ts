@@ -9,6 +9,8 @@ import type { PostgresSession } from './session.ts';
 
 /** PostgreSQL, appendix A: duplicate_object, and unique_violation if the other role was committed meanwhile. */
 const PRESENT = new Set(['42710', '23505']);
+/** PostgreSQL, appendix A: undefined_object. */
+const UNDEFINED = '42704';
 
 interface RoleClosing {
   readonly role: string;
@@ -35,6 +37,10 @@ export async function closeRole(
     await attempt(session, () => signalListed(session, role));
     await session.query(`ALTER ROLE ${quoteIdentifier(role)} WITH ${attributes}`);
     return true;
+  }).catch((error: unknown) => {
+    // Another broker dropped the role after this one had found it.
+    if (sqlStateOf(error) === UNDEFINED) return false;
+    throw error;
   });
   if (isThere) await terminateSessions(server, role, context);
   return isThere;
@@ -70,7 +76,7 @@ const ROUNDS = 30;
 /** PostgreSQL, appendix A: insufficient_privilege. */
 const NOT_PERMITTED = '42501';
 /** Undefined_object, and invalid_parameter_value from SET ROLE: another broker terminated the role's sessions and dropped it. */
-const GONE = ['42704', '22023'];
+const GONE = [UNDEFINED, '22023'];
 
 const LISTED = `
   SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid WHERE r.rolname = $1`;
