@@ -8,6 +8,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Change, Store } from '../../ports/store.ts';
 import type { State } from './change-follower.ts';
+import { StreamPlaces } from './stream-places.ts';
 
 /** The receiver of a stream of events. */
 export interface EventSink<E> {
@@ -70,8 +71,7 @@ export interface Announcements {
 export class ChangeStreams {
   readonly #deps: ChangeStreamsDeps;
   readonly #open = new Set<Open>();
-  readonly #byOperator = new Map<string, number>();
-  #count = 0;
+  readonly #places = new StreamPlaces('too many streams of changes are open');
   readonly #waiting = new Map<string, AnnouncedChange>();
   #isTooMany = false;
   #last = 0;
@@ -86,30 +86,13 @@ export class ChangeStreams {
   }
 
   get open(): number {
-    return this.#count;
+    return this.#places.taken;
   }
 
   /** Takes a place for a stream. @throws ERR_RATE_LIMITED if the operator, or all operators together, have as many streams as they may */
   reserve(operator: string): () => void {
     if (this.#isClosed) throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
-    const own = this.#byOperator.get(operator) ?? 0;
-    if (own >= PER_OPERATOR || this.#count >= ALTOGETHER) {
-      throw new BrokerError('ERR_RATE_LIMITED', 'too many streams of changes are open', {
-        reason: 'event_streams',
-        retryAfterSeconds: 30,
-      });
-    }
-    this.#byOperator.set(operator, own + 1);
-    this.#count += 1;
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.#count -= 1;
-      const left = (this.#byOperator.get(operator) ?? 1) - 1;
-      if (left === 0) this.#byOperator.delete(operator);
-      else this.#byOperator.set(operator, left);
-    };
+    return this.#places.take(operator, { ofOne: PER_OPERATOR, ofAll: ALTOGETHER });
   }
 
   /** Starts a stream. @returns a function that ends it */

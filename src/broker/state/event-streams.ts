@@ -7,6 +7,7 @@ import { CHANGES, LEASES } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { State } from './change-follower.ts';
 import type { EventSink } from './change-streams.ts';
+import { StreamPlaces } from './stream-places.ts';
 
 /** One stream. Its access is checked at each event, not once at its start. */
 export interface EventStream {
@@ -44,8 +45,7 @@ export interface Streams {
 export class EventStreams {
   readonly #deps: EventStreamsDeps;
   readonly #bySession = new Map<string, Set<Open>>();
-  readonly #byHolder = new Map<string, number>();
-  #count = 0;
+  readonly #places = new StreamPlaces('too many event streams are open');
   /** The last change taken from the store: a stream that starts now misses none after it. */
   #taken: number;
   /** Changes queued behind the delivery in progress, by kind and key. Of several changes of one secret only the last is reported. */
@@ -62,7 +62,7 @@ export class EventStreams {
   }
 
   get open(): number {
-    return this.#count;
+    return this.#places.taken;
   }
 
   /** Streams of one session that are open in this process. */
@@ -81,24 +81,7 @@ export class EventStreams {
    */
   reserve(holder: string): () => void {
     if (this.#isClosed) throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
-    const own = this.#byHolder.get(holder) ?? 0;
-    if (own >= PER_HOLDER || this.#count >= this.#deps.limits.eventStreams) {
-      throw new BrokerError('ERR_RATE_LIMITED', 'too many event streams are open', {
-        reason: 'event_streams',
-        retryAfterSeconds: 30,
-      });
-    }
-    this.#byHolder.set(holder, own + 1);
-    this.#count += 1;
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.#count -= 1;
-      const left = (this.#byHolder.get(holder) ?? 1) - 1;
-      if (left === 0) this.#byHolder.delete(holder);
-      else this.#byHolder.set(holder, left);
-    };
+    return this.#places.take(holder, { ofOne: PER_HOLDER, ofAll: this.#deps.limits.eventStreams });
   }
 
   /**
