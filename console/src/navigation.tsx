@@ -51,6 +51,34 @@ export function Filter({
   );
 }
 
+/** A choice of one state, or all, for the list at `path`. */
+export function StateFilter({
+  path,
+  states,
+}: {
+  readonly path: string;
+  readonly states: readonly (readonly [state: string, label: string])[];
+}): JSX.Element {
+  return (
+    <search class="filters">
+      <label>
+        State
+        <select
+          value={address.value.query.get('state') ?? ''}
+          onChange={(event) => go(to(path, { state: event.currentTarget.value }))}
+        >
+          <option value="">all</option>
+          {states.map(([state, label]) => (
+            <option key={state} value={state}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+    </search>
+  );
+}
+
 /** Fields whose texts are parameters of the address, so that a search can be shared. An empty field is no filter. */
 export function Fields({
   path,

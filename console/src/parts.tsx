@@ -93,6 +93,22 @@ export function Loading<T>({
   return <>{children(of.data)}</>;
 }
 
+/** Loads the next page of a list that has more. */
+export function More({
+  isWhole,
+  load,
+}: {
+  readonly isWhole: boolean;
+  readonly load: () => void;
+}): JSX.Element | null {
+  if (isWhole) return null;
+  return (
+    <button type="button" onClick={load}>
+      Load more
+    </button>
+  );
+}
+
 /** A refusal, in the words of the broker: the same that the command line prints. */
 export function Problem({ error }: { readonly error: Refusal }): JSX.Element {
   const isDenied = error.status === 403;

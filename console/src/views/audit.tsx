@@ -7,6 +7,7 @@ import {
   Command,
   Facts,
   Loading,
+  More,
   Name,
   Page,
   Problem,
@@ -77,11 +78,7 @@ export function Audit(): JSX.Element {
         {({ items, isWhole }) => (
           <>
             <Entries items={items} />
-            {!isWhole && (
-              <button type="button" onClick={pages.more}>
-                Load more
-              </button>
-            )}
+            <More isWhole={isWhole} load={pages.more} />
           </>
         )}
       </Loading>

@@ -3,12 +3,13 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { SecretLink } from '../navigation.tsx';
+import { SecretLink, StateFilter } from '../navigation.tsx';
 import {
   Command,
   Empty,
   Facts,
   Loading,
+  More,
   Name,
   Page,
   Section,
@@ -17,7 +18,7 @@ import {
   Time,
   type Tone,
 } from '../parts.tsx';
-import { address, go, to } from '../router.ts';
+import { address, to } from '../router.ts';
 import { usePages } from './pages.ts';
 
 type Alert = Schema<'Alert'>;
@@ -59,22 +60,7 @@ export function Incidents(): JSX.Element {
   );
   return (
     <Page title="Incidents">
-      <search class="filters">
-        <label>
-          State
-          <select
-            value={state}
-            onChange={(event) => go(to('/incidents', { state: event.currentTarget.value }))}
-          >
-            <option value="">all</option>
-            {known.map((each) => (
-              <option key={each} value={each}>
-                {STATES[each][1]}
-              </option>
-            ))}
-          </select>
-        </label>
-      </search>
+      <StateFilter path="/incidents" states={known.map((each) => [each, STATES[each][1]])} />
       <Loading of={pages.loaded}>
         {({ items, isWhole }) => (
           <>
@@ -100,11 +86,7 @@ export function Incidents(): JSX.Element {
                 { title: 'Count', isNumber: true, of: (alert) => alert.count },
               ]}
             />
-            {!isWhole && (
-              <button type="button" onClick={pages.more}>
-                Load more
-              </button>
-            )}
+            <More isWhole={isWhole} load={pages.more} />
           </>
         )}
       </Loading>

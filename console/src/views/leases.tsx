@@ -3,7 +3,7 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { Fields, SecretLink, WorkloadLink } from '../navigation.tsx';
-import { Command, Loading, Name, Page, State, Table, Time } from '../parts.tsx';
+import { Command, Loading, More, Name, Page, State, Table, Time } from '../parts.tsx';
 import { address } from '../router.ts';
 import { usePages } from './pages.ts';
 
@@ -55,11 +55,7 @@ export function Leases(): JSX.Element {
               {names.length !== 1 && 'Fill exactly one field to revoke all that match.'}
             </p>
             <LeaseTable items={items} />
-            {!isWhole && (
-              <button type="button" onClick={pages.more}>
-                Load more
-              </button>
-            )}
+            <More isWhole={isWhole} load={pages.more} />
           </>
         )}
       </Loading>

@@ -4,12 +4,13 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count, dayOf, duration } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { SecretLink, WorkloadLink } from '../navigation.tsx';
+import { SecretLink, StateFilter, WorkloadLink } from '../navigation.tsx';
 import {
   Command,
   Empty,
   Facts,
   Loading,
+  More,
   Name,
   Page,
   Section,
@@ -18,7 +19,7 @@ import {
   Time,
   type Tone,
 } from '../parts.tsx';
-import { address, go, to } from '../router.ts';
+import { address, to } from '../router.ts';
 import { usePages } from './pages.ts';
 
 type Listed = Schema<'ListedRotation'>;
@@ -58,29 +59,12 @@ export function Rotations(): JSX.Element {
   );
   return (
     <Page title="Rotations">
-      <search class="filters">
-        <label>
-          State
-          <select
-            value={wanted}
-            onChange={(event) => go(to('/rotations', { state: event.currentTarget.value }))}
-          >
-            <option value="">all</option>
-            {STATES.map((each) => (
-              <option key={each}>{each}</option>
-            ))}
-          </select>
-        </label>
-      </search>
+      <StateFilter path="/rotations" states={STATES.map((each) => [each, each])} />
       <Loading of={pages.loaded}>
         {({ items, isWhole }) => (
           <>
             <RotationTable items={items} />
-            {!isWhole && (
-              <button type="button" onClick={pages.more}>
-                Load more
-              </button>
-            )}
+            <More isWhole={isWhole} load={pages.more} />
             {state === undefined && <Calendar items={items} />}
           </>
         )}

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { currentFilter, Filter } from '../navigation.tsx';
-import { Command, Loading, Page, State, Table } from '../parts.tsx';
+import { Command, Loading, More, Page, State, Table } from '../parts.tsx';
 import { to } from '../router.ts';
 import { usePages } from './pages.ts';
 import { CreateSecret } from './secret-changes.tsx';
@@ -35,11 +35,7 @@ export function Secrets({ prefix }: { readonly prefix: string }): JSX.Element {
         {({ items, isWhole }) => (
           <>
             <Tree prefix={prefix} items={items.filter(({ path }) => path.includes(filter))} />
-            {!isWhole && (
-              <button type="button" onClick={pages.more}>
-                Load more
-              </button>
-            )}
+            <More isWhole={isWhole} load={pages.more} />
             <p class="quiet">
               {isWhole
                 ? count(items.length, 'secret')

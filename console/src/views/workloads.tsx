@@ -4,7 +4,7 @@ import { call, type Schema } from '../client.ts';
 import { count, workloadName } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { currentFilter, Filter, SecretLink, WorkloadLink } from '../navigation.tsx';
-import { Command, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
+import { Command, Loading, More, Name, Page, Section, State, Table, Time } from '../parts.tsx';
 import { usePages } from './pages.ts';
 
 type Session = Schema<'ListedSession'>;
@@ -71,11 +71,7 @@ export function Workloads(): JSX.Element {
                 { title: 'Last login', of: ({ latest }) => <Time at={latest} /> },
               ]}
             />
-            {!isWhole && (
-              <button type="button" onClick={pages.more}>
-                Load more
-              </button>
-            )}
+            <More isWhole={isWhole} load={pages.more} />
           </>
         )}
       </Loading>
