@@ -8,6 +8,8 @@ import { schemaDiffers } from '../log/audit-trail.ts';
 const NAME = 'initialise';
 /** Duration of the claim, longer than any initialisation takes. The claim of a killed initialisation expires after this time. */
 const HOLD_MS = 120_000;
+/** Clocks of two machines may differ by less than this. */
+const CLOCK_DIFFERENCE_MS = 30_000;
 
 /**
  * Runs the initialisation of a store in only one process at a time.
@@ -40,10 +42,11 @@ const MADE =
   'the store is initialised already, by another "quaymaster init" at the same time: use the token that it wrote';
 
 async function claim(store: OpenedStore, clock: Clock): Promise<string> {
-  const now = clock.now();
   const row = await store.get('claims', { name: NAME });
-  // There are no keys for a MAC yet. A claim that expires later than a new one would is forged, to lock operators out, so it does not count.
-  if (row !== undefined && row.until > now && row.until <= now + HOLD_MS)
+  // The time of the read or later: by an earlier time, a claim that another process made meanwhile would seem forged.
+  const now = clock.now();
+  // There are no keys for a MAC yet. A claim that expires later than any new one is forged, to lock operators out, so it does not count.
+  if (row !== undefined && row.until > now && row.until <= now + HOLD_MS + CLOCK_DIFFERENCE_MS)
     throw inProgress(row.until);
   const owner = randomId('init');
   const until = now + HOLD_MS;
