@@ -1,10 +1,15 @@
+import { basename, join } from 'node:path';
 import type { Command, Option } from 'commander';
 import { DOCUMENT_KINDS } from '../src/cli/documents/kinds.ts';
 
-/** The section that describes options which several commands share. */
+/** The page with the rules for all commands. Each group of commands has a page of its own in the folder beside it. */
+export const OVERVIEW = 'docs/cli.md';
+export const GROUP_PAGES = 'docs/cli';
+/** Sections of the overview that are written from the help. */
 const COMMON_OPTIONS = 'Common options';
-/** Beginning of the part of a section that is written from the help. */
-const GENERATED = /^### |^Options of several commands:/m;
+const COMMANDS = 'Commands';
+/** Beginning of the part of a group's page that is written from the help. */
+const GENERATED = /^## |^Options of several commands:/m;
 /** The commands that every kind of document has. */
 const DOCUMENT_VERBS: readonly string[] = ['ls', 'get', 'rm', 'versions'];
 const DOCUMENTS = `quaymaster <kind> ${DOCUMENT_VERBS.join('|')}`;
@@ -42,57 +47,94 @@ export function examplesOf(command: Command): readonly string[] {
   return examples.trim().split(/\n */);
 }
 
-/** The page with its contents list and the chapters of all commands from the help. The introductions of the sections are kept. */
-export function withReference(page: string, program: Command): string {
+/** The overview and the page of each group, from the help. Texts that people wrote between the generated parts are kept. */
+export function commandLinePages(
+  program: Command,
+  textOf: (path: string) => string | undefined,
+): ReadonlyMap<string, string> {
   const leaves = leavesOf(program);
-  const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);
-  const common = optionsOfSeveralSections(single);
-  const [head = '', ...sections] = page.split(/^(?=## )/m);
-  const rendered = sections.map((section) => {
-    const title = /^## (.*)/.exec(section)?.[1] ?? '';
-    const isCommon = title === COMMON_OPTIONS;
-    const introduction = section.split(isCommon ? /^- /m : GENERATED)[0]?.trim() ?? '';
-    if (title === 'Contents') return `## Contents\n\n${contents(sections, leaves)}\n\n`;
-    if (isCommon) return `${introduction}\n\n${list([...common.values()])}\n\n`;
-    const own = leaves.filter(({ heading }) => heading === title);
-    if (own.length === 0) return `${section.trim()}\n\n`;
-    return `${[introduction, ...reference(own, common)].join('\n\n')}\n\n`;
+  const common = optionsOfSeveralGroups(leaves.filter((leaf) => documentVerb(leaf) === undefined));
+  const groups = [...Map.groupBy(leaves, ({ heading }) => heading)];
+  const groupPages = groups.map(([heading, own]) => {
+    const path = join(GROUP_PAGES, pageOf(heading));
+    return [path, groupPage(textOf(path) ?? '', own, common)] as const;
   });
-  return `${[head, ...rendered].join('').trim()}\n`;
+  return new Map([[OVERVIEW, overview(textOf(OVERVIEW) ?? '', groups, common)], ...groupPages]);
+}
+
+function overview(
+  page: string,
+  groups: readonly (readonly [string, readonly Leaf[]])[],
+  common: Lines,
+): string {
+  const rows = groups.map(([heading, leaves]) => {
+    const link = `[${heading}](${basename(GROUP_PAGES)}/${pageOf(heading)})`;
+    return `| ${link} | ${namesOf(leaves).join(', ')} |`;
+  });
+  const table = ['| group | commands |', '|---|---|', ...rows].join('\n');
+  const sections = page.trim().split(/^(?=## )/m);
+  return `${sections
+    .map((section) => {
+      const title = /^## (.*)/.exec(section)?.[1];
+      if (title === COMMON_OPTIONS)
+        return `${section.split(/^- /m)[0]}${list([...common.values()])}`;
+      return title === COMMANDS ? `${section.split(/^\| /m)[0]}${table}` : section.trim();
+    })
+    .join('\n\n')}\n`;
+}
+
+/** The page of a group: a sentence that names its commands, the introduction that people wrote, and the reference. */
+function groupPage(page: string, leaves: readonly Leaf[], common: Lines): string {
+  const heading = leaves[0]?.heading ?? '';
+  const [, , ...kept] = (page.split(GENERATED)[0] ?? '').trim().split('\n\n');
+  const title = `${heading.charAt(0).toLowerCase()}${heading.slice(1)}`;
+  const rules = `[the command line](../${basename(OVERVIEW)})`;
+  return `${[
+    `# Commands: ${title}`,
+    `Commands on this page: ${linksTo(leaves).join(', ')}. The page about ${rules} has the rules for all of them.`,
+    ...kept,
+    ...reference(leaves, common),
+  ].join('\n\n')}\n`;
+}
+
+function pageOf(heading: string): string {
+  return `${slug(heading)}.md`;
+}
+
+/** The commands of a group as code; the four of each kind of document are one. */
+function namesOf(leaves: readonly Leaf[]): readonly string[] {
+  const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);
+  const documents = leaves.some(isOfFirstKind) ? [DOCUMENTS.replace('quaymaster ', '')] : [];
+  return [...documents, ...single.map(({ path }) => path)].map(
+    (name) => `\`${name.replaceAll('|', '\\|')}\``,
+  );
+}
+
+function linksTo(leaves: readonly Leaf[]): readonly string[] {
+  const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);
+  const documents = leaves.some(isOfFirstKind)
+    ? [`[documents of each kind](#${slug(DOCUMENTS)})`]
+    : [];
+  const links = single.map((leaf) => `[${leaf.path}](#${slug(`quaymaster ${usage(leaf)}`)})`);
+  return [...documents, ...links];
 }
 
 /**
- * Writes the reference of a section, after its introduction: options that its commands share, documents of every kind, and a
+ * Writes the reference of a group, after the introduction: options that its commands share, documents of every kind, and a
  * chapter for each command.
  */
 function reference(leaves: readonly Leaf[], common: Lines): readonly string[] {
   const documents = leaves.filter(isOfFirstKind);
   const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);
-  const ofSection = optionsOfSection(single, common);
-  const known = new Set([...common.values(), ...ofSection.values()]);
+  const ofGroup = optionsOfGroup(single, common);
+  const known = new Set([...common.values(), ...ofGroup.values()]);
   return [
-    ...(ofSection.size === 0
+    ...(ofGroup.size === 0
       ? []
-      : [`Options of several commands:\n\n${list([...ofSection.values()])}`]),
+      : [`Options of several commands:\n\n${list([...ofGroup.values()])}`]),
     ...(documents.length === 0 ? [] : [documentChapter(documents)]),
     ...single.map((leaf) => chapter(leaf, known)),
   ];
-}
-
-function contents(sections: readonly string[], leaves: readonly Leaf[]): string {
-  const titles = sections.map((section) => /^## (.*)/.exec(section)?.[1] ?? '');
-  return titles
-    .filter((title) => title !== 'Contents')
-    .map((title) => {
-      const own = leaves.filter(({ heading }) => heading === title);
-      const single = own.filter((leaf) => documentVerb(leaf) === undefined);
-      const links = [
-        ...(own.some(isOfFirstKind) ? [`[documents of each kind](#${slug(DOCUMENTS)})`] : []),
-        ...single.map((leaf) => `[${leaf.path}](#${slug(`quaymaster ${usage(leaf)}`)})`),
-      ];
-      return `- [${title}](#${slug(title)})${links.length === 0 ? '' : `: ${links.join(', ')}`}`;
-    })
-    .join('\n');
 }
 
 /** The anchor that GitHub gives a heading. */
@@ -121,7 +163,7 @@ function chapter(leaf: Leaf, known: ReadonlySet<string>): string {
   );
   const examples = examplesOf(command).filter((line) => line !== `quaymaster ${leaf.path}`);
   return [
-    `### \`quaymaster ${usage(leaf)}\``,
+    `## \`quaymaster ${usage(leaf)}\``,
     summaryOf(command),
     ...(examples.length === 0 ? [] : [block(examples)]),
     ...(own.length === 0 ? [] : [list(own.map((each) => optionLine(each, each.mandatory)))]),
@@ -158,10 +200,14 @@ function documentChapter(leaves: readonly Leaf[]): string {
   const others = DOCUMENT_KINDS.filter((kind) => kind.parameter !== parameter).map(
     (kind) => `For \`${kind.word}\`, give the ${kind.parameter} instead of the ${parameter}.`,
   );
+  const isDeletion = ({ path }: Leaf) => path.endsWith(' rm');
+  const lines = (of: readonly Leaf[]) => of.flatMap(({ command }) => examplesOf(command).slice(-1));
   return [
-    `### \`${DOCUMENTS}\``,
+    `## \`${DOCUMENTS}\``,
     [`The kinds are ${kinds}.`, ...others].join(' '),
-    block(leaves.flatMap(({ command }) => examplesOf(command).slice(-1))),
+    block(lines(leaves.filter((leaf) => !isDeletion(leaf)))),
+    'This command deletes a document, and asks first:',
+    block(lines(leaves.filter(isDeletion))),
     list(rows),
   ].join('\n\n');
 }
@@ -173,8 +219,8 @@ function ownOptions({ options }: Command): readonly Option[] {
   );
 }
 
-/** Options by their flags that commands of several sections have, with the same description. */
-function optionsOfSeveralSections(leaves: readonly Leaf[]): Lines {
+/** Options by their flags that commands of several groups have, with the same description. */
+function optionsOfSeveralGroups(leaves: readonly Leaf[]): Lines {
   const headings = new Map<string, Set<string>>();
   for (const { heading, command } of leaves) {
     for (const option of ownOptions(command)) {
@@ -185,8 +231,8 @@ function optionsOfSeveralSections(leaves: readonly Leaf[]): Lines {
   return sharedLines(leaves, (line) => (headings.get(line)?.size ?? 0) > 1);
 }
 
-/** Options by their flags that several commands of one section have, without those of several sections. */
-function optionsOfSection(leaves: readonly Leaf[], common: Lines): Lines {
+/** Options by their flags that several commands of one group have, without those of several groups. */
+function optionsOfGroup(leaves: readonly Leaf[], common: Lines): Lines {
   const lines = leaves.flatMap(({ command }) =>
     ownOptions(command).map((each) => optionLine(each)),
   );
@@ -222,6 +268,6 @@ function list(lines: readonly string[]): string {
 /** Names of pages as links, and names of workloads as code, because Markdown takes their angle brackets for tags. */
 function linked(text: string): string {
   return text
-    .replace(/docs\/([\w-]+\.md)/g, '[$1]($1)')
+    .replace(/docs\/([\w-]+\.md)/g, '[$1](../$1)')
     .replace(/(?:k8s|ci):\/\/\S*>/g, (name) => `\`${name}\``);
 }

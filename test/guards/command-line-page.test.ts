@@ -1,8 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { examplesOf, leavesOf, withReference } from '../../scripts/command-line-page.ts';
+import {
+  commandLinePages,
+  examplesOf,
+  GROUP_PAGES,
+  leavesOf,
+  OVERVIEW,
+} from '../../scripts/command-line-page.ts';
 import { createProgram } from '../../src/program/program.ts';
 import { contractOperations } from '../kit/api/openapi-contract.ts';
-import { textOf } from '../kit/pages/tracked-files.ts';
+import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
 
 /** The command that calls each operation; `api` can call all of them. */
 const VERBS: Readonly<Record<string, string>> = {
@@ -139,22 +145,22 @@ function documentVerbs(word: string, one: string, many: string): Readonly<Record
   };
 }
 
-const page = textOf('docs/cli.md');
 const program = createProgram();
 const leaves = leavesOf(program);
+const pages = commandLinePages(program, textOf);
 
-describe('docs/cli.md', () => {
-  it('has the reference that "npm run generate" writes from the help', () => {
-    expect(page).toBe(withReference(page, program));
+describe('the pages of the command line', () => {
+  it.each([...pages])('%s is what "npm run generate" writes from the help', (path, text) => {
+    expect(textOf(path)).toBe(text);
   });
 
-  it('has a section for every heading of the help', () => {
-    const titles = [...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
-    expect(titles).toEqual(expect.arrayContaining(leaves.map(({ heading }) => heading)));
+  it('are one for each heading of the help, and the overview', () => {
+    const files = trackedFiles().filter((path) => path.startsWith(`${GROUP_PAGES}/`));
+    expect([OVERVIEW, ...files].sort()).toEqual([...pages.keys()].sort());
   });
 
   it('lists every exit code', () => {
-    const rows = [...page.matchAll(/^\| (\d+) \| /gm)].map(([, code]) => Number(code));
+    const rows = [...textOf(OVERVIEW).matchAll(/^\| (\d+) \| /gm)].map(([, code]) => Number(code));
     expect(rows).toEqual([0, 1, 2, 3, 4, 5, 6, 64, 130, 141, 143]);
   });
 });
