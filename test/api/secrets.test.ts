@@ -101,6 +101,33 @@ describe('reading a secret', () => {
     });
   });
 
+  it('records why an operator read, also if the read is refused, and takes no reason of a workload', async () => {
+    const reader = await api.operator('asker', [{ role: 'secret-reader', scope: ['app'] }]);
+    expect((await read('app/db?reason=INC-7', reader)).status).toBe(200);
+    expect((await read('other/db?reason=INC-8', reader)).status).toBe(403);
+    const body = { items: [{ path: 'app/db' }], reason: 'INC-9' };
+    const batch = (as: string) => api.call('POST', '/api/v1/secrets:batch', { token: as, body });
+    expect((await batch(reader)).status).toBe(200);
+    const found = await api.call('GET', '/api/v1/audit/entries?action=secret.read&operator=asker', {
+      token: await api.operator('log-reader', [{ role: 'auditor' }]),
+    });
+    const items = itemsOf(found) as unknown as readonly {
+      readonly entry: { readonly path: string; readonly comment?: string };
+    }[];
+    expect(items.map(({ entry }) => [entry.path, entry.comment]).toSorted()).toEqual([
+      ['app/db', 'INC-7'],
+      ['app/db', 'INC-9'],
+      ['other/db', 'INC-8'],
+    ]);
+    const refusals = await Promise.all([
+      read('app/db?reason=INC-7'),
+      batch(token),
+      read('app/db?reason=', reader),
+      read('app/db?reason=a%0Ab', reader),
+    ]);
+    expect(refusals.map(({ status }) => status)).toEqual([400, 400, 400, 400]);
+  });
+
   it('needs the role that reads values if an operator reads, and admin does not include it', async () => {
     await expectDenied(api, {
       status: 403,

@@ -167,7 +167,11 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     const token = await operatorWith('value-reader', 'secret-reader', ['demo/shop']);
     const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
     await signIn(page, token, '/secrets/demo/shop/db');
-    await page.getByRole('button', { name: 'Read the names of the keys' }).click();
+    const values = page.getByRole('region', { name: 'Values' });
+    await values.getByRole('button', { name: 'Read the names of the keys' }).click();
+    expect(await values.getByRole('button', { name: 'Show password' }).count()).toBe(0);
+    await values.getByLabel('Reason').fill('INC-7');
+    await values.getByRole('button', { name: 'Read the names of the keys' }).click();
     const copy = page.getByRole('button', { name: 'Copy password' });
     await copy.click();
     await page.getByText('Copied').waitFor();
@@ -183,6 +187,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await page.evaluate(`dispatchEvent(new Event('blur'))`);
     await page.getByRole('button', { name: 'Show password' }).waitFor();
     expect(await page.content()).not.toContain(value);
+    await values.getByLabel('Reason').fill('INC-8');
     await page.getByRole('button', { name: 'Show password' }).click();
     await page.getByText(value).waitFor();
     await page.getByRole('link', { name: 'Home' }).click();
@@ -193,7 +198,13 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
       'GET',
       'audit/entries?action=secret.read&operator=value-reader&path=demo/shop/db',
     );
-    expect((found['items'] as readonly unknown[]).length).toBe(4);
+    const entries = found['items'] as readonly { readonly entry: { readonly comment?: string } }[];
+    expect(entries.map(({ entry }) => entry.comment).toSorted()).toEqual([
+      'INC-7',
+      'INC-7',
+      'INC-7',
+      'INC-8',
+    ]);
   });
 
   it('says in the words of the API which role is missing', async () => {

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
 import { duration } from '../format.ts';
@@ -316,15 +316,17 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-async function readData(path: string): Promise<Readonly<Record<string, unknown>>> {
-  const secret = await call('readSecret', { path: { path } });
+async function readData(path: string, reason: string): Promise<Readonly<Record<string, unknown>>> {
+  const secret = await call('readSecret', { path: { path }, query: { reason } });
   if (!('data' in secret))
     throw new Refusal(0, { detail: 'The values are encrypted for another client.' });
   return secret.data;
 }
 
-/** Values are loaded on request only, one is shown at a time, and none outlives the look at it. Each read has its audit entry. */
+/** Values are loaded on request only and with a reason, one is shown at a time, and none outlives the look at it. Each read has its audit entry. */
 function Values({ path }: { readonly path: string }): JSX.Element {
+  const form = useRef<HTMLFormElement>(null);
+  const [reason, setReason] = useState('');
   const [keys, setKeys] = useState<readonly string[]>();
   const [shown, setShown] = useState<{ readonly key: string; readonly text: string }>();
   const [error, setError] = useState<Refusal>();
@@ -349,21 +351,39 @@ function Values({ path }: { readonly path: string }): JSX.Element {
       setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
     }
   };
+  const read = (): ReturnType<typeof readData> => {
+    if (form.current?.reportValidity() === true) return readData(path, reason.trim());
+    throw new Refusal(0, { detail: 'Type the reason first.' });
+  };
   const show = (key: string): Promise<void> =>
     attempt(async () => {
-      const data = await readData(path);
+      const data = await read();
       setShown({ key, text: textOf(data[key]) });
     });
   return (
-    <Section title="Values" note="Each read is recorded in the audit log with your name.">
-      {keys === undefined && (
-        <button
-          type="button"
-          onClick={() => void attempt(async () => setKeys(Object.keys(await readData(path))))}
-        >
-          Read the names of the keys
-        </button>
-      )}
+    <Section title="Values" note="Each read is in the audit log, with your name and the reason.">
+      <form
+        ref={form}
+        class="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void attempt(async () => setKeys(Object.keys(await read())));
+        }}
+      >
+        <label>
+          Reason
+          <input
+            required
+            pattern=".*\S.*"
+            maxLength={1024}
+            value={reason}
+            placeholder="INC-7"
+            autocomplete="off"
+            onInput={(event) => setReason(event.currentTarget.value)}
+          />
+        </label>
+        {keys === undefined && <button>Read the names of the keys</button>}
+      </form>
       {keys !== undefined && (
         <Table
           label="Values"
@@ -396,10 +416,7 @@ function Values({ path }: { readonly path: string }): JSX.Element {
                       Show {key}
                     </button>
                   )}
-                  <Copy
-                    label={`Copy ${key}`}
-                    text={async () => textOf((await readData(path))[key])}
-                  />
+                  <Copy label={`Copy ${key}`} text={async () => textOf((await read())[key])} />
                 </span>
               ),
             },
@@ -407,7 +424,7 @@ function Values({ path }: { readonly path: string }): JSX.Element {
         />
       )}
       {error !== undefined && <Problem error={error} />}
-      <Command words={['get', path]} />
+      <Command words={['get', path, '--reason', reason.trim() === '' ? 'REASON' : reason.trim()]} />
     </Section>
   );
 }

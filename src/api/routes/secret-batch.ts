@@ -9,6 +9,7 @@ import { disclosureJson, listJson } from '../answer/disclosure-json.ts';
 import { problemOf } from '../answer/error-answer.ts';
 import { explainRefusal } from '../request/explain-refusal.ts';
 import { duration, idempotencyKey, secretPath, secretVersion } from '../request/fields.ts';
+import { checkReason, readReason } from '../request/read-reason.ts';
 import { parseInput } from '../request/parse-input.ts';
 import { waiting, type RequestShare } from '../request/memory-shares.ts';
 import type { Asked, RouteOf } from '../contract/route.ts';
@@ -20,7 +21,10 @@ const CREDENTIAL_WEIGHT = 10;
 
 const readItem = z.strictObject({ path: secretPath, version: secretVersion.optional() });
 const orderItem = z.strictObject({ path: secretPath, idempotencyKey, ttl: duration.optional() });
-const batch = z.strictObject({ items: z.array(z.unknown()).min(1) });
+const batch = z.strictObject({
+  items: z.array(z.unknown()).min(1),
+  reason: readReason,
+});
 
 type ReadItem = z.infer<typeof readItem>;
 type OrderItem = z.infer<typeof orderItem>;
@@ -32,7 +36,7 @@ type Failed = (path: string, error: BrokerError) => ByteText;
 export const readSecrets: RouteOf<'readSecrets'> = {
   body: { maxBytes: BATCH_BYTES },
   read: ({ operation, body, caller, limits, rates, share }) => {
-    const items = parseItems(body?.value, limits.batchItems);
+    const { items, reason } = parseBatch(body?.value, limits.batchItems);
     const orders = items.filter(isOrder);
     const weight = items.length - 1 + orders.length * (CREDENTIAL_WEIGHT - 1);
     if (caller !== undefined) rates.takeFromCaller(caller, weight);
@@ -40,6 +44,7 @@ export const readSecrets: RouteOf<'readSecrets'> = {
       throw new BrokerError('ERR_DENIED', undefined, { reason: 'workload_only' });
     }
     return async ({ parts, call, caller: asked }) => {
+      checkReason(asked, reason);
       const identity = identityOf(asked);
       const failed = (path: string, error: BrokerError): ByteText =>
         failure(
@@ -47,23 +52,33 @@ export const readSecrets: RouteOf<'readSecrets'> = {
           path,
           rates.answered(identity, explainRefusal({ parts, caller: asked, operation }, error)),
         );
-      const shown = await answers({ parts, call, caller: asked }, items, { failed, share });
+      const shown = await answers(
+        { parts, call, caller: asked },
+        { items, reason },
+        { failed, share },
+      );
       return { status: 200, values: listJson('items', shown) };
     };
   },
 };
 
-function parseItems(value: unknown, most: number): readonly Item[] {
-  const { items } = parseInput(batch, value);
+interface ParsedBatch {
+  readonly items: readonly Item[];
+  readonly reason: string | undefined;
+}
+
+function parseBatch(value: unknown, most: number): ParsedBatch {
+  const { items, reason } = parseInput(batch, value);
   if (items.length > most) {
     throw new BrokerError('ERR_BODY_INVALID', `a batch may have ${most} items`, {
       reason: 'batch_items',
     });
   }
-  return items.map((item, index) => {
+  const parsed = items.map((item, index) => {
     const isOrderLike = typeof item === 'object' && item !== null && 'idempotencyKey' in item;
     return parseInput<Item>(isOrderLike ? orderItem : readItem, item, `/items/${index}`);
   });
+  return { items: parsed, reason };
 }
 
 function isOrder(item: Item): item is OrderItem {
@@ -76,7 +91,7 @@ function isOrder(item: Item): item is OrderItem {
  */
 async function answers(
   acting: Asked<Caller>,
-  items: readonly Item[],
+  { items, reason }: ParsedBatch,
   { failed, share }: { readonly failed: Failed; readonly share: RequestShare },
 ): Promise<readonly ByteText[]> {
   const { parts, call, caller } = acting;
@@ -85,7 +100,7 @@ async function answers(
     share.produce(answer.length);
     shown.set(index, answer);
   };
-  const reads = items.flatMap((item, index) => (isOrder(item) ? [] : [{ ...item, index }]));
+  const reads = items.flatMap((item, index) => (isOrder(item) ? [] : [{ ...item, index, reason }]));
   for (const slice of slices(reads, parts.limits.maxValueBytes)) {
     const results = share.isFull
       ? await refuseReads(acting, slice, waiting('answers_waiting'))

@@ -17,6 +17,7 @@ import { secretChanges, secretData, secretVersion, versionNote } from '../reques
 import { instant } from '../../domain/time/instant.ts';
 import { judgePath } from '../request/judge-request.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
+import { checkReason, readReason } from '../request/read-reason.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Incoming, RouteOf } from '../contract/route.ts';
 import type { Shape } from '../contract/shapes.ts';
@@ -28,13 +29,14 @@ const SMALL_BYTES = 100_000;
 const ABSENT = 'absent';
 
 export const readSecret: RouteOf<'readSecret'> = {
-  query: ['version'],
+  query: ['version', 'reason'],
   read: ({ params, query }) => {
     const path = pathOf(params);
-    const asked = query.get('version');
-    const version = asked === undefined ? undefined : parseParameter(secretVersion, asked);
+    const version = parseParameter(secretVersion.optional(), query.get('version'));
+    const reason = parseParameter(readReason, query.get('reason'));
     return async ({ parts, call, caller }) => {
-      const disclosure = await discloseSecret(parts, call, caller, { path, version });
+      checkReason(caller, reason);
+      const disclosure = await discloseSecret(parts, call, caller, { path, version, reason });
       return { status: 200, values: disclosureJson(disclosure) };
     };
   },

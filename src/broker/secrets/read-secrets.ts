@@ -27,6 +27,8 @@ export interface ReadItem {
   readonly version?: string | undefined;
   /** Position in the batch, for the log. */
   readonly index?: number;
+  /** Reason of the operator, for the log. */
+  readonly reason?: string | undefined;
 }
 
 /** A value as JSON bytes, and the lease under which the caller holds it (operators hold none). */
@@ -100,8 +102,8 @@ async function recordUnread(
   items: readonly ReadItem[],
   error: unknown,
 ): Promise<never> {
-  const described = items.map(({ path, version, index: item }) => {
-    return { action: 'secret.read', path, version, item } as const;
+  const described = items.map(({ path, version, index: item, reason: comment }) => {
+    return { action: 'secret.read', path, version, item, comment } as const;
   });
   return recordFailure(acting, described, error);
 }
@@ -264,6 +266,7 @@ function granted(
     fingerprint: value.fingerprint,
     fieldFingerprints: value.fieldFingerprints,
     item: item.index,
+    comment: item.reason,
     endsAt: grant?.lease.endsAt,
   });
   const { warning } = verdict;
@@ -280,11 +283,19 @@ function refused(
   read: { readonly item: Item; readonly verdict: Verdict; readonly error: unknown },
 ): Prepared {
   const failure = BrokerError.from(read.error);
-  const { path, version, index } = read.item;
+  const { path, version, index: item, reason: comment } = read.item;
   const { policy, allowed } = read.verdict;
   // If the caller may not read the path, nothing about it is looked up.
   const locator = allowed ? locatorAt(parts, path) : undefined;
-  const described = { action: 'secret.read', path, version, locator, policy, item: index } as const;
+  const described = {
+    action: 'secret.read',
+    path,
+    version,
+    locator,
+    policy,
+    item,
+    comment,
+  } as const;
   return { result: failure, entry: refusalEntry(parts, { call, caller }, described, failure) };
 }
 

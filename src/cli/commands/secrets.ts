@@ -42,9 +42,10 @@ export const SECRETS: CommandTable = {
         ['--key <key>', 'print only this value, without a frame, for scripts; needs --reveal'],
         REVEAL,
         ['--version <version>', 'this version instead of the current one'],
+        ['--reason <text>', 'why, for the audit log; only as an operator, never a secret'],
       ],
       examples: [
-        'quaymaster get payments/db',
+        'quaymaster get payments/db --reason INC-7',
         'quaymaster get payments/db payments/mail --reveal --output dotenv > .env',
       ],
       formats: ['dotenv'],

@@ -18,6 +18,7 @@ interface GetOptions {
   readonly key?: string;
   readonly reveal?: boolean;
   readonly version?: string;
+  readonly reason?: string;
 }
 
 /** Reads one secret, or several in one call. Values are masked without `--reveal`. */
@@ -27,10 +28,10 @@ export async function runGet(
 ): Promise<ExitCode> {
   const [path = '', ...more] = args;
   if (more.length > 0) return getSeveral(context, args, options);
-  const { version } = options;
+  const { version, reason } = options;
   const broker = await context.broker();
   const { body } = await broker
-    .call('readSecret', { path: { path }, query: defined({ version }) })
+    .call('readSecret', { path: { path }, query: defined({ version, reason }) })
     .catch(async (error: unknown) => {
       throw version === undefined
         ? error
@@ -90,12 +91,12 @@ async function showKey(
 async function getSeveral(
   { broker, output }: CliContext,
   paths: readonly string[],
-  { key, reveal = false, version }: GetOptions,
+  { key, reveal = false, version, reason }: GetOptions,
 ): Promise<ExitCode> {
   if (key !== undefined || version !== undefined) {
     throw new UsageError('--key and --version need exactly one path');
   }
-  const body = { items: paths.map((path) => ({ path })) };
+  const body = { items: paths.map((path) => ({ path })), ...defined({ reason }) };
   const answer = await (await broker()).call('readSecrets', { body });
   if (output.format === 'dotenv') {
     await showDotenv({ output }, disclosed(answer.body.items), { reveal });

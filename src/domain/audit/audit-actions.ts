@@ -402,7 +402,7 @@ export const ACTION_ROWS = {
   'attestation.delete': row<OfAttestation>(['entity', DELETE], 5, 'delete', 'attestations'),
   'wrapping.create': row<OfWrapping>(['api', CREATE], 3, 'create', 'wrappings'),
   'wrapping.open': row<OfWrapping>(['api', READ], 3, 'get', 'wrappings'),
-  'secret.read': row<OfSecret<'endsAt'>>(['api', READ], 3, 'get', 'secrets'),
+  'secret.read': row<OfSecret<'endsAt' | 'comment'>>(['api', READ], 3, 'get', 'secrets'),
   'secret.list': row<OfSecretList>(['api', READ], 2, 'list', 'secrets'),
   'secret.write': row<OfSecret>(['api', UPDATE], 3, 'update', 'secrets'),
   'secret.delete': row<OfSecret<'endsAt'>>(['api', DELETE], 5, 'delete', 'secrets'),

@@ -144,6 +144,7 @@ export interface components {
         };
         readonly Batch: {
             readonly items: readonly (components["schemas"]["BatchRead"] | components["schemas"]["BatchOrder"])[];
+            readonly reason?: components["schemas"]["Reason"];
         };
         readonly BatchRead: {
             readonly path: components["schemas"]["SecretPath"];
@@ -2761,6 +2762,8 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly version?: components["schemas"]["SecretVersionId"];
+                /** @description Why an operator reads the values. The audit entry has it as `comment`. Workloads cannot give one. */
+                readonly reason?: components["schemas"]["Reason"];
             };
             readonly header?: never;
             readonly path: {

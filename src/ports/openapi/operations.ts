@@ -1,7 +1,7 @@
 // Generated from openapi.yaml by `npm run generate`.
 export const API_VERSION = "0.1.0";
 export const OPERATIONS = {
-  readSecret: {"method":"GET","path":"/api/v1/secrets/{path}","query":["version"],"headers":[],"body":[],"answers":{"200":"sealable"}},
+  readSecret: {"method":"GET","path":"/api/v1/secrets/{path}","query":["version","reason"],"headers":[],"body":[],"answers":{"200":"sealable"}},
   writeSecret: {"method":"PUT","path":"/api/v1/secrets/{path}","query":["dropKeys"],"headers":["If-Match","If-None-Match"],"body":["application/json"],"answers":{"200":"json","201":"json"}},
   deleteSecret: {"method":"DELETE","path":"/api/v1/secrets/{path}","query":[],"headers":["If-Match"],"body":[],"answers":{"200":"json"}},
   createSession: {"method":"POST","path":"/api/v1/sessions","query":[],"headers":[],"body":["application/json"],"answers":{"201":"json"}},

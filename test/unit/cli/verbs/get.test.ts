@@ -37,6 +37,13 @@ describe('get', () => {
     },
   );
 
+  it('sends the reason with one path and with several', async () => {
+    const one = await get(['a/b'], { reason: 'INC-7' });
+    const several = await get(['a/b', 'a/c'], { reason: 'INC-7' });
+    expect(one.asked).toMatchObject([{ query: { reason: 'INC-7' } }]);
+    expect(several.asked).toMatchObject([{ body: { reason: 'INC-7' } }]);
+  });
+
   it('prints JSON in the shape of the API', async () => {
     const { out } = await get(['a/b'], { reveal: true }, 'json');
     expect(JSON.parse(out)).toEqual(DISCLOSURE);
