@@ -299,6 +299,28 @@ describe('an incident', () => {
     });
   });
 
+  it('cuts off the operator of a token, also of one that was revoked', async () => {
+    const token = await api.operator('trudy', [{ role: 'secret-reader', scope: ['app'] }]);
+    expect((await read(token)).status).toBe(200);
+    const tokens = '/api/v1/operators/trudy/tokens';
+    const { body } = await api.call('GET', tokens, { token: api.admin });
+    const [{ id }] = (body as { items: [{ id: string }] }).items;
+    const wish = { kind: 'token', token: id, since, reason: 'INC-19', rotate: false };
+    const found = {
+      scopes: [{ kind: 'operator', subject: 'trudy' }],
+      secrets: [{ path: 'app/db' }],
+    };
+    expect((await open({ ...wish, dryRun: true })).body).toMatchObject(found);
+    const revoked = await api.call('DELETE', `${tokens}/${id}`, { token: api.admin });
+    expect(revoked.status).toBe(204);
+    const { status, body: opened } = await open(wish);
+    expect([status, opened]).toMatchObject([200, found]);
+    const again = await api.call('POST', tokens, { token: api.admin, body: { ttl: '1h' } });
+    expect((await read((again.body as { token: string }).token)).status).toBe(401);
+    const unknown = { ...wish, token: 'tok_unknown' };
+    expect(await open(unknown)).toMatchObject({ status: 404, body: { code: 'ERR_NOT_FOUND' } });
+  });
+
   it('cuts off the pods on a node, and no other', async () => {
     const one = await holder('own-9', { nodeName: 'node-x' });
     const other = await holder('own-9', { nodeName: 'node-y' });

@@ -53,6 +53,7 @@ const wish = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('image'), cluster: objectName, ...when, digest: imageDigest }),
   z.strictObject({ kind: z.literal('node'), cluster: objectName, ...when, node: kubernetesName }),
   z.strictObject({ kind: z.literal('operator'), ...when, operator: operatorName }),
+  z.strictObject({ kind: z.literal('token'), ...when, token: identifier }),
 ]);
 
 export const openIncident: RouteOf<'openIncident'> = {
@@ -93,6 +94,7 @@ function scopeOf(asked: z.output<typeof wish>): IncidentRequest['scope'] {
   const { kind } = asked;
   if (kind === 'workload') return { kind, workload: asked.workload };
   if (kind === 'operator') return { kind, operator: asked.operator };
+  if (kind === 'token') return { kind, token: asked.token };
   const { cluster } = asked;
   if (kind === 'node') return { kind, cluster, node: asked.node };
   if (kind === 'image') return { kind, cluster, digest: asked.digest };

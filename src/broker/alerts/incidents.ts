@@ -30,6 +30,11 @@ import { podIndex, podScope, subjectOf } from './pod-index.ts';
 import { extentOfImages, podsWithImage, quarantinesOf } from './respond.ts';
 import { findNamesakes, findSeenPod, nodeTrait, seenPods } from './seen-pods.ts';
 
+/** A request whose scope can be quarantined. */
+interface ScopedRequest extends IncidentRequest {
+  readonly scope: IncidentScope;
+}
+
 type Parts = Recording & Access & Alerting & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 
 /** Subject of an incident. */
@@ -44,10 +49,13 @@ export type IncidentScope =
   | { readonly kind: 'workload'; readonly workload: string }
   | { readonly kind: 'image'; readonly cluster: string; readonly digest: string }
   | { readonly kind: 'node'; readonly cluster: string; readonly node: string }
-  | { readonly kind: 'operator'; readonly operator: string };
+  | OperatorScope;
+
+type OperatorScope = { readonly kind: 'operator'; readonly operator: string };
 
 export interface IncidentRequest {
-  readonly scope: IncidentScope;
+  /** A token stands for its operator, because it may have made other tokens. */
+  readonly scope: IncidentScope | { readonly kind: 'token'; readonly token: string };
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly reason: string;
@@ -78,7 +86,7 @@ export async function openIncident(
       { action: 'incident.read', comment: reason },
       async (operator) => {
         requireRole(operator, 'responder');
-        const { scopes, extent } = await resolveScope(parts, request);
+        const { scopes, extent } = await resolveScope(parts, await scopedRequest(parts, request));
         const { since, rotates } = request;
         return previewIncident(parts, { scopes, extent, since, rotates }, FIRST);
       },
@@ -86,7 +94,8 @@ export async function openIncident(
   }
   const record = await commitAs(parts, live, async (decidedAt, operator) => {
     requireRole(operator, 'responder');
-    return planOpening(parts, { call, operator, decidedAt }, request);
+    const scoped = await scopedRequest(parts, request);
+    return planOpening(parts, { call, operator, decidedAt }, scoped);
   }).catch((error: unknown) => recordFailure(acting, [described], error));
   return readIncidentPage(parts, record, FIRST);
 }
@@ -115,7 +124,7 @@ async function planOpening(
     operator,
     decidedAt,
   }: { readonly call: Call; readonly operator: LiveOperator; readonly decidedAt: number },
-  request: IncidentRequest,
+  request: ScopedRequest,
 ): Promise<Attempt<AlertRecord>> {
   const { scopes, cluster, subject, extent } = await resolveScope(parts, request);
   for (const scope of scopes) checkScope(parts, operator, scope);
@@ -181,6 +190,28 @@ async function planOpening(
   };
 }
 
+/** @throws ERR_NOT_FOUND for a token that is gone and never read a secret */
+async function scopedRequest(parts: Parts, request: IncidentRequest): Promise<ScopedRequest> {
+  const { scope } = request;
+  if (scope.kind !== 'token') return { ...request, scope };
+  const operator = await operatorOfToken(parts, scope.token);
+  if (operator !== undefined) return { ...request, scope: { kind: 'operator', operator } };
+  throw notFound(
+    'no token of an operator has this id, and no secret was read with one; is the id right?',
+  );
+}
+
+/** The operator of a token; for a token that is gone, by what it read. */
+async function operatorOfToken(
+  { store, audit }: Parts,
+  subject: string,
+): Promise<string | undefined> {
+  const token = await store.get('operator_tokens', { id: subject });
+  if (token !== undefined) return token.operator;
+  const { reads } = await audit.reads({ kind: 'token', subject });
+  return reads[0]?.identity;
+}
+
 interface Resolved {
   readonly cluster: string;
   readonly scopes: readonly NamedScope[];
@@ -189,7 +220,7 @@ interface Resolved {
 }
 
 /** @throws ERR_NOT_FOUND for a name that no running pod has */
-async function resolveScope(parts: Parts, { scope }: IncidentRequest): Promise<Resolved> {
+async function resolveScope(parts: Parts, { scope }: ScopedRequest): Promise<Resolved> {
   if (scope.kind === 'workload') {
     const { workload } = scope;
     const [, cluster = ''] = /^[a-z0-9]+:\/\/([^/]+)/.exec(workload) ?? [];

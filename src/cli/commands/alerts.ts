@@ -95,6 +95,7 @@ export const ALERTS: readonly CommandRow[] = [
       ],
       ['--node <name>', 'with --cluster: all pods with sessions on this node'],
       ['--operator <name>', 'an operator, with all of its tokens'],
+      ['--token <id>', 'the operator whose token has this id; the token may have ended'],
       ['--cluster <name>', 'the cluster of the pod, the image or the node'],
       [
         '--since <time>',

@@ -48,6 +48,7 @@ interface OpenOptions {
   readonly image?: string;
   readonly node?: string;
   readonly operator?: string;
+  readonly token?: string;
   readonly cluster?: string;
   readonly since: string;
   readonly reason: string;
@@ -165,12 +166,13 @@ export async function runIncidentShow(
   await output.show(incident, () => incidentText(incident));
 }
 
-function scopeOf({ pod, workload, image, node, operator, cluster }: OpenOptions): object {
-  const given = [pod, workload, image, node, operator].filter((each) => each !== undefined);
+function scopeOf({ pod, workload, image, node, operator, token, cluster }: OpenOptions): object {
+  const given = [pod, workload, image, node, operator, token].filter((each) => each !== undefined);
   if (given.length !== 1)
-    throw new UsageError('give one of --pod, --workload, --image, --node and --operator');
+    throw new UsageError('give one of --pod, --workload, --image, --node, --operator and --token');
   if (workload !== undefined) return { kind: 'workload', workload };
   if (operator !== undefined) return { kind: 'operator', operator };
+  if (token !== undefined) return { kind: 'token', token };
   if (cluster === undefined) throw new UsageError('--pod, --image and --node need --cluster');
   if (image !== undefined) return { kind: 'image', cluster, digest: image };
   if (node !== undefined) return { kind: 'node', cluster, node };

@@ -1883,6 +1883,17 @@ export interface components {
             readonly rotate?: boolean;
             /** @default false */
             readonly dryRun?: boolean;
+        } | {
+            /** @constant */
+            readonly kind: "token";
+            /** @description The id of an operator token, also of one that ended. The scope is its operator, because a token may have made others. */
+            readonly token: components["schemas"]["Id"];
+            readonly since: components["schemas"]["Instant"];
+            readonly reason: components["schemas"]["Reason"];
+            /** @default true */
+            readonly rotate?: boolean;
+            /** @default false */
+            readonly dryRun?: boolean;
         };
         readonly Incident: {
             readonly alert?: components["schemas"]["Alert"];
