@@ -100,6 +100,8 @@ const ROWS = {
   readLeader: probe('GET sys /leader'),
   readCapabilities: { ...open('PUT sys /capabilities-self', 5), action: 'policy.explain' },
   logIn: like('createSession', 'PUT auth /{mount}/login'),
+  beginPersonLogin: like('beginPersonLogin', 'PUT auth /{mount}/oidc/auth_url'),
+  finishPersonLogin: like('finishPersonLogin', 'GET auth /{mount}/oidc/callback'),
   lookUpSelf: { ...open('GET auth /token/lookup-self', 1), action: 'session.read' },
   renewSelf: { ...open('PUT auth /token/renew-self', 1), action: 'session.read' },
   revokeSelf: { ...open('PUT auth /token/revoke-self', 1), action: 'session.end' },

@@ -22,6 +22,7 @@ import { VaultMounts } from './mounts.ts';
 import { readRequest, type VaultRequest } from './read-request.ts';
 import { listNames, readData, readMetadata, readValue } from './routes/key-values.ts';
 import { issue, lookUp, readAccount, renew, revoke, type WorkloadRoute } from './routes/leases.ts';
+import { beginLoginRoute, finishLoginRoute } from './routes/people.ts';
 import { refusedRoute, refusedWrapping } from './routes/refused.ts';
 import { pathAt, type CallerRoute, type Matched, type PublicRoute } from './routes/route.ts';
 import {
@@ -129,6 +130,8 @@ class VaultApp {
       readLeader: leaderRoute,
       readCapabilities: capabilitiesRoute(mounts),
       logIn: logInRoute(config.auth),
+      beginPersonLogin: beginLoginRoute(config.auth),
+      finishPersonLogin: finishLoginRoute(config.auth),
       lookUpSelf,
       renewSelf,
       revokeSelf,

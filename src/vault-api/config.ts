@@ -27,8 +27,18 @@ export const vaultApiConfigSchema = z
   .strictObject({
     listener: listenerConfigSchema,
     mounts: z.record(mountName, mount),
-    /** Logins by the name of the auth mount: the cluster whose tokens it takes. */
-    auth: z.record(authName, z.strictObject({ cluster: name })).default({}),
+    /** Logins by the name of the auth mount: the cluster whose tokens it takes, or the issuer of people in `people.issuers`. */
+    auth: z
+      .record(
+        authName,
+        z.union([z.strictObject({ cluster: name }), z.strictObject({ issuer: name })]),
+      )
+      .default({}),
+  })
+  .refine(({ auth }) => Object.values(auth).filter((each) => 'issuer' in each).length <= 1, {
+    path: ['auth'],
+    // Clients do not return which issuer answered (RFC 9207), so one issuer could collect the codes of another.
+    message: 'may name one issuer of people',
   })
   .superRefine(({ mounts }, context) => {
     const names = Object.keys(mounts);

@@ -16,6 +16,8 @@ export interface VaultRequest {
 }
 
 const LONGEST_QUERY = 2_048;
+/** Codes of some issuers have 2,000 characters. */
+const LONGEST_CALLBACK = 8_192;
 const PATH = /^(?:\/[A-Za-z0-9._+=@:~-]+)*\/?$/;
 /** Escapes that another reader of the path could take for a separator, an end, or one more escape. */
 const AMBIGUOUS = /%(?:2f|5c|00|25)/i;
@@ -31,8 +33,8 @@ export function readRequest(request: IncomingMessage, isList: boolean): VaultReq
   readHeaders(request);
   const { url = '' } = request;
   const end = url.indexOf('?');
-  const query = end === -1 ? NO_QUERY : readQuery(url.slice(end + 1));
   const path = decodePath(end === -1 ? url : url.slice(0, end));
+  const query = end === -1 ? NO_QUERY : readQuery(url.slice(end + 1), CALLBACK.test(path));
   const verb = isList ? 'LIST' : methodOf(request);
   const isListed = verb === 'GET' && query.get('list') === 'true';
   return { verb: isListed ? 'LIST' : verb, path, query, wrapSeconds: wrapSecondsOf(request) };
@@ -122,14 +124,22 @@ function decodePath(target: string): string {
   return path;
 }
 
+/** The path to which a client brings the answer of an issuer to the login of a person. */
+const CALLBACK = /^\/v1\/auth\/[^/]+\/oidc\/callback$/;
+const ONCE: ReadonlySet<string> = new Set(['code', 'state']);
 const NO_QUERY: ReadonlyMap<string, string> = new Map();
 
-/** Parameters by name. Clients send some that this face does not know; a parameter that could be a token is refused, because queries are logged. */
-function readQuery(text: string): ReadonlyMap<string, string> {
-  if (text.length > LONGEST_QUERY) throw refused(`the query may have ${LONGEST_QUERY} characters`);
+/**
+ * Parameters by name. Clients send some that this face does not know; a parameter that could be a token is refused, because queries are logged. The answer of
+ * an issuer to a login may look like one: it works once, and only with the nonce of the client.
+ */
+function readQuery(text: string, isCallback: boolean): ReadonlyMap<string, string> {
+  const most = isCallback ? LONGEST_CALLBACK : LONGEST_QUERY;
+  if (text.length > most) throw refused(`the query may have ${most} characters`);
   const query = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(text)) {
-    if (/token/i.test(name) || redactCredentials(value) !== value) {
+    const isAllowed = isCallback && (ONCE.has(name) || (name === 'id_token' && value === ''));
+    if (!isAllowed && (/token/i.test(name) || redactCredentials(value) !== value)) {
       throw refused(
         'a token must not be in the query string, because proxies log it; revoke the token',
         'token_in_query',

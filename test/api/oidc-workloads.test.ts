@@ -4,6 +4,7 @@ import { expectDenied } from '../kit/api/deny-contract.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
 import { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
 import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { vaultCall, type VaultAnswer } from '../kit/api/vault-call.ts';
 import { ecKey, rsaKey, signedToken } from '../kit/identity/token-factory.ts';
 
 const CLIENT = 'quaymaster-ci';
@@ -40,6 +41,10 @@ beforeAll(async () => {
     connections: {
       issuer: { type: 'jwks', issuerUrl: issuer.url, caFile: issuer.caFile },
       other: { type: 'jwks', issuerUrl: other.url, caFile: other.caFile },
+    },
+    vaultApi: {
+      mounts: { secret: { engine: 'kv-v2', prefix: 'app' } },
+      auth: { jwt: { cluster: 'ci' }, kubernetes: { cluster: 'other' } },
     },
   });
   await api.seed();
@@ -115,6 +120,18 @@ describe('a workload of an OIDC issuer', () => {
       { token: api.admin },
     );
     expect(itemsOf(listed)).toMatchObject([{ workload: WORKLOAD, path: 'app/deploy/key' }]);
+  });
+
+  it('logs in at the mount of its cluster with a client of the Vault HTTP API', async () => {
+    const jwt = await issuer.idToken(CLIENT);
+    const at = (mount: string): Promise<VaultAnswer> =>
+      vaultCall(api.vaultPort, 'PUT', `auth/${mount}/login`, { body: { role: 'deploy', jwt } });
+    const { body } = await at('jwt');
+    expect(body.auth.metadata).toEqual({ role: 'deploy', workload: WORKLOAD });
+    const token = body.auth.client_token as string;
+    const read = await vaultCall(api.vaultPort, 'GET', 'secret/data/deploy/key', { token });
+    expect(read.body.data.data).toEqual({ key: 'v1' });
+    expect((await at('kubernetes')).status).toBe(403);
   });
 
   it('renews its session with a token of the same identity only', async () => {

@@ -62,6 +62,8 @@ interface Begun {
   readonly maxAgeSeconds?: number | undefined;
   /** Thumbprint of the key that the session will be bound to. A copy of this text is therefore useless without the key. */
   readonly keyThumbprint?: string | undefined;
+  /** SHA-256 of the nonce of a client whose only memory of the login is `state`. */
+  readonly clientNonce?: string | undefined;
 }
 
 export interface BegunLogin {
@@ -85,6 +87,8 @@ export interface LoginRequest {
   readonly isStepUp: boolean;
   /** Thumbprint of the key that the session shall be bound to (RFC 9449 §10, `dpop_jkt`). */
   readonly keyThumbprint?: string | undefined;
+  /** Nonce of a client that returns only the `state` of the redirect: the address has the whole login as its `state`. */
+  readonly clientNonce?: string | undefined;
 }
 
 type PeopleParts = Recording & Access & People & Pick<Keys, 'keyring'>;
@@ -93,17 +97,20 @@ type PeopleParts = Recording & Access & People & Pick<Keys, 'keyring'>;
 export async function beginLogin(
   parts: PeopleParts,
   call: Call,
-  { issuer: name, redirectUri, isStepUp, keyThumbprint }: LoginRequest,
+  { issuer: name, redirectUri, isStepUp, keyThumbprint, clientNonce: nonce }: LoginRequest,
 ): Promise<BegunLogin> {
   const issuer = issuerOf(parts, name);
   const demand = isStepUp ? demandOf(parts, name) : {};
   const until = parts.clock.now() + FLOW_MS;
   const asked = askedBy(call);
   const { maxAgeSeconds } = demand;
-  const begun = { issuer: name, url: issuer.url, until, maxAgeSeconds, keyThumbprint };
+  const clientNonce = nonce && sha256Hex(nonce);
+  const begun = { issuer: name, url: issuer.url, until, maxAgeSeconds, keyThumbprint, clientNonce };
   if (redirectUri !== undefined) {
     const { flow, address } = await issuer.beginCode(redirectUri, demand, asked);
-    return { login: encodeCursor(parts, LOGINS, { ...begun, code: flow }), until, address };
+    const login = encodeCursor(parts, LOGINS, { ...begun, code: flow });
+    const shown = clientNonce === undefined ? address : withState(address, login);
+    return { login, until, address: shown };
   }
   requireDeviceLogin(name, issuer);
   const { place, flow } = await beginDevice(parts, { issuer, name, until }, demand, asked);
@@ -142,6 +149,12 @@ async function beginDevice(
   }
 }
 
+function withState(address: string, state: string): string {
+  const url = new URL(address);
+  url.searchParams.set('state', state);
+  return url.href;
+}
+
 /** An issuer that proves no second factor is not asked for a context. */
 function demandOf(parts: People, issuer: string): LogInDemand {
   const { maxAgeSeconds, acr } = parts.people.stepUp;
@@ -154,6 +167,7 @@ export interface LoginAnswer {
   readonly answer?: string | undefined;
   /** A proof of the key that the session shall be bound to. */
   readonly proof?: ShownProof | undefined;
+  readonly clientNonce?: string | undefined;
 }
 
 export interface FinishedLogin {
@@ -171,7 +185,7 @@ export interface FinishedLogin {
 export async function finishLogin(
   parts: PeopleParts,
   call: Call,
-  { login, answer, proof }: LoginAnswer,
+  { login, answer: given, proof, clientNonce }: LoginAnswer,
 ): Promise<FinishedLogin | undefined> {
   let name: string | undefined;
   try {
@@ -179,6 +193,7 @@ export async function finishLogin(
     const issuer = issuerOf(parts, begun.issuer);
     if (issuer.url !== begun.url) throw refused('issuer_changed');
     const senderKey = boundKey(parts, begun, proof);
+    const answer = answerOf(begun, given, clientNonce);
     const attested = await attest(parts, issuer, begun, { answer, asked: askedBy(call) });
     if (attested === undefined) return undefined;
     requireFresh(parts, begun, attested);
@@ -195,6 +210,23 @@ export async function finishLogin(
     }
     throw failure;
   }
+}
+
+/**
+ * The query of the redirect as the issuer sent it. A client with a nonce returns the login as `state`, and not the `iss` of RFC 9207. The code goes to the
+ * issuer that the encrypted login names.
+ */
+function answerOf(
+  { clientNonce: expected, code, url }: Begun,
+  answer: string | undefined,
+  nonce: string | undefined,
+): string | undefined {
+  if (expected !== (nonce && sha256Hex(nonce))) throw refused('client_nonce');
+  if (expected === undefined || code === undefined || answer === undefined) return answer;
+  const query = new URLSearchParams(answer);
+  query.set('state', code.state);
+  query.set('iss', url);
+  return query.toString();
 }
 
 async function attest(

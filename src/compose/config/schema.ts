@@ -106,6 +106,13 @@ export const configSchema = z
       message: 'development mode listens on loopback only',
     },
   )
+  .superRefine(({ vaultApi, people }, context) => {
+    for (const [mount, login] of Object.entries(vaultApi?.auth ?? {})) {
+      if (!('issuer' in login) || Object.hasOwn(people?.issuers ?? {}, login.issuer)) continue;
+      const path = ['vaultApi', 'auth', mount, 'issuer'];
+      context.addIssue({ code: 'custom', path, message: 'is not a name in people.issuers' });
+    }
+  })
   .refine(({ mode, console }) => mode === 'production' || isOnLoopback(console.listener?.host), {
     path: ['console', 'listener', 'host'],
     message: 'development mode listens on loopback only',

@@ -28,7 +28,7 @@ export function logInRoute(auth: VaultApiConfig['auth']): PublicRoute {
     body: { maxBytes: LOGIN_BYTES },
     read: ({ body, network, rates }) => {
       const configured = Object.hasOwn(auth, name) ? auth[name] : undefined;
-      if (configured === undefined) {
+      if (configured === undefined || !('cluster' in configured)) {
         throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'no_auth_mount' });
       }
       const { jwt: token, role = '' } = parseInput(login, body?.value);
@@ -50,16 +50,37 @@ interface Shown {
   readonly now: number;
 }
 
-/** A session as these clients see a token. The accessor is the id of the session. */
 function authJson(session: Session, { token, role, now }: Shown): object {
+  const { id, endsAt } = session;
+  return tokenAuth({
+    token,
+    id,
+    endsAt,
+    now,
+    renewable: true,
+    metadata: metadataOf(session, role),
+  });
+}
+
+interface ShownToken {
+  readonly token: string;
+  readonly id: string;
+  readonly endsAt: number;
+  readonly now: number;
+  readonly renewable: boolean;
+  readonly metadata: object;
+}
+
+/** A session as these clients see a token. The accessor is the id of the session. */
+export function tokenAuth({ token, id, endsAt, now, renewable, metadata }: ShownToken): object {
   return {
     client_token: token,
-    accessor: session.id,
+    accessor: id,
     policies: [],
     token_policies: [],
-    metadata: metadataOf(session, role),
-    lease_duration: secondsUntil(session.endsAt, now),
-    renewable: true,
+    metadata,
+    lease_duration: secondsUntil(endsAt, now),
+    renewable,
     entity_id: '',
     token_type: 'service',
     orphan: true,

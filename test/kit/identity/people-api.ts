@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { HandClock } from '../time/hand-clock.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import { OidcIssuer, type IssuerUser } from './oidc-issuer.ts';
 import { RunningApi, type Answered, type PartsOptions } from '../api/running-api.ts';
 import { ecKey, type SigningKey } from './token-factory.ts';
@@ -7,6 +7,8 @@ import { ecKey, type SigningKey } from './token-factory.ts';
 export const CLIENT = 'quaymaster';
 const REDIRECT = 'http://127.0.0.1:4711/callback';
 /** The issuer accepts any port of a loopback address (RFC 8252 §7.3). */
+const VAULT_CLIENT_RETURN = 'http://localhost:4711/oidc/callback';
+const VAULT_CLIENT_ADDRESS = 'http://127.0.0.1:4711/oidc/callback';
 const CONSOLE_RETURN = 'http://127.0.0.1:4711/console/return';
 export const ALICE: IssuerUser = {
   sub: 'alice',
@@ -43,15 +45,15 @@ export class PeopleApi {
 
   /** `issuers` has more configuration of each issuer. */
   static async start(
-    clock: HandClock,
+    clock: Clock,
     people: object = {},
     issuers: { readonly corp?: object; readonly other?: object } = {},
-    more: Pick<PartsOptions, 'console'> = {},
+    more: Pick<PartsOptions, 'console' | 'vaultApi'> = {},
   ): Promise<PeopleApi> {
     const clients = [
       {
         client_id: CLIENT,
-        redirect_uris: [REDIRECT, CONSOLE_RETURN],
+        redirect_uris: [REDIRECT, CONSOLE_RETURN, VAULT_CLIENT_RETURN, VAULT_CLIENT_ADDRESS],
         token_endpoint_auth_method: 'none' as const,
         application_type: 'native' as const,
         grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
