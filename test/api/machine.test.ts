@@ -244,10 +244,15 @@ describe('the status', () => {
   });
 
   it('has the numbers of the log, and no name of a path or a caller', async () => {
+    // The log grows by itself: entries of the tests before are appended after their answers.
+    const { integrator } = api.broker.trail;
+    const sizeBefore = integrator.status().size;
     const answer = await api.call('GET', '/api/v1/status', { token: api.admin });
+    const { entries } = answer.body.log as { readonly entries: number };
+    expect(entries).toBeGreaterThanOrEqual(Math.max(1, sizeBefore));
+    expect(entries).toBeLessThanOrEqual(integrator.status().size);
     expect(answer.body).toMatchObject({
       log: {
-        entries: api.broker.trail.integrator.status().size,
         brokenChains: 0,
         damagedEntries: 0,
         archivedEntries: 0,
