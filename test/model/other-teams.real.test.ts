@@ -27,6 +27,5 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', ({ postgres }) => {
         await drop();
       }
     },
-    120_000,
   );
 });

@@ -32,5 +32,5 @@ it(
     for (const act of ['push', 'sign', 'alert', 'write', 'approve', 'elevate', 'wait', 'restart'])
       expect([act, (results.get(`${act} ok`) ?? 0) > 0]).toEqual([act, true]);
   },
-  60_000 + HISTORIES * 10_000,
+  60_000 + HISTORIES * 20_000,
 );

@@ -451,6 +451,9 @@ export function policy(
   };
 }
 
+/** The threads of a broker last until it closes: a hand clock that moves by an hour would end them, and a new thread loads its modules again. */
+const NEVER: Pick<HandClock, 'after'> = { after: () => () => undefined };
+
 interface PartsOf {
   readonly store: Store;
   readonly clock: HandClock;
@@ -472,7 +475,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const sealing = { keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const approvals = new Approvals(store, rows, clock);
-  const attestationReader = new AttestationReader(clock);
+  const attestationReader = new AttestationReader(NEVER);
   const attestations = new Attestations(store, rows, attestationReader);
   const tokens = new OperatorTokens(store, sealing, undefined, approvals);
   const root = keyring.active;
@@ -481,7 +484,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const canaries = new RotationCanaries({ store, values, keyring, installation: 'in_test' });
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);
-  const reports = new ReportReader(clock);
+  const reports = new ReportReader(NEVER);
   const secretValues = new SecretValueMemory();
   const memory = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
   const clusters: Clusters = {
