@@ -2,6 +2,7 @@ import { load } from 'js-yaml';
 import { z } from 'zod';
 import { ACCESS, type Operation, type OperationId } from '../src/api/contract/access.ts';
 import { BODY_FORMS } from '../src/broker/model/schema.ts';
+import { POLICY_SCHEMAS } from '../src/domain/policy/policy-schema.ts';
 import { ERRORS } from '../src/domain/errors.ts';
 import { ROLES } from '../src/domain/identity/principal.ts';
 import type { Contract } from './contract.ts';
@@ -124,6 +125,7 @@ function withSchemas(contract: string): string {
   const generated: Record<string, Schema> = {
     ErrorCode: { type: 'string', enum: Object.keys(ERRORS) },
     ...bodySchemas(),
+    ...POLICY_SCHEMAS,
   };
   const written = Object.entries(generated)
     .filter(([name]) => !Object.hasOwn(schemas, name))

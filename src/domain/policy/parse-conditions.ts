@@ -5,14 +5,11 @@ import { DAYS } from './access-policy.ts';
 import type { Day, PolicyConditions, PolicyTimeWindow } from './access-policy.ts';
 import type { DocumentNode } from './document-node.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
+import { FIELDS } from './policy-schema.ts';
 
 /** `effect` of the rule, '' if it has none. */
 export function parseConditions(node: DocumentNode, effect: string): PolicyConditions {
-  const fields = node.fields({
-    required: [],
-    optional: ['sourceCidrs', 'timeWindows', 'sealedDelivery'],
-    unsupported: ['postureProfile'],
-  });
+  const fields = node.fields(FIELDS.conditions);
   const cidrs = fields.get('sourceCidrs');
   const windows = fields.get('timeWindows');
   const sealed = fields.get('sealedDelivery');
@@ -44,7 +41,7 @@ function cidrProblem(text: string): string | undefined {
 }
 
 function parseTimeWindow(node: DocumentNode): PolicyTimeWindow {
-  const fields = node.fields({ required: ['from', 'to', 'timeZone'], optional: ['days'] });
+  const fields = node.fields(FIELDS.timeWindow);
   const from = fields.text('from', (text) => timeProblem(text, false));
   const to = fields.text('to', (text) => timeProblem(text, true));
   if (from !== '' && from === to)

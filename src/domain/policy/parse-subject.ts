@@ -3,12 +3,7 @@ import { isIdentity } from '../identity/workload.ts';
 import type { PolicySubject } from './access-policy.ts';
 import type { DocumentFields, DocumentNode } from './document-node.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
-
-const NAMESPACE_GLOB = /^[a-z0-9*-]{1,63}$/;
-const SERVICE_ACCOUNT_GLOB = /^[a-z0-9.*-]{1,253}$/;
-const LABEL_KEY =
-  /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
+import { FIELDS, PATTERNS } from './policy-schema.ts';
 
 export function parseSubjects(fields: DocumentFields, key: string): readonly PolicySubject[] {
   const max = POLICY_LIMITS.subjectCombinations;
@@ -34,10 +29,7 @@ function parseSubject(node: DocumentNode): PolicySubject {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, 'identities')) {
     return parseOidcSubject(node);
   }
-  const fields = node.fields({
-    required: ['clusters', 'namespaces', 'serviceAccounts'],
-    optional: ['podLabels'],
-  });
+  const fields = node.fields(FIELDS.kubernetesSubject);
   const max = POLICY_LIMITS.subjectNames;
   const labels = fields.get('podLabels');
   return {
@@ -49,7 +41,7 @@ function parseSubject(node: DocumentNode): PolicySubject {
 }
 
 function parseOidcSubject(node: DocumentNode): PolicySubject {
-  const fields = node.fields({ required: ['clusters', 'identities'] });
+  const fields = node.fields(FIELDS.oidcSubject);
   const max = POLICY_LIMITS.subjectNames;
   return {
     clusters: fields.texts('clusters', max, clusterProblem),
@@ -64,13 +56,13 @@ function parseLabels(node: DocumentNode): Readonly<Record<string, string>> {
     node.refuse(`must have 1 to ${POLICY_LIMITS.podLabels} labels`);
   }
   for (const [key, value] of entries) {
-    if (!LABEL_KEY.test(key)) value.refuse('is not a label key');
+    if (!PATTERNS.labelKey.test(key)) value.refuse('is not a label key');
   }
   return Object.fromEntries(entries.map(([key, value]) => [key, value.text(labelValueProblem)]));
 }
 
 function labelValueProblem(text: string): string | undefined {
-  return LABEL_VALUE.test(text) ? undefined : 'must be a label value, exactly';
+  return PATTERNS.labelValue.test(text) ? undefined : 'must be a label value, exactly';
 }
 
 /** Clusters are literal: a glob would reach into clusters that are registered later, and names below a cluster repeat in others. */
@@ -79,11 +71,11 @@ function clusterProblem(text: string): string | undefined {
 }
 
 function namespaceProblem(text: string): string | undefined {
-  return NAMESPACE_GLOB.test(text) ? starProblem(text) : 'must be a namespace or a glob of one';
+  return PATTERNS.namespace.test(text) ? starProblem(text) : 'must be a namespace or a glob of one';
 }
 
 function serviceAccountProblem(text: string): string | undefined {
-  return SERVICE_ACCOUNT_GLOB.test(text)
+  return PATTERNS.serviceAccount.test(text)
     ? starProblem(text)
     : 'must be a service account or a glob of one';
 }

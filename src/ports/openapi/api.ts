@@ -867,66 +867,6 @@ export interface components {
         readonly RetriedRevocation: {
             readonly credential: components["schemas"]["Id"];
         };
-        /** @enum {unknown} */
-        readonly Capability: "read" | "list" | "write" | "rotate";
-        /** @description docs/spec/access-policy-v1.md */
-        readonly AccessPolicy: {
-            /** @constant */
-            readonly apiVersion: "quaymaster.dev/v1";
-            /** @constant */
-            readonly kind: "AccessPolicy";
-            readonly metadata: {
-                readonly name: components["schemas"]["Name"];
-                readonly description?: string;
-            };
-            readonly spec: {
-                readonly subjects: readonly components["schemas"]["PolicySubject"][];
-                readonly rules: readonly components["schemas"]["PolicyRule"][];
-            };
-        };
-        readonly PolicySubject: {
-            readonly clusters: components["schemas"]["PolicyClusters"];
-            readonly namespaces: readonly string[];
-            readonly serviceAccounts: readonly string[];
-            readonly podLabels?: {
-                readonly [key: string]: components["schemas"]["LabelValue"];
-            };
-        } | {
-            readonly clusters: components["schemas"]["PolicyClusters"];
-            readonly identities: readonly components["schemas"]["IdentityPattern"][];
-        };
-        readonly PolicyClusters: readonly components["schemas"]["Name"][];
-        /**
-         * @description An identity without `ci://<cluster>/`; `*` is any text within a segment after the first.
-         * @example github/acme/*
-         */
-        readonly IdentityPattern: string;
-        readonly LabelKey: string;
-        readonly LabelValue: string;
-        /**
-         * @description Segments of a path; `*` is any text within one, `**` any segments. docs/spec/access-policy-v1.md
-         * @example payments/**
-         */
-        readonly PathPattern: string;
-        readonly PolicyRule: {
-            readonly name?: components["schemas"]["Name"];
-            /** @enum {unknown} */
-            readonly effect: "allow" | "deny";
-            readonly paths: readonly components["schemas"]["PathPattern"][];
-            readonly capabilities: readonly components["schemas"]["Capability"][];
-            readonly maxLeaseTtl?: components["schemas"]["Duration"];
-            readonly conditions?: {
-                /** @description `true` in an allow matches only sessions with sealed answers. `false` in a deny matches all other sessions. */
-                readonly sealedDelivery?: boolean;
-                readonly sourceCidrs?: readonly components["schemas"]["CidrBlock"][];
-                readonly timeWindows?: readonly {
-                    readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
-                    readonly from: components["schemas"]["TimeOfDay"];
-                    readonly to: components["schemas"]["TimeOfDay"];
-                    readonly timeZone: components["schemas"]["TimeZone"];
-                }[];
-            };
-        };
         /** @description A person by issuer and subject; the subject is percent-encoded. */
         readonly PersonName: string;
         readonly SecurityKey: {
@@ -2407,6 +2347,17 @@ export interface components {
              */
             readonly scope?: readonly string[];
         };
+        readonly PolicySubject: {
+            readonly clusters: components["schemas"]["PolicyClusters"];
+            readonly namespaces: readonly string[];
+            readonly serviceAccounts: readonly string[];
+            readonly podLabels?: {
+                readonly [key: string]: components["schemas"]["LabelValue"];
+            };
+        } | {
+            readonly clusters: components["schemas"]["PolicyClusters"];
+            readonly identities: readonly components["schemas"]["IdentityPattern"][];
+        };
         /** @description Segments joined by `/`; `*` within one, `**` for any number of them */
         readonly PosturePattern: string;
         /** @default [] */
@@ -2517,6 +2468,55 @@ export interface components {
         };
         /** @description Exact, or a pattern whose scheme and host have no `*` */
         readonly SigningIdentity: string;
+        /** @description docs/spec/access-policy-v1.md */
+        readonly AccessPolicy: {
+            /** @constant */
+            readonly apiVersion: "quaymaster.dev/v1";
+            /** @constant */
+            readonly kind: "AccessPolicy";
+            readonly metadata: {
+                readonly name: components["schemas"]["Name"];
+                readonly description?: string;
+            };
+            readonly spec: {
+                readonly subjects: readonly components["schemas"]["PolicySubject"][];
+                readonly rules: readonly components["schemas"]["PolicyRule"][];
+            };
+        };
+        readonly PolicyClusters: readonly components["schemas"]["Name"][];
+        readonly PolicyRule: {
+            /** @enum {unknown} */
+            readonly effect: "allow" | "deny";
+            readonly paths: readonly components["schemas"]["PathPattern"][];
+            readonly capabilities: readonly components["schemas"]["Capability"][];
+            readonly name?: components["schemas"]["Name"];
+            readonly maxLeaseTtl?: components["schemas"]["Duration"];
+            readonly conditions?: {
+                /** @description `true` in an allow matches only sessions with sealed answers. `false` in a deny matches all other sessions. */
+                readonly sealedDelivery?: boolean;
+                readonly sourceCidrs?: readonly components["schemas"]["CidrBlock"][];
+                readonly timeWindows?: readonly {
+                    readonly from: components["schemas"]["TimeOfDay"];
+                    readonly to: components["schemas"]["TimeOfDay"];
+                    readonly timeZone: components["schemas"]["TimeZone"];
+                    readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+                }[];
+            };
+        };
+        /** @enum {unknown} */
+        readonly Capability: "read" | "list" | "write" | "rotate";
+        /**
+         * @description An identity without `ci://<cluster>/`; `*` is any text within a segment after the first.
+         * @example github/acme/*
+         */
+        readonly IdentityPattern: string;
+        /**
+         * @description Segments of a path; `*` is any text within one, `**` any segments. docs/spec/access-policy-v1.md
+         * @example payments/**
+         */
+        readonly PathPattern: string;
+        readonly LabelKey: string;
+        readonly LabelValue: string;
     };
     responses: {
         /** @description Done */
