@@ -19,6 +19,24 @@ const found = files.flatMap((file) => {
 const searches = globSync('*/assets/chunks/@localSearchIndex*.js', { cwd: root });
 if (pages.length < 30) found.push(`only ${pages.length} pages were built`);
 if (searches.length === 0) found.push('the search has no index');
+for (const index of searches) {
+  // Formats, decisions and measurements are not among the results.
+  if (readFileSync(root + index, 'utf8').includes('/project/'))
+    found.push(`${index} has pages of the project`);
+}
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+);
+const contract = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
+const reference = globSync(`${version}/reference/api/*.html`, { cwd: root })
+  .map((file) => readFileSync(root + file, 'utf8'))
+  .join('');
+for (const [, id] of contract.matchAll(/^ {6}operationId: (\w+)$/gm)) {
+  if (!reference.includes(`id="${id}"`)) found.push(`the API reference lacks ${id}`);
+}
 for (const line of found) console.error(line);
 if (found.length > 0) process.exitCode = 1;
-else console.log(`${pages.length} pages, no asset of another host`);
+else
+  console.log(
+    `${pages.length} pages, no asset of another host, every operation in the API reference`,
+  );

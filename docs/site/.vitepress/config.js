@@ -1,36 +1,89 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { URL } from 'node:url';
+import { writeApiPages } from '../api-pages.js';
+import { features, hero } from './landing.js';
 
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url)));
-const reading = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const read = (path) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+const { version } = JSON.parse(read('package.json'));
+const LANDING = 'docs/README.md';
 
-/** The reading order of docs/README.md: a group for each heading, a page for each link. */
-function sidebar() {
-  const [, ...parts] = reading.split(/^## /m);
-  return parts.map((part) => {
-    const [text = ''] = part.split('\n', 1);
-    const links = [...part.matchAll(/\[([^\]]+)\]\(((?!\.\.)[^)#]+\.md)\)/g)];
-    const items = links.map(([, title, path]) => ({ text: title, link: `/${path.slice(0, -3)}` }));
-    return { text, items };
+/** The three parts of the reading list: a group for each heading, and a page for each link. */
+const sections = read(LANDING)
+  .split(/^## /m)
+  .slice(1)
+  .map((section) => {
+    const [title = '', ...groups] = section.split(/^### /m);
+    return {
+      title: title.trim(),
+      folder: title.trim().toLowerCase(),
+      groups: groups.map((group) => ({
+        text: group.split('\n', 1)[0],
+        pages: [...group.matchAll(/\[([^\]]+)\]\(([^)#]+\.md)\)/g)].map(([, text, path]) => ({
+          text,
+          path: posix.join('docs', path),
+        })),
+      })),
+    };
   });
+sections
+  .find(({ folder }) => folder === 'reference')
+  .groups.push({ text: 'API reference', pages: writeApiPages() });
+
+/** The address of each page, from its path in the repository: `docs/cli/login.md` is `reference/cli/login.md`. */
+const addresses = new Map([[LANDING, 'index.md']]);
+for (const { folder, groups } of sections) {
+  for (const { path } of groups.flatMap(({ pages }) => pages)) {
+    const below = path.replace(/^docs\/(?:site\/)?/, '').replace('README.md', 'index.md');
+    addresses.set(path, `${folder}/${below}`);
+  }
+}
+
+const linkTo = (path) => `/${addresses.get(path)?.replace(/(?:index)?\.md$/, '')}`;
+
+function sidebar() {
+  return Object.fromEntries(
+    sections.map(({ folder, groups }) => [
+      `/${folder}/`,
+      groups.map(({ text, pages }, index) => ({
+        text,
+        collapsed: index > 1,
+        items: pages.map((page) => ({ text: page.text, link: linkTo(page.path) })),
+      })),
+    ]),
+  );
+}
+
+function nav() {
+  return sections.map(({ title, folder, groups }) => ({
+    text: title,
+    link: linkTo(groups[0].pages[0].path),
+    activeMatch: `^/${folder}/`,
+  }));
 }
 
 /**
- * Links to files of the repository lead nowhere on the site: only their text is shown. Code is never a template of Vue: the pages on templates have
- * braces of their own.
+ * Links lead to the addresses of the site. Links to other files of the repository lead nowhere, so only their text is shown. Code is never a
+ * template of Vue: the pages on templates have braces of their own.
  */
 function fitToSite(md) {
   md.core.ruler.push('fit-to-site', ({ tokens, env }) => {
-    const depth = (env.relativePath ?? '').split('/').length - 1;
-    for (const { children } of tokens) {
+    const source = posix.relative(ROOT, env.realPath ?? env.path);
+    for (const block of tokens) {
+      // The title of the first page is in its head.
+      if (source === LANDING && block.tag === 'h1') block.tag = 'h2';
       let isOutside = false;
-      for (const token of children ?? []) {
+      for (const token of block.children ?? []) {
         if (token.type === 'code_inline') token.attrSet('v-pre', '');
         if (token.type === 'link_open') {
           const href = token.attrGet('href') ?? '';
-          const [up = ''] = /^(?:\.\.\/)*/.exec(href) ?? [];
-          const isFile = !/^(?:#|https?:)/.test(href) && !/\.md(?:#|$)/.test(href);
-          isOutside = isFile || up.length / 3 > depth;
+          isOutside = false;
+          if (!/^(?:#|https?:)/.test(href)) {
+            const [file, anchor] = href.split('#', 2);
+            const address = addresses.get(posix.join(posix.dirname(source), file));
+            isOutside = address === undefined;
+            if (!isOutside) token.attrSet('href', `/${address}${anchor ? `#${anchor}` : ''}`);
+          }
         }
         if (isOutside && token.type.startsWith('link_')) {
           token.tag = 'span';
@@ -51,27 +104,70 @@ function drawDiagrams(md) {
   };
 }
 
+/** A table scrolls in a box of its own, which the keyboard reaches too. A header without text is a cell. */
+function boxTables(md) {
+  md.renderer.rules.table_open = () =>
+    '<div class="table-box" role="group" aria-label="Table" tabindex="0"><table>';
+  md.renderer.rules.table_close = () => '</table></div>';
+  md.core.ruler.push('empty-headers', ({ tokens }) => {
+    for (const [index, { type, content }] of tokens.entries()) {
+      const around = [tokens[index - 1], tokens[index + 1]];
+      if (type !== 'inline' || content !== '' || around[0].type !== 'th_open') continue;
+      for (const token of around) token.tag = 'td';
+    }
+  });
+}
+
 // The pages lie outside this package, so they do not find its modules by themselves.
 const VUE = new URL('../node_modules/vue/dist/vue.runtime.esm-bundler.js', import.meta.url)
   .pathname;
 const RENDERER = new URL('../node_modules/vue/server-renderer/index.mjs', import.meta.url).pathname;
+const ROOT = new URL('../../..', import.meta.url).pathname;
 
 export default {
   title: 'Quaymaster',
   description: 'A secrets broker for containers',
-  srcDir: '..',
-  srcExclude: ['site/**'],
+  lang: 'en',
+  srcDir: '../..',
+  // Other Markdown of the repository belongs to code, or is shown only there.
+  srcExclude: ['!(docs)/**/*', 'README.md', 'docs/site/!(api)/**'],
+  rewrites: (path) => {
+    const address = addresses.get(path);
+    if (address === undefined) throw new Error(`list ${path} in ${LANDING}`);
+    return address;
+  },
   outDir: `../../dist/site/${version}`,
   base: `/${version}/`,
-  rewrites: { 'README.md': 'index.md' },
+  head: [['link', { rel: 'icon', href: `/${version}/icon.svg`, type: 'image/svg+xml' }]],
   cleanUrls: false,
   markdown: {
     html: false,
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     config: (md) => {
       fitToSite(md);
       drawDiagrams(md);
+      boxTables(md);
     },
   },
   vite: { resolve: { alias: { 'vue/server-renderer': RENDERER, vue: VUE } } },
-  themeConfig: { sidebar: sidebar(), outline: [2, 3], search: { provider: 'local' } },
+  transformPageData: ({ relativePath, frontmatter }) => {
+    if (relativePath === 'index.md') Object.assign(frontmatter, { layout: 'home', hero, features });
+  },
+  buildEnd: ({ outDir }) => {
+    copyFileSync(`${ROOT}console/icon.svg`, `${outDir}/icon.svg`);
+  },
+  themeConfig: {
+    logo: '/icon.svg',
+    nav: nav(),
+    sidebar: sidebar(),
+    outline: [2, 3],
+    search: {
+      provider: 'local',
+      options: {
+        // Formats, decisions and measurements would hide the pages that users look for.
+        _render: (text, env, md) =>
+          addresses.get(env.relativePath).startsWith('project/') ? '' : md.render(text, env),
+      },
+    },
+  },
 };
