@@ -7,8 +7,10 @@ import type { Face, Surroundings } from '../api/request/request-deps.ts';
 import { run } from '../api/server/app.ts';
 import type { Caller } from '../broker/access/call.ts';
 import { BrokerError } from '../domain/errors.ts';
+import type { ShadowServer } from '../ports/shadow-server.ts';
 import {
   NO_OPERATION,
+  SHADOW_READ,
   VAULT_ACCESS,
   WRAPPABLE,
   type Area,
@@ -20,6 +22,7 @@ import { vaultErrorAnswer } from './error-answer.ts';
 import type { ListConnections } from './list-method.ts';
 import { VaultMounts } from './mounts.ts';
 import { readRequest, type VaultRequest } from './read-request.ts';
+import { ShadowReads } from './shadow-reads.ts';
 import { listNames, readData, readMetadata, readValue } from './routes/key-values.ts';
 import { issue, lookUp, readAccount, renew, revoke, type WorkloadRoute } from './routes/leases.ts';
 import { beginLoginRoute, finishLoginRoute } from './routes/people.ts';
@@ -58,6 +61,7 @@ export interface VaultAppDeps {
   readonly config: Pick<VaultApiConfig, 'mounts' | 'auth'>;
   readonly lists: ListConnections;
   readonly unready: Health['unready'];
+  readonly shadow: ShadowServer | undefined;
 }
 
 /**
@@ -82,8 +86,9 @@ class VaultApp {
   readonly #mounts: VaultMounts;
   readonly #routes: VaultRoutes;
   readonly #rows: readonly Row[];
+  readonly #shadow: ShadowReads | undefined;
 
-  constructor({ surroundings, config, lists, unready }: VaultAppDeps) {
+  constructor({ surroundings, config, lists, unready, shadow }: VaultAppDeps) {
     const { parts } = surroundings;
     const mounts = new VaultMounts(config.mounts);
     const health = {
@@ -94,6 +99,7 @@ class VaultApp {
     this.#surroundings = surroundings;
     this.#lists = lists;
     this.#mounts = mounts;
+    this.#shadow = shadow && new ShadowReads(shadow, mounts);
     this.#rows = [...VAULT_ACCESS].map(([id, operation]) => {
       return { id, operation, pattern: patternOf(operation.template) };
     });
@@ -154,6 +160,11 @@ class VaultApp {
       this.#redirect(request, response);
       return;
     }
+    const shadowed = this.#shadow?.routeOf(read, request.headers);
+    if (shadowed !== undefined) {
+      this.#runShadow(request, response, shadowed as Route<Caller | undefined>);
+      return;
+    }
     const { id, operation, matched } = this.#match(read);
     const exchange = new Exchange(
       surroundings,
@@ -165,6 +176,17 @@ class VaultApp {
     if (route.body !== undefined) readAnyType(request, operation);
     const performance: Performance = { operation, route, tally: exchange.tally };
     void run(surroundings, exchange, performance, { path: matched.path });
+  }
+
+  #runShadow(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: Route<Caller | undefined>,
+  ): void {
+    const surroundings = this.#surroundings;
+    const tally = surroundings.tallies.of('vault.shadow');
+    const exchange = new Exchange(surroundings, request, response, tally);
+    void run(surroundings, exchange, { operation: SHADOW_READ, route, tally }, {});
   }
 
   #routeOf(

@@ -3,7 +3,7 @@ import { listenerConfigSchema } from '../api/config.ts';
 import { isName, isPathSegment, isSecretPath, isUnder } from '../domain/words/names.ts';
 
 /** Names that clients of the Vault HTTP API give to the server's own paths. */
-const RESERVED = ['sys', 'auth', 'cubbyhole', 'identity'];
+export const RESERVED: readonly string[] = ['sys', 'auth', 'cubbyhole', 'identity'];
 
 const name = z.string().refine(isName, 'is not a lower-case name');
 const mountName = z
@@ -34,6 +34,8 @@ export const vaultApiConfigSchema = z
         z.union([z.strictObject({ cluster: name }), z.strictObject({ issuer: name })]),
       )
       .default({}),
+    /** The connection of a server that answers reads which no mount covers, to callers with a token of that server. */
+    shadow: name.optional(),
   })
   .refine(({ auth }) => Object.values(auth).filter((each) => 'issuer' in each).length <= 1, {
     path: ['auth'],

@@ -113,6 +113,11 @@ export const configSchema = z
       context.addIssue({ code: 'custom', path, message: 'is not a name in people.issuers' });
     }
   })
+  .refine(
+    ({ vaultApi: { shadow } = {}, connections }) =>
+      shadow === undefined || connections[shadow]?.type === 'vault',
+    { path: ['vaultApi', 'shadow'], message: 'is not the name of a connection of type vault' },
+  )
   .refine(({ mode, console }) => mode === 'production' || isOnLoopback(console.listener?.host), {
     path: ['console', 'listener', 'host'],
     message: 'development mode listens on loopback only',

@@ -218,10 +218,13 @@ async function reloadAll(
 }
 
 /** Loads the listener for clients of the Vault HTTP API only if the configuration has it. */
-async function openVault({ vaultApi }: Config, deps: VaultApiDeps): Promise<ApiServer | undefined> {
+async function openVault(
+  { vaultApi, connections }: Config,
+  deps: Omit<VaultApiDeps, 'connections'>,
+): Promise<ApiServer | undefined> {
   if (vaultApi === undefined) return undefined;
   const opened = await import('./vault-api.ts');
-  return opened.openVaultApi(vaultApi, deps);
+  return opened.openVaultApi(vaultApi, { ...deps, connections });
 }
 
 function vaultUrlOf({ vaultApi }: Config, port: number): string {

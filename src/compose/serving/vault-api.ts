@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.ts';
 import { schemesOf } from '../../api/config.ts';
 import { MalformedRequests } from '../../api/request/malformed-requests.ts';
 import type { Surroundings } from '../../api/request/request-deps.ts';
@@ -5,6 +6,7 @@ import { SourceAddress } from '../../api/request/source-address.ts';
 import { createServer, type ApiServer } from '../../api/server/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import type { ShadowServer } from '../../ports/shadow-server.ts';
 import { createVaultApp, VAULT_FACE } from '../../vault-api/app.ts';
 import type { VaultApiConfig } from '../../vault-api/config.ts';
 import { ListConnections } from '../../vault-api/list-method.ts';
@@ -17,6 +19,7 @@ export interface VaultApiDeps {
   /** Random name of this start. */
   readonly boot: string;
   readonly unready: () => readonly string[];
+  readonly connections: Config['connections'];
 }
 
 /**
@@ -25,7 +28,7 @@ export interface VaultApiDeps {
  */
 export async function openVaultApi(
   config: VaultApiConfig,
-  { clock, log, surroundings: shared, boot, unready }: VaultApiDeps,
+  { clock, log, surroundings: shared, boot, unready, connections }: VaultApiDeps,
 ): Promise<ApiServer> {
   const sources = new SourceAddress(config.listener.trustedProxies);
   const own = { face: VAULT_FACE, sources, schemes: schemesOf(config.listener) };
@@ -37,8 +40,21 @@ export async function openVaultApi(
     surroundings,
     config,
     lists,
+    shadow: await shadowOf(config, connections, clock),
     unready: () => (drain.active ? ['draining'] : unready()),
   });
   const malformed = lists.orRefuse(new MalformedRequests(parts, `${boot}v`, VAULT_FACE));
   return createServer(app, config.listener, { clock, log, drain, malformed, sources });
+}
+
+/** The server of the old clients, if the configuration names one. */
+async function shadowOf(
+  { shadow }: VaultApiConfig,
+  connections: Config['connections'],
+  clock: Clock,
+): Promise<ShadowServer | undefined> {
+  const connection = shadow === undefined ? undefined : connections[shadow];
+  if (shadow === undefined || connection?.type !== 'vault') return undefined;
+  const { openShadow } = await import('../../providers/vault/shadow.ts');
+  return openShadow(shadow, connection, { clock });
 }

@@ -328,6 +328,8 @@ type OfWrapping = With<
   never,
   'token' | 'path' | 'session' | 'workload' | 'endsAt' | 'query' | 'cause'
 >;
+/** `query` is the path at the other server, with its query. */
+type OfShadowRead = With<never, 'query'>;
 type OfDocumentCount = With<never, 'document' | 'count'>;
 type OfExplanation = With<never, 'path' | 'policy' | 'query'>;
 type OfArchive = With<never, 'query' | 'comment'>;
@@ -402,6 +404,7 @@ export const ACTION_ROWS = {
   'attestation.delete': row<OfAttestation>(['entity', DELETE], 5, 'delete', 'attestations'),
   'wrapping.create': row<OfWrapping>(['api', CREATE], 3, 'create', 'wrappings'),
   'wrapping.open': row<OfWrapping>(['api', READ], 3, 'get', 'wrappings'),
+  'shadow.read': row<OfShadowRead>(['api', READ], 3, 'get', 'shadows'),
   'secret.read': row<OfSecret<'endsAt' | 'comment'>>(['api', READ], 3, 'get', 'secrets'),
   'secret.list': row<OfSecretList>(['api', READ], 2, 'list', 'secrets'),
   'secret.write': row<OfSecret>(['api', UPDATE], 3, 'update', 'secrets'),

@@ -184,7 +184,14 @@ export class RunningApi {
     const { unready } = apiDeps;
     const vault =
       config.vaultApi &&
-      (await openVaultApi(config.vaultApi, { clock, log, surroundings, boot: 'test', unready }));
+      (await openVaultApi(config.vaultApi, {
+        clock,
+        log,
+        surroundings,
+        boot: 'test',
+        unready,
+        connections: config.connections,
+      }));
     const vaultPort = (await vault?.listen())?.port ?? 0;
     const { port } = await server.listen();
     return new RunningApi({

@@ -101,7 +101,7 @@ function isDenied(error: unknown): boolean {
 }
 
 /** The authority is read again when its file changes. */
-async function loadTrust({ caFile, serverName }: VaultServer): Promise<Trust> {
+export async function loadTrust({ caFile, serverName }: VaultServer): Promise<Trust> {
   if (caFile === undefined) return { caFile, serverName };
   const file = new WatchedFile(caFile);
   await file.text().catch(failConfig);

@@ -127,7 +127,7 @@ export interface ExchangeRequest {
   /** Request target, sent exactly as given: no layer parses or normalises it. */
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | undefined;
+  readonly body?: string | undefined;
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
@@ -155,16 +155,21 @@ export class Exchange {
     this.#maxSockets = maxSockets;
   }
 
+  /** Resolves with the head of the answer, whatever its status. @throws ERR_PROVIDER_MALFORMED, or the socket's own error. */
+  async open(request: Omit<ExchangeRequest, 'maxBytes'>): Promise<IncomingMessage> {
+    const client = await this.#client();
+    return client.open({ ...request, url: this.#origin });
+  }
+
   /** @throws VaultResponseError, ERR_PROVIDER_MALFORMED, or the socket's own error. */
   async send(request: ExchangeRequest): Promise<ExchangeAnswer> {
     const { maxBytes, ...sent } = request;
-    const client = await this.#client();
-    const response = await client.open({ ...sent, url: this.#origin });
+    const response = await this.open(sent);
     if (response.statusCode === 204) {
       response.resume();
       return { status: 204, body: undefined };
     }
-    if (response.statusCode !== 200) throw await readFailure(response);
+    if (response.statusCode !== 200) throw await collectFailure(response);
     const bytes = await readWhole(response, maxBytes, request.signal);
     if (bytes.length === 0) return { status: 200, body: undefined };
     if (!/^application\/json\b/i.test(response.headers['content-type'] ?? '')) {
@@ -198,7 +203,7 @@ export interface Trust {
   readonly serverName: string | undefined;
 }
 
-async function readFailure(response: IncomingMessage): Promise<VaultAnswerError> {
+export async function collectFailure(response: IncomingMessage): Promise<VaultAnswerError> {
   const status = response.statusCode ?? 0;
   const wait = retryAfterSeconds(response.headers['retry-after'], response.headers.date);
   const said = await readBody(response, ERROR_BODY_BYTES)
