@@ -212,7 +212,7 @@ module.exports = {
           '^console/',
           '^src/ports/openapi/',
           '^src/client/contract-types\\.ts$',
-          '(^|/)node_modules/(@preact/|preact/)',
+          '(^|/)node_modules/(@preact/|preact/|@codemirror/|@lezer/|@tanstack/|js-yaml/)',
         ],
       },
     ),

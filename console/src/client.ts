@@ -47,6 +47,48 @@ export const OPERATIONS = {
   searchAudit: 'GET /api/v1/audit/entries',
   proveEntry: 'GET /api/v1/audit/entries/{index}/proof',
   readLogKey: 'GET /api/v1/audit/log-key',
+  listPolicies: 'GET /api/v1/policies',
+  readPolicy: 'GET /api/v1/policies/{name}',
+  putPolicy: 'PUT /api/v1/policies/{name}',
+  deletePolicy: 'DELETE /api/v1/policies/{name}',
+  listPolicyVersions: 'GET /api/v1/policies/{name}/versions',
+  listDefinitions: 'GET /api/v1/definitions',
+  readDefinition: 'GET /api/v1/definitions/{path}',
+  putDefinition: 'PUT /api/v1/definitions/{path}',
+  deleteDefinition: 'DELETE /api/v1/definitions/{path}',
+  listDefinitionVersions: 'GET /api/v1/definition-versions/{path}',
+  listMounts: 'GET /api/v1/mounts',
+  readMount: 'GET /api/v1/mounts/{name}',
+  putMount: 'PUT /api/v1/mounts/{name}',
+  deleteMount: 'DELETE /api/v1/mounts/{name}',
+  listMountVersions: 'GET /api/v1/mounts/{name}/versions',
+  listClusters: 'GET /api/v1/clusters',
+  readCluster: 'GET /api/v1/clusters/{name}',
+  putCluster: 'PUT /api/v1/clusters/{name}',
+  deleteCluster: 'DELETE /api/v1/clusters/{name}',
+  listClusterVersions: 'GET /api/v1/clusters/{name}/versions',
+  listOperators: 'GET /api/v1/operators',
+  readOperator: 'GET /api/v1/operators/{name}',
+  putOperator: 'PUT /api/v1/operators/{name}',
+  deleteOperator: 'DELETE /api/v1/operators/{name}',
+  listOperatorVersions: 'GET /api/v1/operators/{name}/versions',
+  listRoleBindings: 'GET /api/v1/role-bindings',
+  readRoleBinding: 'GET /api/v1/role-bindings/{name}',
+  putRoleBinding: 'PUT /api/v1/role-bindings/{name}',
+  deleteRoleBinding: 'DELETE /api/v1/role-bindings/{name}',
+  listRoleBindingVersions: 'GET /api/v1/role-bindings/{name}/versions',
+  listPostureProfiles: 'GET /api/v1/posture-profiles',
+  readPostureProfile: 'GET /api/v1/posture-profiles/{name}',
+  putPostureProfile: 'PUT /api/v1/posture-profiles/{name}',
+  deletePostureProfile: 'DELETE /api/v1/posture-profiles/{name}',
+  listPostureProfileVersions: 'GET /api/v1/posture-profiles/{name}/versions',
+  listResponseRules: 'GET /api/v1/response-rules',
+  readResponseRule: 'GET /api/v1/response-rules/{name}',
+  putResponseRule: 'PUT /api/v1/response-rules/{name}',
+  deleteResponseRule: 'DELETE /api/v1/response-rules/{name}',
+  listResponseRuleVersions: 'GET /api/v1/response-rules/{name}/versions',
+  replayPolicies: 'POST /api/v1/policies:replay',
+  readOpenApi: 'GET /openapi.json',
 } as const;
 
 export type OperationId = keyof typeof OPERATIONS;
@@ -57,6 +99,8 @@ export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
   readonly requestId: string | undefined;
+  /** Faults of a document, with their positions. */
+  readonly problems: readonly Schema<'DocumentProblem'>[];
   /** The contexts of a login of which the operation needs one (RFC 9470). */
   readonly acr: readonly string[];
 
@@ -65,6 +109,7 @@ export class Refusal extends Error {
     this.status = status;
     this.code = problem.code ?? 'UNREACHABLE';
     this.requestId = problem.requestId;
+    this.problems = problem.problems ?? [];
     this.acr = acr;
   }
 
@@ -79,11 +124,13 @@ const UNREACHABLE = 'The broker does not answer.';
 /** The build of this page. */
 export const BUILD = document.querySelector<HTMLMetaElement>('meta[name="build"]')?.content ?? '';
 
+/** The input of any operation; `raw` is the text of a document, so that faults have positions in it. */
 interface Input {
   readonly path?: object | undefined;
   readonly query?: object | undefined;
   readonly headers?: object | undefined;
   readonly body?: unknown;
+  readonly raw?: { readonly type: string; readonly text: string } | undefined;
 }
 
 type Observer = (facts: { readonly status: number; readonly build: string | null }) => void;
@@ -99,14 +146,20 @@ export async function call<Id extends OperationId>(
   id: Id,
   ...[input]: InputArguments<Id>
 ): Promise<SuccessBody<Id>> {
-  const { path, query, headers, body }: Input = input ?? {};
+  return (await callAny(id, input)) as SuccessBody<Id>;
+}
+
+/** Calls an operation that is known only when the page runs, such as one of a kind of document. @throws Refusal */
+export async function callAny(id: OperationId, input: Input = {}): Promise<unknown> {
+  const { path, query, headers, body, raw } = input;
   const [method = '', template = ''] = OPERATIONS[id].split(' ');
   const target = fill(template, path ?? {});
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {}))
     if (value !== undefined) search.set(name, String(value));
   const url = `/console/call${target}${search.size > 0 ? `?${search}` : ''}`;
-  return (await send(method, url, body, headers)) as SuccessBody<Id>;
+  if (raw === undefined) return send(method, url, body, headers);
+  return send(method, url, raw.text, { ...headers, 'Content-Type': raw.type });
 }
 
 /** Names of the broker have no character that needs escaping; anything else is escaped, and the broker refuses it. */
@@ -123,14 +176,15 @@ function fill(template: string, path: object): string {
   });
 }
 
-/** Sends a request of this page; the broker refuses it without the header. @throws Refusal */
+/** Sends a request of this page; the broker refuses it without the header. A text is sent as it is, anything else as JSON. @throws Refusal */
 export async function send(
   method: string,
   url: string,
   body?: unknown,
   headers: object = {},
 ): Promise<unknown> {
-  const isJson = body !== undefined;
+  const isText = typeof body === 'string';
+  const isJson = body !== undefined && !isText;
   let answer: Response;
   try {
     answer = await fetch(url, {
@@ -141,6 +195,7 @@ export async function send(
         ...headers,
       },
       ...(isJson && { body: JSON.stringify(body) }),
+      ...(isText && { body }),
       credentials: 'same-origin',
       redirect: 'error',
       cache: 'no-store',
@@ -151,8 +206,8 @@ export async function send(
   }
   observe({ status: answer.status, build: answer.headers.get('X-Quaymaster-Console-Build') });
   const text = await answer.text();
-  const isText = answer.headers.get('Content-Type')?.startsWith('text/plain') === true;
-  const value: unknown = isText ? text : parse(text);
+  const isPlain = answer.headers.get('Content-Type')?.startsWith('text/plain') === true;
+  const value: unknown = isPlain ? text : parse(text);
   if (answer.ok || url.endsWith('/readyz')) return value;
   const challenge = answer.headers.get('WWW-Authenticate') ?? '';
   const acr = /acr_values="([^"]*)"/.exec(challenge)?.[1]?.split(' ') ?? [];

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { now } from './format.ts';
+import { lazy } from './lazy.tsx';
 import { isLive } from './live.ts';
 import { Login } from './login.tsx';
 import { Page } from './parts.tsx';
@@ -34,8 +35,11 @@ const NAVIGATION = [
   ['/leases', 'Leases'],
   ['/incidents', 'Incidents'],
   ['/approvals', 'Approvals'],
+  ['/documents', 'Documents'],
   ['/audit', 'Audit'],
 ] as const;
+
+const Documents = lazy(async () => (await import('./views/documents.tsx')).Documents);
 
 /** The view of each first part of a path: without more it is a list, with more one of its things. */
 const VIEWS: Readonly<
@@ -57,6 +61,10 @@ const VIEWS: Readonly<
   leases: { all: () => <Leases /> },
   audit: { all: () => <Audit />, one: (rest) => <EntryPage key={rest} index={rest} /> },
   approvals: { all: () => <ApprovalList />, one: (rest) => <ApprovalPage key={rest} id={rest} /> },
+  documents: {
+    all: () => <Documents rest="" />,
+    one: (rest) => <Documents rest={rest} />,
+  },
   confirmed: { all: () => <Confirmed /> },
 };
 

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
-import { duration } from '../format.ts';
+import { Explain } from '../explain.tsx';
 import { useLoad } from '../load.ts';
 import { WorkloadLink } from '../navigation.tsx';
 import {
@@ -79,7 +79,12 @@ export function SecretPage({ path }: { readonly path: string }): JSX.Element {
         <Command words={['versions', path]} />
       </Section>
       <RotationOfSecret path={path} />
-      <MayRead path={path} />
+      <Section
+        title="Who may read it, and by which rule"
+        note="The broker answers as it would decide."
+      >
+        <Explain path={path} />
+      </Section>
       <Readers path={path} />
       <Values path={path} />
     </Page>
@@ -169,94 +174,6 @@ function Versions({
         },
       ]}
     />
-  );
-}
-
-/** Asks the broker whether a workload may read the path, and which rule decides. The page decides nothing itself. */
-function MayRead({ path }: { readonly path: string }): JSX.Element {
-  const [answer, setAnswer] = useState<Schema<'Explanation'>>();
-  const [error, setError] = useState<Refusal>();
-  const ask = async (form: HTMLFormElement): Promise<void> => {
-    const field = (name: string): string =>
-      (form.elements.namedItem(name) as HTMLInputElement).value.trim();
-    setAnswer(undefined);
-    setError(undefined);
-    try {
-      const [cluster = '', namespace = '', serviceAccount = ''] = field('workload')
-        .replace(/^k8s:\/\//, '')
-        .split('/');
-      const workload = { cluster, namespace, serviceAccount };
-      const body = { workload, capability: 'read', path, sourceAddress: field('address') } as const;
-      setAnswer(await call('explainDecision', { body }));
-    } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
-    }
-  };
-  return (
-    <Section
-      title="Who may read it, and by which rule"
-      note="The broker answers as it would decide."
-    >
-      <form
-        class="filters"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void ask(event.currentTarget);
-        }}
-      >
-        <label>
-          Workload
-          <input
-            name="workload"
-            required
-            pattern="(k8s://)?[^\/]+/[^\/]+/[^\/]+"
-            placeholder="k8s://cluster/namespace/account"
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </label>
-        <label>
-          Source address
-          <input name="address" required value="127.0.0.1" autocomplete="off" spellcheck={false} />
-        </label>
-        <button>Explain</button>
-      </form>
-      {error !== undefined && <Problem error={error} />}
-      {answer !== undefined && (
-        <div role="status">
-          <p>
-            <State
-              tone={
-                answer.decision.effect === 'allow' && answer.blocks.length === 0 ? 'good' : 'bad'
-              }
-            >
-              {answer.decision.effect === 'allow' && answer.blocks.length === 0
-                ? 'may read'
-                : 'may not read'}
-            </State>{' '}
-            {answer.decision.policy !== undefined && (
-              <>
-                by rule <b>{answer.decision.rule}</b> of policy <b>{answer.decision.policy}</b>
-              </>
-            )}
-            {answer.decision.maxLeaseTtlSeconds !== undefined &&
-              answer.decision.effect === 'allow' && (
-                <span class="quiet">
-                  {' '}
-                  for at most {duration(answer.decision.maxLeaseTtlSeconds)}
-                </span>
-              )}
-          </p>
-          <ul class="lines">
-            {answer.lines.map((line) => (
-              <li key={line}>
-                <bdi>{line}</bdi>
-              </li>
-            ))}
-          </ul>
-        </div>
-      )}
-    </Section>
   );
 }
 

@@ -96,6 +96,20 @@ export function consoleViews({ alert, approval }: Prepared): readonly View[] {
         await page.getByRole('dialog').getByText('sets token').waitFor();
       },
     },
+    { name: 'documents', path: '/documents' },
+    { name: 'policies', path: '/documents/policy' },
+    { name: 'policy', path: '/documents/policy/demo-web' },
+    {
+      name: 'policy-edit',
+      path: '/documents/policy/demo-web',
+      open: async (page) => {
+        await page.getByRole('button', { name: 'Edit' }).click();
+        await page.getByRole('textbox', { name: 'Text of the policy' }).waitFor();
+        await page.getByText('● The broker would accept it').waitFor();
+        await page.getByRole('button', { name: 'Show who gains and who loses' }).click();
+        await page.getByText('No workload that asked before').waitFor();
+      },
+    },
     { name: 'incidents', path: '/incidents' },
     { name: 'incident', path: `/incidents/${alert}` },
     { name: 'approvals', path: '/approvals' },

@@ -1,0 +1,170 @@
+import { useState } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { call, Refusal, type Schema } from './client.ts';
+import { duration } from './format.ts';
+import { Command, Problem, State } from './parts.tsx';
+
+const CAPABILITIES = [
+  'read',
+  'list',
+  'write',
+  'rotate',
+] as const satisfies readonly Schema<'Capability'>[];
+type Capability = (typeof CAPABILITIES)[number];
+
+interface ExplainProps {
+  /** The path; without it the person types one. */
+  readonly path?: string;
+}
+
+interface Question {
+  readonly workload: string;
+  readonly path: string;
+  readonly capability: Capability;
+  readonly address: string;
+}
+
+/** The workload of a text such as `k8s://cluster/namespace/account`. */
+function workloadOf(text: string): Schema<'Question'>['workload'] {
+  const [, cluster = '', identity = ''] = /^ci:\/\/([^/]+)\/(.+)$/.exec(text) ?? [];
+  if (identity !== '') return { cluster, identity: identity.split('/') };
+  const [in_ = '', namespace = '', serviceAccount = ''] = text.replace(/^k8s:\/\//, '').split('/');
+  return { cluster: in_, namespace, serviceAccount };
+}
+
+/** Asks the broker what a workload may do, and which rule decides. The page decides nothing itself. */
+export function Explain({ path }: ExplainProps): JSX.Element {
+  const [question, setQuestion] = useState<Question>({
+    workload: '',
+    path: path ?? '',
+    capability: 'read',
+    address: '127.0.0.1',
+  });
+  const [answer, setAnswer] = useState<Schema<'Explanation'>>();
+  const [error, setError] = useState<Refusal>();
+  const set = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
+  const ask = async (): Promise<void> => {
+    setAnswer(undefined);
+    setError(undefined);
+    try {
+      const { capability, path: asked, address: sourceAddress } = question;
+      const workload = workloadOf(question.workload.trim());
+      const body = { workload, capability, path: asked.trim(), sourceAddress };
+      setAnswer(await call('explainDecision', { body }));
+    } catch (thrown) {
+      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+    }
+  };
+  return (
+    <>
+      <form
+        class="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void ask();
+        }}
+      >
+        <label>
+          Workload
+          <input
+            required
+            pattern="(k8s://)?[^\/]+/[^\/]+/[^\/]+|ci://[^\/]+/.+"
+            value={question.workload}
+            placeholder="k8s://cluster/namespace/account"
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => set({ workload: event.currentTarget.value })}
+          />
+        </label>
+        {path === undefined && (
+          <>
+            <label>
+              Path
+              <input
+                required
+                value={question.path}
+                placeholder="payments/db"
+                autocomplete="off"
+                spellcheck={false}
+                onInput={(event) => set({ path: event.currentTarget.value })}
+              />
+            </label>
+            <label>
+              Capability
+              <select
+                value={question.capability}
+                onChange={(event) => set({ capability: event.currentTarget.value as Capability })}
+              >
+                {CAPABILITIES.map((each) => (
+                  <option key={each}>{each}</option>
+                ))}
+              </select>
+            </label>
+          </>
+        )}
+        <label>
+          Source address
+          <input
+            required
+            value={question.address}
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => set({ address: event.currentTarget.value })}
+          />
+        </label>
+        <button>Explain</button>
+      </form>
+      {error !== undefined && <Problem error={error} />}
+      {answer !== undefined && <Answer answer={answer} capability={question.capability} />}
+      {path === undefined && (
+        <Command
+          words={[
+            'policy',
+            'explain',
+            question.workload === '' ? 'WORKLOAD' : question.workload,
+            question.path === '' ? 'PATH' : question.path,
+            '--capability',
+            question.capability,
+            '--source-address',
+            question.address,
+          ]}
+        />
+      )}
+    </>
+  );
+}
+
+function Answer({
+  answer: { decision, blocks, lines },
+  capability,
+}: {
+  readonly answer: Schema<'Explanation'>;
+  readonly capability: Capability;
+}): JSX.Element {
+  const { effect, policy, rule, maxLeaseTtlSeconds } = decision;
+  const isAllowed = effect === 'allow' && blocks.length === 0;
+  return (
+    <div role="status">
+      <p>
+        <State tone={isAllowed ? 'good' : 'bad'}>
+          {isAllowed ? `may ${capability}` : `may not ${capability}`}
+        </State>{' '}
+        {policy !== undefined && (
+          <>
+            by rule <b>{rule}</b> of policy <b>{policy}</b>
+          </>
+        )}
+        {maxLeaseTtlSeconds !== undefined && effect === 'allow' && (
+          <span class="quiet"> for at most {duration(maxLeaseTtlSeconds)}</span>
+        )}
+      </p>
+      <ul class="lines">
+        {lines.map((line) => (
+          <li key={line}>
+            <bdi>{line}</bdi>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

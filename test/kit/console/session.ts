@@ -1,0 +1,64 @@
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { DevBroker } from '../broker/dev-broker.ts';
+import { openPage, type ObservedPage } from './browser.ts';
+
+/** A browser and the broker of a suite, with what its tests do most. */
+export class ConsoleSuite {
+  readonly broker: DevBroker;
+  readonly browser: Browser;
+  /** Every page of the suite: none may violate its policy. */
+  readonly opened: ObservedPage[] = [];
+
+  constructor(broker: DevBroker, browser: Browser) {
+    this.broker = broker;
+    this.browser = browser;
+  }
+
+  /** Opens a page and signs in there. */
+  async signIn(
+    path = '/',
+    token = this.broker.token,
+    options: BrowserContextOptions = {},
+  ): Promise<Page> {
+    const observed = await openPage(this.browser, options);
+    this.opened.push(observed);
+    const { page } = observed;
+    await page.goto(`${this.broker.url}/console${path}`);
+    await page.getByLabel('Operator token').fill(token);
+    await page.getByRole('button', { name: 'Sign in with a token' }).click();
+    await page.getByRole('navigation', { name: 'Views' }).waitFor();
+    return page;
+  }
+
+  /** Calls the API as the operator of the demonstration. */
+  async api(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Readonly<Record<string, string>> = { 'If-None-Match': '*' },
+  ): Promise<Record<string, unknown>> {
+    const answer = await fetch(`${this.broker.url}/api/v1/${path}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${this.broker.token}`,
+        ...(body !== undefined && { 'Content-Type': 'application/json', ...headers }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${text}`);
+    return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+  }
+
+  /** A token of a new operator with one role below some prefixes. */
+  async operatorWith(name: string, role: string, scope: readonly string[] = []): Promise<string> {
+    await this.api('PUT', `operators/${name}`, { grants: [{ role, scope }] });
+    const created = await this.api('POST', `operators/${name}/tokens`, { ttl: '10m' });
+    return created['token'] as string;
+  }
+
+  /** Everything that the browser complained about. */
+  get complaints(): readonly string[] {
+    return this.opened.flatMap(({ complaints }) => complaints);
+  }
+}
