@@ -49,7 +49,7 @@ async function look(): Promise<readonly string[]> {
   try {
     const base = `http://127.0.0.1:${port}/${VERSION}`;
     const findings: string[] = [];
-    for (const theme of THEMES) findings.push(...(await lookAt(browser, base, theme)));
+    for (const theme of THEMES) findings.push(...(await inspectPages(browser, base, theme)));
     return findings;
   } finally {
     await browser.close();
@@ -75,7 +75,7 @@ async function serveSite(): Promise<Server> {
 }
 
 /** The findings on all pages in one theme. */
-async function lookAt(
+async function inspectPages(
   browser: Browser,
   base: string,
   theme: (typeof THEMES)[number],
