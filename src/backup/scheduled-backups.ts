@@ -34,6 +34,8 @@ import { verifyCopy } from './verify-copy.ts';
 const HOUR_MS = 3_600_000;
 /** Pause after a failure: the next attempt does not wait for a whole interval. */
 const RETRY_MS = 600_000;
+/** Pause between two looks for a directory that is missing, as one that is not mounted yet. */
+const PLACE_MS = 60_000;
 /** The encrypted archive is larger than the copy by less than this share. */
 const ARCHIVE_SHARE = 1.01;
 /** An unfinished file of a backup. */
@@ -65,6 +67,7 @@ export class ScheduledBackups implements Backups {
   #run: BackupRun | undefined;
   #work: Promise<void> = Promise.resolve();
   #last: number | undefined;
+  #isPlaceMissing = false;
   #cancel: () => void = () => undefined;
   #isStopped = false;
 
@@ -73,10 +76,12 @@ export class ScheduledBackups implements Backups {
     this.#system = new SystemActor({ clock: deps.clock, digest: sha256Hex }, 'backup');
   }
 
-  /** @throws ERR_CONFIG_INVALID for a directory that cannot be written, or a recipient with a wrong checksum. */
+  /**
+   * A directory that is missing does not stop the start: a place of backups that is not mounted must not cost callers their secrets.
+   * @throws ERR_CONFIG_INVALID for a recipient with a wrong checksum
+   */
   static async open(deps: BackupDeps): Promise<ScheduledBackups> {
-    const { directory, recipients } = deps.config;
-    for (const recipient of recipients) {
+    for (const recipient of deps.config.recipients) {
       await assertRecipient(recipient).catch((cause: unknown) => {
         throw new BrokerError(
           'ERR_CONFIG_INVALID',
@@ -85,19 +90,8 @@ export class ScheduledBackups implements Backups {
         );
       });
     }
-    try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      await access(directory, constants.W_OK | constants.X_OK);
-    } catch (cause) {
-      throw new BrokerError(
-        'ERR_CONFIG_INVALID',
-        `backup.directory: the broker cannot write to ${directory}`,
-        { cause },
-      );
-    }
     const backups = new ScheduledBackups(deps);
-    await backups.#removeUnfinished();
-    backups.#last = (await backups.list())[0]?.createdAt;
+    await backups.#lookForPlace();
     backups.#schedule();
     return backups;
   }
@@ -125,9 +119,16 @@ export class ScheduledBackups implements Backups {
     return this.#run?.state === 'failed';
   }
 
+  /** The directory of the backups cannot be written, so none can be made. */
+  get isPlaceMissing(): boolean {
+    return this.#isPlaceMissing;
+  }
+
+  /** @throws ERR_CONFLICT if the directory is missing */
   async list(): Promise<readonly Backup[]> {
     const { config, identity, log } = this.#deps;
     const { verifier } = identity.configured;
+    await this.#openPlace();
     const files = (await readdir(config.directory)).filter(isManifestFile).sort().reverse();
     const backups: Backup[] = [];
     for (const file of files) {
@@ -148,9 +149,44 @@ export class ScheduledBackups implements Backups {
     await this.#work;
   }
 
+  /** Creates the directory if it can. @throws ERR_CONFLICT if the broker cannot write to it */
+  async #openPlace(): Promise<void> {
+    const { directory } = this.#deps.config;
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await access(directory, constants.W_OK | constants.X_OK);
+    } catch (cause) {
+      this.#isPlaceMissing = true;
+      throw new BrokerError('ERR_CONFLICT', placeMissing(directory), { cause });
+    }
+    this.#isPlaceMissing = false;
+  }
+
+  async #lookForPlace(): Promise<void> {
+    const { log, config } = this.#deps;
+    const { directory } = config;
+    const wasMissing = this.#isPlaceMissing;
+    try {
+      await this.#removeUnfinished();
+      this.#last = (await this.list())[0]?.createdAt;
+      if (wasMissing) log.info({ directory }, 'the directory of the backups is there again');
+    } catch (error) {
+      this.#isPlaceMissing = true;
+      if (!wasMissing) log.error({ err: error, directory }, placeMissing(directory));
+    }
+  }
+
   #schedule(): void {
     const { config, clock } = this.#deps;
-    if (config.intervalHours === undefined || this.#isStopped) return;
+    if (this.#isStopped) return;
+    if (this.#isPlaceMissing) {
+      this.#cancel = clock.after(PLACE_MS, () => {
+        this.#work = this.#lookForPlace();
+        void this.#work.then(() => this.#schedule());
+      });
+      return;
+    }
+    if (config.intervalHours === undefined) return;
     const due = (this.#last ?? 0) + config.intervalHours * HOUR_MS - clock.now();
     const pause = Math.max(due, this.hasFailed ? RETRY_MS : 0);
     this.#cancel = clock.after(Math.min(pause, HOUR_MS), () => {
@@ -192,8 +228,8 @@ export class ScheduledBackups implements Backups {
     const createdAt = clock.now();
     const name = backupName(createdAt);
     const archivePath = join(config.directory, `${name}${ARCHIVE}`);
-    await this.#requireSpace();
     await this.#removeUnfinished();
+    await this.#requireSpace();
     try {
       await this.#deps.opened.copyTo?.(copy, (done, total) => this.#update({ done, total }));
       this.#update({ step: 'verify', done: 0, total: 0 });
@@ -217,7 +253,8 @@ export class ScheduledBackups implements Backups {
       await this.#publish(name, signManifest(manifest, identity));
       return backupOf(manifest, identity.configured.verifier);
     } finally {
-      await this.#removeUnfinished();
+      await removeStoreFiles(copy);
+      await this.#removeUnfinished().catch(() => undefined);
     }
   }
 
@@ -255,6 +292,7 @@ export class ScheduledBackups implements Backups {
   /** Removes the files of an interrupted backup. Between the two renames its archive had its name already. */
   async #removeUnfinished(): Promise<void> {
     const { config, storePath } = this.#deps;
+    await this.#openPlace();
     await removeStoreFiles(`${storePath}.backup`);
     for (const file of await readdir(config.directory)) {
       if (!file.startsWith('quaymaster-') || !file.endsWith(PART)) continue;
@@ -278,6 +316,10 @@ export class ScheduledBackups implements Backups {
   #update(change: Partial<BackupRun>): void {
     if (this.#run !== undefined) this.#run = { ...this.#run, ...change };
   }
+}
+
+function placeMissing(directory: string): string {
+  return `backup.directory: the broker cannot write to ${directory}, so no backup is made; mount it or repair its rights, and backups go on within a minute`;
 }
 
 /** The disk may fill up during the backup. The message names the step by the volumes that it writes to. */

@@ -1,4 +1,5 @@
 import type { Config } from './config/schema.ts';
+import type { BrokerStatus } from '../ports/broker-status.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
@@ -15,25 +16,41 @@ import type { InstallationKeys } from '../broker/keys/installation-keys.ts';
 export interface Copies {
   readonly backups: ScheduledBackups | undefined;
   readonly archives: ArchiveRuns | undefined;
-  /** True on PostgreSQL: its backups are made without the broker, which knows of none. */
-  readonly areBackupsElsewhere: boolean;
+  readonly whoseBackups: BrokerStatus['backups'];
 }
+
+/** The copies of a broker whose store is held: it makes none, and does not look for those that there are. */
+export const HELD_COPIES: Copies = {
+  backups: undefined,
+  archives: undefined,
+  whoseBackups: 'unknown',
+};
 
 /** The copies of a broker that makes none. */
 export function noCopies({ store }: Pick<Config, 'store'>): Copies {
-  return {
-    backups: undefined,
-    archives: undefined,
-    areBackupsElsewhere: store.type === 'postgres',
-  };
+  const whoseBackups = store.type === 'postgres' ? 'elsewhere' : 'none';
+  return { backups: undefined, archives: undefined, whoseBackups };
 }
 
 export async function openCopies(config: Config, deps: CopiesDeps): Promise<Copies> {
+  const backups = await openBackups(config, deps);
+  const copies = noCopies(config);
+  if (copies.whoseBackups === 'none' && backups?.last === undefined) warnOfNone(config, deps.log);
   return {
-    ...noCopies(config),
-    backups: await openBackups(config, deps),
+    whoseBackups: backups === undefined ? copies.whoseBackups : 'scheduled',
+    backups,
     archives: await openArchives(config.audit.archive, deps),
   };
+}
+
+/** A store without a backup is lost with its disk. Development mode starts with an empty store each time. */
+function warnOfNone({ mode, backup }: Config, log: Log): void {
+  if (mode !== 'production') return;
+  const cure =
+    backup === undefined
+      ? 'configure the section "backup": docs/upgrade-and-backup.md'
+      : 'make one with quaymaster backup create';
+  log.warn({}, `the store has no backup, so a lost disk loses every secret in it: ${cure}`);
 }
 
 interface CopiesDeps {

@@ -53,6 +53,7 @@ import { SavedPodFiles, savedPodsWorker } from './clusters/saved-pods.ts';
 import type { ConfigReload, Reloadable } from './configuration/config-reload.ts';
 import { OpenedConnections } from './configuration/connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './installation/guarded-state.ts';
+import { logCondition } from './installation/log-condition.ts';
 import { refuseWhileHeld, traced } from './installation/refuse-while-held.ts';
 import { IndexScrub, type IndexScrubStatus } from '../upkeep/index-scrub.ts';
 import { loadKeys, rereadKeys, type InstallationKeys } from '../broker/keys/installation-keys.ts';
@@ -157,7 +158,7 @@ async function openOn(
   const archive = await openArchive(config.audit.archive, clock);
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, archive, clock, log });
   const { held } = await trail.start();
-  logCondition(log, held, opened);
+  await logCondition(log, held, { opened, identity: bootLog.identity });
   const live = new LiveRows(opened, guard);
   const opening = { clock, log, keys, identity: bootLog.identity, keep: live };
   if (held === undefined) await openState(opened, guard, opening);
@@ -200,6 +201,7 @@ async function openOn(
       held: () => heldKinds(trail, guard),
       warnings: () => [
         ...warningsOf({ ...core, opened, space, trail, indexes, keys, wayIn }),
+        ...core.clusters.warnings(),
         ...time.warnings(),
       ],
       clockAheadMs: () => time.aheadMs,
@@ -248,36 +250,6 @@ function warningsOf(watched: Watched): readonly string[] {
     ...wayIn.warnings(),
     ...features.warnings(),
   ];
-}
-
-function logCondition(log: Log, held: string | undefined, { condition }: OpenedStore): void {
-  const { differences, revokeConnect, syncMs } = condition;
-  if (syncMs !== undefined) logSync(log, syncMs);
-  if (held !== undefined) {
-    log.error(
-      { reason: held, ...(differences.length > 0 && { differences }) },
-      'the store is held: nothing is served; find the reason, then run "quaymaster release"',
-    );
-  }
-  if (revokeConnect !== undefined) {
-    log.warn(
-      { run: revokeConnect },
-      "every role of the PostgreSQL server may connect to the store's database and use up its connections: revoke it",
-    );
-  }
-}
-
-/** The least sync that is most of the time of a read that is alone. */
-const SLOW_SYNC_MS = 2;
-
-function logSync(log: Log, measured: number): void {
-  const syncMs = Math.round(measured * 100) / 100;
-  if (syncMs < SLOW_SYNC_MS) log.info({ syncMs }, 'the disk of the store was measured');
-  else
-    log.warn(
-      { syncMs },
-      'the disk of the store is slow: each answer waits for a sync; see "Latency by sync time" in docs/performance.md',
-    );
 }
 
 interface CoreDeps extends TimedDeps {

@@ -7,8 +7,8 @@ export interface MeasuredBroker {
   readonly clusters: {
     /** The state of the pod watch of each registered cluster. */
     watches(): ReadonlyMap<string, string>;
-    /** Resource and state of the other watches. */
-    resourceWatches(): Iterable<readonly [string, string]>;
+    /** Cluster, resource and state of the other watches. */
+    resourceWatches(): Iterable<readonly [string, string, string]>;
   };
   /** The calls of each connection of the configuration file. The names are the operator's own, so their number is bounded. */
   readonly calls: ReadonlyMap<string, () => CallState>;
@@ -26,8 +26,6 @@ interface Refusal {
   readonly reason: string;
   readonly count: number;
 }
-
-const WATCH_STATUSES = ['off', 'starting', 'live', 'stale'] as const;
 
 export function brokerMetrics(broker: MeasuredBroker): readonly Metric[] {
   return [
@@ -62,29 +60,19 @@ function watchMetrics({ clusters }: Pick<MeasuredBroker, 'clusters'>): readonly 
   return [
     {
       name: 'quaymaster_pod_watches',
-      help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
-      labels: ['status'],
-      values() {
-        const statuses = [...clusters.watches().values()];
-        return WATCH_STATUSES.map((status) => [
-          { status },
-          statuses.filter((each) => each === status).length,
-        ]);
-      },
+      help: '1 for each registered cluster and the state of its pod watch: off, starting, live or stale',
+      labels: ['cluster', 'status'],
+      values: () => [...clusters.watches()].map(([cluster, status]) => [{ cluster, status }, 1]),
     },
     {
       name: 'quaymaster_cluster_watches',
-      help: 'Watches of other objects than pods, by resource and state',
-      labels: ['resource', 'status'],
-      values() {
-        const counts = new Map<string, [{ resource: string; status: string }, number]>();
-        for (const [resource, status] of clusters.resourceWatches()) {
-          const key = `${resource} ${status}`;
-          const [labels, count] = counts.get(key) ?? [{ resource, status }, 0];
-          counts.set(key, [labels, count + 1]);
-        }
-        return counts.values();
-      },
+      help: '1 for each watch of other objects than pods, by cluster, resource and state',
+      labels: ['cluster', 'resource', 'status'],
+      values: () =>
+        Array.from(clusters.resourceWatches(), ([cluster, resource, status]) => [
+          { cluster, resource, status },
+          1,
+        ]),
     },
   ];
 }

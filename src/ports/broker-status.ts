@@ -32,12 +32,22 @@ export interface BrokerStatus {
   /** Time of the broker in milliseconds, by which everything expires. */
   readonly time: number;
   readonly clockAheadMs: number;
-  /** `scheduled`: the broker makes backups. `elsewhere`: on PostgreSQL it knows of none. */
-  readonly backups: 'scheduled' | 'none' | 'elsewhere';
+  /** `scheduled`: the broker makes backups. `elsewhere`: on PostgreSQL it knows of none. `unknown`: it does not look while the store is held. */
+  readonly backups: 'scheduled' | 'none' | 'elsewhere' | 'unknown';
+  /** Watches of clusters that are not live, at most a hundred. */
+  readonly watchesDown: readonly WatchDown[];
   readonly log: LogStatus;
   /** Failed runs of the archive in this process. */
   readonly failedArchiveRuns: number;
   readonly liveLeases: number;
   /** Time in milliseconds of the newest backup; undefined if there is none. */
   readonly lastBackup: number | undefined;
+}
+
+/** A watch by which the broker learns what happens in a cluster, and which shows nothing now. */
+export interface WatchDown {
+  readonly cluster: string;
+  readonly connection: string;
+  readonly resource: string;
+  readonly status: 'starting' | 'stale';
 }

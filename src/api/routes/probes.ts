@@ -95,11 +95,13 @@ export function readinessOf({
 }
 
 function statusJson({ log, ...rest }: BrokerStatus): Shape<'BrokerStatus'> {
-  const { failedArchiveRuns, liveLeases, lastBackup, time, clockAheadMs, backups } = rest;
+  const { failedArchiveRuns, liveLeases, lastBackup, time, clockAheadMs, backups, watchesDown } =
+    rest;
   return {
     time: instant(time),
     clockAheadSeconds: clockAheadMs / 1_000,
     backups,
+    watchesDown,
     log: logJson(log, failedArchiveRuns),
     liveLeases,
     ...(lastBackup !== undefined && { lastBackupAt: instant(lastBackup) }),

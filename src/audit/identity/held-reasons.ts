@@ -1,8 +1,15 @@
 import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
-import { openLogCheckpoint, type Checkpoint } from '../../crypto/log/checkpoint.ts';
+import {
+  isOriginOf,
+  openCheckpoint,
+  openLogCheckpoint,
+  verifierOf,
+  type Checkpoint,
+} from '../../crypto/log/checkpoint.ts';
 import { leafHash } from '../../crypto/log/merkle.ts';
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { LOG } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { CheckpointFile } from '../tree/checkpoint-file.ts';
 import { GrowingLog } from '../tree/growing-log.ts';
@@ -36,7 +43,9 @@ export type HeldReason =
   | 'checkpoint_foreign'
   /** The store lacks the last entry that the broker acknowledged: its write-ahead log was cut or damaged. */
   | 'commits_missing'
-  /** The store's own checkpoint, tiles or entries are inconsistent. */
+  /** The log key signed the store's checkpoint under another origin than that of the configuration. `release` does not remove this reason. */
+  | 'origin_differs'
+  /** The store's own checkpoint, tiles or entries are inconsistent. `release` does not remove this reason. */
   | 'log_damaged';
 
 /** Returns 'damaged' only for a failed integrity check: an unreachable store is not held. */
@@ -104,7 +113,7 @@ export async function heldReason(
   const extent = await logExtent(store, expected);
   const { outside, anchored, stored } = extent;
   const unusable = unusablePlace(extent, expected.anchor === undefined);
-  if (unusable !== undefined) return unusable;
+  if (unusable !== undefined) return preciseReason(unusable, store, expected.log);
   // The origin changes at a release. If the store or the file is from before it, the two are different histories.
   if (typeof outside === 'object' && outside.origin !== expected.log.origin) return 'store_behind';
   const earlier = [outside, anchored].filter((each) => typeof each === 'object');
@@ -116,6 +125,35 @@ export async function heldReason(
     if (reason !== undefined) return reason;
   }
   return (await expected.lastCommit?.isIn(store)) === false ? 'commits_missing' : undefined;
+}
+
+/** A checkpoint of another origin looks damaged to the key of the configured one. */
+async function preciseReason(
+  reason: HeldReason,
+  store: Store,
+  log: LogIdentity,
+): Promise<HeldReason> {
+  const isOther = reason === 'log_damaged' && (await otherOrigin(store, log)) !== undefined;
+  return isOther ? 'origin_differs' : reason;
+}
+
+/** What a release appends to the origin of the configuration. */
+const RELEASED = /\/\d{8}T\d{9}Z$/;
+
+/** The origin of the configuration under which the log key signed the store's checkpoint; undefined if that is the present one, or if the key did not sign it. */
+export async function otherOrigin(
+  store: Pick<Store, 'list'>,
+  { configured }: Pick<LogIdentity, 'configured'>,
+): Promise<string | undefined> {
+  const [row] = await store.list(LOG.newestCheckpoints(), { limit: 1 });
+  const [origin = ''] = row?.note.split('\n', 1) ?? [];
+  if (row === undefined || isOriginOf(configured.origin, origin)) return undefined;
+  try {
+    openCheckpoint(row.note, origin, [verifierOf(origin, configured.signer.key.publicKey)]);
+    return origin.replace(RELEASED, '');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The reason if one of the places is missing or belongs to another installation. */

@@ -70,6 +70,8 @@ export interface IntegratorStatus {
 }
 
 const INTERVAL_MS = 250;
+/** Reasons that an operator cannot accept. */
+const STAYS_HELD: readonly (HeldReason | undefined)[] = ['log_damaged', 'origin_differs'];
 /**
  * Interval of the checkpoint file if there is a last-commit file, which is synced in each round. Replacing and syncing the checkpoint file takes two
  * commits of the file system's journal, for which the commits of the store wait; syncing the other file takes one flush.
@@ -198,7 +200,7 @@ export class Integrator {
     record: (writes: readonly Write[], link: OriginReference) => Promise<void>,
   ): Promise<IntegratorStatus> {
     const { store, checkpointFile, anchor } = this.#options;
-    if (this.#state !== 'held' || this.#held === 'log_damaged') return this.status();
+    if (this.#state !== 'held' || STAYS_HELD.includes(this.#held)) return this.status();
     const { outside } = await this.extent();
     const stored = await storedCheckpoint(store, this.#log.verifier);
     const { size, root } = stored ?? { size: 0, root: EMPTY_ROOT };

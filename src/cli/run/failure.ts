@@ -90,10 +90,13 @@ const REFUSED_CERTIFICATE =
   /_ALERT_(?:CERTIFICATE_(?:REQUIRED|EXPIRED|UNKNOWN)|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA)$/;
 const CLIENT_CERTIFICATE =
   'the listener requires a valid client certificate of one of its authorities: name it with --client-cert and --client-key, and see when it expires with: openssl x509 -enddate -noout -in FILE';
+const EXPIRED =
+  'the certificate of the broker has expired, or the clock of this machine is ahead: renew it; the broker reads the files again every minute';
 const HTTPS = 'the port may speak TLS: the URL of a broker with TLS begins with https://';
 
 function unreachableRemedy(error: UnreachableError): string | undefined {
   if (isPlainToTls(error)) return HTTPS;
+  if (error.message.endsWith('CERT_HAS_EXPIRED')) return EXPIRED;
   if (REFUSED_CERTIFICATE.test(error.message)) return CLIENT_CERTIFICATE;
   return UNREACHABLE_REMEDIES[error.reason];
 }

@@ -1,4 +1,12 @@
-import { ApiError } from '../../client/index.ts';
+import { ApiError, UnreachableError } from '../../client/index.ts';
+import {
+  conditionText,
+  cureOf,
+  HELD,
+  UNREADY,
+  WARNINGS,
+  type Condition,
+} from '../../domain/conditions.ts';
 import { isUnder } from '../../domain/words/names.ts';
 import {
   parseWorkloadId,
@@ -6,20 +14,25 @@ import {
   WORKLOAD_FORMS,
   type Account,
 } from '../../domain/identity/workload.ts';
-import { allPages, type Broker } from '../connection/broker.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import { failureOf } from '../run/failure.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
 import {
   checkMount,
   readIfAllowed,
+  readInTime,
   readMounts,
   readStatus,
+  silenceOf,
   type Finding,
   type Mount,
   type LogStatus,
+  type Readiness,
 } from './health-checks.ts';
 import { distance } from '../run/time.ts';
 
@@ -40,13 +53,11 @@ export async function runDoctor(
     throw new UsageError(`a path needs --as ${WORKLOAD_FORMS}, and --as needs a path`);
   }
   const broker = await context.broker();
-  const findings = [
-    ...local,
-    await readiness(broker),
-    ...(path === undefined || as === undefined
-      ? await installation(context, broker)
-      : await pathChecks(broker, path, as)),
-  ];
+  const check = (asked: Broker): Promise<readonly Finding[]> =>
+    path === undefined || as === undefined
+      ? installation(context, asked)
+      : pathChecks(asked, path, as);
+  const findings = [...local, ...(await checksOf(context, broker, check))];
   await context.output.show({ findings }, () => findings.flatMap(linesOf).join('\n'));
   return findings.some(({ state }) => state === 'problem') ? EXIT.failed : EXIT.done;
 }
@@ -63,21 +74,68 @@ function linesOf({ about, state, text, cure }: Finding): readonly string[] {
   return cure === undefined ? [head] : [head, `          cure: ${printable(cure)}`];
 }
 
-async function readiness(broker: Broker): Promise<Finding> {
-  const { ready, reasons, held = [], warnings = [] } = (await broker.call('readReadiness')).body;
+/** Time for all checks of a broker that refuses requests: each of them would be repeated until it is served. */
+const UNREADY_MS = 1_800;
+
+/** Asks the broker how it is, and checks the rest as far as it can answer. */
+async function checksOf(
+  { clock }: CliContext,
+  broker: Broker,
+  check: (asked: Broker) => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const readiness = await broker.call('readReadiness').then(
+    ({ body }) => body,
+    (error: unknown) => error,
+  );
+  if (!isReadiness(readiness)) return [noAnswer(readiness)];
+  const first = readinessFindings(readiness);
+  if (readiness.ready) return [...first, ...(await check(broker))];
+  const silence = silenceOf(readiness);
+  if (silence !== undefined)
+    return [...first, { about: 'everything else', state: 'unknown', text: silence }];
+  const rest = await withDeadline(clock, UNREADY_MS, (signal) => check(abortedBy(broker, signal)));
+  return [...first, ...rest];
+}
+
+function isReadiness(answer: unknown): answer is Readiness {
+  return typeof answer === 'object' && answer !== null && 'ready' in answer;
+}
+
+/** A broker that cannot be reached is a finding: those about this machine are shown beside it. */
+function noAnswer(error: unknown): Finding {
+  if (!(error instanceof UnreachableError)) throw error;
+  const [text = '', cure] = failureOf(error)
+    .text.split('\n')
+    .map((line) => line.trim());
+  return { about: 'broker', state: 'problem', text, ...(cure !== undefined && { cure }) };
+}
+
+function readinessFindings({
+  ready,
+  reasons,
+  held = [],
+  warnings = [],
+}: Readiness): readonly Finding[] {
   const about = 'broker';
-  if (!ready) {
-    const cure =
-      held.length > 0 ? 'docs/operations.md, "A held store"' : 'docs/errors.md explains each code';
-    return { about, state: 'problem', text: `not ready: ${reasons.join(', ')}`, cure };
-  }
-  if (warnings.length === 0) return { about, state: 'ok', text: 'ready' };
-  return {
-    about,
-    state: 'warning',
-    text: warnings.join(', '),
-    cure: 'docs/operations.md explains each word',
-  };
+  const holds = [...new Set(held.map(({ reason }) => reason))];
+  const refusals = reasons.filter((each) => each !== 'ERR_HELD' || holds.length === 0);
+  return [
+    ...(ready ? [{ about, state: 'ok' as const, text: 'ready' }] : []),
+    ...holds.map((word) => finding('the store is held', 'problem', word, HELD[word])),
+    ...refusals.map((word) => finding('not ready', 'problem', word, UNREADY[word])),
+    ...warnings.map((word) => finding(about, 'warning', word, WARNINGS[word])),
+  ];
+}
+
+function finding(
+  about: string,
+  state: Finding['state'],
+  word: string,
+  condition: Condition | undefined,
+): Finding {
+  const cure =
+    condition === undefined ? 'docs/operations.md explains each word' : cureOf(condition);
+  return { about, state, text: conditionText(word, condition), cure };
 }
 
 /** Runs a check. If the caller may not see its facts, the finding states that. */
@@ -85,7 +143,7 @@ async function runCheck(
   about: string,
   check: () => Promise<readonly Finding[]>,
 ): Promise<readonly Finding[]> {
-  const result = await readIfAllowed(check);
+  const result = await readInTime(check);
   return 'value' in result ? result.value : [{ about, state: 'unknown', text: result.unseen }];
 }
 
@@ -97,6 +155,7 @@ async function installation(
   return [
     listener(url),
     ...(await runCheck('clock', () => compareClocks(broker, clock.now()))),
+    ...(await runCheck('clusters', () => clusterFindings(broker))),
     ...(await runCheck('backup', () => backupFindings(broker, clock.now()))),
     ...(await runCheck('policies', () => broadPolicies(broker))),
     ...(await runCheck('operators', () => accounts(broker))),
@@ -133,6 +192,18 @@ async function compareClocks(broker: Broker, now: number): Promise<readonly Find
   return [{ about, state: 'problem', text, cure }];
 }
 
+async function clusterFindings(broker: Broker): Promise<readonly Finding[]> {
+  const { watchesDown = [] } = await readStatus(broker);
+  if (watchesDown.length === 0)
+    return [{ about: 'clusters', state: 'ok', text: 'no watch is down' }];
+  return watchesDown.map(({ cluster, connection, resource, status }) => ({
+    about: `cluster "${cluster}"`,
+    state: 'problem',
+    text: `the watch of ${resource} is ${status}; connection "${connection}"`,
+    cure: 'check the API server and the rights of the connection: docs/operations.md, "A stale pod watch"',
+  }));
+}
+
 async function backupFindings(broker: Broker, now: number): Promise<readonly Finding[]> {
   const about = 'backup';
   const { backups, lastBackupAt } = await readStatus(broker);
@@ -140,6 +211,8 @@ async function backupFindings(broker: Broker, now: number): Promise<readonly Fin
     return [
       { about, state: 'unknown', text: 'PostgreSQL: the broker makes none, and knows of none' },
     ];
+  if (backups === 'unknown')
+    return [{ about, state: 'unknown', text: 'not looked for, because the store is held' }];
   const last = lastBackupAt === undefined ? undefined : Date.parse(lastBackupAt);
   const cure = 'docs/upgrade-and-backup.md, "Backing up the store"';
   // Without the section, the store may be copied by other means.

@@ -39,6 +39,17 @@ export async function readInTime<T>(read: () => Promise<T>): Promise<IfAllowed<T
   }
 }
 
+export type Readiness = components['schemas']['Readiness'];
+
+/** Reasons with which the broker refuses every further question. */
+const SILENT: readonly string[] = ['ERR_SEALED', 'ERR_STORE_UNAVAILABLE', 'starting'];
+
+/** The reason why a broker is asked nothing else; undefined if it answers some questions. */
+export function silenceOf({ reasons }: Readiness): string | undefined {
+  const reason = reasons.find((each) => SILENT.includes(each));
+  return reason && `not asked, because the broker answers ${reason}`;
+}
+
 export type BrokerStatus = components['schemas']['BrokerStatus'];
 export type LogStatus = components['schemas']['LogStatus'];
 

@@ -1,4 +1,11 @@
-import type { components } from '../../client/index.ts';
+import {
+  conditionText,
+  cureOf,
+  HELD,
+  UNREADY,
+  WARNINGS,
+  type Condition,
+} from '../../domain/conditions.ts';
 import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
 import type { CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
@@ -13,11 +20,11 @@ import {
   readMounts,
   readStatus,
   readInTime,
+  silenceOf,
   type BrokerStatus,
   type IfAllowed,
+  type Readiness,
 } from './health-checks.ts';
-
-type Readiness = components['schemas']['Readiness'];
 
 interface MountHealth {
   readonly name: string;
@@ -34,8 +41,8 @@ interface Status {
   readonly mounts: IfAllowed<readonly MountHealth[]>;
   readonly rotations: IfAllowed<Rotations>;
   readonly revocations: IfAllowed<Revocations>;
-  /** Clock and backups. */
-  readonly self: IfAllowed<Pick<BrokerStatus, 'clockAheadSeconds' | 'backups' | 'lastBackupAt'>>;
+  /** Clock, backups and clusters. */
+  readonly self: IfAllowed<Self>;
   readonly audit: IfAllowed<AuditState>;
 }
 
@@ -101,11 +108,9 @@ async function readParts(broker: Broker, url: string): Promise<Status> {
       throw new Failed(`${url} gave no answer in ${STATUS_MS / 1000} s`, EXIT.unreachable);
     },
   );
-  const cannotAnswer = readiness.reasons.find((each) => SILENT.includes(each));
+  const silence = silenceOf(readiness);
   const read = <T>(part: () => Promise<T>): Promise<IfAllowed<T>> =>
-    cannotAnswer === undefined
-      ? readInTime(part)
-      : Promise.resolve({ unseen: `not asked, because the broker answers ${cannotAnswer}` });
+    silence === undefined ? readInTime(part) : Promise.resolve({ unseen: silence });
   const [configuration, mounts, rotations, revocations, self] = await Promise.all([
     read(async () => (await broker.call('readConfiguration')).body),
     read(() => checkMounts(broker)),
@@ -116,9 +121,6 @@ async function readParts(broker: Broker, url: string): Promise<Status> {
   const audit = 'value' in self ? { value: auditState(self.value) } : self;
   return { url, readiness, configuration, mounts, rotations, revocations, self, audit };
 }
-
-/** Reasons with which the broker refuses every further question. */
-const SILENT: readonly string[] = ['ERR_SEALED', 'ERR_STORE_UNAVAILABLE', 'starting'];
 
 async function checkMounts(broker: Broker): Promise<readonly MountHealth[]> {
   const mounts = await readMounts(broker);
@@ -176,6 +178,7 @@ function problemsIn(status: Status): boolean {
     has(rotations, ({ parked, overdue }) => parked.length + overdue.length > 0) ||
     has(revocations, ({ irrevocable }) => irrevocable > 0) ||
     has(self, ({ clockAheadSeconds }) => clockAheadSeconds > MOST_AHEAD_SECONDS) ||
+    has(self, ({ watchesDown = [] }) => watchesDown.length > 0) ||
     has(audit, isDamaged)
   );
 }
@@ -209,6 +212,7 @@ function linesOf(status: Status, now: number): readonly string[] {
     ...part('rotations', rotations, rotationLines),
     ...part('revocations', revocations, revocationLines),
     ...part('clock', self, clockLines),
+    ...part('clusters', self, clusterLines),
     ...part('backup', self, (state) => backupLines(state, now)),
     ...part('audit', audit, (state) => auditLines(state, now)),
   ];
@@ -233,17 +237,29 @@ function readinessLines({
   held = [],
   warnings = [],
 }: Readiness): readonly string[] {
-  const keys = reasons.includes('ERR_SEALED')
-    ? coloured('red', 'sealed; restart each replica')
-    : 'unsealed';
+  const keys = reasons.includes('ERR_SEALED') ? coloured('red', 'not in memory') : 'unsealed';
   return [
     line('ready', ready ? coloured('green', 'yes') : coloured('red', `NO: ${reasons.join(', ')}`)),
-    ...held.map(({ reason, kind, count }) =>
-      line('held', coloured('red', [reason, kind, count].filter(Boolean).join(' '))),
+    ...reasons
+      .filter((word) => word !== 'ERR_HELD' || held.length === 0)
+      .flatMap((word) => conditionLines('', word, UNREADY[word])),
+    ...held.flatMap(({ reason, kind, count }) =>
+      conditionLines('held', [reason, kind, count].filter(Boolean).join(' '), HELD[reason]),
     ),
     line('keys', keys),
-    ...warnings.map((each) => line('warning', coloured('yellow', printable(each)))),
+    ...warnings.flatMap((word) => conditionLines('warning', word, WARNINGS[word])),
   ];
+}
+
+/** What happened, and below it what to do. */
+function conditionLines(
+  name: string,
+  word: string,
+  condition: Condition | undefined,
+): readonly string[] {
+  const colour = name === 'warning' ? 'yellow' : 'red';
+  const first = line(name, coloured(colour, printable(conditionText(word, condition))));
+  return condition === undefined ? [first] : [first, line('', cureOf(condition))];
 }
 
 /** A broker in development mode has no configuration file: that is not a fault. */
@@ -298,7 +314,7 @@ function revocationLines({ revoking, irrevocable }: Revocations): readonly strin
   return [irrevocable > 0 ? coloured('red', text) : text];
 }
 
-type Self = Pick<BrokerStatus, 'clockAheadSeconds' | 'backups' | 'lastBackupAt'>;
+type Self = Pick<BrokerStatus, 'clockAheadSeconds' | 'backups' | 'lastBackupAt' | 'watchesDown'>;
 
 function clockLines({ clockAheadSeconds }: Self): readonly string[] {
   if (clockAheadSeconds <= MOST_AHEAD_SECONDS) return [coloured('green', 'as the system clock')];
@@ -306,8 +322,19 @@ function clockLines({ clockAheadSeconds }: Self): readonly string[] {
   return [coloured('red', text)];
 }
 
+function clusterLines({ watchesDown = [] }: Self): readonly string[] {
+  if (watchesDown.length === 0) return [coloured('green', 'no watch is down')];
+  return watchesDown.map(({ cluster, connection, resource, status }) =>
+    coloured(
+      'red',
+      printable(`${cluster}: the watch of ${resource} is ${status}; connection "${connection}"`),
+    ),
+  );
+}
+
 function backupLines({ backups, lastBackupAt }: Self, now: number): readonly string[] {
   if (backups === 'elsewhere') return ['of PostgreSQL; the broker knows of none'];
+  if (backups === 'unknown') return ['not looked for, because the store is held'];
   if (lastBackupAt !== undefined) return [`newest ${distance(Date.parse(lastBackupAt), now)}`];
   const cure =
     backups === 'none' ? 'the configuration has no section "backup"' : 'quaymaster backup create';

@@ -15,7 +15,8 @@ import type { StoredDocument } from '../../broker/model/document.ts';
 import type { PodEndings } from '../../broker/sessions/pod-endings.ts';
 import { checkCluster } from '../../auth/check-cluster.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Log } from '../../ports/log.ts';
+import type { WatchDown } from '../../ports/broker-status.ts';
+import { withFields, type Log } from '../../ports/log.ts';
 import {
   isForCluster,
   needsNamespaceLabels,
@@ -34,6 +35,9 @@ import { inBrokerTime } from './in-broker-time.ts';
 import type { SavedCluster } from './saved-pods.ts';
 
 interface RegisteredCluster {
+  /** Monotonic time in milliseconds. */
+  readonly openedAt: number;
+  readonly connectionName: string;
   readonly uid: string;
   readonly version: number;
   readonly generation: string;
@@ -45,6 +49,10 @@ interface RegisteredCluster {
   /** Watch of reports; undefined unless the cluster's document asks for it. */
   readonly reports: ReportWatch | undefined;
 }
+
+/** Time within which a watch usually starts. */
+const STARTED_MS = 60_000;
+const MOST_DOWN = 100;
 
 type Documents = Pick<Catalog, 'all' | 'find'>;
 
@@ -119,6 +127,8 @@ export class ClusterRegistry implements Clusters {
     if (document === undefined) return;
     try {
       this.#registered.set(name, {
+        openedAt: this.#deps.clock.monotonic(),
+        connectionName: document.spec.connection,
         uid: document.uid,
         version: document.version,
         generation,
@@ -126,7 +136,7 @@ export class ClusterRegistry implements Clusters {
       });
     } catch (error) {
       this.#deps.log.error(
-        { err: error, cluster: name },
+        { err: error, cluster: name, connection: document.spec.connection },
         'a registered cluster cannot be served; its logins are refused',
       );
     }
@@ -202,12 +212,37 @@ export class ClusterRegistry implements Clusters {
     return new Map([...this.#registered].map(([name, { watch }]) => [name, watch.status()]));
   }
 
-  /** Resource and status of each further watch. */
-  resourceWatches(): readonly (readonly [resource: string, status: WatchStatus])[] {
-    return [...this.#registered.values()].flatMap(({ namespaces, reports }) => [
-      ...(namespaces?.statuses() ?? []),
-      ...(reports?.statuses() ?? []),
-    ]);
+  /** Cluster, resource and status of each further watch. */
+  resourceWatches(): readonly (readonly [
+    cluster: string,
+    resource: string,
+    status: WatchStatus,
+  ])[] {
+    return [...this.#registered].flatMap(([cluster, { namespaces, reports }]) =>
+      [...(namespaces?.statuses() ?? []), ...(reports?.statuses() ?? [])].map(
+        ([resource, status]) => [cluster, resource, status] as const,
+      ),
+    );
+  }
+
+  /** The watches that do not show now what happens in their cluster, without those of clusters that were registered within a minute. */
+  watchesDown(): readonly WatchDown[] {
+    const now = this.#deps.clock.monotonic();
+    const all = [
+      ...[...this.watches()].map(([cluster, status]) => [cluster, 'pods', status] as const),
+      ...this.resourceWatches(),
+    ];
+    const down = all.flatMap(([cluster, resource, status]) => {
+      const { openedAt = now, connectionName = '' } = this.#registered.get(cluster) ?? {};
+      const isDown = status === 'stale' || (status === 'starting' && now - openedAt >= STARTED_MS);
+      return isDown ? [{ cluster, connection: connectionName, resource, status }] : [];
+    });
+    return down.slice(0, MOST_DOWN);
+  }
+
+  /** Codes of problems that an operator should fix. */
+  warnings(): readonly string[] {
+    return this.watchesDown().length > 0 ? ['cluster_watch_down'] : [];
   }
 
   async close(): Promise<void> {
@@ -221,8 +256,9 @@ export class ClusterRegistry implements Clusters {
   #open(
     name: string,
     spec: ClusterSpec,
-  ): Omit<RegisteredCluster, 'uid' | 'version' | 'generation'> {
-    const { connections, clock, log } = this.#deps;
+  ): Pick<RegisteredCluster, 'connection' | 'authenticator' | 'watch' | 'namespaces' | 'reports'> {
+    const { connections, clock } = this.#deps;
+    const log = this.#logOf(name, spec);
     const connection = connections.get(spec.connection);
     if (connection === undefined)
       throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
@@ -238,8 +274,14 @@ export class ClusterRegistry implements Clusters {
     };
   }
 
+  /** Every line about a cluster names it and its connection: there may be hundreds. */
+  #logOf(cluster: string, { connection }: ClusterSpec): Log {
+    return withFields(this.#deps.log, { cluster, connection });
+  }
+
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
-    const { clock, log, random, pods } = this.#deps;
+    const { clock, random, pods } = this.#deps;
+    const log = this.#logOf(name, spec);
     if (connection.type !== 'kubernetes') return pods?.get(name) ?? noPodWatch(clock);
     if (spec.type !== 'kubernetes' || !spec.podWatch) return noPodWatch(clock, connection.api);
     const watch: PodWatch = createPodWatch(
@@ -251,7 +293,7 @@ export class ClusterRegistry implements Clusters {
           for (const { changedPods } of this.#followers) changedPods?.changed(pod);
         },
         onStatus: (status) => {
-          log.info({ cluster: name, status }, 'pod watch');
+          log.info({ status }, 'pod watch');
           if (status === 'live') void this.#reconcile(name);
         },
       },
@@ -274,7 +316,8 @@ export class ClusterRegistry implements Clusters {
   ): Pick<RegisteredCluster, 'namespaces' | 'reports'> {
     if (connection.type !== 'kubernetes' || spec.type !== 'kubernetes')
       return { namespaces: undefined, reports: undefined };
-    const { clock, log, random } = this.#deps;
+    const { clock, random } = this.#deps;
+    const log = this.#logOf(name, spec);
     const dependencies = { api: connection.api, clock, random, log, goodFor: goodFor(spec) };
     const namespaces = spec.podWatch
       ? new NamespaceWatch(dependencies, (namespace) => {

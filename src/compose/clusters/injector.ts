@@ -46,6 +46,8 @@ export interface RunningInjector {
   readonly connections: WebhookServer['connections'];
   /** Reasons why the broker is not ready for requests yet. */
   unready(): readonly string[];
+  /** Codes of problems that an operator should fix. */
+  warnings(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -108,6 +110,7 @@ async function open(
     port: address.port,
     connections: kept.server.connections,
     unready: () => (kept.isAwaited() ? ['injector_untrusted'] : []),
+    warnings: () => (kept.isUntrusted() ? ['injector_untrusted'] : []),
     close: () => closings.close(),
   };
 }
@@ -250,6 +253,8 @@ interface Kept {
   readonly server: WebhookServer;
   /** True while API servers, as far as is known, do not trust the presented certificate yet: readiness should wait until they do. */
   isAwaited(): boolean;
+  /** True if the wait is over, and API servers, as far as is known, still do not trust it. */
+  isUntrusted(): boolean;
   start(): void;
   stop(): Promise<void>;
 }
@@ -289,6 +294,7 @@ async function manage(
   return {
     server,
     isAwaited: () => certificate.isAwaited,
+    isUntrusted: () => !certificate.isEntered && !certificate.isAwaited,
     start: () => void certificate.start(),
     stop: () => certificate.close(),
   };
@@ -315,6 +321,7 @@ async function follow(
   return {
     server,
     isAwaited: () => false,
+    isUntrusted: () => false,
     start: schedule,
     stop() {
       own.cancel?.();

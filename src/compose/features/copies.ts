@@ -1,21 +1,26 @@
 import * as archiveRoutes from '../../api/routes/archives.ts';
 import * as backupRoutes from '../../api/routes/backups.ts';
 import { archiveRunMetrics } from '../../backup/archive-runs.ts';
-import { noCopies, openCopies } from '../backups-and-archives.ts';
+import { HELD_COPIES, openCopies, type Copies } from '../backups-and-archives.ts';
 import type { Option } from './feature.ts';
 
 const routes = { ...archiveRoutes, ...backupRoutes };
+
+function knowsBackups({ whoseBackups }: Pick<Copies, 'whoseBackups'>): boolean {
+  return whoseBackups === 'scheduled' || whoseBackups === 'none';
+}
 
 /** Scheduled backups of the store, and an archive of the old part of the log. */
 export const copies = {
   routes,
   async open(deps) {
-    const opened = deps.isHeld ? noCopies(deps.config) : await openCopies(deps.config, deps);
+    const opened = deps.isHeld ? HELD_COPIES : await openCopies(deps.config, deps);
     const { backups, archives } = opened;
     return {
       parts: opened,
       warnings: () => [
         ...(backups?.hasFailed === true ? ['backup_failed'] : []),
+        ...(backups?.isPlaceMissing === true ? ['backup_place_missing'] : []),
         ...(archives?.hasFailed === true ? ['audit_archive_failed'] : []),
       ],
       async stop() {
@@ -26,10 +31,19 @@ export const copies = {
   metrics: (parts) => [
     {
       name: 'quaymaster_backup_completed_timestamp_seconds',
-      help: 'When the newest backup of the store was made; 0 if there is none. Absent on PostgreSQL, whose backups the broker does not make',
+      help: 'When the newest backup of the store was made; 0 if there is none. Absent on PostgreSQL, whose backups the broker does not make, and while the store is held',
       labels: [],
-      values: () =>
-        parts.areBackupsElsewhere ? [] : [[{}, (parts.backups?.last ?? 0) / 1000] as const],
+      values: () => (knowsBackups(parts) ? [[{}, (parts.backups?.last ?? 0) / 1000] as const] : []),
+    },
+    {
+      name: 'quaymaster_backup_failing',
+      help: '1 while the last backup failed, or the directory of the backups is missing; absent without the section backup',
+      labels: [],
+      values: () => {
+        const { backups } = parts;
+        if (backups === undefined) return [];
+        return [[{}, backups.hasFailed || backups.isPlaceMissing ? 1 : 0] as const];
+      },
     },
     ...archiveRunMetrics(() => parts.archives),
   ],

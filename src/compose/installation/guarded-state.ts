@@ -1,3 +1,4 @@
+import { cureOf, HELD } from '../../domain/conditions.ts';
 import { LogAnchor } from '../../audit/identity/log-anchor.ts';
 import type { LogIdentity } from '../../audit/identity/log-identity.ts';
 import { readLoggedState, type LoggedState } from '../../audit/identity/logged-state.ts';
@@ -29,14 +30,11 @@ export function createGuard({ clock, log }: StateDeps): RowGuard {
   const guard = new RowGuard({
     entry: () => actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'rows_changed' }),
   });
-  guard.onHold(({ reason, what }) =>
-    log.error(
-      { reason, what },
-      reason === 'index_damaged'
-        ? 'an index of the store is damaged, so lookups miss rows: nothing is served; check the disk, then rebuild the indexes or restore a backup'
-        : 'rows of the store are not as the broker left them: nothing is served; compare with a backup, then run "quaymaster release"',
-    ),
-  );
+  guard.onHold(({ reason, what }) => {
+    const condition = HELD[reason];
+    const text = condition === undefined ? reason : `${condition.what}; ${cureOf(condition)}`;
+    log.error({ reason, what }, `the store is held, so nothing is served: ${text}`);
+  });
   return guard;
 }
 

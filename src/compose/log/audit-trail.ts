@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { conditionText, cureOf, HELD } from '../../domain/conditions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -113,6 +114,12 @@ export type SinkSettings = Pick<Config['audit'], 'sinks' | 'acknowledgeWithinSec
 
 function lastCommitFile({ audit }: Config): LastCommitFile {
   return new LastCommitFile(`${audit.checkpointFile}.last-commit`);
+}
+
+function staysHeld(reason: HeldReason): string {
+  const condition = HELD[reason];
+  const cure = condition === undefined ? '' : `; ${cureOf(condition)}`;
+  return `the store stays held: ${conditionText(reason, condition)}${cure}`;
 }
 
 /** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
@@ -306,8 +313,7 @@ export class AuditTrail {
         ],
       }),
     );
-    if (after.held !== undefined)
-      throw new BrokerError('ERR_HELD', `the store stays held: ${after.held}`);
+    if (after.held !== undefined) throw new BrokerError('ERR_HELD', staysHeld(after.held));
     return { held, extent, identity };
   }
 

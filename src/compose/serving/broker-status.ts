@@ -9,11 +9,11 @@ export async function readBrokerStatus({
   trail,
   ...broker
 }: RunningBroker): Promise<BrokerStatus> {
-  const { backups, areBackupsElsewhere } = parts;
   return {
     time: parts.clock.now(),
     clockAheadMs: broker.clockAheadMs(),
-    backups: areBackupsElsewhere ? 'elsewhere' : backups === undefined ? 'none' : 'scheduled',
+    backups: parts.whoseBackups,
+    watchesDown: broker.clusters.watchesDown(),
     log: await readLogStatus(trail),
     failedArchiveRuns: parts.archives?.failures ?? 0,
     liveLeases: await parts.store.count(LEASES.live()),

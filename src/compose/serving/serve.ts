@@ -28,6 +28,7 @@ import { readBrokerStatus } from './broker-status.ts';
 import { Instruments } from './instruments.ts';
 import type { VaultApiDeps } from './vault-api.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
+import { CertificateWatch } from '../../upkeep/certificate-watch.ts';
 import { VERSION } from '../../process/version.ts';
 
 const DRAIN_MS = 25_000;
@@ -126,7 +127,10 @@ async function listen(
   if (traces !== undefined) metrics.add(traceMetrics(traces));
   const boot = randomId('r').slice(2, 10);
   const sources = new SourceAddress(config.listener.trustedProxies);
-  const running: { servers?: readonly (ApiServer | undefined)[] } = {};
+  const running: {
+    servers?: readonly (ApiServer | undefined)[];
+    certificate?: CertificateWatch;
+  } = {};
   const apiDeps = {
     boot,
     limits: broker.limits,
@@ -141,6 +145,8 @@ async function listen(
       ...(running.servers?.some((each) => each?.hasTlsFailed === true) === true
         ? ['certificate_reload_failed']
         : []),
+      ...(running.certificate?.warnings() ?? []),
+      ...(injector?.warnings() ?? []),
     ],
     status: () => readBrokerStatus(broker),
     metrics,
@@ -162,6 +168,10 @@ async function listen(
   if (server.certificate !== undefined) {
     const expiresAt = (): number => readCertificate(server.certificate ?? '')?.notAfter ?? 0;
     metrics.add(certificateMetrics({ expiresAt, hasReloadFailed: () => server.hasTlsFailed }));
+    const certificate = new CertificateWatch({ ...deps, expiresAt });
+    certificate.start();
+    beside.add(() => certificate.stop());
+    running.certificate = certificate;
   }
   if (reload !== undefined) metrics.add(configurationMetrics(reload));
   if (instruments.connections !== undefined) listeners.set('metrics', instruments.connections);

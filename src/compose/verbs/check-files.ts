@@ -1,7 +1,9 @@
 import { constants, existsSync } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { systemClock } from '../../process/clock.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { coreFiles, type CoreFiles } from '../config/process-options.ts';
 import { loadConfig } from '../config/load.ts';
@@ -23,13 +25,17 @@ const CREATED = ['/kek/path', '/audit/logKeyFile', '/audit/checkpointFile', '/st
 const SECRET =
   /\/(?:kek\/path|logKeyFile|keyFile|passwordFile|tokenFile|secretIdFile|secretFile|connectionStringFile|headersFile)$/;
 const NAMES_A_FILE = /\/(?:\w*File|kek\/path|store\/path)$/;
+const CERTIFICATE = /\/tls\/certificateFile$/;
 const OTHERS = 0o077;
 
 /** Checks every file that the configuration names: that it exists, that this user may read it, and that others may not read a secret. */
-export async function checkFiles(config: Config): Promise<readonly FileFinding[]> {
+export async function checkFiles(
+  config: Config,
+  now = systemClock.now(),
+): Promise<readonly FileFinding[]> {
   const findings: FileFinding[] = [];
   for (const [pointer, file] of namedFiles(config, '')) {
-    const problem = await checkFile(pointer, file);
+    const problem = await checkFile(pointer, file, now);
     if (problem !== undefined) findings.push({ pointer, file, problem });
   }
   return findings;
@@ -41,7 +47,7 @@ function namedFiles(value: unknown, pointer: string): readonly (readonly [string
   return Object.entries(value).flatMap(([key, member]) => namedFiles(member, `${pointer}/${key}`));
 }
 
-async function checkFile(pointer: string, file: string): Promise<string | undefined> {
+async function checkFile(pointer: string, file: string, now: number): Promise<string | undefined> {
   const found = await stat(file).catch((error: unknown) => ({
     code: (error as NodeJS.ErrnoException).code,
   }));
@@ -58,10 +64,17 @@ async function checkFile(pointer: string, file: string): Promise<string | undefi
     () => false,
   );
   if (!isReadable) return 'cannot be read by this user';
+  if (CERTIFICATE.test(pointer) && hasExpired(await readFile(file, 'utf8'), now))
+    return 'has expired: renew the certificate';
   const mode = (found.mode & 0o777).toString(8);
   return SECRET.test(pointer) && (found.mode & OTHERS) !== 0
     ? `is open to other users (mode 0${mode}); run: chmod 600 ${file}`
     : undefined;
+}
+
+function hasExpired(pem: string, now: number): boolean {
+  const { notAfter } = readCertificate(pem) ?? {};
+  return notAfter !== undefined && notAfter <= now;
 }
 
 /** Validates a configuration, with `withFiles` also the files that it names. @throws ERR_CONFIG_INVALID with every problem */

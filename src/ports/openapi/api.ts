@@ -1530,10 +1530,24 @@ export interface components {
             /** @description Seconds by which that time is ahead of the system clock of the broker. */
             readonly clockAheadSeconds: number;
             /**
-             * @description `scheduled`: the broker makes backups. `none`: the configuration has no section `backup`. `elsewhere`: on PostgreSQL the broker makes none and knows of none.
+             * @description `scheduled`: the broker makes backups. `none`: the configuration has no section `backup`. `elsewhere`: on PostgreSQL the broker makes none and knows of none. `unknown`: the broker does not look for backups while the store is held.
              * @enum {string}
              */
-            readonly backups: "scheduled" | "none" | "elsewhere";
+            readonly backups: "scheduled" | "none" | "elsewhere" | "unknown";
+            /** @description Watches of clusters that do not show now what happens there. Absent in answers of earlier brokers. */
+            readonly watchesDown?: readonly {
+                /** @description The name of the cluster. */
+                readonly cluster: string;
+                /** @description The name of its connection in the configuration. */
+                readonly connection: string;
+                /** @description What is watched, for example `pods`. */
+                readonly resource: string;
+                /**
+                 * @description `starting`: no complete list yet. `stale`: no sign of life for a minute.
+                 * @enum {string}
+                 */
+                readonly status: "starting" | "stale";
+            }[];
             readonly log: components["schemas"]["LogStatus"];
             readonly liveLeases: number;
             /** @description When the newest backup was made; absent if there is none. */
@@ -1579,7 +1593,7 @@ export interface components {
             readonly reasons: readonly string[];
             /** @description What holds the store (`ERR_HELD`); the broker's log names the rows. Absent when the store is not held. */
             readonly held?: readonly {
-                /** @description `rows_differ`, `rows_behind`: rows are not as the broker left them. `index_damaged`: an index lacks rows. `schema_differs`, `log_missing`, `store_behind`, `store_forked`, `checkpoint_missing`, `checkpoint_foreign`, `commits_missing`, `log_damaged`: docs/operations.md. */
+                /** @description `rows_differ`, `rows_behind`: rows are not as the broker left them. `index_damaged`: an index lacks rows. `schema_differs`, `log_missing`, `store_behind`, `store_forked`, `checkpoint_missing`, `checkpoint_foreign`, `commits_missing`, `origin_differs`, `log_damaged`: docs/operations.md. */
                 readonly reason: string;
                 /** @description The kind of row, which is a table. */
                 readonly kind?: string;

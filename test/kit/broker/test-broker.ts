@@ -560,7 +560,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     publicLog: undefined,
     receivers: { isRequired: false, waitForReceivers: () => Promise.resolve() },
     archives: undefined,
-    areBackupsElsewhere: false,
+    whoseBackups: 'none',
     wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,
     vetoes: { count: 0 },
