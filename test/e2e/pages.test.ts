@@ -60,6 +60,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/rotators/vault.md': [0, 1],
   'docs/releasing.md': [0, 1],
   'docs/scaling.md': [0, 1],
+  'docs/states.md': [0, 1],
   'docs/testing.md': [0, 3],
   'docs/threat-coverage.md': [0, 1],
   'docs/token-scanners.md': [0, 1],

@@ -101,22 +101,35 @@ export class Installation {
   }
 
   /** Runs a verb as the child of another program, such as strace. */
-  async verbBelow(parent: readonly string[], ...words: readonly string[]): Promise<string> {
+  verbBelow(parent: readonly string[], ...words: readonly string[]): Promise<string> {
+    return this.#run(words, parent);
+  }
+
+  async #run(
+    words: readonly string[],
+    parent: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const [first = '', ...more] = parent;
     const [node, own] = this.#commandLine([MAIN, ...words]);
     const [command, args] = first === '' ? [node, own] : [first, [...more, node, ...own]];
     const { stdout } = await run(command, args, {
-      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...this.#environment },
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: COMPILED,
+        ...this.#environment,
+        ...environment,
+      },
     });
     return stdout;
   }
 
-  /** Runs `init`. @returns the token that it minted. */
-  async initialise(): Promise<string> {
+  /** Runs `init`, with variables of its own. @returns the token that it minted. */
+  async initialise(environment: Readonly<Record<string, string>> = {}): Promise<string> {
     const file = this.file(`operator-${Math.random().toString(36).slice(2)}.token`);
     // With a fast clock, a broker is hours older within minutes.
     const options = ['--token-ttl', '30d', '--token-file', file];
-    await this.verb('init', '--config', this.file('config.yaml'), ...options);
+    await this.#run(['init', '--config', this.file('config.yaml'), ...options], [], environment);
     return (await readFile(file, 'utf8')).trim();
   }
 
