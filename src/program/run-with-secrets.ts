@@ -186,7 +186,9 @@ async function renew(
     context.output.note(`changed: ${names}; the program is restarted`);
     await child.restart(() => environment);
   } else {
-    context.output.note(`changed: ${names}; the program gets ${signal}`);
+    context.output.note(
+      `changed: ${names}; the program gets ${signal}, and its environment keeps the old values`,
+    );
     child.signal(signal);
   }
 }

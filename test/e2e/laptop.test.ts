@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findCanary } from '../kit/checks/find-canary.ts';
@@ -137,6 +137,18 @@ async function editorFiles(): Promise<readonly string[]> {
   return names.filter((name) => name.startsWith('quaymaster-edit-'));
 }
 
+/** The text in the file whose path the command printed. It deletes the file. */
+async function takeKeptText(err: string): Promise<string> {
+  const [, directory = ''] = /rm -r (\/dev\/shm\/quaymaster-kept-\w+)/.exec(err) ?? [];
+  const file = join(directory, 'secret.yaml');
+  const { mode } = await stat(file);
+  expect(mode & 0o777).toBe(0o600);
+  expect((await stat(directory)).mode & 0o777).toBe(0o700);
+  const text = await readFile(file, 'utf8');
+  await rm(directory, { recursive: true });
+  return text;
+}
+
 describe('edit', () => {
   it('shows the plan by keys, writes the new version, and leaves nothing behind', async () => {
     const before = await editorFiles();
@@ -164,7 +176,24 @@ describe('edit', () => {
     const { code, err } = await wrong.run('edit', 'own/mail', '--yes');
     expect(code).toBe(64);
     expect(err).toContain('the value of MAIL_PASSWORD must be a string');
+    expect(await takeKeptText(err)).toContain('MAIL_PASSWORD: 12');
     await wrong.remove();
+  });
+
+  it('keeps a text that the broker refuses in a private file, whose path it prints', async () => {
+    await broker.write('own/raced', { user: 'app' });
+    const editor = await withEditor('echo editing; read line; sed -i -e "s/: app/: mine/"');
+    const child = editor.begin('edit', 'own/raced', '--yes');
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const exited = once(child, 'close');
+    await once(child.stdout, 'data');
+    const written = await laptop.pipe('{"user":"theirs"}', 'put', 'own/raced', '--from-json', '-');
+    expect(written.code).toBe(0);
+    child.stdin.end('go on\n');
+    expect((await exited)[0]).toBe(6);
+    expect(await takeKeptText(err)).toContain('user: mine');
+    await editor.remove();
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)('leaves nothing behind after %s', async (signal) => {

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdtemp, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ApiError } from '../../client/index.ts';
 import { readOneYaml, yamlProblemText } from '../../domain/text/strict-yaml.ts';
 import { isSameSecretData } from '../../domain/secrets/same-secret-data.ts';
 import type { Broker } from '../connection/broker.ts';
 import { confirm } from '../input/ask.ts';
 import type { Call, CliContext } from '../run/context.ts';
-import { Failed, UsageError } from '../run/errors.ts';
+import { Failed, Interrupted, UsageError } from '../run/errors.ts';
 import { keyChanges, keyChangesText } from './key-changes.ts';
 import { noteOf, showWritten, type NoteOptions } from './put.ts';
 import { checkSecretData, type SecretData } from './secret-values.ts';
@@ -37,14 +37,31 @@ export async function runEdit(
   const note = noteOf(options);
   const broker = await context.broker();
   const current = await readCurrent(broker, path);
-  const edited = await editedData(context, current.data);
+  await inPrivateFile(context, async (file) => {
+    await writeFile(file, await fileText(current.data), { mode: 0o600 });
+    await editAndWrite(context, { path, file, current, note, yes: options.yes });
+  });
+}
+
+interface Editing {
+  readonly path: string;
+  readonly file: string;
+  readonly current: Current;
+  readonly note: ReturnType<typeof noteOf>;
+  readonly yes: boolean | undefined;
+}
+
+async function editAndWrite(context: CliContext, editing: Editing): Promise<void> {
+  const { path, file, current, note, yes } = editing;
+  const edited = await editedData(context, file);
   if (Object.keys(edited).length === 0 || isSameSecretData(current.data, edited)) {
     await context.output.say('no change');
     return;
   }
   context.output.note(keyChangesText(keyChanges(current.data, edited)));
-  await confirm(context, (url) => `Write these keys to ${path} at ${url}`, options.yes);
+  await confirm(context, (url) => `Write these keys to ${path} at ${url}`, yes);
   const { version } = current;
+  const broker = await context.broker();
   const { body } = await broker.call('writeSecret', {
     path: { path },
     // The plan has shown the keys that the new version drops.
@@ -65,39 +82,64 @@ async function readCurrent(broker: Broker, path: string): Promise<Current> {
   }
 }
 
-/** The keys after the editor has ended. Nothing is left of the file, also if this process is killed. @throws UsageError, Failed */
-async function editedData(context: CliContext, data: SecretData): Promise<SecretData> {
-  const directory = await mkdtemp(join(await memoryDirectory(context), 'quaymaster-edit-'));
+/** The keys in the file after the editor has ended. @throws UsageError, Failed */
+async function editedData(context: CliContext, file: string): Promise<SecretData> {
+  for (;;) {
+    await openEditor(context, file);
+    context.signal.throwIfAborted();
+    const { data: edited, problem } = await readEdited(file);
+    if (edited !== undefined) return edited;
+    if (!context.stdin.isTTY) throw new UsageError(`${problem}; nothing was changed`);
+    context.output.note(problem);
+    await confirm(context, () => 'Edit it again', undefined);
+  }
+}
+
+/** Gives the work a file in memory, of which nothing is left, also if this process is killed. If the work fails, the user keeps the text. */
+async function inPrivateFile(
+  context: CliContext,
+  work: (file: string) => Promise<void>,
+): Promise<void> {
+  const { place, isMemory } = await memoryDirectory(context);
+  const directory = await mkdtemp(join(place, 'quaymaster-edit-'));
   const remover = removeWhenGone(directory);
+  const file = join(directory, 'secret.yaml');
   try {
-    const file = join(directory, 'secret.yaml');
-    await writeFile(file, await fileText(data), { mode: 0o600 });
-    for (;;) {
-      await openEditor(context, file);
-      context.signal.throwIfAborted();
-      const { data: edited, problem } = await readEdited(file);
-      if (edited !== undefined) return edited;
-      if (!context.stdin.isTTY) throw new UsageError(`${problem}; nothing was changed`);
-      context.output.note(problem);
-      await confirm(context, () => 'Edit it again', undefined);
-    }
+    await work(file);
+  } catch (error) {
+    // A person who cancels, and an editor that fails, drop the text. A disk never keeps it.
+    const isDropped = error instanceof Failed || error instanceof Interrupted;
+    if (isMemory && !isDropped && !context.signal.aborted) await keepText(context, file);
+    throw error;
   } finally {
     await rm(directory, { recursive: true, force: true });
     remover.end();
   }
 }
 
+/** Moves the file to a directory that the process does not remove. */
+async function keepText({ output }: CliContext, file: string): Promise<void> {
+  const kept = await mkdtemp(join(dirname(dirname(file)), 'quaymaster-kept-'));
+  await rename(file, join(kept, 'secret.yaml'));
+  output.note(
+    `your text is in ${join(kept, 'secret.yaml')}, in memory and for you alone; delete it when you have repeated the change: rm -r ${kept}`,
+  );
+}
+
 /** Swap files and backups of the editor are in the same directory. */
-async function memoryDirectory({ environment, output }: CliContext): Promise<string> {
+async function memoryDirectory({
+  environment,
+  output,
+}: CliContext): Promise<{ readonly place: string; readonly isMemory: boolean }> {
   const { XDG_RUNTIME_DIR: runtime, TMPDIR: temporary } = environment.inherited;
   for (const directory of ['/dev/shm', runtime]) {
     if (directory === undefined) continue;
     const { type } = await statfs(directory).catch(() => ({ type: 0 }));
-    if (MEMORY.includes(type)) return directory;
+    if (MEMORY.includes(type)) return { place: directory, isMemory: true };
   }
   if (process.platform === 'darwin' && temporary !== undefined) {
     output.note('macOS has no file system in memory: the file is in TMPDIR until the editor ends');
-    return temporary;
+    return { place: temporary, isMemory: false };
   }
   throw new UsageError(
     'edit needs a file system in memory, and neither /dev/shm nor XDG_RUNTIME_DIR is one; change single keys without a file: quaymaster patch PATH KEY=-',

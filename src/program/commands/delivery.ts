@@ -18,7 +18,10 @@ export const DELIVERY: CommandTable<ActionRow | CommandRow> = {
         ],
         ['--from <file>', 'a file with lines NAME=path#key; it holds no secret'],
         ['--watch', 'restart the program when a secret has a new version'],
-        ['--signal <name>', 'with --watch: send this signal instead, such as SIGHUP'],
+        [
+          '--signal <name>',
+          'with --watch: send this signal instead, such as SIGHUP; the environment of the program keeps the old values',
+        ],
       ],
       examples: [
         "quaymaster run --env 'DB_PASSWORD=payments/db#password' -- npm start",
