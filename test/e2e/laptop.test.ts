@@ -190,7 +190,7 @@ describe('edit', () => {
     await once(child.stdout, 'data');
     const written = await laptop.pipe('{"user":"theirs"}', 'put', 'own/raced', '--from-json', '-');
     expect(written.code).toBe(0);
-    child.stdin.end('go on\n');
+    child.stdin.end('save\n');
     expect((await exited)[0]).toBe(6);
     expect(await takeKeptText(err)).toContain('user: mine');
     await editor.remove();
