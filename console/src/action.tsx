@@ -8,6 +8,8 @@ import { isStepUp, StepUp } from './step-up.tsx';
 interface ActionProps {
   /** The words of the button, and the title of its dialog. */
   readonly label: string;
+  /** What the action concerns, if a page has several buttons with the label. */
+  readonly subject?: string;
   readonly isDangerous?: boolean;
   /** What will happen, with names and counts. */
   readonly explanation: ComponentChildren;
@@ -21,7 +23,16 @@ interface ActionProps {
 
 /** A button whose dialog says what happens before it happens. If the broker refuses, the dialog keeps what was typed; if it needs a recent login, the person confirms in the dialog. */
 export function Action(props: ActionProps): JSX.Element {
-  const { label, isDangerous = false, explanation, reason: need, fields, command, run } = props;
+  const {
+    label,
+    subject,
+    isDangerous = false,
+    explanation,
+    reason: need,
+    fields,
+    command,
+    run,
+  } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const [reason, setReason] = useState('');
   const [error, setError] = useState<Refusal>();
@@ -39,7 +50,8 @@ export function Action(props: ActionProps): JSX.Element {
     }
     setRunning(false);
   };
-  const id = `action-${label.toLowerCase().replaceAll(/\W+/g, '-')}`;
+  const title = subject === undefined ? label : `${label} ${subject}`;
+  const id = `action-${title.toLowerCase().replaceAll(/\W+/g, '-')}`;
   return (
     <>
       <button
@@ -48,6 +60,7 @@ export function Action(props: ActionProps): JSX.Element {
         onClick={() => dialog.current?.showModal()}
       >
         {label}
+        {subject !== undefined && <span class="unseen"> {subject}</span>}
       </button>
       <dialog ref={dialog} aria-labelledby={id}>
         <form
@@ -56,7 +69,7 @@ export function Action(props: ActionProps): JSX.Element {
             void submit();
           }}
         >
-          <h2 id={id}>{label}</h2>
+          <h2 id={id}>{title}</h2>
           <div class="prose">{explanation}</div>
           {fields}
           {need !== undefined && (

@@ -71,7 +71,7 @@ spec:
     many: 'RoleBindings',
     schema: 'RoleBinding',
     about: 'roles of people who log in at an issuer',
-    start: 'issuer: people\ngroups: [platform]\ngrants:\n  - role: auditor\n',
+    start: 'issuer: people\nclaims: { groups: platform }\ngrants:\n  - role: auditor\n',
   },
   {
     word: 'posture-profile',
@@ -80,7 +80,8 @@ spec:
     many: 'PostureProfiles',
     schema: 'PostureProfile',
     about: 'what pods must be to get secrets',
-    start: 'mode: audit\nmatch:\n  namespaces: [shop]\n',
+    start:
+      'mode: audit\nmatch:\n  namespaces: [shop]\npod:\n  securityStandard: { level: baseline, version: latest }\n',
   },
   {
     word: 'response-rule',
@@ -94,6 +95,12 @@ spec:
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
+
+export function kindOf(word: Kind['word']): Kind {
+  const found = KINDS.find((each) => each.word === word);
+  if (found === undefined) throw new TypeError(`no kind of document is called ${word}`);
+  return found;
+}
 
 export type Stored = Schema<'StoredDocument'> & { readonly document: object };
 export type Version = Schema<'DocumentVersion'> & { readonly document?: object };

@@ -36,10 +36,16 @@ const NAVIGATION = [
   ['/incidents', 'Incidents'],
   ['/approvals', 'Approvals'],
   ['/documents', 'Documents'],
+  ['/posture', 'Posture'],
   ['/audit', 'Audit'],
+  ['/access', 'Access'],
+  ['/system', 'System'],
 ] as const;
 
 const Documents = lazy(async () => (await import('./views/documents.tsx')).Documents);
+const Access = lazy(async () => (await import('./views/access.tsx')).Access);
+const System = lazy(async () => (await import('./views/system.tsx')).System);
+const Posture = lazy(async () => (await import('./views/posture.tsx')).Posture);
 
 /** The view of each first part of a path: without more it is a list, with more one of its things. */
 const VIEWS: Readonly<
@@ -65,6 +71,9 @@ const VIEWS: Readonly<
     all: () => <Documents rest="" />,
     one: (rest) => <Documents rest={rest} />,
   },
+  posture: { all: () => <Posture rest="" /> },
+  access: { all: () => <Access rest="" />, one: (rest) => <Access rest={rest} /> },
+  system: { all: () => <System rest="" /> },
   confirmed: { all: () => <Confirmed /> },
 };
 

@@ -4,6 +4,7 @@ import { call, type Schema } from '../client.ts';
 import { duration } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { Command, Facts, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
+import { RightsDiff } from '../rights.tsx';
 import { to } from '../router.ts';
 
 type Approval = Schema<'Approval'>;
@@ -112,8 +113,10 @@ function Given({ request: { elevation, change } }: { readonly request: Approval 
     );
   }
   if (change === undefined) return <></>;
+  const { grants } = change.body as { readonly grants?: readonly Schema<'Grant'>[] };
   return (
     <>
+      {grants !== undefined && <GrantsOfChange change={change} after={grants} />}
       <p>
         The {change.kind} <Name>{change.name}</Name> is written exactly as it was sent:
       </p>
@@ -122,6 +125,28 @@ function Given({ request: { elevation, change } }: { readonly request: Approval 
       </pre>
     </>
   );
+}
+
+/** The rights that a document would give and take, compared with the one in force. Without the right to read that one, all of them count as new. */
+function GrantsOfChange({
+  change: { kind, name },
+  after,
+}: {
+  readonly change: { readonly kind: string; readonly name: string };
+  readonly after: readonly Schema<'Grant'>[];
+}): JSX.Element {
+  const isBinding = kind === 'role-binding';
+  const current = useLoad(
+    `document ${kind} ${name}`,
+    () =>
+      isBinding
+        ? call('readRoleBinding', { path: { name } })
+        : call('readOperator', { path: { name } }),
+    [`document:${kind}/${name}`],
+  );
+  if (current.is === 'loading') return <p class="quiet loading">Loading…</p>;
+  const before = current.is === 'loaded' ? current.data.document.grants : [];
+  return <RightsDiff before={before} after={after} />;
 }
 
 function Decision({ request }: { readonly request: Approval }): JSX.Element {

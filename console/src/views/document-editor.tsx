@@ -2,13 +2,15 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { dump, load } from 'js-yaml/browser';
 import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
-import { Refusal } from '../client.ts';
+import { Refusal, type Schema } from '../client.ts';
 import { Diff } from '../diff.tsx';
 import type { DocumentEditor } from '../editor.ts';
 import { putDocument, type Kind, type Stored } from '../kinds.ts';
 import { Command, Name, Problem, Section, State } from '../parts.tsx';
+import { RightsDiff } from '../rights.tsx';
 import { go, to } from '../router.ts';
 import { PolicyPlan } from './policy-plan.tsx';
+import { Survey } from './posture.tsx';
 
 /** The broker checks the text after this time without input. */
 const PAUSE_MS = 500;
@@ -62,9 +64,7 @@ export function EditDocument({ kind, name: given, stored, onClose }: EditorProps
       {isOvertaken && stored !== undefined && (
         <Overtaken base={before} stored={stored} onContinue={() => setBase(stored)} />
       )}
-      {kind.word === 'policy' && check.is === 'valid' && (
-        <PolicyPlan draft={() => ({ policies: [JSON.stringify(load(text))], remove: [] })} />
-      )}
+      {check.is === 'valid' && <Effect kind={kind} text={text} />}
       <div class="buttons">
         <Action
           label="Save"
@@ -73,6 +73,7 @@ export function EditDocument({ kind, name: given, stored, onClose }: EditorProps
               <p>
                 The {kind.word} <Name>{name}</Name> gets a new version, which is in force at once.
               </p>
+              {check.is === 'valid' && <Granted before={before} after={text} />}
               <Diff before={before} after={text} label="Changes" />
             </>
           }
@@ -90,6 +91,38 @@ export function EditDocument({ kind, name: given, stored, onClose }: EditorProps
       {given !== undefined && <Command words={[kind.word, 'get', given, '--manifest']} />}
     </Section>
   );
+}
+
+/** What the text would do to workloads that hold sessions or asked before. */
+function Effect({
+  kind,
+  text,
+}: {
+  readonly kind: Kind;
+  readonly text: string;
+}): JSX.Element | null {
+  if (kind.word === 'policy')
+    return <PolicyPlan draft={() => ({ policies: [JSON.stringify(load(text))], remove: [] })} />;
+  if (kind.word === 'posture-profile')
+    return (
+      <Survey label="Show which pods fail" profile={() => load(text) as Schema<'PostureProfile'>} />
+    );
+  return null;
+}
+
+/** The rights that a document of an operator or a role binding gives and takes. */
+function Granted({
+  before,
+  after,
+}: {
+  readonly before: string;
+  readonly after: string;
+}): JSX.Element | null {
+  const grantsOf = (text: string): readonly Schema<'Grant'>[] | undefined =>
+    (load(text) as { readonly grants?: readonly Schema<'Grant'>[] } | null | undefined)?.grants;
+  const granted = grantsOf(after);
+  if (granted === undefined) return null;
+  return <RightsDiff before={before === '' ? [] : (grantsOf(before) ?? [])} after={granted} />;
 }
 
 /** Loads the editor into an element of the page, and lets the broker check the text after each pause. */

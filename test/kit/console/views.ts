@@ -61,7 +61,7 @@ export async function prepareViews(broker: DevBroker): Promise<Prepared> {
 }
 
 /** Logs the pod of the demonstration in. @returns the token of its session */
-async function logInPod({ url, directory }: DevBroker): Promise<string> {
+export async function logInPod({ url, directory }: DevBroker): Promise<string> {
   const body = await readFile(join(directory, '.quaymaster/login.json'), 'utf8');
   const headers = { 'Content-Type': 'application/json' };
   const answer = await fetch(`${url}/api/v1/sessions`, { method: 'POST', headers, body });
@@ -110,6 +110,10 @@ export function consoleViews({ alert, approval }: Prepared): readonly View[] {
         await page.getByText('No workload that asked before').waitFor();
       },
     },
+    { name: 'access', path: '/access' },
+    { name: 'operator', path: '/access/oncall' },
+    { name: 'system', path: '/system' },
+    { name: 'posture', path: '/posture' },
     { name: 'incidents', path: '/incidents' },
     { name: 'incident', path: `/incidents/${alert}` },
     { name: 'approvals', path: '/approvals' },

@@ -1,0 +1,231 @@
+import type { JSX } from 'preact';
+import { Action } from '../action.tsx';
+import { call, type Schema } from '../client.ts';
+import { kindOf, listDocuments, readDocument, type Stored } from '../kinds.ts';
+import { useLoad } from '../load.ts';
+import {
+  Command,
+  Facts,
+  Loading,
+  More,
+  Name,
+  Page,
+  Section,
+  State,
+  Table,
+  Time,
+} from '../parts.tsx';
+import { Rights } from '../rights.tsx';
+import { to } from '../router.ts';
+import { isPerson, session } from '../session.ts';
+import { usePages } from './pages.ts';
+
+type Grant = Schema<'Grant'>;
+type RoleBinding = Schema<'RoleBinding'>;
+
+const OPERATOR = kindOf('operator');
+const ROLE_BINDING = kindOf('role-binding');
+
+/** Who operates the broker: the rights of the person at the page, operators, role bindings, and one operator with its tokens. */
+export function Access({ rest }: { readonly rest: string }): JSX.Element {
+  return rest === '' ? <Overview /> : <OperatorPage key={rest} name={rest} />;
+}
+
+function grantsOf({ document }: Stored): readonly Grant[] {
+  return (document as { readonly grants?: readonly Grant[] }).grants ?? [];
+}
+
+function Overview(): JSX.Element {
+  const operators = usePages('documents operator', (after) => listDocuments(OPERATOR, after), [
+    'document',
+  ]);
+  const bindings = usePages(
+    'documents role-binding',
+    (after) => listDocuments(ROLE_BINDING, after),
+    ['document'],
+  );
+  return (
+    <Page title="Access">
+      <Own />
+      <Section title="Operators" note="Roles of a named operator come from its document.">
+        <Loading of={operators.loaded}>
+          {({ items, isWhole }) => (
+            <>
+              <Table
+                label="Operators"
+                items={items}
+                keyOf={({ name }) => name}
+                empty="There is no operator."
+                columns={[
+                  {
+                    title: 'Operator',
+                    of: ({ name }) => (
+                      <a href={to(`/access/${name}`)}>
+                        <bdi>{name}</bdi>
+                      </a>
+                    ),
+                  },
+                  { title: 'Roles', of: (each) => <Rights grants={grantsOf(each)} /> },
+                  { title: 'Changed', of: ({ updatedAt }) => <Time at={updatedAt} /> },
+                  { title: 'By', of: ({ updatedBy }) => <Name>{updatedBy}</Name> },
+                ]}
+              />
+              <More isWhole={isWhole} load={operators.more} />
+            </>
+          )}
+        </Loading>
+        <Command words={['operator', 'ls']} />
+      </Section>
+      <Section
+        title="Role bindings"
+        note="Roles of people come from what their issuer says about them."
+      >
+        <Loading of={bindings.loaded}>
+          {({ items, isWhole }) => (
+            <>
+              <Table
+                label="Role bindings"
+                items={items}
+                keyOf={({ name }) => name}
+                empty="No role binding: nobody has a role by logging in at an issuer."
+                columns={[
+                  {
+                    title: 'Binding',
+                    of: ({ name }) => (
+                      <a href={to(`/documents/role-binding/${name}`)}>
+                        <bdi>{name}</bdi>
+                      </a>
+                    ),
+                  },
+                  { title: 'Who', of: (each) => <Bound to={each.document as RoleBinding} /> },
+                  { title: 'Roles', of: (each) => <Rights grants={grantsOf(each)} /> },
+                ]}
+              />
+              <More isWhole={isWhole} load={bindings.more} />
+            </>
+          )}
+        </Loading>
+        <Command words={['role-binding', 'ls']} />
+      </Section>
+      <p>
+        <a href={to('/approvals')}>Requests that wait, and rights that are in force for a time</a>
+      </p>
+    </Page>
+  );
+}
+
+/** Whom a binding concerns, as its document says it. */
+function Bound({ to: binding }: { readonly to: RoleBinding }): JSX.Element {
+  if ('workloads' in binding) return <>workloads that push evidence</>;
+  const { issuer, subjects = [], claims = {} } = binding;
+  const conditions = [
+    ...subjects.map((subject) => `subject ${subject}`),
+    ...Object.entries(claims).map(([claim, value]) => `${claim}: ${[value].flat().join(', ')}`),
+  ];
+  return (
+    <bdi>
+      {issuer}: {conditions.length === 0 ? 'everybody' : conditions.join('; ')}
+    </bdi>
+  );
+}
+
+/** The rights of this session, which may be fewer than those of its operator. */
+function Own(): JSX.Element {
+  const { value } = session;
+  if (value.is !== 'signed-in') return <></>;
+  const { operator, grants, sourceCidrs, endsAt } = value.own;
+  return (
+    <Section title="You" note="The rights of this session.">
+      <Facts
+        items={[
+          ['Name', <Name>{operator}</Name>],
+          ['Kind', isPerson(value.own) ? 'person of an issuer' : 'operator with a token'],
+          ['Rights', <Rights grants={grants} />],
+          ['Networks', sourceCidrs.length === 0 ? 'all' : sourceCidrs.join(', ')],
+          ['Ends', <Time at={endsAt} />],
+        ]}
+      />
+      <Command words={['whoami']} />
+    </Section>
+  );
+}
+
+/** One operator: its roles, and the tokens with what each may do now. */
+function OperatorPage({ name }: { readonly name: string }): JSX.Element {
+  const topics = [`document:operator/${name}`];
+  const stored = useLoad(`document operator ${name}`, () => readDocument(OPERATOR, name), topics);
+  const tokens = useLoad(`tokens ${name}`, () => call('listOperatorTokens', { path: { name } }), [
+    'token',
+    ...topics,
+  ]);
+  return (
+    <Page title={name}>
+      <Section title="Roles">
+        <Loading of={stored}>
+          {(found) => (
+            <Facts
+              items={[
+                ['Roles', <Rights grants={grantsOf(found)} />],
+                ['From', <a href={to(`/documents/operator/${name}`)}>its document</a>],
+                ['Changed', <Time at={found.updatedAt} />],
+                ['By', <Name>{found.updatedBy}</Name>],
+              ]}
+            />
+          )}
+        </Loading>
+        <Command words={['operator', 'get', name]} />
+      </Section>
+      <Section title="Tokens" note="A token never gains a right that its operator gets later.">
+        <Loading of={tokens}>
+          {({ items }) => (
+            <Table
+              label="Tokens"
+              items={items}
+              keyOf={({ id }) => id}
+              empty="The operator has no token."
+              columns={[
+                { title: 'Token', of: ({ id }) => <code>{id}</code> },
+                { title: 'May', of: ({ carries }) => <Rights grants={carries} /> },
+                {
+                  title: 'Networks',
+                  of: ({ sourceCidrs }) =>
+                    sourceCidrs.length === 0 ? (
+                      <State tone="off">all</State>
+                    ) : (
+                      sourceCidrs.join(', ')
+                    ),
+                },
+                { title: 'Created', of: ({ createdAt }) => <Time at={createdAt} /> },
+                {
+                  title: 'By',
+                  of: ({ mintedBy, description }) => <Name>{mintedBy ?? description ?? ''}</Name>,
+                },
+                { title: 'Ends', of: ({ endsAt }) => <Time at={endsAt} /> },
+                { title: 'Actions', of: ({ id }) => <Revoke name={name} id={id} /> },
+              ]}
+            />
+          )}
+        </Loading>
+        <Command words={['operator', 'token', 'ls', name]} />
+      </Section>
+    </Page>
+  );
+}
+
+function Revoke({ name, id }: { readonly name: string; readonly id: string }): JSX.Element {
+  return (
+    <Action
+      label="Revoke"
+      subject={id}
+      isDangerous
+      explanation={
+        <p>
+          Each request with this token of <Name>{name}</Name> is refused at once, at every broker. A
+          console that was opened with it ends.
+        </p>
+      }
+      command={() => ['operator', 'token', 'revoke', name, id]}
+      run={() => call('revokeOperatorToken', { path: { name, id } })}
+    />
+  );
+}

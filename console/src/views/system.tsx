@@ -1,0 +1,428 @@
+import { useState } from 'preact/hooks';
+import type { ComponentChildren, JSX } from 'preact';
+import { Action } from '../action.tsx';
+import { call, Refusal, type Schema } from '../client.ts';
+import { count } from '../format.ts';
+import { kindOf, listDocuments, type Stored } from '../kinds.ts';
+import { useLoad } from '../load.ts';
+import { Command, Facts, Loading, Name, Page, Problem, Section } from '../parts.tsx';
+import { State, Table, Time, type Tone } from '../parts.tsx';
+import { to } from '../router.ts';
+
+const MOUNT = kindOf('mount');
+const CLUSTER = kindOf('cluster');
+
+/** The broker itself: what it depends on, its keys, copies and log. */
+export function System(): JSX.Element {
+  return (
+    <Page title="System">
+      <Brokers />
+      <Mounts />
+      <Clusters />
+      <AlertSources />
+      <Keys />
+      <Backups />
+      <Archive />
+      <Configuration />
+    </Page>
+  );
+}
+
+function Brokers(): JSX.Element {
+  const readiness = useLoad('readiness', () => call('readReadiness'), ['beat']);
+  const status = useLoad('status', () => call('readStatus'), ['beat']);
+  return (
+    <Section title="Broker" note="The one that answers; each broker has its own state.">
+      <Loading of={readiness}>
+        {({ ready, reasons, warnings = [] }) => (
+          <ul class="plain" aria-label="State">
+            <li>
+              <State tone={ready ? 'good' : 'bad'}>{ready ? 'ready' : 'not ready'}</State>
+            </li>
+            {[
+              ...reasons.map((code) => ['bad', code] as const),
+              ...warnings.map((code) => ['warn', code] as const),
+            ].map(([tone, code]) => (
+              <li key={code}>
+                <State tone={tone}>
+                  <code>{code}</code>
+                </State>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loading>
+      <Loading of={status}>
+        {({ time, clockAheadSeconds, log, liveLeases }) => (
+          <>
+            <Facts
+              items={[
+                ['Time', <Time at={time} />],
+                [
+                  'Ahead of its clock',
+                  clockAheadSeconds > 0 ? <State tone="warn">{clockAheadSeconds} s</State> : 'no',
+                ],
+                ['Live leases', liveLeases.toLocaleString('en')],
+                ['Audit log', count(log.entries, 'entry', 'entries')],
+                ['Damaged entries', number(log.damagedEntries)],
+                ['Broken chains', number(log.brokenChains)],
+                ['Log checked', <Time at={log.checkedAt} />],
+                ['Without a witness', `${Math.round(log.unwitnessedSeconds)} s`],
+              ]}
+            />
+            <Receivers log={log} />
+          </>
+        )}
+      </Loading>
+      <Command words={['status']} />
+    </Section>
+  );
+}
+
+function number(bad: number): JSX.Element {
+  return bad === 0 ? <State tone="good">none</State> : <State tone="bad">{bad}</State>;
+}
+
+interface Receiver {
+  readonly name: string;
+  readonly tone: Tone;
+  readonly state: string;
+  readonly lag: ComponentChildren;
+}
+
+/** Sinks and witnesses of the log. */
+function Receivers({ log }: { readonly log: Schema<'LogStatus'> }): JSX.Element {
+  const sinks = log.sinks.map(({ failing, stopped, lag }, index): Receiver => ({
+    name: `sink ${index + 1}`,
+    ...(stopped
+      ? { tone: 'bad', state: 'stopped' }
+      : failing
+        ? { tone: 'warn', state: 'fails' }
+        : { tone: 'good', state: 'delivers' }),
+    lag: lag === undefined ? 'another broker delivers' : count(lag, 'entry', 'entries'),
+  }));
+  const witnesses = log.witnesses.map(({ name, failing, contradicts }): Receiver => ({
+    name: `witness ${name}`,
+    ...(contradicts
+      ? { tone: 'bad', state: 'contradicts the log' }
+      : failing
+        ? { tone: 'warn', state: 'fails' }
+        : { tone: 'good', state: 'cosigns' }),
+    lag: '',
+  }));
+  return (
+    <Table
+      label="Receivers of the log"
+      items={[...sinks, ...witnesses]}
+      keyOf={({ name }) => name}
+      empty="The log has no sink and no witness."
+      columns={[
+        { title: 'Receiver', of: ({ name }) => <Name>{name}</Name> },
+        { title: 'State', of: ({ tone, state }) => <State tone={tone}>{state}</State> },
+        { title: 'Behind', of: ({ lag }) => lag },
+      ]}
+    />
+  );
+}
+
+function Mounts(): JSX.Element {
+  const mounts = useLoad('mounts', () => listDocuments(MOUNT, {}), ['document']);
+  return (
+    <Section title="Mounts">
+      <Loading of={mounts}>
+        {({ items }) => (
+          <Table
+            label="Mounts"
+            items={items}
+            keyOf={({ name }) => name}
+            empty="There is no mount."
+            columns={[
+              {
+                title: 'Mount',
+                of: ({ name }) => (
+                  <a href={to(`/documents/mount/${name}`)}>
+                    <bdi>{name}</bdi>
+                  </a>
+                ),
+              },
+              { title: 'Prefix', of: (each) => <Name>{textOf(each, 'prefix')}</Name> },
+              { title: 'Connection', of: (each) => <Name>{textOf(each, 'connection')}</Name> },
+              { title: 'Check', of: ({ name }) => <Check key={name} name={name} /> },
+            ]}
+          />
+        )}
+      </Loading>
+      <Command words={['mount', 'check', 'NAME']} />
+    </Section>
+  );
+}
+
+/** A text or flag of a document. */
+function textOf({ document }: Stored, member: string): string {
+  const value = (document as Readonly<Record<string, unknown>>)[member];
+  return typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value);
+}
+
+/** Asks the backend of a mount whether it allows what the mount needs. */
+function Check({ name }: { readonly name: string }): JSX.Element {
+  const [found, setFound] = useState<Schema<'CheckReport'>>();
+  const [error, setError] = useState<Refusal>();
+  const [isRunning, setRunning] = useState(false);
+  const check = async (): Promise<void> => {
+    setRunning(true);
+    setError(undefined);
+    try {
+      setFound(await call('checkMount', { path: { name } }));
+    } catch (thrown) {
+      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+    }
+    setRunning(false);
+  };
+  return (
+    <div role="status">
+      <button type="button" class="small" disabled={isRunning} onClick={() => void check()}>
+        {isRunning ? 'Checking…' : `Check ${name}`}
+      </button>
+      {error !== undefined && <Problem error={error} />}
+      {found !== undefined && (
+        <>
+          {' '}
+          <State tone={found.healthy ? 'good' : 'bad'}>
+            {found.healthy ? 'healthy' : 'not healthy'}
+          </State>
+          <ul class="lines">
+            {found.findings.map((each) => (
+              <li key={each}>
+                <bdi>{each}</bdi>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Clusters(): JSX.Element {
+  const clusters = useLoad('clusters', () => listDocuments(CLUSTER, {}), ['document']);
+  return (
+    <Section title="Clusters">
+      <Loading of={clusters}>
+        {({ items }) => (
+          <Table
+            label="Clusters"
+            items={items}
+            keyOf={({ name }) => name}
+            empty="No cluster is registered."
+            columns={[
+              {
+                title: 'Cluster',
+                of: ({ name }) => (
+                  <a href={to(`/documents/cluster/${name}`)}>
+                    <bdi>{name}</bdi>
+                  </a>
+                ),
+              },
+              { title: 'Issuer', of: (each) => <Name>{textOf(each, 'issuer')}</Name> },
+              { title: 'Kind', of: (each) => textOf(each, 'type') || 'kubernetes' },
+              {
+                title: 'Watch of pods',
+                of: (each) =>
+                  textOf(each, 'podWatch') === 'false' ? (
+                    <State tone="off">off</State>
+                  ) : (
+                    <State tone="good">on</State>
+                  ),
+              },
+            ]}
+          />
+        )}
+      </Loading>
+      <Command words={['cluster', 'ls']} />
+    </Section>
+  );
+}
+
+function AlertSources(): JSX.Element {
+  const sources = useLoad('alert sources', () => call('listAlertSources'), ['alert', 'beat']);
+  return (
+    <Section title="Alert sources" note="A source that sends nothing for long may be broken.">
+      <Loading of={sources}>
+        {({ items }) => (
+          <Table
+            label="Alert sources"
+            items={items}
+            keyOf={({ name }) => name}
+            empty="The configuration has no source of runtime alerts."
+            columns={[
+              { title: 'Source', of: ({ name }) => <Name>{name}</Name> },
+              { title: 'Clusters', of: ({ clusters }) => <bdi>{clusters.join(', ')}</bdi> },
+              { title: 'Last alert', of: ({ lastAlertAt }) => <Time at={lastAlertAt} /> },
+            ]}
+          />
+        )}
+      </Loading>
+      <Command words={['alert', 'sources']} />
+    </Section>
+  );
+}
+
+const KEY_TONES = {
+  active: 'good',
+  pending: 'info',
+  replacing: 'info',
+  retired: 'off',
+  compromised: 'bad',
+} as const;
+
+function Keys(): JSX.Element {
+  const keys = useLoad('keys', () => call('readKeys'), ['keys']);
+  return (
+    <Section title="Keys">
+      <Loading of={keys}>
+        {({ keys: roots, keks, rotating }) => (
+          <>
+            {rotating && (
+              <p role="status">
+                <State tone="info">The root key is being replaced</State>
+              </p>
+            )}
+            <Table
+              label="Root keys"
+              items={roots}
+              keyOf={({ id }) => id}
+              empty="The store has no root key."
+              columns={[
+                { title: 'Root key', of: ({ id }) => <code>{id}</code> },
+                {
+                  title: 'State',
+                  of: ({ state }) => <State tone={KEY_TONES[state]}>{state}</State>,
+                },
+                { title: 'Created', of: ({ createdAt }) => <Time at={createdAt} /> },
+                { title: 'Versions', isNumber: true, of: ({ versions }) => versions },
+                { title: 'Opened by', of: (each) => <bdi>{each.keks.join(', ')}</bdi> },
+              ]}
+            />
+            <Table
+              label="Key-encryption keys"
+              items={keks}
+              keyOf={({ id }) => id}
+              empty="No key-encryption key."
+              columns={[
+                { title: 'Key-encryption key', of: ({ id }) => <code>{id}</code> },
+                {
+                  title: 'State',
+                  of: ({ configured }) =>
+                    configured ? (
+                      <State tone="good">configured</State>
+                    ) : (
+                      <State tone="warn">not configured</State>
+                    ),
+                },
+              ]}
+            />
+          </>
+        )}
+      </Loading>
+      <Command words={['keys', 'status']} />
+    </Section>
+  );
+}
+
+function Backups(): JSX.Element {
+  const backups = useLoad('backups', () => call('listBackups'), ['beat']);
+  return (
+    <Section title="Backups">
+      <Loading of={backups}>
+        {({ items, run }) => (
+          <>
+            {run?.state === 'failed' && (
+              <p>
+                <State tone="bad">The last backup failed</State> <bdi>{run.error}</bdi>
+              </p>
+            )}
+            <Table
+              label="Backups"
+              items={items}
+              keyOf={({ name }) => name}
+              empty="There is no backup yet."
+              columns={[
+                { title: 'Backup', of: ({ name }) => <Name>{name}</Name> },
+                { title: 'Made', of: ({ createdAt }) => <Time at={createdAt} /> },
+                { title: 'Bytes', isNumber: true, of: ({ bytes }) => bytes.toLocaleString('en') },
+                { title: 'Entries', isNumber: true, of: ({ entries }) => entries },
+              ]}
+            />
+            <Action
+              label="Back up now"
+              explanation={
+                <p>
+                  The broker writes an encrypted copy of its store, and serves requests meanwhile.
+                </p>
+              }
+              command={() => ['backup', 'create']}
+              run={() => call('createBackup')}
+            />
+          </>
+        )}
+      </Loading>
+      <Command words={['backup', 'ls']} />
+    </Section>
+  );
+}
+
+function Archive(): JSX.Element {
+  const archive = useLoad('archive', () => call('readArchive'), ['beat']);
+  return (
+    <Section title="Archive of the audit log">
+      <Loading of={archive}>
+        {({ place, keepDays, truncation, run }) => (
+          <Facts
+            items={[
+              ['Place', place === undefined ? 'none configured' : <Name>{place}</Name>],
+              ['Kept in the store', keepDays === undefined ? 'all' : count(keepDays, 'day')],
+              ['Archived up to', truncation === undefined ? 'nothing' : `entry ${truncation.end}`],
+              ['Last run', run === undefined ? 'never' : run.state],
+              ...(run?.error === undefined ? [] : [['Failure', <bdi>{run.error}</bdi>] as const]),
+            ]}
+          />
+        )}
+      </Loading>
+      <Command words={['audit', 'archive-status']} />
+    </Section>
+  );
+}
+
+function Configuration(): JSX.Element {
+  const configuration = useLoad('configuration', () => call('readConfiguration'), ['beat']);
+  return (
+    <Section title="Configuration" note="Brokers with the same settings have the same digest.">
+      <Loading of={configuration}>
+        {({ generation, digest, loadedAt, failure }) => (
+          <>
+            {failure !== undefined && (
+              <p>
+                <State tone="bad">The last reload failed</State> <Time at={failure.at} />:{' '}
+                <bdi>{failure.detail}</bdi>
+              </p>
+            )}
+            <Facts
+              items={[
+                ['Generation', generation],
+                ['Loaded', <Time at={loadedAt} />],
+                ['Digest', <code>{digest}</code>],
+              ]}
+            />
+            <Action
+              label="Reload"
+              explanation={<p>The broker reads its configuration file again and uses it.</p>}
+              command={() => ['reload']}
+              run={() => call('reloadConfiguration')}
+            />
+          </>
+        )}
+      </Loading>
+      <Command words={['reload']} />
+    </Section>
+  );
+}

@@ -1,0 +1,98 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../kit/backends/backends.ts';
+import { startDevBroker } from '../kit/broker/dev-broker.ts';
+import { startBrowser } from '../kit/console/browser.ts';
+import { ConsoleSuite } from '../kit/console/session.ts';
+import { logInPod } from '../kit/console/views.ts';
+
+const PIXEL = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+
+describeWith(['chromium'], 'access, system and posture in the console', ({ chromium }) => {
+  let suite: ConsoleSuite;
+
+  beforeAll(async () => {
+    const [broker, browser] = await Promise.all([startDevBroker(), startBrowser(chromium.program)]);
+    suite = new ConsoleSuite(broker, browser);
+  });
+
+  // Each page has a stream of changes, and an operator may have 8.
+  afterEach(async () => {
+    await Promise.all(suite.browser.contexts().map((context) => context.close()));
+  });
+
+  afterAll(async () => {
+    await suite.browser.close();
+    await suite.broker.close();
+  });
+
+  it('shows who operates the broker with which rights, and revokes a token', async () => {
+    await suite.operatorWith('on-call', 'rotator', ['demo']);
+    const page = await suite.signIn('/access');
+    const operators = page.getByRole('table', { name: 'Operators' });
+    await operators.getByRole('row', { name: /on-call rotator for demo/ }).waitFor();
+    await operators.getByRole('link', { name: 'on-call' }).click();
+    const tokens = page.getByRole('table', { name: 'Tokens' });
+    await tokens.getByText('rotator for demo').waitFor();
+    await tokens.getByRole('button', { name: /^Revoke tok_/ }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Revoke' }).click();
+    await page.getByText('The operator has no token.').waitFor();
+    expect((await suite.api('GET', 'operators/on-call/tokens'))['items']).toEqual([]);
+  });
+
+  it('shows which rights an operator gains and loses before the change is saved', async () => {
+    await suite.api('PUT', 'operators/mover', { grants: [{ role: 'rotator', scope: ['demo'] }] });
+    const page = await suite.signIn('/documents/operator/mover', suite.broker.token, PIXEL);
+    await page.getByRole('button', { name: 'Edit' }).tap();
+    await page.getByRole('textbox', { name: 'Text of the operator' }).click();
+    await page.keyboard.press('Control+a');
+    await page.keyboard.insertText('grants: [{ role: auditor }]\n');
+    await page.getByText('● The broker would accept it').waitFor();
+    await page.getByRole('button', { name: 'Save' }).tap();
+    const rights = page.getByRole('dialog').getByRole('list', { name: 'Rights that change' });
+    await rights.getByText('auditor for everything').waitFor();
+    await rights.getByText('rotator for demo').waitFor();
+  });
+
+  it('shows the broker, its mounts with a check, keys, and in words of the API what is not configured', async () => {
+    const page = await suite.signIn('/system');
+    await page.getByText('● ready').first().waitFor();
+    await page.getByRole('button', { name: 'Check demo' }).click();
+    await page.getByText('the store accepts commits').waitFor();
+    await page.getByRole('table', { name: 'Root keys' }).getByText('● active').waitFor();
+    await page.getByText('has no section "backup"').waitFor();
+    await page.getByText('runs without a configuration file').waitFor();
+  });
+
+  it('surveys the pods that hold sessions, for a saved profile and for a draft', async () => {
+    await logInPod(suite.broker);
+    const page = await suite.signIn('/posture');
+    await page.getByRole('button', { name: 'Survey demo-scanned' }).click();
+    await page.getByText(/of \d+ pods? fails?/).waitFor();
+    await page.getByRole('link', { name: 'demo-scanned' }).click();
+    await page.getByRole('button', { name: 'Edit' }).click();
+    await page.getByRole('textbox', { name: 'Text of the posture-profile' }).click();
+    await page.keyboard.press('Control+a');
+    await page.keyboard.insertText(
+      'mode: enforce\nmatch: { namespaces: [shop] }\npod: { securityStandard: { level: restricted, version: latest } }\n',
+    );
+    await page.getByText('● The broker would accept it').waitFor();
+    await page.getByRole('button', { name: 'Show which pods fail' }).click();
+    await page.getByText(/[1-9]\d* of \d+ pods? fails?/).waitFor();
+  });
+
+  it('shows a role the words of the API where it may not look', async () => {
+    const token = await suite.operatorWith('rotator-here', 'rotator', ['demo']);
+    const page = await suite.signIn('/access', token);
+    await page.getByRole('note').getByText('this needs the role').first().waitFor();
+    await page.getByRole('link', { name: 'System' }).click();
+    await page.getByRole('heading', { name: 'Keys' }).waitFor();
+    await page.getByRole('region', { name: 'Keys' }).getByText('this needs the role').waitFor();
+    await page.getByRole('link', { name: 'Posture' }).click();
+    await page.getByRole('region', { name: 'Profiles' }).getByText('this needs the role').waitFor();
+  });
+
+  it('violated its policy nowhere, and logged no error', () => {
+    expect(suite.complaints).toEqual([]);
+  });
+});
