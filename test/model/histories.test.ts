@@ -88,12 +88,15 @@ it(
           const expected = model.run(each);
           const { reply, disclosures } = await real.run(each);
           const isDisclosed = each.do === 'read' && / until /.test(expected);
-          expect({ at, each, reply, disclosures }).toEqual({
-            at,
-            each,
-            reply: expected,
-            disclosures: isDisclosed ? 1 : 0,
-          });
+          const wanted = isDisclosed ? 1 : 0;
+          // An expectation costs as much as a short command, so only an unexpected reply gets one.
+          if (reply !== expected || disclosures !== wanted)
+            expect({ at, each, reply, disclosures }).toEqual({
+              at,
+              each,
+              reply: expected,
+              disclosures: wanted,
+            });
           const kind = `${each.do} ${/ until /.test(reply) ? 'ok' : reply}`;
           replies.set(kind, (replies.get(kind) ?? 0) + 1);
         }
