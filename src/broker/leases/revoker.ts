@@ -8,6 +8,7 @@ import { REVOCATION_STATES } from '../kernel/credential-states.ts';
 import { FILLED_MS } from './credential-order.ts';
 import { queueRevocation } from '../state/end-leases.ts';
 import type { Backends, Recording, Storage } from '../state/dependencies.ts';
+import type { StoredDocument } from '../model/document.ts';
 import { SystemActor } from '../recording/record.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { Worker } from '../kernel/worker.ts';
@@ -80,8 +81,9 @@ async function revoke(round: Round, row: Row): Promise<void> {
   } catch (error) {
     if (round.signal.aborted) return;
     const failure = BrokerError.from(error);
+    const connection = mountOf(round, row)?.spec.connection;
     round.parts.log.warn(
-      { err: failure, credential: row.id, attempt: row.attempts + 1 },
+      { err: failure, credential: row.id, connection, attempt: row.attempts + 1 },
       'a revocation failed',
     );
     const at = nextAttempt(round, row.attempts, longestPause(failure));
@@ -103,8 +105,13 @@ function longestPause({ reason }: BrokerError): number {
   return wasHeldBack ? HELD_BACK_PAUSE_MS : LONGEST_PAUSE_MS;
 }
 
-async function revokeAtBackend({ parts, signal }: Round, row: Row): Promise<void> {
-  const mount = parts.catalog.all('mount').find(({ uid }) => uid === row.mount_uid);
+function mountOf({ parts }: Round, row: Row): StoredDocument<'mount'> | undefined {
+  return parts.catalog.all('mount').find(({ uid }) => uid === row.mount_uid);
+}
+
+async function revokeAtBackend(round: Round, row: Row): Promise<void> {
+  const { parts, signal } = round;
+  const mount = mountOf(round, row);
   const credentials = mount && parts.connections.provider(mount).credentials;
   if (credentials === undefined) throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
   const late = new AbortController();

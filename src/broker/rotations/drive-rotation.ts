@@ -224,7 +224,7 @@ class RotationRun {
   /** Retries the step after a pause; after six attempts, or an error that a retry cannot help, the rotation is parked for an operator. */
   async #handleFailedStep(error: BrokerError): Promise<void> {
     const { parts, signal } = this.#driver;
-    const { id, path, step } = this.#row;
+    const { id, path, step, connection } = this.#row;
     const attempts = this.#row.attempts + (this.#isBegun ? 0 : 1);
     if (signal.aborted) {
       await this.#release(parts.clock.now(), { attempts: attempts - 1 });
@@ -244,7 +244,7 @@ class RotationRun {
     const at = parts.clock.now() + pauseAfterFailure(attempts);
     const why = error.reason ?? error.code;
     const known = await parts.store.get('rotation_schedules', { path });
-    const fields = { err: error, rotation: id, path, step, attempt: attempts };
+    const fields = { err: error, rotation: id, path, connection, step, attempt: attempts };
     if (isParked) parts.log.error(fields, PARKED);
     else parts.log.warn(fields, 'a rotation step failed; it will be retried');
     await this.#commit(

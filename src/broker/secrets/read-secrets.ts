@@ -340,6 +340,29 @@ function fetchTogether(
   return wanted.length < 2 ? NOTHING : fetchGroups(parts, call, wanted);
 }
 
+/** Fetches secrets of one mount in one call, if its provider can. */
+async function fetchGroup(
+  { connections }: Pick<Backends, 'connections'>,
+  call: Call,
+  group: readonly Wanted[],
+  fetched: Map<string, Fetched>,
+): Promise<void> {
+  const [first] = group;
+  if (first === undefined || group.length < 2) return;
+  const { mount } = first.target;
+  const provider = connections.provider(mount);
+  if (provider.readMany === undefined) return;
+  const locators = group.map(({ path, target }) =>
+    connections.locate(mount, path, target.definition?.spec.ref),
+  );
+  const versions = await provider.readMany(locators, call.context());
+  for (const [index, { path, target }] of group.entries()) {
+    const secret = versions[index];
+    if (secret === undefined || secret instanceof Error) continue;
+    fetched.set(path, { secret, generation: cacheTerms(target).generation });
+  }
+}
+
 async function fetchGroups(
   parts: Pick<Backends, 'connections' | 'log'>,
   call: Call,
@@ -349,24 +372,16 @@ async function fetchGroups(
   const groups = Map.groupBy(wanted, ({ target }) => target.mount);
   await Promise.all(
     [...groups].map(async ([mount, group]) => {
-      const provider = parts.connections.provider(mount);
-      if (provider.readMany === undefined || group.length < 2) return;
-      const locators = group.map(({ path, target }) =>
-        parts.connections.locate(mount, path, target.definition?.spec.ref),
-      );
-      const versions = await provider.readMany(locators, call.context());
-      for (const [index, { path, target }] of group.entries()) {
-        const secret = versions[index];
-        if (secret === undefined || secret instanceof Error) continue;
-        fetched.set(path, { secret, generation: cacheTerms(target).generation });
+      try {
+        await fetchGroup(parts, call, group, fetched);
+      } catch (error) {
+        parts.log.warn(
+          { err: error, requestId: call.requestId, connection: mount.spec.connection },
+          'reading several secrets in one call failed; reading them one by one',
+        );
       }
     }),
-  ).catch((error: unknown) => {
-    parts.log.warn(
-      { err: error, requestId: call.requestId },
-      'reading several secrets in one call failed; reading them one by one',
-    );
-  });
+  );
   return fetched;
 }
 
