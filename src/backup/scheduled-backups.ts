@@ -319,7 +319,7 @@ export class ScheduledBackups implements Backups {
 }
 
 function placeMissing(directory: string): string {
-  return `backup.directory: the broker cannot write to ${directory}, so no backup is made; mount it or repair its rights, and backups go on within a minute`;
+  return `backup.directory: the broker cannot write to ${directory}, so no backup is made; mount it or repair its rights, and backups continue within a minute`;
 }
 
 /** The disk may fill up during the backup. The message names the step by the volumes that it writes to. */

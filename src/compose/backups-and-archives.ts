@@ -27,7 +27,7 @@ export const HELD_COPIES: Copies = {
 };
 
 /** The copies of a broker that makes none. */
-export function noCopies({ store }: Pick<Config, 'store'>): Copies {
+function noCopies({ store }: Pick<Config, 'store'>): Copies {
   const whoseBackups = store.type === 'postgres' ? 'elsewhere' : 'none';
   return { backups: undefined, archives: undefined, whoseBackups };
 }

@@ -84,7 +84,7 @@ export const UNREADY: Readonly<Record<string, Condition>> = {
   ERR_STORE_UNAVAILABLE: {
     what: 'the store cannot be opened or reached',
     todo: 'check the database and the disk; the log of the broker has the error',
-    avoid: 'do not restart the broker, which tries again by itself',
+    avoid: 'do not restart the broker, which retries by itself',
   },
   ERR_AUDIT_UNAVAILABLE: {
     what: 'nothing can be recorded, usually because the disk is full or a session of PostgreSQL holds a lock',
@@ -139,7 +139,7 @@ export const WARNINGS: Readonly<Record<string, Condition>> = {
   },
   backup_place_missing: {
     what: 'the broker cannot write to the directory of the backups, so no backup is made',
-    todo: 'mount it or repair its rights; backups go on within a minute',
+    todo: 'mount it or repair its rights; backups continue within a minute',
     avoid: 'do not restart the broker for it',
   },
   audit_archive_failed: {
@@ -185,7 +185,7 @@ export const WARNINGS: Readonly<Record<string, Condition>> = {
     todo: 'a responder applies its definition again: docs/runtime-alerts.md, "Decoys"',
   },
   last_admin_token_ending: {
-    what: 'no token with the role admin lives on for long, so nobody can log in while the issuer of people fails',
+    what: 'no token with the role admin lives on for long, so no admin can log in while the issuer of people fails',
     todo: 'create one: quaymaster operator token create NAME --ttl 90d',
   },
   deletions_held: {
@@ -199,7 +199,7 @@ export function conditionText(word: string, condition: Condition | undefined): s
   return condition === undefined ? word : `${word}: ${condition.what}`;
 }
 
-/** What to do, and what not to do. */
+/** Text of what to do, and what not to do. */
 export function cureOf({ todo, avoid }: Condition): string {
   return avoid === undefined ? todo : `${todo}; ${avoid}`;
 }

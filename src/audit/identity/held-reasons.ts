@@ -137,7 +137,7 @@ async function preciseReason(
   return isOther ? 'origin_differs' : reason;
 }
 
-/** What a release appends to the origin of the configuration. */
+/** The part that a release appends to the origin of the configuration. */
 const RELEASED = /\/\d{8}T\d{9}Z$/;
 
 /** The origin of the configuration under which the log key signed the store's checkpoint; undefined if that is the present one, or if the key did not sign it. */

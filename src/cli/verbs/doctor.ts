@@ -1,12 +1,4 @@
-import { ApiError, UnreachableError } from '../../client/index.ts';
-import {
-  conditionText,
-  cureOf,
-  HELD,
-  UNREADY,
-  WARNINGS,
-  type Condition,
-} from '../../domain/conditions.ts';
+import { ApiError } from '../../client/index.ts';
 import { isUnder } from '../../domain/words/names.ts';
 import {
   parseWorkloadId,
@@ -18,7 +10,6 @@ import { withDeadline } from '../../ports/deadline.ts';
 import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
-import { failureOf } from '../run/failure.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
@@ -32,8 +23,8 @@ import {
   type Finding,
   type Mount,
   type LogStatus,
-  type Readiness,
 } from './health-checks.ts';
+import { isReadiness, noAnswer, readinessFindings } from './readiness-findings.ts';
 import { distance } from '../run/time.ts';
 
 interface DoctorOptions {
@@ -95,47 +86,6 @@ async function checksOf(
     return [...first, { about: 'everything else', state: 'unknown', text: silence }];
   const rest = await withDeadline(clock, UNREADY_MS, (signal) => check(abortedBy(broker, signal)));
   return [...first, ...rest];
-}
-
-function isReadiness(answer: unknown): answer is Readiness {
-  return typeof answer === 'object' && answer !== null && 'ready' in answer;
-}
-
-/** A broker that cannot be reached is a finding: those about this machine are shown beside it. */
-function noAnswer(error: unknown): Finding {
-  if (!(error instanceof UnreachableError)) throw error;
-  const [text = '', cure] = failureOf(error)
-    .text.split('\n')
-    .map((line) => line.trim());
-  return { about: 'broker', state: 'problem', text, ...(cure !== undefined && { cure }) };
-}
-
-function readinessFindings({
-  ready,
-  reasons,
-  held = [],
-  warnings = [],
-}: Readiness): readonly Finding[] {
-  const about = 'broker';
-  const holds = [...new Set(held.map(({ reason }) => reason))];
-  const refusals = reasons.filter((each) => each !== 'ERR_HELD' || holds.length === 0);
-  return [
-    ...(ready ? [{ about, state: 'ok' as const, text: 'ready' }] : []),
-    ...holds.map((word) => finding('the store is held', 'problem', word, HELD[word])),
-    ...refusals.map((word) => finding('not ready', 'problem', word, UNREADY[word])),
-    ...warnings.map((word) => finding(about, 'warning', word, WARNINGS[word])),
-  ];
-}
-
-function finding(
-  about: string,
-  state: Finding['state'],
-  word: string,
-  condition: Condition | undefined,
-): Finding {
-  const cure =
-    condition === undefined ? 'docs/operations.md explains each word' : cureOf(condition);
-  return { about, state, text: conditionText(word, condition), cure };
 }
 
 /** Runs a check. If the caller may not see its facts, the finding states that. */

@@ -251,7 +251,7 @@ function readinessLines({
   ];
 }
 
-/** What happened, and below it what to do. */
+/** Lines of a condition: what happened, and below it what to do. */
 function conditionLines(
   name: string,
   word: string,

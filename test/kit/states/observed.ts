@@ -6,9 +6,9 @@ import type { Prometheus } from './prometheus.ts';
 export const INSTRUMENTS = ['metrics', 'readyz', 'status', 'doctor', 'log', 'alert'] as const;
 type Instrument = (typeof INSTRUMENTS)[number];
 
-/** What each instrument must say. */
+/** Texts that each instrument must show. */
 export type Row = Readonly<Record<Instrument, readonly string[]>>;
-/** What each instrument says. */
+/** The text that each instrument shows. */
 export type Observed = Readonly<Record<Instrument, string>>;
 
 /** A built broker in one state, with the instruments that look at it. */
