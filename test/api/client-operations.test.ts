@@ -414,6 +414,8 @@ describe('the client over TLS', () => {
     ]);
     await expectAll([[ask(admin, 'createBackup'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'listBackups'), 'ERR_CONFLICT']]);
+    const checks = [{ name: 'restore', state: 'ok' as const }];
+    await expectAll([[ask(admin, 'recordDrill', { body: { checks } }), 204]]);
     await expectAll([[ask(admin, 'readConfiguration'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'reloadConfiguration'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'seal', { body: { reason: 'INC-9' } }), 200]]);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { generateAgeKeyPair } from '../../src/crypto/encryption/age.ts';
 import { until } from '../kit/backends/until.ts';
 import { Installation } from '../kit/broker/installation.ts';
+import { CommandLine, type Ran } from '../kit/cli/command-line.ts';
 
 let broker: Installation;
 let admin: string;
@@ -153,6 +154,54 @@ describe('a backup of a running broker', () => {
     reader = token;
     expect((await broker.call('POST', '/api/v1/backups', { token })).status).toBe(403);
     expect((await broker.call('GET', '/api/v1/backups', { token })).status).toBe(403);
+  });
+});
+
+describe('a drill', () => {
+  let shell: CommandLine;
+
+  beforeAll(async () => {
+    shell = await CommandLine.make({
+      QUAYMASTER_URL: broker.url,
+      QUAYMASTER_TOKEN_FILE: await broker.write('admin.token', admin),
+    });
+  });
+  afterAll(() => shell.remove());
+
+  const drill = (identity: string): Promise<Ran> =>
+    shell.run('drill', ...config(), '--identity', identity, '--directory', shell.directory);
+
+  it('restores the newest backup elsewhere, checks it whole, and leaves an entry', async () => {
+    const { code, out } = await drill(broker.file('backup.key'));
+    const checks = ['backup', 'age', 'restore', 'log', 'kek'].map((name) => `ok       ${name}: `);
+    for (const line of [...checks, 'skipped  notifications: ', 'ok       entry: '])
+      expect(out).toContain(line);
+    expect(code).toBe(0);
+    expect((await readdir(shell.directory)).filter((name) => name.includes('drill'))).toEqual([]);
+    const query = '/api/v1/audit/entries?action=drill.record';
+    await until('the entry is in the log', async () => {
+      const { json } = await broker.call('GET', query, { token: admin });
+      return JSON.stringify(json).includes('backup: ok, age: ok, restore: ok, log: ok, kek: ok');
+    });
+  });
+
+  it('fails with the reason for a key that is not a recipient, and says so in the entry', async () => {
+    const { identity } = await generateAgeKeyPair();
+    const { code, out } = await drill(await broker.write('no-recipient.key', `${identity}\n`));
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /^FAILED {3}restore: ERR_CIPHERTEXT_INVALID: the identity in .* does not open/m,
+    );
+    expect(out).toContain('ok       entry: ');
+  });
+
+  it('fails if its entry cannot be made', async () => {
+    const stranger = await broker.write('reader.token', reader);
+    const own = ['--token-file', stranger, '--identity', broker.file('backup.key')];
+    const { code, out } = await shell.run('drill', ...config(), ...own);
+    expect(code).toBe(1);
+    expect(out).toContain('ok       restore: ');
+    expect(out).toContain('FAILED   entry: not recorded: ERR_DENIED');
   });
 });
 

@@ -56,6 +56,7 @@ const NO_STEP_UP: Readonly<Record<string, string>> = {
   beginSecurityKey: 'it grants nothing',
   finishSecurityKey: 'it is the proof itself; registering a key demands a recent login there',
   createBackup: 'only the recipients of the configuration can read it',
+  recordDrill: 'it grants nothing, and only adds an entry',
   reloadConfiguration: 'it reads a file that only the host of the broker can change',
 };
 

@@ -60,6 +60,7 @@ const VERBS: Readonly<Record<string, string>> = {
   rotateKeys: 'keys rotate',
   retireKek: 'keys retire-kek',
   listBackups: 'backup ls',
+  recordDrill: 'drill',
   readConfiguration: 'status',
   reloadConfiguration: 'reload',
   issueCredential: 'credential',

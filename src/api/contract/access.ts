@@ -232,6 +232,7 @@ const ROWS = {
   rotateKeys: dangerous(operator('POST /api/v1/keys:rotate', ADMIN, 50, 'key.rotate')),
   createBackup: operator('POST /api/v1/backups', ADMIN, 50, 'backup.create'),
   listBackups: operator('GET /api/v1/backups', ADMIN, 5, 'backup.list'),
+  recordDrill: operator('POST /api/v1/drills', ADMIN, 5, 'drill.record'),
   readConfiguration: operator('GET /api/v1/configuration', ADMIN, 1, 'config.read'),
   reloadConfiguration: operator('POST /api/v1/configuration:reload', ADMIN, 50, 'config.reload'),
   readRoot: open('GET /', 0),

@@ -1,6 +1,9 @@
+import { z } from 'zod';
 import { createBackup as create, listBackups as list } from '../../broker/upkeep/backups.ts';
+import { recordDrill as record } from '../../broker/upkeep/drills.ts';
 import { instant } from '../../domain/time/instant.ts';
 import type { Backup, BackupRun } from '../../ports/backups.ts';
+import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
@@ -21,6 +24,29 @@ export const listBackups: RouteOf<'listBackups'> = {
       const body = { items: items.map(backupJson), ...(run && { run: runJson(run) }) };
       return { status: 200, body };
     },
+};
+
+const report = z.strictObject({
+  checks: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[A-Za-z][A-Za-z -]{0,39}$/),
+        state: z.enum(['ok', 'failed', 'skipped']),
+      }),
+    )
+    .min(1)
+    .max(16),
+});
+
+export const recordDrill: RouteOf<'recordDrill'> = {
+  body: { maxBytes: 4_096 },
+  read: ({ body }) => {
+    const { checks } = parseInput(report, body?.value);
+    return async ({ parts, call, caller }) => {
+      await record(parts, call, caller, checks);
+      return { status: 204 };
+    };
+  },
 };
 
 function backupJson({ createdAt, ...backup }: Backup): Shape<'Backup'> {

@@ -76,7 +76,9 @@ export async function runBackupVerify(
 }
 
 /** Opens copies of the store as the broker of this configuration would. */
-function opening(config: Config): Pick<DecryptDeps, 'config' | 'clock' | 'createGuard' | 'keys'> {
+export function opening(
+  config: Config,
+): Pick<DecryptDeps, 'config' | 'clock' | 'createGuard' | 'keys'> {
   const clock = systemClock;
   const log = createLog({ level: 'warn', clock });
   return {

@@ -457,6 +457,7 @@ export const ACTION_ROWS = {
   'request.refused_summary': row<OfRefusals>(['api', OTHER], 6, 'list', 'requests'),
   'backup.create': row<With<never, 'comment' | 'count'>>(['api', CREATE], 6, 'create', 'backups'),
   'backup.list': row<OfCount>(['api', READ], 2, 'list', 'backups'),
+  'drill.record': row<With<'comment' | 'count'>>(['api', CREATE], 4, 'create', 'drills'),
   'config.read': row<OfNothing>(['api', READ], 2, 'get', 'configuration'),
   'config.reload': row<OfNothing>(['entity', UPDATE], 5, 'update', 'configuration'),
   'key.list': row<OfNothing>(['api', READ], 2, 'list', 'keys'),

@@ -139,6 +139,7 @@ export const OPERATIONS = {
   archiveAudit: {"method":"POST","path":"/api/v1/audit:archive","query":[],"headers":[],"body":["application/json"],"answers":{"202":"json"}},
   listBackups: {"method":"GET","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createBackup: {"method":"POST","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"202":"json"}},
+  recordDrill: {"method":"POST","path":"/api/v1/drills","query":[],"headers":[],"body":["application/json"],"answers":{"204":"none"}},
   readConfiguration: {"method":"GET","path":"/api/v1/configuration","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   reloadConfiguration: {"method":"POST","path":"/api/v1/configuration:reload","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readRoot: {"method":"GET","path":"/","query":[],"headers":[],"body":[],"answers":{"200":"text"}},

@@ -5,7 +5,8 @@ import { systemClock } from '../../process/clock.ts';
 import { leanStart } from '../../process/lean-start.ts';
 import { preferEventLoop } from '../../process/thread-priorities.ts';
 import { VERSION } from '../../process/version.ts';
-import { print } from '../output.ts';
+import { print, showBytes } from '../output.ts';
+import type { DrillOptions } from '../../compose/verbs/drill.ts';
 import type { ReleaseOptions } from '../../compose/verbs/release.ts';
 import { ARCHIVE, CONFIG } from './options.ts';
 
@@ -138,6 +139,23 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
       ],
       load: loadDoctor,
     },
+    {
+      command: 'drill',
+      summary:
+        'restore the newest backup elsewhere, and test what a loss would need; exit 1 if a check fails',
+      details:
+        'It reports like a test, one check a line: archive and manifest, restore, the whole log, each key-encryption key alone, and the receivers of notifications, which get a test event. The running broker is not touched, and its log gets an entry. Run it every month where the configuration, its keys and the backups are; it needs a login with the role admin, and room for the store.',
+      options: [
+        CONFIG,
+        ['--identity <file>', 'secret key of a recipient', { isRequired: true }],
+        ['--directory <directory>', 'where the restored store may lie; default: temporary files'],
+      ],
+      examples: [
+        'quaymaster drill --config /etc/quaymaster/config.yaml --identity backup.key',
+        'quaymaster drill --config config.yaml --identity backup.key --directory /mnt/spare',
+      ],
+      load: loadDrill,
+    },
     action<ReleaseOptions>(
       {
         command: 'release',
@@ -193,4 +211,11 @@ async function loadDoctor(): Promise<Verb<{ readonly as?: string; readonly confi
     const local = config === undefined ? [] : await configFindings(config, context.clock);
     return runDoctor(context, call, local);
   };
+}
+
+async function loadDrill(): Promise<Verb<DrillOptions>> {
+  const { runDrillChecks } = await import('../../compose/verbs/drill.ts');
+  const { reportDrill } = await import('../../cli/verbs/drill.ts');
+  return async (context, { options }) =>
+    reportDrill(context, await runDrillChecks(options, showBytes));
 }
