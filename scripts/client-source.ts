@@ -42,6 +42,7 @@ export function operationTable(contract: string): string {
       // The client's credential creates the proof, so the caller does not pass this header.
       headers: namesIn('header').filter((name) => name !== 'DPoP'),
       body: Object.keys(body.content ?? {}),
+      needsBody: body.required === true,
       answers: formsOf(responses),
     };
     return `  ${id}: ${JSON.stringify(row)},\n`;

@@ -13,6 +13,8 @@ export interface ContractParameter {
 }
 
 export interface ContractContent {
+  /** Set for bodies of requests. */
+  readonly required?: boolean;
   readonly content?: Shared<{ readonly schema: object }>;
 }
 

@@ -8,6 +8,10 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 const TOKEN = /qm[sow]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const MOST_TEXT = 2_000;
 
+/** The broker names no reason of a refused login to strangers, so the message says what to check. */
+const LOGIN_HINT =
+  '; check the name of the cluster, and that the token is for the audience of the broker and not expired; the broker has the reason in its audit log';
+
 /** The broker refused the request. */
 export class ApiError extends Error {
   readonly operation: string;
@@ -31,8 +35,9 @@ export class ApiError extends Error {
     const title = plainText(problem.title);
     const requestId = plainText(problem.requestId);
     const detail = problem.detail === undefined ? undefined : plainText(problem.detail);
+    const hint = problem.code === 'ERR_TOKEN_INVALID' ? LOGIN_HINT : '';
     super(
-      `${operation}: ${detail ?? title} (${problem.code}, status ${problem.status}, request ${requestId})`,
+      `${operation}: ${detail ?? title}${hint} (${problem.code}, status ${problem.status}, request ${requestId})`,
     );
     this.name = 'ApiError';
     this.operation = operation;

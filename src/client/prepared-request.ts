@@ -34,12 +34,13 @@ export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedR
   if (!Object.hasOwn(OPERATIONS, id)) {
     throw new InputError(`there is no operation "${id}"; openapi.yaml lists all operationIds`);
   }
-  const { method, path: template } = OPERATIONS[id];
+  const { method, path: template, needsBody } = OPERATIONS[id];
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
     parameterOf(name, input.path?.[name]),
   );
   const body =
     input.raw?.text ?? (input.body === undefined ? undefined : JSON.stringify(input.body));
+  if (needsBody && body === undefined) throw new InputError(`${id} needs a body: { body: … }`);
   const type = input.raw?.type ?? 'application/json';
   return {
     id,

@@ -92,9 +92,20 @@ export function transportError(error: unknown, origin: string): UnreachableError
     return new UnreachableError('not_ours', `${origin}: ${error.reason}`);
   }
   const { code = 'unknown' } = error as NodeJS.ErrnoException;
-  return new UnreachableError(reasonOf(error as NodeJS.ErrnoException), `${origin}: ${code}`, {
-    cause: new Error(code),
-  });
+  const reason = reasonOf(error as NodeJS.ErrnoException);
+  const hint = otherScheme(origin, code);
+  return new UnreachableError(reason, `${origin}: ${code}${hint}`, { cause: new Error(code) });
+}
+
+/** A port without TLS answers a handshake with text; a port with TLS answers text with an alert, or closes the connection. */
+function otherScheme(origin: string, code: string): string {
+  const isTls = origin.startsWith('https:');
+  if (isTls && /^(?:EPROTO|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG))$/.test(code)) {
+    return ' (the URL of a broker without TLS begins with http://)';
+  }
+  return !isTls && /^(?:ECONNRESET|HPE_)/.test(code)
+    ? ' (the URL of a broker with TLS begins with https://)'
+    : '';
 }
 
 function reasonOf(error: NodeJS.ErrnoException): UnreachableReason {

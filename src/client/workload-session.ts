@@ -87,7 +87,7 @@ export class WorkloadSession {
     const { body } = await this.client.call('readSecrets', { body: { items }, signal });
     return body.items.map((item) => {
       if (!('error' in item)) return item;
-      throw new ApiError({ id: 'readSecrets', path: item.path }, item.error);
+      throw new ApiError({ id: 'readSecrets', path: `/api/v1/secrets/${item.path}` }, item.error);
     });
   }
 

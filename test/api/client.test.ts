@@ -103,7 +103,7 @@ describe('the client with a broker', () => {
     expect(all.map(({ path }) => path)).toEqual(['app/page/a', 'app/db']);
     await expect(session.readAll(['app/db', 'other/db'])).rejects.toMatchObject({
       code: 'ERR_DENIED',
-      path: 'other/db',
+      path: '/api/v1/secrets/other/db',
     });
   });
 

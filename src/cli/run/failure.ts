@@ -61,7 +61,7 @@ const CHECK_URL =
 const UNREACHABLE_REMEDIES: Partial<Readonly<Record<UnreachableReason, string>>> = {
   no_connection: CHECK_URL,
   not_ours: CHECK_URL,
-  tls: 'if a private CA signed the certificate, name that CA with --ca or QUAYMASTER_CA_FILE; if you have named one, it did not sign this certificate; the URL of a broker without TLS begins with http://',
+  tls: 'if a private CA signed the certificate, name that CA with --ca or QUAYMASTER_CA_FILE; if you have named one, it did not sign this certificate',
 };
 
 /** @param expired when the token of the profile expired, if the clock of this machine says that it has: `5 min ago` */
@@ -92,18 +92,11 @@ const CLIENT_CERTIFICATE =
   'the listener requires a valid client certificate of one of its authorities: name it with --client-cert and --client-key, and see when it expires with: openssl x509 -enddate -noout -in FILE';
 const EXPIRED =
   'the certificate of the broker has expired, or the clock of this machine is ahead: renew it; the broker reads the files again every minute';
-const HTTPS = 'the port may speak TLS: the URL of a broker with TLS begins with https://';
 
 function unreachableRemedy(error: UnreachableError): string | undefined {
-  if (isPlainToTls(error)) return HTTPS;
   if (error.message.endsWith('CERT_HAS_EXPIRED')) return EXPIRED;
   if (REFUSED_CERTIFICATE.test(error.message)) return CLIENT_CERTIFICATE;
   return UNREACHABLE_REMEDIES[error.reason];
-}
-
-/** A port that speaks TLS answers a plain request with an alert, or closes the connection. */
-function isPlainToTls({ reason, message }: UnreachableError): boolean {
-  return message.startsWith('http://') && ['cut_off', 'not_ours'].includes(reason);
 }
 
 function interrupted({ exitCode, progress }: Interrupted): Failure {

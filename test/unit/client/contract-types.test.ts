@@ -9,6 +9,8 @@ export async function typed(client: BrokerClient): Promise<void> {
   await client.call('readSecret', { path: { path: 'a/b' }, query: { version: '1' } });
   // @ts-expect-error -- it has no body
   await client.call('readSecret', { path: { path: 'a' }, body: {} });
+  // @ts-expect-error -- a batch needs a body
+  await client.call('readSecrets', {});
   // @ts-expect-error -- this operation has no such parameter
   await client.call('readSecret', { path: { path: 'a' }, query: { versions: '1' } });
   // @ts-expect-error -- an order needs a key

@@ -11,6 +11,11 @@ it.each(['readSecrt', 'toString', '__proto__'])(
   },
 );
 
+it('refuses a call without the body that its operation needs', () => {
+  expect(() => prepareRequest('readSecrets', {})).toThrow(/^readSecrets needs a body/);
+  expect(prepareRequest('readHealth').body).toBeUndefined();
+});
+
 it('logs in and renews with the token of a file that ends with a newline', async () => {
   const bodies: unknown[] = [];
   const client = {

@@ -7,6 +7,7 @@ import { listDocuments } from '../../../../src/cli/verbs/documents.ts';
 import { failureOf } from '../../../../src/cli/run/failure.ts';
 import { openClient } from '../../../../src/cli/connection/connection.ts';
 import { ApiError, UnreachableError } from '../../../../src/client/index.ts';
+import { transportError } from '../../../../src/client/transport.ts';
 import { requestLine } from '../../../../src/dev/run-dev.ts';
 import { runLs } from '../../../../src/cli/verbs/ls.ts';
 import { runStatus } from '../../../../src/cli/verbs/status.ts';
@@ -121,9 +122,13 @@ describe('a command of Vault', () => {
 });
 
 describe('a broker that cannot be reached', () => {
-  it.each(['cut_off', 'not_ours'] as const)('names https at a port that speaks TLS (%s)', (why) => {
-    const { text } = failureOf(new UnreachableError(why, 'http://127.0.0.1:1: ECONNRESET'));
-    expect(text).toContain('begins with https://');
+  it.each([
+    ['http://127.0.0.1:1', 'ECONNRESET', 'begins with https://'],
+    ['http://127.0.0.1:1', 'HPE_INVALID_CONSTANT', 'begins with https://'],
+    ['https://127.0.0.1:1', 'EPROTO', 'begins with http://'],
+  ])('names the other scheme for a port of %s after %s', (origin, code, hint) => {
+    const { text } = failureOf(transportError(Object.assign(new Error(), { code }), origin));
+    expect(text).toContain(hint);
   });
 
   it('is reported with the CA file if its certificate is untrusted', () => {
