@@ -7,6 +7,7 @@ import { constantTimeEqual } from '../crypto/hashes/digest.ts';
 import { ArchiveReader, entriesFrom } from '../audit/archive/archive-reader.ts';
 import { checkContent } from '../audit/archive/check-content.ts';
 import { storedAnnouncement } from '../audit/segments/batch-heads.ts';
+import { readNamedFile } from '../audit/named-file.ts';
 import { ExportFiles } from '../audit/export/export-files.ts';
 import { archiveObjectSchema, EXPORT_FILES } from '../audit/export/export-format.ts';
 import type { LogIdentity } from '../audit/identity/log-identity.ts';
@@ -97,12 +98,15 @@ export async function newerExport(
   identity: LogIdentity,
   { checkpoint, archive, verifier = identity.configured.verifier }: Since,
 ): Promise<NewerLog> {
-  if (!existsSync(join(directory, EXPORT_FILES.manifest))) {
+  const manifest = join(directory, EXPORT_FILES.manifest);
+  if (!existsSync(manifest)) {
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
       `${directory} is not an export of the log: it has no file ${EXPORT_FILES.manifest}; quaymaster audit export makes one`,
     );
   }
+  // An export that this user may not read would be reported as one that does not continue the log.
+  await readNamedFile('newer log', manifest);
   const logKey = verifierKeyText(verifier.name, verifier.key.publicKey);
   const report = await verifyExport(directory, { externalCheckpoint: checkpoint, logKey, archive });
   if (report.assurance !== 'anchored')

@@ -27,6 +27,7 @@ const SECRET =
 const NAMES_A_FILE = /\/(?:\w*File|kek\/path|store\/path)$/;
 const CERTIFICATE = /\/tls\/certificateFile$/;
 const OTHERS = 0o077;
+const OTHER_USER = 'run the command as the user of the broker, for example with sudo -u quaymaster';
 
 /** Checks every file that the configuration names: that it exists, that this user may read it, and that others may not read a secret. */
 export async function checkFiles(
@@ -52,7 +53,7 @@ async function checkFile(pointer: string, file: string, now: number): Promise<st
     code: (error as NodeJS.ErrnoException).code,
   }));
   if ('code' in found) {
-    if (found.code !== 'ENOENT') return `cannot be read: ${found.code ?? 'unknown'}`;
+    if (found.code !== 'ENOENT') return `cannot be read: ${found.code ?? 'unknown'}; ${OTHER_USER}`;
     if (pointer === '/audit/checkpointFile') return undefined;
     return CREATED.includes(pointer)
       ? 'does not exist; create it with: quaymaster init'
@@ -63,7 +64,7 @@ async function checkFile(pointer: string, file: string, now: number): Promise<st
     () => true,
     () => false,
   );
-  if (!isReadable) return 'cannot be read by this user';
+  if (!isReadable) return `cannot be read by this user; ${OTHER_USER}`;
   if (CERTIFICATE.test(pointer) && hasExpired(await readFile(file, 'utf8'), now))
     return 'has expired: renew the certificate';
   const mode = (found.mode & 0o777).toString(8);
@@ -163,9 +164,16 @@ async function kekFinding(config: Config, clock: Clock): Promise<Finding> {
   try {
     return { about, state: 'ok', text: `${await tryKek(config, clock)} wraps and unwraps` };
   } catch (error) {
-    const { code, message } = BrokerError.from(error);
-    const cure =
-      'without this key the secrets are lost: see docs/disaster-recovery.md, "A lost key-encryption key"';
-    return { about, state: 'problem', text: `${code}: ${message}`, cure };
+    const failure = BrokerError.from(error);
+    const text = `${failure.code}: ${failure.message}`;
+    return { about, state: 'problem', text, cure: kekCure(failure) };
   }
+}
+
+/** The remedy of a key that this command cannot use: it may be lost, or only belong to another user. */
+export function kekCure({ code, cause }: Pick<BrokerError, 'code' | 'cause'>): string {
+  const { code: errno } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (errno === 'EACCES' || errno === 'EPERM' || code === 'ERR_CONFIG_INVALID')
+    return 'the key is not lost: run the command as the user of the broker, for example with sudo -u quaymaster, or repair owner and mode of the file; do not create another key';
+  return 'without this key the secrets are lost: see docs/disaster-recovery.md, "A lost key-encryption key"; do not create another key, which opens nothing';
 }
