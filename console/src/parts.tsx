@@ -139,7 +139,7 @@ interface Column<T> {
   readonly isNumber?: boolean;
 }
 
-interface TableProps<T> {
+export interface TableProps<T> {
   readonly label: string;
   readonly items: readonly T[];
   readonly columns: readonly Column<T>[];

@@ -21,7 +21,6 @@ import { ApprovalList, ApprovalPage } from './views/approvals.tsx';
 import { Audit, EntryPage } from './views/audit.tsx';
 import { Home } from './views/home.tsx';
 import { IncidentPage, Incidents } from './views/incidents.tsx';
-import { Leases } from './views/leases.tsx';
 import { RotationPage, Rotations } from './views/rotations.tsx';
 import { SecretPage } from './views/secret.tsx';
 import { Secrets } from './views/secrets.tsx';
@@ -42,6 +41,7 @@ const NAVIGATION = [
   ['/system', 'System'],
 ] as const;
 
+const Leases = lazy(async () => (await import('./views/leases.tsx')).Leases);
 const Documents = lazy(async () => (await import('./views/documents.tsx')).Documents);
 const Access = lazy(async () => (await import('./views/access.tsx')).Access);
 const System = lazy(async () => (await import('./views/system.tsx')).System);
@@ -64,7 +64,7 @@ const VIEWS: Readonly<
   workloads: { all: () => <Workloads />, one: (rest) => <WorkloadPage key={rest} path={rest} /> },
   rotations: { all: () => <Rotations />, one: (rest) => <RotationPage key={rest} path={rest} /> },
   incidents: { all: () => <Incidents />, one: (rest) => <IncidentPage key={rest} id={rest} /> },
-  leases: { all: () => <Leases /> },
+  leases: { all: () => <Leases rest="" /> },
   audit: { all: () => <Audit />, one: (rest) => <EntryPage key={rest} index={rest} /> },
   approvals: { all: () => <ApprovalList />, one: (rest) => <ApprovalPage key={rest} id={rest} /> },
   documents: {
@@ -133,6 +133,14 @@ interface SidebarProps {
 }
 
 function Sidebar({ operator, isOfPerson, path }: SidebarProps): JSX.Element {
+  const views = useRef<HTMLElement>(null);
+  // On a phone the views are one line that scrolls.
+  useEffect(() => {
+    const { current: line } = views;
+    const current = line?.querySelector<HTMLElement>('[aria-current]');
+    if (line === null || current === undefined || current === null) return;
+    line.scrollLeft = current.offsetLeft - line.clientWidth / 2;
+  }, [path]);
   return (
     <header class="side">
       <a class="brand" href={to('/')}>
@@ -141,7 +149,7 @@ function Sidebar({ operator, isOfPerson, path }: SidebarProps): JSX.Element {
       <button type="button" class="find" onClick={openSearch} aria-keyshortcuts="/ Control+K">
         Search <kbd aria-hidden="true">/</kbd>
       </button>
-      <nav aria-label="Views">
+      <nav aria-label="Views" ref={views}>
         <ul>
           {NAVIGATION.map(([target, name]) => (
             <li key={target}>

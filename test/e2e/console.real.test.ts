@@ -162,6 +162,37 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     expect(page.url()).toBe(`${broker.url}/console/leases?path=demo%2Fshop%2Fapi`);
   });
 
+  it('draws only the leases in the window, and loads more as a person scrolls', async () => {
+    const page = await open();
+    const pages = 5;
+    await page.route('**/console/call/api/v1/leases?**', (route) => {
+      const after = Number(new URL(route.request().url()).searchParams.get('after') ?? '0');
+      const items = Array.from({ length: 1_000 }, (_, index) => ({
+        id: `lea_${after}_${index}`,
+        path: `demo/shop/db${after * 1_000 + index}`,
+        workload: 'k8s://dev/shop/web',
+        version: '1',
+        kind: 'read',
+        issuedAt: '2026-01-01T00:00:00.000Z',
+        endsAt: '2026-01-01T00:15:00.000Z',
+      }));
+      const next = after + 1 < pages ? { next: String(after + 1) } : {};
+      return route.fulfill({ json: { items, ...next } });
+    });
+    await signIn(page, broker.token, '/leases');
+    const table = page.getByRole('table', { name: 'Leases' });
+    await table.getByText('demo/shop/db0', { exact: true }).waitFor();
+    await until('all pages are loaded', async () => {
+      await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
+      return (await table.getAttribute('aria-rowcount')) === '5001';
+    });
+    await until('the last lease is drawn', async () => {
+      await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
+      return (await table.getByText('demo/shop/db4999', { exact: true }).count()) === 1;
+    });
+    expect(await table.getByRole('row').count()).toBeLessThan(120);
+  });
+
   it('shows a value on request only, and hides it when the page loses the focus (CO10)', async () => {
     const value = 'correct-horse-battery-staple';
     const token = await operatorWith('value-reader', 'secret-reader', ['demo/shop']);

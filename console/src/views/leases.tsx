@@ -3,7 +3,8 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { Fields, SecretLink, WorkloadLink } from '../navigation.tsx';
-import { Command, Loading, More, Name, Page, State, Table, Time } from '../parts.tsx';
+import { LongTable } from '../long-table.tsx';
+import { Command, Loading, Name, Page, State, Time } from '../parts.tsx';
 import { address } from '../router.ts';
 import { usePages } from './pages.ts';
 
@@ -54,8 +55,7 @@ export function Leases(): JSX.Element {
               {count(items.length, 'live lease')}.{' '}
               {names.length !== 1 && 'Fill exactly one field to revoke all that match.'}
             </p>
-            <LeaseTable items={items} />
-            <More isWhole={isWhole} load={pages.more} />
+            <LeaseTable items={items} onEnd={isWhole ? undefined : pages.more} />
           </>
         )}
       </Loading>
@@ -64,11 +64,18 @@ export function Leases(): JSX.Element {
   );
 }
 
-function LeaseTable({ items }: { readonly items: readonly Lease[] }): JSX.Element {
+function LeaseTable({
+  items,
+  onEnd,
+}: {
+  readonly items: readonly Lease[];
+  readonly onEnd: (() => void) | undefined;
+}): JSX.Element {
   return (
-    <Table
+    <LongTable
       label="Leases"
       items={items}
+      onEnd={onEnd}
       keyOf={({ id }) => id}
       empty="No live lease matches."
       columns={[

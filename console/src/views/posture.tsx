@@ -43,7 +43,7 @@ export function Posture(): JSX.Element {
                 },
                 { title: 'Mode', of: ({ document }) => <Mode of={document as Profile} /> },
                 {
-                  title: 'Pods with sessions that fail it',
+                  title: 'Pods that fail it',
                   of: ({ name, document }) => (
                     <Survey label={`Survey ${name}`} profile={() => document as Profile} />
                   ),

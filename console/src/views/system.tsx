@@ -4,8 +4,8 @@ import { Action } from '../action.tsx';
 import { call, Refusal, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { kindOf, listDocuments, type Stored } from '../kinds.ts';
-import { useLoad } from '../load.ts';
-import { Command, Facts, Loading, Name, Page, Problem, Section } from '../parts.tsx';
+import { useLoad, type Loaded } from '../load.ts';
+import { Command, Empty, Facts, Loading, Name, Page, Problem, Section } from '../parts.tsx';
 import { State, Table, Time, type Tone } from '../parts.tsx';
 import { to } from '../router.ts';
 
@@ -267,6 +267,21 @@ function AlertSources(): JSX.Element {
   );
 }
 
+/** Shows data of a part that the configuration may leave out, which is no failure. */
+function IfConfigured<T>({
+  of,
+  children,
+}: {
+  readonly of: Loaded<T>;
+  readonly children: (data: T) => ComponentChildren;
+}): JSX.Element {
+  return of.is === 'refused' && of.error.code === 'ERR_CONFLICT' ? (
+    <Empty>{of.error.message}</Empty>
+  ) : (
+    <Loading of={of}>{children}</Loading>
+  );
+}
+
 const KEY_TONES = {
   active: 'good',
   pending: 'info',
@@ -333,7 +348,7 @@ function Backups(): JSX.Element {
   const backups = useLoad('backups', () => call('listBackups'), ['beat']);
   return (
     <Section title="Backups">
-      <Loading of={backups}>
+      <IfConfigured of={backups}>
         {({ items, run }) => (
           <>
             {run?.state === 'failed' && (
@@ -365,7 +380,7 @@ function Backups(): JSX.Element {
             />
           </>
         )}
-      </Loading>
+      </IfConfigured>
       <Command words={['backup', 'ls']} />
     </Section>
   );
@@ -397,7 +412,7 @@ function Configuration(): JSX.Element {
   const configuration = useLoad('configuration', () => call('readConfiguration'), ['beat']);
   return (
     <Section title="Configuration" note="Brokers with the same settings have the same digest.">
-      <Loading of={configuration}>
+      <IfConfigured of={configuration}>
         {({ generation, digest, loadedAt, failure }) => (
           <>
             {failure !== undefined && (
@@ -421,7 +436,7 @@ function Configuration(): JSX.Element {
             />
           </>
         )}
-      </Loading>
+      </IfConfigured>
       <Command words={['reload']} />
     </Section>
   );
