@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { RepeatedWork } from '../ports/repeated-work.ts';
+import { RepeatedCheck } from './repeated-check.ts';
 
 const EVERY_MS = 60_000;
 
@@ -12,32 +12,16 @@ interface CertificateWatchDeps {
 }
 
 /** Notices that the certificate of the listener has expired, which otherwise only its clients see, and logs it once. */
-export class CertificateWatch {
+export class CertificateWatch extends RepeatedCheck {
   readonly #deps: CertificateWatchDeps;
-  readonly #work: RepeatedWork;
   #isLogged = false;
 
   constructor(deps: CertificateWatchDeps) {
+    super(deps.clock, EVERY_MS);
     this.#deps = deps;
-    this.#work = new RepeatedWork({
-      clock: deps.clock,
-      run: () => {
-        this.#check();
-        return Promise.resolve(EVERY_MS);
-      },
-      onError: () => EVERY_MS,
-    });
   }
 
-  start(): void {
-    void this.#work.runNow();
-  }
-
-  stop(): Promise<void> {
-    return this.#work.stop();
-  }
-
-  warnings(): readonly string[] {
+  override warnings(): readonly string[] {
     return this.#hasExpired ? ['certificate_expired'] : [];
   }
 
@@ -46,7 +30,7 @@ export class CertificateWatch {
     return at > 0 && at <= this.#deps.clock.now();
   }
 
-  #check(): void {
+  protected override check(): void {
     const { log, expiresAt } = this.#deps;
     if (this.#hasExpired && !this.#isLogged)
       log.error({ expiredAt: new Date(expiresAt()).toISOString() }, EXPIRED);

@@ -1,6 +1,6 @@
-import { RepeatedWork } from '../ports/repeated-work.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { RepeatedCheck } from './repeated-check.ts';
 
 const EVERY_MS = 5_000;
 /** Clocks that are corrected in small steps differ by less. */
@@ -15,40 +15,24 @@ interface ClockWatchDeps {
 }
 
 /** Notices when the time of the broker is ahead of the system clock, and logs it. */
-export class ClockWatch {
+export class ClockWatch extends RepeatedCheck {
   readonly #deps: ClockWatchDeps;
-  readonly #work: RepeatedWork;
   #state: 'right' | 'ahead' | 'known' = 'right';
 
   constructor(deps: ClockWatchDeps) {
+    super(deps.clock, EVERY_MS);
     this.#deps = deps;
-    this.#work = new RepeatedWork({
-      clock: deps.clock,
-      run: () => {
-        this.#check();
-        return Promise.resolve(EVERY_MS);
-      },
-      onError: () => EVERY_MS,
-    });
-  }
-
-  start(): void {
-    void this.#work.runNow();
-  }
-
-  stop(): Promise<void> {
-    return this.#work.stop();
   }
 
   get aheadMs(): number {
     return this.#deps.clock.aheadOfSystem();
   }
 
-  warnings(): readonly string[] {
+  override warnings(): readonly string[] {
     return this.aheadMs > NOTABLE_MS ? ['clock_ahead'] : [];
   }
 
-  #check(): void {
+  protected override check(): void {
     const { clock, log } = this.#deps;
     const { aheadMs } = this;
     const state = aheadMs <= NOTABLE_MS ? 'right' : clock.ahead() > 0 ? 'known' : 'ahead';
