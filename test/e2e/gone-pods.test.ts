@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
+import { ALERT_SECRET, alertSource, logInPod, podCluster } from '../kit/broker/pod-cluster.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 
-const SECRET = 'a-secret-of-falcosidekick';
+const ACCOUNT = { namespace: 'prod', serviceAccount: 'api' };
 const SINCE = '2020-01-01T00:00:00Z';
 
 let kube: FakeApiServer;
@@ -12,33 +13,16 @@ let broker: PreparedBroker;
 
 beforeAll(async () => {
   kube = await FakeApiServer.start();
-  kube.createAccount('prod', 'api');
-  const { access, caFile, issuer } = kube;
+  kube.createAccount(ACCOUNT.namespace, ACCOUNT.serviceAccount);
+  const { connections, documents } = podCluster(kube, ACCOUNT);
   broker = await PreparedBroker.start({
-    files: { falco: SECRET },
+    files: { falco: ALERT_SECRET },
     config: (directory) => ({
-      connections: { kube: { ...access, caFile } },
-      alerts: {
-        sources: {
-          falco: {
-            format: 'generic',
-            cluster: 'pods',
-            authenticate: { bearer: { secretFile: `${directory}/falco` } },
-          },
-        },
-      },
+      connections,
+      alerts: alertSource(directory),
     }),
     documents: {
-      '/clusters/pods': { connection: 'kube', issuer, audiences: ['quaymaster'], mode: 'jwks' },
-      '/policies/pods': {
-        apiVersion: 'quaymaster.dev/v1',
-        kind: 'AccessPolicy',
-        metadata: { name: 'pods' },
-        spec: {
-          subjects: [{ clusters: ['pods'], namespaces: ['prod'], serviceAccounts: ['api'] }],
-          rules: [{ name: 'some', effect: 'allow', paths: ['own/**'], capabilities: ['read'] }],
-        },
-      },
+      ...documents,
       '/response-rules/all': { order: 1, match: {}, action: 'quarantine', rotate: 'read' },
     },
     secrets: {
@@ -60,23 +44,11 @@ afterAll(async () => {
 async function reader(name: string, digit: string, nodeName: string): Promise<FakePod> {
   const image = `registry.test/prod/web@sha256:${digit.repeat(64)}`;
   const spec = { nodeName, containers: [{ name: 'web', image }] };
-  const pod = kube.pods.create({ namespace: 'prod', name, serviceAccount: 'api', spec });
+  const pod = kube.pods.create({ ...ACCOUNT, name, spec });
   kube.pods.setContainerId(pod, 'web', `containerd://${containerOf(digit)}`);
-  const token = await logIn(pod);
+  const token = await logInPod(broker, kube, pod);
   expect((await broker.read(token, `own/${name}`)).status).toBe(200);
   return pod;
-}
-
-async function logIn(pod: FakePod): Promise<string> {
-  const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
-  let token = '';
-  await until('a session', async () => {
-    const body = { cluster: 'pods', token: kube.token(wish) };
-    const { status, json } = await broker.installation.call('POST', '/api/v1/sessions', { body });
-    token = String(json['token']);
-    return status === 201;
-  });
-  return token;
 }
 
 function containerOf(digit: string): string {
@@ -100,7 +72,7 @@ interface Shown {
 /** The incident of the newest alert, once it is done. */
 async function answered(body: object): Promise<Shown> {
   const alert = { rule: 'hit and run', priority: 'critical', time: new Date().toISOString() };
-  const sent = { token: SECRET, body: { ...alert, ...body } };
+  const sent = { token: ALERT_SECRET, body: { ...alert, ...body } };
   const place = '/api/v1/alert-sources/falco/alerts';
   expect((await broker.installation.call('POST', place, sent)).status).toBe(202);
   const [newest] = (await call('GET', 'alerts?limit=1')).items;
@@ -131,12 +103,12 @@ describe('pods that were deleted while the broker was stopped', () => {
     namesakes = [earlier.metadata.uid, pods['twice'].metadata.uid];
     await reader('other', '4', 'node-4');
     // The watch knows the container by now.
-    await logIn(pods['container']);
+    await logInPod(broker, kube, pods['container']);
     await broker.installation.stop();
     for (const pod of Object.values(pods)) kube.pods.remove(pod);
     await broker.installation.start();
     await until('the watch is live', async () => {
-      return (await broker.metric('quaymaster_pod_watches{status="live"}')) > 0;
+      return (await broker.metric('quaymaster_pod_watches{cluster="pods",status="live"}')) > 0;
     });
   });
 
@@ -167,7 +139,10 @@ describe('pods that were deleted while the broker was stopped', () => {
 
   it('are not found by a name that two of them had, and an incident names both', async () => {
     const alert = { rule: 'odd', priority: 'critical', time: new Date().toISOString() };
-    const sent = { token: SECRET, body: { ...alert, pod: { namespace: 'prod', name: 'twice' } } };
+    const sent = {
+      token: ALERT_SECRET,
+      body: { ...alert, pod: { namespace: 'prod', name: 'twice' } },
+    };
     await broker.installation.call('POST', '/api/v1/alert-sources/falco/alerts', sent);
     const { items } = await call('GET', 'alerts?limit=1');
     expect(items).toMatchObject([{ state: 'unmatched', unmatched: 'pod_unknown' }]);
@@ -180,7 +155,10 @@ describe('pods that were deleted while the broker was stopped', () => {
   it('are not found by the UID of another name', async () => {
     const { uid } = pods['image']!.metadata;
     const alert = { rule: 'odd', priority: 'critical', time: new Date().toISOString() };
-    const sent = { token: SECRET, body: { ...alert, pod: { uid, name: 'x', namespace: 'prod' } } };
+    const sent = {
+      token: ALERT_SECRET,
+      body: { ...alert, pod: { uid, name: 'x', namespace: 'prod' } },
+    };
     await broker.installation.call('POST', '/api/v1/alert-sources/falco/alerts', sent);
     const { items } = await call('GET', 'alerts?limit=1');
     expect(items).toMatchObject([{ state: 'unmatched' }]);

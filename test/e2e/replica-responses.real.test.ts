@@ -10,22 +10,14 @@ import {
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
+import { ALERT_SECRET, alertSource, logInPod, podCluster } from '../kit/broker/pod-cluster.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import type { Answer } from '../kit/broker/installation.ts';
 import { ImageSigner } from '../kit/images/image-signer.ts';
 import { trivyReport } from '../kit/images/scanner-reports.ts';
 
-const SECRET = 'a-secret-of-falcosidekick';
 const DIGEST = `sha256:${'1'.repeat(64)}`;
-const POLICY = {
-  apiVersion: 'quaymaster.dev/v1',
-  kind: 'AccessPolicy',
-  metadata: { name: 'pods' },
-  spec: {
-    subjects: [{ clusters: ['pods'], namespaces: ['shop'], serviceAccounts: ['web'] }],
-    rules: [{ name: 'some', effect: 'allow', paths: ['own/**'], capabilities: ['read'] }],
-  },
-};
+const ACCOUNT = { namespace: 'shop', serviceAccount: 'web' };
 
 describeWith(['postgres'], 'two replicas on one database', () => {
   let postgres: Running<Postgres>;
@@ -36,28 +28,19 @@ describeWith(['postgres'], 'two replicas on one database', () => {
 
   beforeAll(async () => {
     kube = await FakeApiServer.start();
-    kube.createAccount('shop', 'web');
+    kube.createAccount(ACCOUNT.namespace, ACCOUNT.serviceAccount);
     postgres = await startPostgres();
     database = await createDatabase(postgres);
-    const { access, caFile, issuer } = kube;
+    const { connections, documents } = podCluster(kube, ACCOUNT);
     first = await PreparedBroker.start({
-      files: { dsn: database.connectionString, falco: SECRET },
+      files: { dsn: database.connectionString, falco: ALERT_SECRET },
       config: (directory) => ({
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
-        connections: { kube: { ...access, caFile } },
-        alerts: {
-          sources: {
-            falco: {
-              format: 'generic',
-              cluster: 'pods',
-              authenticate: { bearer: { secretFile: `${directory}/falco` } },
-            },
-          },
-        },
+        connections,
+        alerts: alertSource(directory),
       }),
       documents: {
-        '/clusters/pods': { connection: 'kube', issuer, audiences: ['quaymaster'], mode: 'jwks' },
-        '/policies/pods': POLICY,
+        ...documents,
         '/response-rules/all': { order: 1, match: { sources: ['falco'] }, action: 'quarantine' },
       },
       secrets: { 'own/db': { password: 'v' }, 'own/signed': { password: 'v' } },
@@ -83,15 +66,8 @@ describeWith(['postgres'], 'two replicas on one database', () => {
   async function reader(name: string): Promise<{ readonly pod: FakePod; readonly token: string }> {
     const image = `registry.test/prod/web@${DIGEST}`;
     const spec = { containers: [{ name: 'web', image }] };
-    const pod = kube.pods.create({ namespace: 'shop', name, serviceAccount: 'web', spec });
-    let token = '';
-    await until('a session', async () => {
-      const wish = { namespace: 'shop', serviceAccount: 'web', audience: ['quaymaster'], pod };
-      const body = { cluster: 'pods', token: kube.token(wish) };
-      const { status, json } = await ask(first, 'sessions', body, '');
-      token = String(json['token']);
-      return status === 201;
-    });
+    const pod = kube.pods.create({ ...ACCOUNT, name, spec });
+    const token = await logInPod(first, kube, pod);
     expect((await second.read(token, 'own/db')).status).toBe(200);
     return { pod, token };
   }
@@ -100,7 +76,7 @@ describeWith(['postgres'], 'two replicas on one database', () => {
     const { pod, token } = await reader('alerted');
     const alert = { rule: 'shell', priority: 'critical', time: new Date().toISOString() };
     const body = { ...alert, pod: { uid: pod.metadata.uid } };
-    expect((await ask(first, 'alert-sources/falco/alerts', body, SECRET)).status).toBe(202);
+    expect((await ask(first, 'alert-sources/falco/alerts', body, ALERT_SECRET)).status).toBe(202);
     // No wait: the quarantine is a fence in the database.
     expect((await second.read(token, 'own/db')).status).not.toBe(200);
     await until('the session is unknown', async () => {
@@ -114,11 +90,11 @@ describeWith(['postgres'], 'two replicas on one database', () => {
     kube.pods.remove(pod);
     await second.installation.start();
     await until('the watch is live', async () => {
-      return (await second.metric('quaymaster_pod_watches{status="live"}')) > 0;
+      return (await second.metric('quaymaster_pod_watches{cluster="pods",status="live"}')) > 0;
     });
     const alert = { rule: 'hit and run', priority: 'critical', time: new Date().toISOString() };
     const body = { ...alert, pod: { namespace: 'shop', name: 'gone' } };
-    expect((await ask(second, 'alert-sources/falco/alerts', body, SECRET)).status).toBe(202);
+    expect((await ask(second, 'alert-sources/falco/alerts', body, ALERT_SECRET)).status).toBe(202);
     const shown = async (at: PreparedBroker): Promise<Answer['json']> => {
       const { token, installation } = { token: at.operator, installation: at.installation };
       const { json } = await installation.call('GET', '/api/v1/alerts?limit=1', { token });

@@ -2,33 +2,25 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
+import { logInPod, podCluster } from '../kit/broker/pod-cluster.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import { drop, type ServerFault } from '../kit/fakes/server-faults.ts';
 
 const IMAGE = `registry.test/prod/web@sha256:${'a'.repeat(64)}`;
-const SUBJECT = { clusters: ['pods'], namespaces: ['prod'], serviceAccounts: ['api'] };
+const ACCOUNT = { namespace: 'prod', serviceAccount: 'api' };
 
 let kube: FakeApiServer;
 let broker: PreparedBroker;
 
 beforeAll(async () => {
   kube = await FakeApiServer.start();
-  kube.createAccount('prod', 'api');
-  const { access, caFile, issuer } = kube;
+  kube.createAccount(ACCOUNT.namespace, ACCOUNT.serviceAccount);
+  const { connections, documents } = podCluster(kube, ACCOUNT);
   broker = await PreparedBroker.start({
-    config: () => ({ connections: { kube: { ...access, caFile } } }),
+    config: () => ({ connections }),
     documents: {
-      '/clusters/pods': { connection: 'kube', issuer, audiences: ['quaymaster'], mode: 'jwks' },
-      '/policies/pods': {
-        apiVersion: 'quaymaster.dev/v1',
-        kind: 'AccessPolicy',
-        metadata: { name: 'pods' },
-        spec: {
-          subjects: [SUBJECT],
-          rules: [{ name: 'some', effect: 'allow', paths: ['own/**'], capabilities: ['read'] }],
-        },
-      },
+      ...documents,
       '/posture-profiles/production': {
         mode: 'enforce',
         match: { podLabels: { tier: 'one' }, secretPaths: ['own/**'] },
@@ -45,16 +37,8 @@ afterAll(async () => {
 
 async function logIn(name: string, image: string, labels: Record<string, string>) {
   const spec = { containers: [{ name: 'web', image }] };
-  const pod = kube.pods.create({ namespace: 'prod', name, serviceAccount: 'api', labels, spec });
-  const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
-  let token = '';
-  await until('a session', async () => {
-    const body = { cluster: 'pods', token: kube.token(wish) };
-    const { status, json } = await broker.installation.call('POST', '/api/v1/sessions', { body });
-    token = String(json['token']);
-    return status === 201;
-  });
-  return { uid: pod.metadata.uid, token };
+  const pod = kube.pods.create({ ...ACCOUNT, name, labels, spec });
+  return { uid: pod.metadata.uid, token: await logInPod(broker, kube, pod) };
 }
 
 function away(fault: ServerFault | undefined): void {
