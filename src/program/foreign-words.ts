@@ -39,6 +39,7 @@ export const OPTIONS: Readonly<Record<string, string>> = {
   '--address': 'the URL of the broker: --url URL',
   '--namespace': 'a prefix of paths takes the place of a namespace: team/secret',
   '--force': 'confirm in advance: --yes',
+  '--duration': 'how long something lasts: --for 4h',
   '-v': 'the version: quaymaster --version',
 };
 
@@ -47,6 +48,9 @@ const HARMFUL = /^(?:destroy|release|restore|retire|revoke|rm|seal|sign-out)$/;
 
 /** Adds to commander's message about an unknown word the command that helps. It keeps a guess only if one letter is wrong and the command is harmless. */
 export function withAdvice(text: string): string {
+  if (text.startsWith("error: required option '-f, --file")) {
+    return `${text.trimEnd()}\n(name files or directories: quaymaster apply -f config/)\n`;
+  }
   const [, kind = '', word = ''] = /^error: unknown (command|option) '([^'=]*)/.exec(text) ?? [];
   const known = kind === 'option' ? OPTIONS : COMMANDS;
   if (Object.hasOwn(known, word)) return `error: unknown ${kind} '${word}'\n(${known[word]})\n`;

@@ -53,7 +53,7 @@ const FILES = {
     'team',
     '{ prefix: team, connection: embedded, leaseTTL: 1h }',
   ),
-  'connection.yaml': document('Mount', 'team', '{ prefix: team, connection: nope }'),
+  'connection.yaml': document('Mount', 'team', '{ prefix: team, connection: embeded }'),
   'nested.yaml': document('Mount', 'team', '{ prefix: app/team, connection: embedded }'),
   'window.yaml': document(
     'Mount',
@@ -321,7 +321,7 @@ const DOCUMENTS: readonly Row[] = [
     'apply --dry-run -f DIR/connection.yaml',
     64,
     'connection.yaml:4:',
-    'no such connection in the configuration file',
+    'no such connection in the configuration file: "embeded"; did you mean "embedded"?',
   ],
   [
     'a prefix inside another',

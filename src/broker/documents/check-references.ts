@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { loadKeyless, TrustRoot } from '../../crypto/signatures/keyless-signature.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { didYouMean } from '../../domain/words/schema-words.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/secrets/locator-bounds.ts';
 import type { MountSpec } from '../../domain/secrets/mount.ts';
 import type { Backends, People, Rights, Storage } from '../state/dependencies.ts';
@@ -68,7 +69,10 @@ function checkMount(
   const { spec, name } = mount;
   const bound = parts.connections.find(spec.connection);
   if (bound === undefined)
-    throw wrong('/connection', 'no such connection in the configuration file');
+    throw wrong(
+      '/connection',
+      `no such connection in the configuration file: "${spec.connection}"${didYouMean(spec.connection, parts.connections.names())}`,
+    );
   if (!isWithinBounds(spec.prefix, bound.prefixes)) {
     throw wrong(
       '/prefix',

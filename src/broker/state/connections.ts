@@ -42,6 +42,10 @@ export class Connections {
     this.replace(connections);
   }
 
+  names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+
   /** Serves these connections from now on. A call that already has its provider keeps it. */
   replace(connections: readonly BoundConnection[]): void {
     this.#byName = new Map(connections.map((bound) => [bound.connection.name, bound]));

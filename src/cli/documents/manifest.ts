@@ -7,6 +7,7 @@ import { UsageError, type FileProblem } from '../run/errors.ts';
 import { DOCUMENT_KINDS, POLICY, type DocumentKind } from './kinds.ts';
 import type { LocatedDocument } from './read-files.ts';
 
+export const NOT_VALID = 'the documents are not valid';
 const API_VERSION = 'quaymaster.dev/v1';
 
 /** A document of a file, ready to be sent. */
@@ -30,6 +31,16 @@ export function toManifests(
   documents: readonly LocatedDocument[],
   kinds: readonly DocumentKind[] = DOCUMENT_KINDS,
 ): readonly Manifest[] {
+  const { manifests, problems } = readManifests(documents, kinds);
+  if (problems.length > 0) throw new UsageError(NOT_VALID, problems);
+  return manifests;
+}
+
+/** Reads like `toManifests`. Returns the valid documents, and the problems of the others. */
+export function readManifests(
+  documents: readonly LocatedDocument[],
+  kinds: readonly DocumentKind[],
+): { readonly manifests: readonly Manifest[]; readonly problems: readonly FileProblem[] } {
   const problems: FileProblem[] = [];
   const manifests = new Map<string, Manifest>();
   for (const document of documents) {
@@ -42,8 +53,7 @@ export function toManifests(
     if (manifests.has(id)) problems.push(problemAt(document, '', `${id} is given twice`));
     manifests.set(id, outcome.manifest);
   }
-  if (problems.length > 0) throw new UsageError('the documents are not valid', problems);
-  return [...manifests.values()];
+  return { manifests: [...manifests.values()], problems };
 }
 
 /** Builds the problem at a pointer of a document. */

@@ -9,12 +9,12 @@ import {
   type DocumentKind,
   type DocumentWord,
 } from '../documents/kinds.ts';
-import { toManifests } from '../documents/manifest.ts';
+import { NOT_VALID, readManifests, type Manifest } from '../documents/manifest.ts';
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges } from '../documents/plan.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import { EXIT, UsageError, type ExitCode, type FileProblem } from '../run/errors.ts';
 
 interface ApplyOptions {
   readonly file?: readonly string[];
@@ -45,7 +45,11 @@ async function applyFiles(
   options: ApplyOptions & { readonly kinds: readonly DocumentKind[] },
 ): Promise<ExitCode> {
   const { kinds, prune = [], dryRun = false, yes } = options;
-  const manifests = toManifests(await readDocuments(context, places), kinds);
+  const { manifests, problems } = readManifests(await readDocuments(context, places), kinds);
+  if (problems.length > 0) {
+    const others = await problemsAtBroker(context, manifests);
+    throw new UsageError(NOT_VALID, [...problems, ...others]);
+  }
   if (manifests.length === 0) throw new UsageError('the files contain no document');
   const broker = await context.broker();
   const plan = await planChanges(broker, manifests, prune.map(kindOf));
@@ -62,4 +66,18 @@ async function applyFiles(
   await confirm(context, (url) => `Apply ${changes} to ${url}`, yes);
   await applyPlan(context, broker, plan);
   return EXIT.done;
+}
+
+/** Problems that the broker finds in the valid documents, so that one run lists all. Without a broker there are none. */
+async function problemsAtBroker(
+  context: CliContext,
+  manifests: readonly Manifest[],
+): Promise<readonly FileProblem[]> {
+  try {
+    const broker = await context.broker();
+    await checkPlan(context, broker, await planChanges(broker, manifests, []));
+    return [];
+  } catch (error) {
+    return error instanceof UsageError ? error.problems : [];
+  }
 }

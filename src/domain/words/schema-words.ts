@@ -49,9 +49,13 @@ function shapeOf({ inst }: Issue): object {
 }
 
 function unknownKeyText(key: string, known: readonly string[]): string {
-  const meant = similarName(key, known);
-  const question = meant === undefined ? '' : `; did you mean "${meant}"?`;
-  return `unknown key "${key}"${question}`;
+  return `unknown key "${key}"${didYouMean(key, known)}`;
+}
+
+/** A question with the known name that a misspelled one probably means, or nothing. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const meant = similarName(name, known);
+  return meant === undefined ? '' : `; did you mean "${meant}"?`;
 }
 
 /** The name that a misspelled one probably means: at most two letters differ, and less than half of them. Undefined if none is that close. */

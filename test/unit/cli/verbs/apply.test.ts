@@ -169,6 +169,19 @@ describe('apply', () => {
     });
   });
 
+  it('lists the problems that the broker finds beside those of the files', async () => {
+    const problems = [{ pointer: '/connection', message: 'no such connection' }];
+    const checks = {
+      putMount: () => {
+        throw refusal(400, 'ERR_BODY_INVALID', { problems });
+      },
+    };
+    const files = { 'm.yaml': `${POLICY.replace('allow', 'alow')}---\n${MOUNT}` };
+    const { exit, text, written } = await apply(files, { checks }, { dryRun: true });
+    expect({ exit, written }).toEqual({ exit: 64, written: [] });
+    expect(text).toMatch(/effect must be allow or deny\n.*\/spec\/connection no such connection/);
+  });
+
   it.each([{ dryRun: true }, { yes: true }])(
     'lists with %j every problem that the broker finds, and changes nothing',
     async (options) => {
