@@ -61,12 +61,17 @@ export async function setUp(
 async function startServers(stage: Stage, wanted: ReadonlySet<VariantName>): Promise<Servers> {
   const offline = await offlinePods(stage.directory, OFFLINE_TOKENS);
   const isReviewed = wanted.has('login-review') || wanted.has('openbao-login-kubernetes');
-  const isPeered = [...wanted].some((name) => name.startsWith('openbao') || name.includes('vault'));
+  const isPeered = [...wanted].some(
+    (name) => name.startsWith('openbao') || name === 'read-vault-cached',
+  );
   const pods = isReviewed ? await realPods(stage, REVIEWED_TOKENS) : undefined;
   const peer = isPeered ? await startPeer(stage) : undefined;
   const broker = await stage.own(
     startBroker({
       directory: join(stage.directory, 'broker'),
+      vaultMounts: wanted.has('vault-read')
+        ? { own: { engine: 'kv-v2', prefix: 'own' } }
+        : undefined,
       connections: {
         issuer: { type: 'jwks', file: offline.keySetFile },
         ...(peer && { vault: await vaultConnection(stage, peer) }),
@@ -131,6 +136,11 @@ async function variant(stage: Stage, servers: Servers, name: VariantName): Promi
       return ours(`secrets/${ONE_FIELD_PATH}`);
     case 'read-vault-cached':
       return ours(`secrets/${VAULT_PATH}`);
+    case 'vault-read': {
+      const url = `${broker.vaultUrl}/v1/${OWN_PATHS[0]?.replace('own/', 'own/data/')}`;
+      const headers = { 'X-Vault-Token': session };
+      return { name, pid: broker.pid, load: { url, connections: READERS, headers } };
+    }
     case 'batch-of-ten':
     case 'batch-before': {
       const batch = ours('secrets:batch');

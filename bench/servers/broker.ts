@@ -27,6 +27,8 @@ const IMAGE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' };
 /** Built broker as a process, and its first operator. */
 export interface Broker extends Measured {
   readonly operator: BrokerClient;
+  /** Address for clients of the Vault HTTP API, if it has mounts for them. */
+  readonly vaultUrl: string | undefined;
   /** Stops it and starts it again on the same store. */
   restart(): Promise<Broker>;
 }
@@ -36,6 +38,8 @@ export interface BrokerOptions {
   readonly connections: Readonly<Record<string, unknown>>;
   /** The connection string of a PostgreSQL database for the store; by default the store is a SQLite file. */
   readonly database?: string;
+  /** Mounts for clients of the Vault HTTP API; without them it has no listener for these clients. */
+  readonly vaultMounts?: Readonly<Record<string, unknown>> | undefined;
   /** Settings of the audit log, besides its origin and files. */
   readonly audit?: Readonly<Record<string, unknown>>;
   /** The program; by default this checkout's build. */
@@ -72,6 +76,7 @@ export async function startReplica(options: BrokerOptions, first: string): Promi
 /** Address where a broker listens, and the arguments that name its configuration. */
 interface Configured {
   readonly port: number;
+  readonly vaultPort: number | undefined;
   readonly args: readonly string[];
 }
 
@@ -81,7 +86,10 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
   const file = (name: string): string => join(directory, name);
   if (database !== undefined) await writeFile(file('dsn'), database, { mode: 0o600 });
   const port = await freePort();
+  const { vaultMounts: mounts } = options;
+  const vaultPort = mounts && (await freePort());
   const config = {
+    ...(mounts && { vaultApi: { listener: { port: vaultPort }, mounts } }),
     listener: { host: '127.0.0.1', port },
     store:
       database === undefined
@@ -103,7 +111,7 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
   await run(process.execPath, [main, 'config', 'check', ...args]).catch(() =>
     writeFile(file('config.yaml'), dump({ ...config, limits: LIMITS })),
   );
-  return { port, args };
+  return { port, vaultPort, args };
 }
 
 /** A command of the built command line, as the first operator of a broker. */
@@ -122,7 +130,7 @@ async function serve(
   first: string,
 ): Promise<Broker> {
   const { directory, main = MAIN, environment } = options;
-  const { port, args } = configured;
+  const { port, vaultPort, args } = configured;
   const url = `http://127.0.0.1:${port}`;
   const server = await startServer({
     command: process.execPath,
@@ -143,5 +151,6 @@ async function serve(
     await stop();
     return serve(options, configured, first);
   };
-  return { url, pid: server.pid, operator, stop, restart };
+  const vaultUrl = vaultPort === undefined ? undefined : `http://127.0.0.1:${vaultPort}`;
+  return { url, vaultUrl, pid: server.pid, operator, stop, restart };
 }
