@@ -1,15 +1,22 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { itemsOf, RunningApi } from '../kit/api/running-api.ts';
 import { until } from '../kit/backends/until.ts';
 import { vaultCall, type VaultAnswer, type VaultCall } from '../kit/api/vault-call.ts';
+import { fileTree, removeTreesAfterEach } from '../kit/files/file-tree.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { storedEntries } from '../kit/store/store-diff.ts';
 
 const MOUNTS = {
   secret: { engine: 'kv-v2', prefix: 'app' },
   'team/old': { engine: 'kv-v1', prefix: 'app' },
 };
+
+removeTreesAfterEach();
 
 let api: RunningApi;
 let session: string;
@@ -310,6 +317,31 @@ describe('lists', () => {
     expect(both).toContain('Connection: close');
   });
 
+  it('takes the method LIST over TLS, once for a connection', async () => {
+    const authority = new CertificateAuthority();
+    const { cert, key } = authority.issue({ commonName: 'b', ipAddresses: ['127.0.0.1'] });
+    const directory = await fileTree({ 'tls.crt': cert, 'tls.key': key });
+    const certificateFile = join(directory, 'tls.crt');
+    const tls = { certificateFile, keyFile: join(directory, 'tls.key') };
+    const secure = await RunningApi.start({ vaultApi: { mounts: MOUNTS, listener: { tls } } });
+    await secure.seed();
+    const token = await secure.logIn();
+    await secure.call('PUT', '/api/v1/secrets/app/c', {
+      token: secure.admin,
+      body: { data: { k: '3' } },
+      headers: { 'If-None-Match': '*' },
+    });
+    const head = `/v1/secret/metadata/ HTTP/1.1\r\nHost: b\r\nX-Vault-Token: ${token}\r\n\r\n`;
+    const socket = connectTls({ port: secure.vaultPort, host: '127.0.0.1', ca: authority.cert });
+    let received = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+    socket.write(`LIST ${head}`);
+    await once(socket, 'close');
+    expect(received).toContain('"keys":["c"]');
+    expect(received.split('HTTP/1.1 ').length).toBe(2);
+    await secure.stop();
+  });
+
   it('takes a LIST whose head arrives in several packets', async () => {
     const text = listRequest();
     for (const at of [5, 6, 20, text.length - 2]) {
@@ -433,6 +465,16 @@ describe('attacks', () => {
     expect(response.status).toBe(200);
   });
 
+  it('refuses AppRole at any mount, with the way to log in', async () => {
+    for (const mount of ['approle', 'kubernetes']) {
+      const body = { role_id: 'r', secret_id: 's3cret' };
+      const answered = await call('PUT', `auth/${mount}/login`, { token: '', body });
+      expect(answered.status).toBe(400);
+      expect(answered.body.errors[0]).toContain('Send the token of the pod');
+      expect(JSON.stringify(answered.body)).not.toContain('s3cret');
+    }
+  });
+
   it('refuses a token in the query', async () => {
     for (const name of ['token', 'X-Vault-Token', 'client_token', 'q']) {
       const answered = await call('GET', `secret/data/b?${name}=${session}`, { token: '' });
@@ -517,6 +559,10 @@ describe('attacks', () => {
     ['POST', 'transit/encrypt/k', 405],
     ['POST', 'auth/approle/login2', 405],
     ['DELETE', 'sys/health', 405],
+    ['POST', 'secret/metadata/b', 405],
+    ['POST', 'secret/config', 405],
+    ['PUT', 'sys/leases/revoke-force/database', 405],
+    ['GET', 'sys/leases/lookup/database?list=true', 405],
     ['GET', 'sys/namespaces?list=true', 404],
   ])(
     'refuses what it does not have, in the form of errors that clients read: %s %s',

@@ -190,6 +190,8 @@ describe('leases and schedules', () => {
       expect([answered.status, answered.body]).toEqual([400, { errors: ['lease not found'] }]);
     }
     expect((await call('PUT', 'sys/leases/revoke', { token: other, body })).status).toBe(204);
+    for (const prefix of ['revoke-prefix', 'revoke-force', 'revoke'])
+      await call('PUT', `sys/leases/${prefix}/database/creds`, { token: other, body: {} });
     expect((await call('PUT', 'sys/leases/lookup', { body })).status).toBe(200);
     expect((await call('PUT', `sys/leases/revoke/${id}`, { body: { sync: true } })).status).toBe(
       204,

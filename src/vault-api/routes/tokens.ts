@@ -22,11 +22,18 @@ const login = z.object({
   role: z.string().max(256).optional(),
 });
 
+/** The login of AppRole, whatever the name of its mount. */
+const appRole = z.object({ role_id: z.string() });
+const APP_ROLE =
+  'AppRole is not supported: a copied secret id proves no workload. Send the token of the pod or pipeline as "jwt"; register its issuer with quaymaster apply (kind: Cluster)';
+
 /** Logs a workload in with the token that its cluster gave it. The policies decide what it may do, so `role` is repeated and has no effect. */
 export function logInRoute(auth: VaultApiConfig['auth']): PublicRoute {
   return ({ name }) => ({
     body: { maxBytes: LOGIN_BYTES },
     read: ({ body, network, rates }) => {
+      if (appRole.safeParse(body?.value).success)
+        throw new BrokerError('ERR_REQUEST_INVALID', APP_ROLE);
       const configured = Object.hasOwn(auth, name) ? auth[name] : undefined;
       if (configured === undefined || !('cluster' in configured)) {
         throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'no_auth_mount' });

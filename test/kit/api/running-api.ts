@@ -50,7 +50,7 @@ export interface PartsOptions {
   readonly kubernetes?: Record<string, unknown>;
   /** Issuers of people. */
   readonly people?: Record<string, unknown>;
-  /** The listener for clients of the Vault HTTP API; its port is chosen. */
+  /** The listener for clients of the Vault HTTP API; by default its port is chosen. */
   readonly vaultApi?: Record<string, unknown>;
   /** The console, with files that stand for the built ones. */
   readonly console?: ConsoleDeps;
@@ -348,7 +348,10 @@ function configOf(directory: string, options: PartsOptions): Config {
     limits: options.limits,
     people: options.people,
     ...(options.vaultApi && {
-      vaultApi: { ...options.vaultApi, listener: { port: 0 } },
+      vaultApi: {
+        ...options.vaultApi,
+        listener: { port: 0, ...(options.vaultApi['listener'] as object) },
+      },
     }),
     alerts: options.alerts,
     kubernetes: options.kubernetes,
