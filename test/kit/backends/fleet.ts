@@ -10,11 +10,13 @@ import type { BackendName } from './recipe.ts';
 import {
   BUILDAH,
   CHROMIUM,
+  CONSUL_TEMPLATE,
   DETECT_SECRETS,
   GITLEAKS,
   GRYPE,
   GRYPE_REPORTS,
   HELM,
+  HVAC,
   KUBECTL,
   KYVERNO,
   LITEWITNESS,
@@ -55,6 +57,8 @@ export interface Backends {
   readonly podsecurity: Tool;
   readonly trivyreports: Tool;
   readonly grypereports: Tool;
+  readonly hvac: Tool;
+  readonly consultemplate: Tool;
   readonly litewitness: Tool;
   readonly rsyslog: Tool;
   readonly cosign: Signing;
@@ -92,6 +96,8 @@ const START: Starters = {
   podsecurity: () => startTool(POD_SECURITY),
   trivyreports: () => startTool(TRIVY_REPORTS),
   grypereports: () => startTool(GRYPE_REPORTS),
+  hvac: () => startTool(HVAC),
+  consultemplate: () => startTool(CONSUL_TEMPLATE),
   litewitness: () => startTool(LITEWITNESS),
   rsyslog: () => startTool(RSYSLOG),
   cosign: startSigning,

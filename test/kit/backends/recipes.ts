@@ -126,6 +126,26 @@ export const RSYSLOG = unpackedRecipe({
   program: 'usr/sbin/rsyslogd',
 });
 
+/** A client of the HashiCorp Vault HTTP API in Python. */
+export const HVAC = pythonRecipe({
+  name: 'hvac',
+  version: '2.4.0',
+  backend: 'hvac',
+  requirement: 'hvac==2.4.0',
+  program: 'packages/hvac/__init__.py',
+});
+
+/** A client of the HashiCorp Vault HTTP API that writes files from templates. */
+export const CONSUL_TEMPLATE = goRecipe({
+  name: 'consul-template',
+  version: '0.41.1',
+  backend: 'consultemplate',
+  module: 'github.com/hashicorp/consul-template',
+  package: 'github.com/hashicorp/consul-template',
+  replacements: () => [],
+  linkerVariables: [],
+});
+
 /** A browser for the tests of the console. */
 export const CHROMIUM = debianRecipe({
   backend: 'chromium',
@@ -352,6 +372,8 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   podsecurity: [POD_SECURITY],
   trivyreports: [TRIVY_REPORTS],
   grypereports: [GRYPE_REPORTS],
+  hvac: [HVAC],
+  consultemplate: [CONSUL_TEMPLATE],
   litewitness: [LITEWITNESS],
   gitleaks: [GITLEAKS],
   rsyslog: [RSYSLOG],

@@ -1,0 +1,226 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../kit/backends/backends.ts';
+import { installedDirectory, installedProgram } from '../kit/backends/cache.ts';
+import { freePort } from '../kit/backends/free-port.ts';
+import { CONSUL_TEMPLATE, HVAC, OPENBAO } from '../kit/backends/recipes.ts';
+import { until } from '../kit/backends/until.ts';
+import { vaultCall } from '../kit/api/vault-call.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
+import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../kit/fakes/fake-pods.ts';
+
+let directory: string;
+let kube: FakeApiServer;
+let broker: PreparedBroker;
+let port: number;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'qm-clients-'));
+  kube = await FakeApiServer.start();
+  kube.createAccount('prod', 'api');
+  const { access, caFile, issuer } = kube;
+  port = await freePort();
+  broker = await PreparedBroker.start({
+    config: () => ({
+      connections: { kube: { ...access, caFile } },
+      vaultApi: {
+        listener: { port },
+        mounts: { secret: { engine: 'kv-v2', prefix: 'own' } },
+        auth: { kubernetes: { cluster: 'c1' }, pods: { cluster: 'pods' } },
+      },
+    }),
+    documents: {
+      '/clusters/pods': { connection: 'kube', issuer, audiences: ['quaymaster'], mode: 'jwks' },
+      '/policies/pods': {
+        apiVersion: 'quaymaster.dev/v1',
+        kind: 'AccessPolicy',
+        metadata: { name: 'pods' },
+        spec: {
+          subjects: [{ clusters: ['pods'], namespaces: ['prod'], serviceAccounts: ['api'] }],
+          rules: [{ name: 'some', effect: 'allow', paths: ['own/**'], capabilities: ['read'] }],
+        },
+      },
+    },
+  });
+});
+
+afterAll(async () => {
+  await (broker as PreparedBroker | undefined)?.remove();
+  await kube.close();
+  await rm(directory, { recursive: true });
+});
+
+/** Writes a secret again. */
+async function change(path: string, password: string): Promise<void> {
+  const { status } = await broker.installation.call('PUT', `/api/v1/secrets/own/${path}`, {
+    token: broker.operator,
+    body: { data: { password } },
+  });
+  expect(status).toBe(200);
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  if (child.exitCode === null && child.kill('SIGINT')) await ended;
+}
+
+const rendered = (file: string, text: string) => async (): Promise<boolean> =>
+  (await readFile(file, 'utf8').catch(() => '')) === text;
+
+const SCRIPT = `
+import hvac, json, os
+client = hvac.Client(url=os.environ['ADDRESS'])
+client.auth.kubernetes.login(role='web', jwt=os.environ['JWT'])
+kv = client.secrets.kv.v2
+found = {}
+kv.create_or_update_secret('h/a', secret={'k': 'v'}, cas=0)
+found['data'] = kv.read_secret_version('h/a', raise_on_deleted_version=True)['data']['data']
+try:
+    kv.create_or_update_secret('h/a', secret={'k': 'w'}, cas=0)
+except hvac.exceptions.InvalidRequest as error:
+    found['stale'] = str(error).split(',')[0]
+kv.patch('h/a', {'m': '2'})
+kv.create_or_update_secret('h/b/c', secret={'k': 'v'})
+found['keys'] = kv.list_secrets('h')['data']['keys']
+found['versions'] = sorted(kv.read_secret_metadata('h/a')['data']['versions'])
+kv.delete_latest_version_of_secret('h/a')
+try:
+    kv.read_secret_version('h/a', raise_on_deleted_version=True)
+except hvac.exceptions.InvalidPath:
+    found['deleted'] = True
+try:
+    kv.read_secret_version('x', mount_point='other', raise_on_deleted_version=True)
+except hvac.exceptions.InvalidPath as error:
+    found['other'] = 'no mount' in str(error)
+found['ttl'] = client.lookup_token()['data']['ttl'] > 0
+client.auth.token.renew_self()
+client.logout(revoke_token=True)
+client.token = 'qms_' + 'x' * 49
+found['dead'] = client.is_authenticated()
+print(json.dumps(found))
+`;
+
+describeWith(['hvac'], 'hvac', () => {
+  it('logs in, writes, reads, lists with the method LIST, and ends its session', async () => {
+    const python = join(installedDirectory(HVAC), 'bin', 'python');
+    const child = spawn(python, ['-c', SCRIPT], {
+      env: {
+        HOME: directory,
+        ADDRESS: `http://127.0.0.1:${port}`,
+        JWT: broker.serviceAccountToken(),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect([code, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toEqual({
+      data: { k: 'v' },
+      stale: 'check-and-set parameter did not match the current version',
+      keys: ['a', 'b/'],
+      versions: ['1', '2'],
+      deleted: true,
+      other: true,
+      ttl: true,
+      dead: false,
+    });
+  });
+});
+
+describeWith(['consultemplate'], 'consul-template', () => {
+  it('renders a file, and renders it again after a change', async () => {
+    await broker.write('own/template', { password: 'first' });
+    const file = join(directory, 'rendered');
+    const config = join(directory, 'template.hcl');
+    await writeFile(
+      config,
+      `vault {
+  address = "http://127.0.0.1:${port}"
+  token = "${await broker.logInEarly()}"
+  renew_token = true
+  default_lease_duration = "1s"
+}
+template {
+  destination = "${file}"
+  contents = "{{ with secret \\"secret/data/template\\" }}{{ .Data.data.password }}{{ end }}"
+}
+`,
+      { mode: 0o600 },
+    );
+    const child = spawn(installedProgram(CONSUL_TEMPLATE), [`-config=${config}`], {
+      env: { HOME: directory },
+      stdio: 'ignore',
+    });
+    try {
+      await until('the first value', rendered(file, 'first'));
+      await change('template', 'second');
+      await until('the second value', rendered(file, 'second'));
+    } finally {
+      await stop(child);
+    }
+  });
+});
+
+describeWith(['openbao'], 'bao agent of a pod', () => {
+  function tokenOf(pod: FakePod): string {
+    const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
+    return kube.token(wish);
+  }
+
+  it('gets nothing any more after its pod was deleted', async () => {
+    await broker.write('own/agent', { password: 'first' });
+    const pod = kube.pods.create({ namespace: 'prod', name: 'web', serviceAccount: 'api' });
+    const jwt = tokenOf(pod);
+    await until('the pod is known', async () => {
+      const { status } = await vaultCall(port, 'PUT', 'auth/pods/login', { body: { jwt } });
+      return status === 200;
+    });
+    const [file, sink] = [join(directory, 'agent-rendered'), join(directory, 'sink')];
+    const [config, tokenFile] = [join(directory, 'agent.hcl'), join(directory, 'pod.token')];
+    await writeFile(tokenFile, jwt);
+    await writeFile(
+      config,
+      `vault { address = "http://127.0.0.1:${port}" }
+auto_auth {
+  method "kubernetes" {
+    mount_path = "auth/pods"
+    config = { role = "web", token_path = "${tokenFile}" }
+  }
+  sink "file" { config = { path = "${sink}" } }
+}
+template_config { static_secret_render_interval = "1s" }
+template {
+  destination = "${file}"
+  contents = "{{ with secret \\"secret/data/agent\\" }}{{ .Data.data.password }}{{ end }}"
+}
+`,
+    );
+    const agent = spawn(installedProgram(OPENBAO), ['agent', `-config=${config}`], {
+      env: { HOME: directory },
+      stdio: 'ignore',
+    });
+    try {
+      await until('the first value', rendered(file, 'first'));
+      const token = await readFile(sink, 'utf8');
+      const read = (): Promise<{ readonly status: number }> =>
+        vaultCall(port, 'GET', 'secret/data/agent', { token });
+      expect((await read()).status).toBe(200);
+      kube.pods.remove(pod);
+      await until('the session of the pod has ended', async () => (await read()).status === 403);
+      await change('agent', 'second');
+      const again = await vaultCall(port, 'PUT', 'auth/pods/login', { body: { jwt } });
+      expect(again.status).toBe(403);
+      expect(await readFile(file, 'utf8')).toBe('first');
+    } finally {
+      await stop(agent);
+    }
+    expect(await readFile(file, 'utf8')).toBe('first');
+  });
+});
