@@ -11,6 +11,7 @@ const ROOT = new URL('../../../', import.meta.url).pathname;
 
 /** Suites that take longer than a quarter of a minute on two processors, the longest first. */
 const LONGEST = [
+  'test/e2e/states.real.test.ts',
   'test/faults/rotation/providers.real.test.ts',
   'test/interop/contract.real.test.ts',
   'test/faults/rotation/accounts.real.test.ts',
