@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { call, Refusal, type Schema } from '../client.ts';
+import { call, type Schema } from '../client.ts';
 import { useLoad } from '../load.ts';
 import { Fields, SecretLink } from '../navigation.tsx';
 import {
@@ -10,7 +10,6 @@ import {
   More,
   Name,
   Page,
-  Problem,
   Section,
   State,
   Table,
@@ -134,16 +133,16 @@ export function EntryPage({ index }: { readonly index: string }): JSX.Element {
         call('proveEntry', { path: { index: Number(index) } }),
         call('readLogKey'),
       ]);
-      return { proof, key };
+      return { proof, key, verdict: await verdictOf(proof, key) };
     },
     [],
   );
   return (
     <Page title={`Entry ${index}`}>
       <Loading of={proven}>
-        {({ proof, key }) => (
+        {({ proof, key, verdict }) => (
           <>
-            <Proof proof={proof} logKey={key} />
+            <Proof proof={proof} logKey={key} verdict={verdict} />
             <Section title="Entry" note="Every member that the log has, indented.">
               <pre class="document" tabIndex={0}>
                 {formatted(proof.entry)}
@@ -161,28 +160,28 @@ function formatted(entry: string): string {
   return JSON.stringify(JSON.parse(entry), undefined, 2);
 }
 
+/** Verifies in the same step as the load, so that the verdict is about the text that the page shows. Undefined: this browser cannot. */
+async function verdictOf(proof: Schema<'EntryProof'>, key: string): Promise<Verdict | undefined> {
+  return verifyEntry(proof, key).catch(() => undefined);
+}
+
 function Proof({
   proof,
   logKey,
+  verdict,
 }: {
   readonly proof: Schema<'EntryProof'>;
   readonly logKey: string;
+  readonly verdict: Verdict | undefined;
 }): JSX.Element {
-  const [verdict, setVerdict] = useState<Verdict>();
-  const [error, setError] = useState<Refusal>();
-  useEffect(() => {
-    setVerdict(undefined);
-    verifyEntry(proof, logKey).then(setVerdict, () =>
-      setError(
-        new Refusal(0, {
-          detail: 'This browser cannot verify Ed25519. Use quaymaster audit proof.',
-        }),
-      ),
-    );
-  }, [proof, logKey]);
   return (
     <Section title="Proof" note="Verified by this browser, not by the broker.">
-      {error !== undefined && <Problem error={error} />}
+      {verdict === undefined && (
+        <p role="alert">
+          <State tone="warn">Not verified</State> This browser cannot verify Ed25519. Use quaymaster
+          audit proof.
+        </p>
+      )}
       {verdict?.is === 'wrong' && (
         <p role="alert">
           <State tone="bad">Not proven</State> {verdict.why}

@@ -64,7 +64,7 @@ function KindList(): JSX.Element {
             title: 'Kind',
             of: ({ word, title }) => <a href={to(`/documents/${word}`)}>{title}</a>,
           },
-          { title: 'They say', of: ({ about }) => about },
+          { title: 'Content', of: ({ about }) => about },
         ]}
       />
       <Command words={['apply', '-f', 'DIRECTORY', '--dry-run']} />

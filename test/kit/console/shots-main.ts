@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { installedProgram } from '../backends/cache.ts';
@@ -8,7 +8,15 @@ import { startDevBroker } from '../broker/dev-broker.ts';
 import { openPage, startBrowser } from './browser.ts';
 import { consoleViews, prepareViews, type View } from './views.ts';
 
-const OUT = process.argv[2] ?? 'bench-out/console-shots';
+const OUT = 'bench-out/console-shots';
+/** Pictures that pages of the documentation show, by name. With `--docs` they are replaced. */
+const PICTURES = {
+  secret: 'secret-1280-light',
+  incident: 'incident-1280-light',
+  entry: 'entry-1280-light',
+  'policy-edit': 'policy-edit-1280-light',
+  approval: 'approval-360-light',
+};
 const WIDTHS = [360, 1280, 2560] as const;
 const THEMES = ['light', 'dark'] as const;
 
@@ -64,3 +72,6 @@ async function shoot(
 }
 
 await takeShots();
+if (process.argv.includes('--docs'))
+  for (const [name, shot] of Object.entries(PICTURES))
+    await copyFile(join(OUT, `${shot}.png`), join('docs/console', `${name}.png`));

@@ -108,6 +108,7 @@ export function consoleViews({ alert, approval }: Prepared): readonly View[] {
         await page.getByText('● The broker would accept it').waitFor();
         await page.getByRole('button', { name: 'Show who gains and who loses' }).click();
         await page.getByText('No workload that asked before').waitFor();
+        await page.getByRole('button', { name: 'Show who gains and who loses' }).waitFor();
       },
     },
     { name: 'access', path: '/access' },
