@@ -7,7 +7,7 @@ import type { Face, Surroundings } from '../api/request/request-deps.ts';
 import { run } from '../api/server/app.ts';
 import type { Caller } from '../broker/access/call.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { ShadowServer } from '../ports/shadow-server.ts';
+import type { ShadowServer } from '../broker/secrets/shadow-read.ts';
 import {
   NO_OPERATION,
   SHADOW_READ,

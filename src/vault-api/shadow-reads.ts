@@ -1,10 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Route } from '../api/contract/route.ts';
-import { readShadow } from '../broker/secrets/shadow-read.ts';
+import { readShadow, type ShadowServer } from '../broker/secrets/shadow-read.ts';
 import { ByteText } from '../domain/words/byte-text.ts';
 import { isPathSegment } from '../domain/words/names.ts';
 import { Sensitive } from '../domain/secrets/sensitive.ts';
-import type { ShadowServer } from '../ports/shadow-server.ts';
 import { RESERVED } from './config.ts';
 import type { VaultMounts } from './mounts.ts';
 import type { VaultRequest } from './read-request.ts';

@@ -5,6 +5,8 @@ import { commitDecided, entryOf, isUnrecordable } from '../recording/record.ts';
 import { recordRefusal, strangerOf } from '../recording/refusals.ts';
 import type { Recording } from '../state/dependencies.ts';
 
+export type { ShadowServer } from '../../ports/shadow-server.ts';
+
 /** Codes of the entries of reads that the other server refused. */
 const REFUSED: Readonly<Record<number, ErrorCode>> = {
   400: 'ERR_PROVIDER_FAILED',
