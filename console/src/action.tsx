@@ -18,7 +18,8 @@ interface ActionProps {
   /** Fields besides the reason; the view that owns the action keeps their state. */
   readonly fields?: ComponentChildren;
   readonly command: (reason: string) => readonly string[];
-  readonly run: (reason: string) => Promise<unknown>;
+  /** Runs the action; `attempt` is the same for all tries from one opening of the dialog, for operations that take an idempotency key. */
+  readonly run: (reason: string, attempt: string) => Promise<unknown>;
 }
 
 /** A button whose dialog says what happens before it happens. If the broker refuses, the dialog keeps what was typed; if it needs a recent login, the person confirms in the dialog. */
@@ -34,6 +35,7 @@ export function Action(props: ActionProps): JSX.Element {
     run,
   } = props;
   const dialog = useRef<HTMLDialogElement>(null);
+  const attempt = useRef('');
   const [reason, setReason] = useState('');
   const [error, setError] = useState<Refusal>();
   const [isRunning, setRunning] = useState(false);
@@ -41,7 +43,7 @@ export function Action(props: ActionProps): JSX.Element {
     setRunning(true);
     setError(undefined);
     try {
-      await run(reason);
+      await run(reason, attempt.current);
       dialog.current?.close();
       setReason('');
       reload();
@@ -57,7 +59,10 @@ export function Action(props: ActionProps): JSX.Element {
       <button
         type="button"
         class={isDangerous ? 'danger' : undefined}
-        onClick={() => dialog.current?.showModal()}
+        onClick={() => {
+          attempt.current = crypto.randomUUID();
+          dialog.current?.showModal();
+        }}
       >
         {label}
         {subject !== undefined && <span class="unseen"> {subject}</span>}

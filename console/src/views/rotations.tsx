@@ -386,9 +386,10 @@ function Actions({
               </label>
             }
             command={(comment) => [...words('run', comment), ...(isIncident ? ['--incident'] : [])]}
-            run={(comment) =>
+            run={(comment, attempt) =>
               call('runRotation', {
                 path: target,
+                headers: { 'Idempotency-Key': attempt },
                 body: { incident: isIncident, ...bodyOf(comment) },
               })
             }
@@ -403,7 +404,13 @@ function Actions({
               </p>
             }
             command={(comment) => words('drill', comment)}
-            run={(comment) => call('drillRotation', { path: target, body: bodyOf(comment) })}
+            run={(comment, attempt) =>
+              call('drillRotation', {
+                path: target,
+                headers: { 'Idempotency-Key': attempt },
+                body: bodyOf(comment),
+              })
+            }
           />
         </>
       )}
