@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
 import { Explain } from '../explain.tsx';
+import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { WorkloadLink } from '../navigation.tsx';
 import {
@@ -228,23 +229,49 @@ function Receiver({ name }: { readonly name: string }): JSX.Element {
   return <WorkloadLink workload={name} />;
 }
 
-/** The text of one key. Other values than text have their JSON or base64 text. */
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+type Value = Schema<'SecretData'>[string];
+
+const CHANGED = 'The value changed between text and binary. Load the page again.';
+
+/** The text of one key. @throws Refusal for a binary value */
+function textOf(value: Value | undefined): string {
+  if (typeof value === 'string') return value;
+  throw new Refusal(0, { detail: CHANGED });
 }
 
-async function readData(path: string, reason: string): Promise<Readonly<Record<string, unknown>>> {
+/** The bytes of a binary value; undefined for a text. */
+function bytesOf(value: Value | undefined): Uint8Array<ArrayBuffer> | undefined {
+  if (value === undefined || typeof value === 'string') return undefined;
+  return Uint8Array.from(atob(value.base64), (each) => each.charCodeAt(0));
+}
+
+/** Saves a binary value as a file: nobody can read it on a page. */
+function saveFile(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
+  link.download = name.replaceAll(/[^\w.-]/g, '_');
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1_000);
+}
+
+async function readData(path: string, reason: string): Promise<Schema<'SecretData'>> {
   const secret = await call('readSecret', { path: { path }, query: { reason } });
   if (!('data' in secret))
     throw new Refusal(0, { detail: 'The values are encrypted for another client.' });
   return secret.data;
 }
 
+interface Key {
+  readonly key: string;
+  /** Bytes of a binary value. */
+  readonly size: number | undefined;
+}
+
 /** Values are loaded on request only and with a reason, one is shown at a time, and none outlives the look at it. Each read has its audit entry. */
 function Values({ path }: { readonly path: string }): JSX.Element {
   const form = useRef<HTMLFormElement>(null);
   const [reason, setReason] = useState('');
-  const [keys, setKeys] = useState<readonly string[]>();
+  const [keys, setKeys] = useState<readonly Key[]>();
   const [shown, setShown] = useState<{ readonly key: string; readonly text: string }>();
   const [error, setError] = useState<Refusal>();
   useEffect(() => {
@@ -277,6 +304,14 @@ function Values({ path }: { readonly path: string }): JSX.Element {
       const data = await read();
       setShown({ key, text: textOf(data[key]) });
     });
+  const download = (key: string): Promise<void> =>
+    attempt(async () => {
+      const bytes = bytesOf((await read())[key]);
+      if (bytes === undefined) throw new Refusal(0, { detail: CHANGED });
+      saveFile(key, bytes);
+    });
+  const readKeys = async (): Promise<readonly Key[]> =>
+    Object.entries(await read()).map(([key, value]) => ({ key, size: bytesOf(value)?.length }));
   return (
     <Section title="Values" note="Each read is in the audit log, with your name and the reason.">
       <form
@@ -284,7 +319,7 @@ function Values({ path }: { readonly path: string }): JSX.Element {
         class="filters"
         onSubmit={(event) => {
           event.preventDefault();
-          void attempt(async () => setKeys(Object.keys(await read())));
+          void attempt(async () => setKeys(await readKeys()));
         }}
       >
         <label>
@@ -305,37 +340,48 @@ function Values({ path }: { readonly path: string }): JSX.Element {
         <Table
           label="Values"
           items={keys}
-          keyOf={(key) => key}
+          keyOf={({ key }) => key}
           empty="The secret has no keys."
           columns={[
-            { title: 'Key', of: (key) => <Name>{key}</Name> },
+            { title: 'Key', of: ({ key }) => <Name>{key}</Name> },
             {
               title: 'Value',
-              of: (key) =>
-                shown?.key === key ? (
+              of: ({ key, size }) => {
+                if (size !== undefined) return `binary, ${count(size, 'byte')}`;
+                return shown?.key === key ? (
                   <bdi class="value">{shown.text}</bdi>
                 ) : (
                   <span class="quiet" aria-label="hidden">
                     ••••••••
                   </span>
-                ),
+                );
+              },
             },
             {
               title: 'Actions',
-              of: (key) => (
-                <span class="buttons">
-                  {shown?.key === key ? (
-                    <button type="button" class="small" onClick={() => setShown(undefined)}>
-                      Hide {key}
-                    </button>
-                  ) : (
-                    <button type="button" class="small" onClick={() => void show(key)}>
-                      Show {key}
-                    </button>
-                  )}
-                  <Copy label={`Copy ${key}`} text={async () => textOf((await read())[key])} />
-                </span>
-              ),
+              of: ({ key, size }) =>
+                size === undefined ? (
+                  <span class="buttons">
+                    {shown?.key === key ? (
+                      <button type="button" class="small" onClick={() => setShown(undefined)}>
+                        Hide <bdi>{key}</bdi>
+                      </button>
+                    ) : (
+                      <button type="button" class="small" onClick={() => void show(key)}>
+                        Show <bdi>{key}</bdi>
+                      </button>
+                    )}
+                    <Copy
+                      label="Copy"
+                      subject={key}
+                      text={async () => textOf((await read())[key])}
+                    />
+                  </span>
+                ) : (
+                  <button type="button" class="small" onClick={() => void download(key)}>
+                    Download <bdi>{key}</bdi>
+                  </button>
+                ),
             },
           ]}
         />
