@@ -146,7 +146,13 @@ interface Input {
   readonly raw?: { readonly type: string; readonly text: string } | undefined;
 }
 
-type Observer = (facts: { readonly status: number; readonly build: string | null }) => void;
+interface AnswerFacts {
+  readonly status: number;
+  readonly build: string | null;
+  readonly date: string | null;
+}
+
+type Observer = (facts: AnswerFacts) => void;
 let observe: Observer = () => undefined;
 
 /** Registers the function that learns of each answer: whether the broker is there, and which page it serves. */
@@ -175,12 +181,18 @@ export async function callAny(id: OperationId, input: Input = {}): Promise<unkno
   return send(method, url, raw.text, { ...headers, 'Content-Type': raw.type });
 }
 
-/** Names of the broker have no character that needs escaping; anything else is escaped, and the broker refuses it. */
+/**
+ * Names of the broker have no character that needs escaping; anything else is escaped, and the broker refuses it. The browser itself resolves the
+ * segments "." and "..", so a typed path could become another operation.
+ * @throws Refusal
+ */
 function fill(template: string, path: object): string {
   return template.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {
     const value = String((path as Record<string, unknown>)[name]);
-    return value
-      .split('/')
+    const segments = value.split('/');
+    if (segments.some((each) => each === '.' || each === '..'))
+      throw new Refusal(0, { detail: 'A path has no segment "." or "..".' });
+    return segments
       .map(encodeURIComponent)
       .join('/')
       .replaceAll('%40', '@')
@@ -214,10 +226,11 @@ export async function send(
       cache: 'no-store',
     });
   } catch {
-    observe({ status: 0, build: null });
+    observe({ status: 0, build: null, date: null });
     throw new Refusal(0, {});
   }
-  observe({ status: answer.status, build: answer.headers.get('X-Quaymaster-Console-Build') });
+  const build = answer.headers.get('X-Quaymaster-Console-Build');
+  observe({ status: answer.status, build, date: answer.headers.get('Date') });
   const text = await answer.text();
   const isPlain = answer.headers.get('Content-Type')?.startsWith('text/plain') === true;
   const value: unknown = isPlain ? text : parse(text);

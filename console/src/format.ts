@@ -1,8 +1,4 @@
-import { signal } from '@preact/signals';
-
-/** Grows once a quarter of a minute, so that relative times stay true. */
-export const now = signal(Date.now());
-setInterval(() => (now.value = Date.now()), 15_000);
+import { now } from './clock.ts';
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
@@ -59,4 +55,15 @@ const day = new Intl.DateTimeFormat('en', { weekday: 'short', day: 'numeric', mo
 /** `Mon, 30 Nov`, in the person's zone. */
 export function dayOf(at: number): string {
   return day.format(at);
+}
+
+/** Characters without a shape, which turn the text around them or hide in it. */
+const SHAPELESS = /\p{Cf}/gu;
+
+/** The text of a document with the number of each character that could make a person read something else. */
+export function unmasked(text: string): string {
+  return text.replaceAll(
+    SHAPELESS,
+    (each) => `\\u${(each.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
 }

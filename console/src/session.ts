@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { brokerNow, learnTime } from './clock.ts';
 import { BUILD, call, onAnswer, Refusal, send, type Schema } from './client.ts';
 
 type Own = Schema<'OwnToken'>;
@@ -20,8 +21,14 @@ export const isOnline = signal(true);
 /** The broker serves a newer page than this one. */
 export const isOutdated = signal(false);
 
-/** Tabs share the end of a session. */
+/** Tabs share one cookie, so they share the end of a session, its operator, and the time of the last input. */
 const channel = new BroadcastChannel('quaymaster');
+type Message =
+  | { readonly is: 'signed-out' }
+  | { readonly is: 'input' }
+  | { readonly is: 'signed-in'; readonly operator: string };
+/** A tab tells the others of its input at most this often. */
+const INPUT_PACE_MS = 5_000;
 const forgetters: (() => void)[] = [];
 
 /** Registers a function that forgets what a module remembers of the session. */
@@ -36,8 +43,9 @@ interface Described {
 
 /** Asks the broker who is signed in. A code in the address comes from development mode and is used once. */
 async function openSession(): Promise<void> {
-  onAnswer(({ status, build }) => {
+  onAnswer(({ status, build, date }) => {
     isOnline.value = status !== 0;
+    learnTime(date);
     if (build !== null && build !== BUILD) isOutdated.value = true;
   });
   const code = /^#code=([\w-]+)$/.exec(location.hash)?.[1];
@@ -70,6 +78,7 @@ async function describe(notice?: string): Promise<void> {
     const own = await call('readOwnToken');
     const endsAt = Math.min(Date.parse(described.latest), Date.parse(own.endsAt));
     session.value = { is: 'signed-in', own, endsAt };
+    tell({ is: 'signed-in', operator: own.operator });
     watch(endsAt);
   } catch (error) {
     if (error instanceof Refusal && error.isSignedOut) {
@@ -90,6 +99,14 @@ async function describe(notice?: string): Promise<void> {
 export async function signInWithToken(token: string): Promise<void> {
   await send('POST', '/console/session', { token });
   await describe();
+  const { value } = session;
+  // The broker takes none of two cookies of one name: a page on another port of this host can set one.
+  if (value.is === 'signed-out' && value.notice === undefined)
+    session.value = {
+      is: 'signed-out',
+      notice:
+        'The browser did not keep the cookie of the session, or has another one of its name. Allow cookies of this address, or remove them, and sign in again.',
+    };
 }
 
 /** Leaves for the issuer; the broker returns to the same view. */
@@ -103,16 +120,31 @@ export function isPerson(own: Own): boolean {
   return own.operator.startsWith('oidc:');
 }
 
+interface SigningOut {
+  readonly everywhere?: boolean;
+  readonly notice?: string;
+}
+
 /** Ends the session at the broker, in this browser and in its other tabs. */
-export async function signOut({ everywhere = false } = {}): Promise<void> {
+export async function signOut({ everywhere = false, notice }: SigningOut = {}): Promise<void> {
   const { value } = session;
   if (value.is === 'signed-in' && isPerson(value.own)) {
     const query = { everywhere: everywhere ? 'true' : 'false' } as const;
     await call('endOwnLogin', { query }).catch(() => undefined);
   }
-  await send('DELETE', '/console/session').catch(() => undefined);
-  channel.postMessage('signed-out');
-  forget(undefined);
+  const isEnded = await send('DELETE', '/console/session').then(
+    () => true,
+    () => false,
+  );
+  tell({ is: 'signed-out' });
+  forget(isEnded ? notice : STILL_OPEN);
+}
+
+const STILL_OPEN =
+  'This page forgot everything, but the broker did not answer: the session of this browser is still open. Load the page again, and sign out once more.';
+
+function tell(message: Message): void {
+  channel.postMessage(message);
 }
 
 /** Forgets everything that the page knows. A new load of the page leaves nothing for the back button. */
@@ -135,17 +167,33 @@ function watch(endsAt: number): void {
   lastInput = Date.now();
   timer = setInterval(() => {
     if (session.value.is !== 'signed-in') clearInterval(timer);
-    else if (Date.now() > endsAt) sessionEnded();
+    else if (brokerNow() > endsAt) sessionEnded();
     else if (Date.now() - lastInput > LOCK_MS)
-      void signOut().then(() => forget('Signed out after 15 minutes without input.'));
+      void signOut({ notice: 'Signed out after 15 minutes without input.' });
   }, 5_000);
+}
+
+/** A person who works in one tab is not signed out by another one. */
+function noteInput(): void {
+  const isNews = Date.now() - lastInput > INPUT_PACE_MS;
+  lastInput = Date.now();
+  if (isNews) tell({ is: 'input' });
+}
+
+/** The requests of this tab now have the rights of another operator: what it shows is not theirs. */
+function yieldTo(operator: string): void {
+  const { value } = session;
+  if (value.is !== 'signed-in' || value.own.operator === operator) return;
+  forget(`${operator} signed in in another tab. Load this page again to continue as ${operator}.`);
 }
 
 export function startSession(): void {
   for (const name of ['keydown', 'pointerdown', 'pointermove', 'wheel'])
-    addEventListener(name, () => (lastInput = Date.now()), { passive: true });
-  channel.addEventListener('message', ({ data }) => {
-    if (data === 'signed-out') forget('Signed out in another tab.');
+    addEventListener(name, noteInput, { passive: true });
+  channel.addEventListener('message', ({ data }: MessageEvent<Message>) => {
+    if (data.is === 'input') lastInput = Date.now();
+    else if (data.is === 'signed-out') forget('Signed out in another tab.');
+    else yieldTo(data.operator);
   });
   // A page from the cache of the back button may be older than the end of its session.
   addEventListener('pageshow', ({ persisted }) => {

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { now } from './format.ts';
+import { now } from './clock.ts';
 import { lazy } from './lazy.tsx';
 import { isLive } from './live.ts';
 import { Login } from './login.tsx';
