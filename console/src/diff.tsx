@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { unmasked } from './format.ts';
 import { Empty } from './parts.tsx';
 
 interface Line {
@@ -75,7 +76,7 @@ export function Diff({
           <li key={index} class={is}>
             <span aria-hidden="true">{MARKS[is]} </span>
             {is !== 'same' && <span class="unseen">{is}: </span>}
-            {text}
+            {unmasked(text)}
           </li>
         ) : (
           isNear(index - 1) && (

@@ -4,7 +4,13 @@ import { yaml } from '@codemirror/lang-yaml';
 import { HighlightStyle, indentUnit, syntaxHighlighting } from '@codemirror/language';
 import { lintKeymap, setDiagnostics, type Diagnostic } from '@codemirror/lint';
 import { Compartment, EditorState } from '@codemirror/state';
-import { drawSelection, EditorView, keymap, lineNumbers } from '@codemirror/view';
+import {
+  drawSelection,
+  EditorView,
+  highlightSpecialChars,
+  keymap,
+  lineNumbers,
+} from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import type { Schema } from './client.ts';
 import { completeFrom, loadSchemas } from './completion.ts';
@@ -76,6 +82,7 @@ class DocumentEditor extends HTMLElement {
       lineNumbers(),
       history(),
       drawSelection(),
+      highlightSpecialChars(),
       indentUnit.of('  '),
       yaml(),
       syntaxHighlighting(COLOURS),

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
-import { duration } from '../format.ts';
+import { duration, unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { Command, Facts, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
 import { RightsDiff } from '../rights.tsx';
@@ -121,7 +121,7 @@ function Given({ request: { elevation, change } }: { readonly request: Approval 
         The {change.kind} <Name>{change.name}</Name> is written exactly as it was sent:
       </p>
       <pre class="document" tabIndex={0}>
-        {JSON.stringify(change.body, undefined, 2)}
+        {unmasked(JSON.stringify(change.body, undefined, 2))}
       </pre>
     </>
   );

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
+import { unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { Fields, SecretLink } from '../navigation.tsx';
 import {
@@ -157,7 +158,7 @@ export function EntryPage({ index }: { readonly index: string }): JSX.Element {
 }
 
 function formatted(entry: string): string {
-  return JSON.stringify(JSON.parse(entry), undefined, 2);
+  return unmasked(JSON.stringify(JSON.parse(entry), undefined, 2));
 }
 
 /** Verifies in the same step as the load, so that the verdict is about the text that the page shows. Undefined: this browser cannot. */

@@ -5,6 +5,7 @@ import { Diff } from '../diff.tsx';
 import { Explain } from '../explain.tsx';
 import { deleteDocument, KINDS, listDocuments, listVersions, readDocument } from '../kinds.ts';
 import type { Kind, Stored, Version } from '../kinds.ts';
+import { unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { currentFilter, Filter } from '../navigation.tsx';
 import {
@@ -187,7 +188,7 @@ function DocumentPage({ kind, name }: { readonly kind: Kind; readonly name: stri
                 ]}
               />
               <pre class="document" tabIndex={0} aria-label="Text">
-                {yamlOf(found.document)}
+                {unmasked(yamlOf(found.document))}
               </pre>
             </>
           )}

@@ -53,7 +53,7 @@ export function Home(): JSX.Element {
       word: 'alert waits',
       text: (
         <a href={to(`/incidents/${alert.id}`)}>
-          {alert.rule}: {alert.pod?.name ?? alert.workload ?? alert.cluster}
+          <bdi>{alert.rule}</bdi>: <bdi>{alert.pod?.name ?? alert.workload ?? alert.cluster}</bdi>
         </a>
       ),
       since: alert.receivedAt,
