@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 /** A smaller difference is the time of an answer on its way, and the whole seconds of the header. */
 const TOLERANCE_MS = 30_000;
 
-/** How far the clock of the broker is ahead of the clock of this browser. */
+/** Milliseconds by which the clock of the broker is ahead of the clock of this browser. */
 let ahead = 0;
 
 /** The time of the broker: the clock of the browser may be wrong. */

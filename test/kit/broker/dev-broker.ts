@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,12 +22,44 @@ export interface DevBroker {
   readonly consoleLink: string;
   /** The token of its operator. */
   readonly token: string;
+  /** Ends the process. */
+  stop(): Promise<void>;
+  /** Starts it again after `stop`, with the same store, keys and address. */
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function startDevBroker(): Promise<DevBroker> {
   const directory = await mkdtemp(join(tmpdir(), 'quaymaster-dev-'));
   const port = await freePort();
+  let running = await spawnDev(directory, port);
+  const stop = async (): Promise<void> => {
+    if (running.broker.exitCode !== null) return;
+    running.broker.kill('SIGTERM');
+    await once(running.broker, 'exit');
+  };
+  return {
+    directory,
+    url: `http://127.0.0.1:${port}`,
+    token: (await readFile(join(directory, '.quaymaster/operator.token'), 'utf8')).trim(),
+    consoleLink: /^http\S+#code=\S+$/m.exec(running.output)?.[0] ?? '',
+    stop,
+    start: async () => {
+      running = await spawnDev(directory, port);
+    },
+    close: async () => {
+      await stop();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+interface RunningDev {
+  readonly broker: ChildProcess;
+  readonly output: string;
+}
+
+async function spawnDev(directory: string, port: number): Promise<RunningDev> {
   const [node, ...words] = PROGRAM;
   const broker = spawn(node, [...words, 'dev', '--port', String(port)], {
     cwd: directory,
@@ -36,15 +68,5 @@ export async function startDevBroker(): Promise<DevBroker> {
   let output = '';
   broker.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   await until('the guide is printed', () => Promise.resolve(output.includes('audit verify')));
-  return {
-    directory,
-    url: `http://127.0.0.1:${port}`,
-    token: (await readFile(join(directory, '.quaymaster/operator.token'), 'utf8')).trim(),
-    consoleLink: /^http\S+#code=\S+$/m.exec(output)?.[0] ?? '',
-    close: async () => {
-      broker.kill('SIGTERM');
-      await once(broker, 'exit');
-      await rm(directory, { recursive: true });
-    },
-  };
+  return { broker, output };
 }

@@ -9,8 +9,12 @@ export interface ObservedPage {
 }
 
 /** Starts the Chromium of the system. Its sandbox needs a user that is not root. */
-export function startBrowser(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+export function startBrowser(
+  executablePath: string,
+  more: readonly string[] = [],
+): Promise<Browser> {
+  const args = ['--no-sandbox', '--disable-dev-shm-usage', ...more];
+  return chromium.launch({ executablePath, args });
 }
 
 /** Opens a page in a browser profile of its own. */

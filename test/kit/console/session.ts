@@ -1,6 +1,6 @@
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import type { DevBroker } from '../broker/dev-broker.ts';
-import { openPage, type ObservedPage } from './browser.ts';
+import { observe, openPage, type ObservedPage } from './browser.ts';
 
 /** A browser and the broker of a suite, with what its tests do most. */
 export class ConsoleSuite {
@@ -14,19 +14,36 @@ export class ConsoleSuite {
     this.browser = browser;
   }
 
+  /** Opens a page of a browser profile of its own, at no address yet. */
+  async open(options: BrowserContextOptions = {}): Promise<Page> {
+    const observed = await openPage(this.browser, options);
+    this.opened.push(observed);
+    return observed.page;
+  }
+
+  /** Opens another tab of a profile. */
+  async openTab(context: BrowserContext): Promise<Page> {
+    const observed = await observe(await context.newPage());
+    this.opened.push(observed);
+    return observed.page;
+  }
+
+  /** Signs in on a page that shows the login. */
+  async signInOn(page: Page, token = this.broker.token): Promise<void> {
+    await page.getByLabel('Operator token').fill(token);
+    await page.getByRole('button', { name: 'Sign in with a token' }).click();
+    await page.getByRole('navigation', { name: 'Views' }).waitFor();
+  }
+
   /** Opens a page and signs in there. */
   async signIn(
     path = '/',
     token = this.broker.token,
     options: BrowserContextOptions = {},
   ): Promise<Page> {
-    const observed = await openPage(this.browser, options);
-    this.opened.push(observed);
-    const { page } = observed;
+    const page = await this.open(options);
     await page.goto(`${this.broker.url}/console${path}`);
-    await page.getByLabel('Operator token').fill(token);
-    await page.getByRole('button', { name: 'Sign in with a token' }).click();
-    await page.getByRole('navigation', { name: 'Views' }).waitFor();
+    await this.signInOn(page, token);
     return page;
   }
 
@@ -51,9 +68,14 @@ export class ConsoleSuite {
   }
 
   /** A token of a new operator with one role below some prefixes. */
-  async operatorWith(name: string, role: string, scope: readonly string[] = []): Promise<string> {
+  async operatorWith(
+    name: string,
+    role: string,
+    scope: readonly string[] = [],
+    ttl = '10m',
+  ): Promise<string> {
     await this.api('PUT', `operators/${name}`, { grants: [{ role, scope }] });
-    const created = await this.api('POST', `operators/${name}/tokens`, { ttl: '10m' });
+    const created = await this.api('POST', `operators/${name}/tokens`, { ttl });
     return created['token'] as string;
   }
 
