@@ -9,7 +9,7 @@ import { textOf } from '../kit/pages/tracked-files.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const PACKAGE = join(ROOT, 'dist/packages/client');
-const MOST_BYTES = 400 * 1024;
+const MOST_BYTES = 450 * 1024;
 const run = promisify(execFile);
 
 interface Packed {
@@ -30,7 +30,7 @@ beforeAll(() => {
 afterAll(() => rmSync(consumer, { recursive: true }));
 
 describe('the package @quaymaster/client', () => {
-  it('has at most 400 KB, no test and no module of the broker', async () => {
+  it('has at most 450 KB, no test and no module of the broker', async () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], { cwd: PACKAGE });
     const [packed] = JSON.parse(stdout) as Packed[];
     expect(packed?.unpackedSize).toBeLessThanOrEqual(MOST_BYTES);

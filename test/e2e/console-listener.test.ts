@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../kit/backends/free-port.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import { CertificateAuthority } from '../kit/network/certificates.ts';
+import { eventually } from '../kit/time/eventually.ts';
 
 const authority = new CertificateAuthority();
 let broker: PreparedBroker;
@@ -36,6 +37,8 @@ beforeAll(async () => {
       },
     }),
   });
+  // The broker is ready before it opens this listener.
+  await eventually('the console listens', () => send('GET', '/console/').catch(() => undefined));
 });
 afterAll(() => broker.remove());
 
