@@ -4,7 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { remark } from './fields.ts';
 
 /** The reason for which an operator reads a value. */
-export const readReason = remark.min(1).optional();
+export const readReason = remark.min(1);
 
 /** Refuses a reason of a workload: an application could fill the log with texts. @throws ERR_REQUEST_INVALID */
 export function checkReason(caller: Caller, reason: string | undefined): void {

@@ -23,7 +23,7 @@ const readItem = z.strictObject({ path: secretPath, version: secretVersion.optio
 const orderItem = z.strictObject({ path: secretPath, idempotencyKey, ttl: duration.optional() });
 const batch = z.strictObject({
   items: z.array(z.unknown()).min(1),
-  reason: readReason,
+  reason: readReason.optional(),
 });
 
 type ReadItem = z.infer<typeof readItem>;

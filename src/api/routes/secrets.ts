@@ -18,7 +18,7 @@ import { instant } from '../../domain/time/instant.ts';
 import { judgePath } from '../request/judge-request.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { checkReason, readReason } from '../request/read-reason.ts';
-import { parseInput, parseParameter } from '../request/parse-input.ts';
+import { parseInput, parseOptional, parseParameter } from '../request/parse-input.ts';
 import type { Incoming, RouteOf } from '../contract/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
@@ -32,8 +32,8 @@ export const readSecret: RouteOf<'readSecret'> = {
   query: ['version', 'reason'],
   read: ({ params, query }) => {
     const path = pathOf(params);
-    const version = parseParameter(secretVersion.optional(), query.get('version'));
-    const reason = parseParameter(readReason, query.get('reason'));
+    const version = parseOptional(secretVersion, query.get('version'));
+    const reason = parseOptional(readReason, query.get('reason'));
     return async ({ parts, call, caller }) => {
       checkReason(caller, reason);
       const disclosure = await discloseSecret(parts, call, caller, { path, version, reason });
