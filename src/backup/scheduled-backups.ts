@@ -100,7 +100,7 @@ export class ScheduledBackups implements Backups {
     if (this.#run?.state !== 'running') {
       const startedAt = this.#deps.clock.now();
       this.#run = { state: 'running', step: 'copy', done: 0, total: 0, startedAt };
-      this.#work = this.#make();
+      this.#work = this.#work.then(() => this.#make());
     }
     return this.#run;
   }
@@ -181,7 +181,8 @@ export class ScheduledBackups implements Backups {
     if (this.#isStopped) return;
     if (this.#isPlaceMissing) {
       this.#cancel = clock.after(PLACE_MS, () => {
-        this.#work = this.#lookForPlace();
+        // It would remove the files of a backup in progress, which opens the directory itself.
+        if (this.#run?.state !== 'running') this.#work = this.#lookForPlace();
         void this.#work.then(() => this.#schedule());
       });
       return;
