@@ -50,6 +50,13 @@ describeWith(['chromium'], 'documents in the console', ({ chromium }) => {
       .getByRole('row', { name: /loses.*demo\/shop\/db/ })
       .first()
       .waitFor();
+    // A text that is no YAML for a moment, while the answer about the text before is shown.
+    await text.click();
+    await page.keyboard.press('Control+End');
+    await page.keyboard.type('unfinished');
+    await page.getByRole('list', { name: 'Faults' }).waitFor();
+    await page.keyboard.press('Control+z');
+    await page.getByText('● The broker would accept it').waitFor();
     await page.getByRole('button', { name: 'Save' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('added: ').first().waitFor({ state: 'attached' });

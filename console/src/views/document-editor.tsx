@@ -25,6 +25,13 @@ type Check =
   | { readonly is: 'valid' }
   | { readonly is: 'refused'; readonly error: Refusal };
 
+interface Draft {
+  readonly name: string;
+  readonly text: string;
+  /** The version that the text replaces; undefined for a new document. */
+  readonly etag: string | undefined;
+}
+
 interface EditorProps {
   readonly kind: Kind;
   /** The name of a document that exists; a new one gets its name here. */
@@ -128,12 +135,12 @@ function Granted({
 /** Loads the editor into an element of the page, and lets the broker check the text after each pause. */
 function useEditor(
   kind: Kind,
-  draft: { readonly name: string; readonly text: string; readonly etag: string | undefined },
+  draft: Draft,
   onInput: (text: string) => void,
 ): { readonly check: Check; readonly host: { readonly current: HTMLDivElement | null } } {
   const host = useRef<HTMLDivElement>(null);
   const editor = useRef<DocumentEditor>(undefined);
-  const [check, setCheck] = useState<Check>({ is: 'waiting' });
+  const [checked, setChecked] = useState<Draft & { readonly check: Check }>();
   const { name, text, etag } = draft;
   useEffect(() => {
     let isCurrent = true;
@@ -148,12 +155,11 @@ function useEditor(
     return () => (isCurrent = false);
   }, []);
   useEffect(() => {
-    setCheck({ is: 'waiting' });
     if (name === '') return undefined;
     let isCurrent = true;
     const settle = (result: Check): void => {
       if (!isCurrent) return;
-      setCheck(result);
+      setChecked({ name, text, etag, check: result });
       editor.current?.mark(result.is === 'refused' ? result.error.problems : []);
     };
     const timer = setTimeout(() => {
@@ -168,7 +174,9 @@ function useEditor(
       clearTimeout(timer);
     };
   }, [name, text, etag]);
-  return { check, host };
+  // The answer about another text says nothing about this one, which may be no YAML.
+  const isOfDraft = checked?.name === name && checked.text === text && checked.etag === etag;
+  return { check: isOfDraft ? checked.check : { is: 'waiting' }, host };
 }
 
 function CheckResult({
