@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { EVIDENCE_KINDS, type Evidence } from '../../domain/posture/evidence.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import type { PlanFragment } from '../../ports/store.ts';
+import type { Plan, PlanFragment } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { measured } from '../access/measured.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
@@ -59,7 +59,7 @@ export async function pushEvidence(
         plan: {
           ...plan.fragment,
           decidedAt,
-          reads: fences,
+          reads: [...fences, ...plan.fragment.reads],
           notAfter: authorityEnd(now),
           entries,
         },
@@ -77,7 +77,7 @@ export interface Written extends Pick<Evidence, 'writer' | 'scope'> {
 }
 
 interface Planned {
-  readonly fragment: PlanFragment;
+  readonly fragment: PlanFragment & Required<Pick<Plan, 'reads'>>;
   readonly events: readonly Recordable[];
   readonly stored: readonly StoredEvidence[];
 }
@@ -110,6 +110,15 @@ export function planned(
     evidence,
     changed.map(({ row }) => row),
   );
+  // The limits of an image count its rows: two pushes of one moment that add one are decided one after the other.
+  const counted = [
+    ...new Set(
+      changed.flatMap(({ row, evidence: { digests } }) => {
+        const known = new Set(evidence.find(row.id)?.digests);
+        return digests.filter((digest) => !known.has(digest));
+      }),
+    ),
+  ].map((digest) => `image-evidence:${digest}`);
   return {
     stored,
     events: changed.map(({ evidence: each, count }) => ({
@@ -119,9 +128,10 @@ export function planned(
       count,
     })),
     fragment: {
+      reads: counted,
       expect: changed.map(({ row }) => expectation(row.id, evidence.find(row.id))),
       writes: changed.map(({ row }) => ({ table: 'image_evidence', put: row })),
-      invalidates: changed.map(({ row }) => `evidence:${row.id}`),
+      invalidates: [...changed.map(({ row }) => `evidence:${row.id}`), ...counted],
     },
   };
 }
