@@ -15,6 +15,8 @@ interface Values {
 export interface CommandNode {
   /** Words that lead to the command, without the program's name. */
   readonly path: readonly string[];
+  /** Other last words of the path. */
+  readonly aliases: readonly string[];
   readonly subcommands: readonly { readonly name: string; readonly description: string }[];
   /** Long flags with their dashes, and the short flag. */
   readonly options: readonly {
@@ -41,6 +43,7 @@ export function commandTree(
   const { commands, options, registeredArguments } = command;
   const node: CommandNode = {
     path,
+    aliases: command.aliases(),
     subcommands: commands.flatMap((each) =>
       [each.name(), ...each.aliases()].map((name) => ({
         name,
@@ -50,10 +53,7 @@ export function commandTree(
     options: options.flatMap((option) => optionNode(option)),
     values: argumentValues(path, registeredArguments),
   };
-  const below = commands.flatMap((each) =>
-    [each.name(), ...each.aliases()].flatMap((name) => commandTree(each, [...path, name])),
-  );
-  return [node, ...below];
+  return [node, ...commands.flatMap((each) => commandTree(each, [...path, each.name()]))];
 }
 
 const OPTION_LISTS: Readonly<Record<string, NameList>> = {
@@ -106,6 +106,18 @@ const NAMES = (program: string): string => `__${program}_names() {
   esac
 }`;
 
+/** A loop's body that follows the words of the command line, in bash and zsh: `at` becomes the command, `profile` its profile. */
+const FOLLOW_WORD = (
+  tree: readonly CommandNode[],
+): string => `    [ "$last" = --profile ] && profile=$word
+    last=$word
+    case "$at $word" in
+      ${placesOf(tree).join('|')}) at="$at $word" ;;
+${aliasesOf(tree)
+  .map(([alias, place]) => `      ${alias}) at=${place} ;;`)
+  .join('\n')}
+    esac`;
+
 const SCRIPTS: Readonly<Record<Shell, (program: string, tree: readonly CommandNode[]) => string>> =
   {
     bash: (program, tree) => `# bash completion of ${program}: source <(${program} completion bash)
@@ -113,11 +125,7 @@ ${NAMES(program)}
 _${program}() {
   local cur=\${COMP_WORDS[COMP_CWORD]} at='' last='' profile='' word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    [ "$last" = --profile ] && profile=$word
-    last=$word
-    case "$at $word" in
-      ${placesOf(tree)}) at="$at $word" ;;
-    esac
+${FOLLOW_WORD(tree)}
   done
   case "$at $last" in
 ${valueCases(program, tree, (words) => `COMPREPLY=($(compgen -W "${words}" -- "$cur")); return`)}
@@ -134,11 +142,7 @@ ${NAMES(program)}
 _${program}() {
   local at='' last='' profile='' word
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    [ "$last" = --profile ] && profile=$word
-    last=$word
-    case "$at $word" in
-      ${placesOf(tree)}) at="$at $word" ;;
-    esac
+${FOLLOW_WORD(tree)}
   done
   case "$at $last" in
 ${valueCases(program, tree, (words) => `compadd -- ${words}; return`)}
@@ -159,7 +163,9 @@ function __${program}_names
     ls $dir/profiles 2>/dev/null | sed -n 's/\\.json$//p'
     return
   end
+  set -l words (commandline -opc)
   set -l profile $QUAYMASTER_PROFILE
+  set -l at (contains -i -- --profile $words); and set profile $words[(math $at + 1)]
   test -n "$profile"; or set profile (cat $dir/current 2>/dev/null; or echo default)
   cat $dir/names/$profile/$argv[1] 2>/dev/null
 end
@@ -167,26 +173,33 @@ function __${program}_at
   set -l at
   for word in (commandline -opc)[2..]
     switch "$at $word"
-      case ${placesOf(tree).replaceAll('|', ' ')}
+      case ${placesOf(tree).join(' ')}
         set at "$at $word"
+${aliasesOf(tree)
+  .map(([alias, place]) => `      case ${alias}\n        set at ${place}`)
+  .join('\n')}
     end
   end
-  test "$at" = "$argv[1]"
+  contains -- "$at" $argv
 end
-${tree.flatMap((node) => fishLines(program, node)).join('\n')}
+${fishLines(program, tree).join('\n')}
 `,
   };
 
-/** The paths of all commands, quoted, as alternatives of a `case`. */
-function placesOf(tree: readonly CommandNode[]): string {
-  return tree
-    .filter(({ path }) => path.length > 0)
-    .map(({ path }) => `'${placeOf(path)}'`)
-    .join('|');
+/** The paths of all commands, quoted. */
+function placesOf(tree: readonly CommandNode[]): readonly string[] {
+  return tree.filter(({ path }) => path.length > 0).map(({ path }) => placeOf(path));
+}
+
+/** The paths that end in an alias, quoted, each with the path of its command. */
+function aliasesOf(tree: readonly CommandNode[]): readonly (readonly [string, string])[] {
+  return tree.flatMap(({ path, aliases }) =>
+    aliases.map((alias) => [placeOf([...path.slice(0, -1), alias]), placeOf(path)] as const),
+  );
 }
 
 function placeOf(path: readonly string[]): string {
-  return path.map((word) => ` ${word}`).join('');
+  return `'${path.map((word) => ` ${word}`).join('')}'`;
 }
 
 /** Words of a list as the shells read them: fixed ones, and names of a file, which has plain characters only. */
@@ -201,17 +214,15 @@ function valueCases(
   tree: readonly CommandNode[],
   action: (words: string) => string,
 ): string {
-  const places = new Map<string, string[]>();
-  for (const { path, options } of tree) {
-    for (const { flag, short, values } of options) {
-      const words = wordsOf(program, values);
-      if (words === '') continue;
-      for (const name of short === undefined ? [flag] : [flag, short]) {
-        places.set(words, [...(places.get(words) ?? []), `'${placeOf(path)} ${name}'`]);
-      }
-    }
-  }
-  return [...places]
+  const cases = tree.flatMap(({ path, options }) =>
+    options.flatMap(({ flag, short, values }) =>
+      (short === undefined ? [flag] : [flag, short]).map(
+        (name) => [wordsOf(program, values), placeOf([...path, name])] as const,
+      ),
+    ),
+  );
+  return [...grouped(cases)]
+    .filter(([words]) => words !== '')
     .map(([words, patterns]) => `    ${patterns.join('|')}) ${action(words)} ;;`)
     .join('\n');
 }
@@ -221,33 +232,47 @@ function casesOf(
   tree: readonly CommandNode[],
   action: (words: string) => string,
 ): string {
-  return tree
-    .map(({ path, subcommands, options, values }) => {
-      const fixed = [...subcommands.map(({ name }) => name), ...options.map(({ flag }) => flag)];
-      const words = [...fixed, wordsOf(program, values)].filter((each) => each !== '');
-      return `    '${placeOf(path)}') ${action(words.join(' '))} ;;`;
-    })
+  const cases = tree.map(({ path, subcommands, options, values }) => {
+    const fixed = [...subcommands.map(({ name }) => name), ...options.map(({ flag }) => flag)];
+    const words = [...fixed, wordsOf(program, values)].filter((each) => each !== '');
+    return [words.join(' '), placeOf(path)] as const;
+  });
+  return [...grouped(cases)]
+    .map(([words, patterns]) => `    ${patterns.join('|')}) ${action(words)} ;;`)
     .join('\n');
 }
 
-function fishLines(
+/** One `complete` for each thing that may follow, with all commands that it may follow: most options belong to many commands. */
+function fishLines(program: string, tree: readonly CommandNode[]): readonly string[] {
+  const lines = tree.flatMap(({ path, subcommands, options, values }) => {
+    const words = [...subcommands.map(fishSubcommand), fishWords(program, values)];
+    const own = words.filter((word) => word !== '').join(' ');
+    const following = options.map((option) => fishOption(program, option));
+    if (own !== '') following.push(`-f -a ${quoted(own)}`);
+    return following.map((line) => [line, placeOf(path)] as const);
+  });
+  const byPlaces = grouped([...grouped(lines)].map(([line, places]) => [places.join(' '), line]));
+  return [...byPlaces].flatMap(([places, own], index) => {
+    const is = `__${program}_at_${index}`;
+    return [
+      `function ${is}; __${program}_at ${places}; end`,
+      ...own.map((line) => `complete -c ${program} -n ${is} ${line}`),
+    ];
+  });
+}
+
+function fishSubcommand({ name, description }: CommandNode['subcommands'][number]): string {
+  return `${name}\\t${quoted(description)}`;
+}
+
+function fishOption(
   program: string,
-  { path, subcommands, options, values }: CommandNode,
-): readonly string[] {
-  const begin = `complete -c ${program} -n "__${program}_at '${placeOf(path)}'"`;
-  const own = fishWords(program, values);
-  return [
-    ...subcommands.map(
-      ({ name, description }) => `${begin} -f -a ${name} -d ${quoted(description)}`,
-    ),
-    ...options.map(({ flag, short, description, values: given }) => {
-      const words = fishWords(program, given);
-      const also = short === undefined ? '' : ` -s ${short.slice(1)}`;
-      const choice = words === '' ? '' : ` -x -a ${quoted(words)}`;
-      return `${begin} -l ${flag.slice(2)}${also} -d ${quoted(description)}${choice}`;
-    }),
-    ...(own === '' ? [] : [`${begin} -f -a ${quoted(own)}`]),
-  ];
+  { flag, short, description, values }: CommandNode['options'][number],
+): string {
+  const words = fishWords(program, values);
+  const also = short === undefined ? '' : ` -s ${short.slice(1)}`;
+  const choice = words === '' ? '' : ` -x -a ${quoted(words)}`;
+  return `-l ${flag.slice(2)}${also} -d ${quoted(description)}${choice}`;
 }
 
 function fishWords(program: string, { words, list }: Values): string {
@@ -257,4 +282,17 @@ function fishWords(program: string, { words, list }: Values): string {
 
 function quoted(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}
+
+/** The second members by their first one, in order. */
+function grouped(
+  pairs: readonly (readonly [string, string])[],
+): ReadonlyMap<string, readonly string[]> {
+  const groups = new Map<string, string[]>();
+  for (const [key, value] of pairs) {
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
 }
