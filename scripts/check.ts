@@ -7,14 +7,11 @@ const ROOT = new URL('..', import.meta.url).pathname;
 /** Checks that take longest; they start first. */
 const LONGEST = ['check:lint', 'check:types'];
 
-/** Scripts that run beside the checks: one check takes longer than all others together, and leaves a core free. */
-const BESIDE = process.argv.slice(2);
-
-/** The scripts `check:<name>` of package.json, and those beside them. */
+/** The scripts `check:<name>` of package.json. */
 function checks(): string[] {
   const { scripts = {} } = manifestOf(ROOT);
   const names = Object.keys(scripts).filter((name) => name.startsWith('check:'));
-  return [...LONGEST, ...BESIDE, ...names.filter((name) => !LONGEST.includes(name))];
+  return [...LONGEST, ...names.filter((name) => !LONGEST.includes(name))];
 }
 
 /** Runs one script and prints its output if it fails. */
