@@ -79,6 +79,10 @@ export const LEASES = {
     with: { state: 'ended', cause: 'revoked' },
   }),
   liveOfPath: query('leases', { where: ['path'], with: { state: 'live' } }),
+  supersededOfPath: query('leases', {
+    where: ['path'],
+    with: { state: 'ended', cause: 'superseded' },
+  }),
   liveStaticOfPath: query('leases', { where: ['path'], with: { kind: 'static', state: 'live' } }),
   liveOfPod: query('leases', { where: ['cluster', 'pod_uid'], with: { state: 'live' } }),
   ofPod: query('leases', { where: ['cluster', 'pod_uid', 'state'] }),

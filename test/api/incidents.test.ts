@@ -358,3 +358,41 @@ describe('an incident', () => {
     expect((await read(other.token)).status).toBe(200);
   });
 });
+
+describe('the secrets of an incident', () => {
+  it('have the pods that a rotation left with the old value, and no rotation that a response that is over would start', async () => {
+    await writeNew(api, 'app/rotates');
+    const rotation = { strategy: 'generated', options: { keys: { password: {} } } };
+    await api.put('definitions/app/rotates', { rotation });
+    const [attacked, healthy, gone] = [await holder(), await holder(), await holder()];
+    for (const { token } of [attacked, healthy, gone])
+      expect((await read(token, 'app/rotates')).status).toBe(200);
+    const { uid } = attacked.pod.metadata;
+    const wish = { kind: 'pod', cluster: 'watched', uid, since, reason: 'INC-10' };
+    const { alert } = (await open(wish)).body;
+    const place = `/api/v1/incidents/${alert.id}`;
+    await untilDone(place);
+    const watch = api.broker.parts.clusters.watch('watched');
+    kube.pods.remove(gone.pod);
+    await until('the watch knows that the pod is gone', () =>
+      Promise.resolve(watch?.find(gone.pod.metadata.uid)?.state !== 'running'),
+    );
+    const shown = async (path: string): Promise<object | undefined> =>
+      ((await api.call('GET', place, { token: api.admin })).body as Pages).secrets.find(
+        (secret) => secret.path === path,
+      );
+    await until('the rotation is done', async () => {
+      return JSON.stringify(await shown('app/rotates')).includes('"state":"rotated"');
+    });
+    expect(await shown('app/rotates')).toMatchObject({ holders: { total: 1, updated: 0 } });
+    expect((await read(healthy.token, 'app/rotates')).status).toBe(200);
+    expect(await shown('app/rotates')).toMatchObject({ holders: { total: 1, updated: 1 } });
+
+    const [quarantine] = alert.quarantines as string[];
+    await api.call('DELETE', `/api/v1/quarantines/${quarantine}?reason=over`, { token: api.admin });
+    const again = (await logInPod({ api, kube }, attacked.pod)).body.token as string;
+    expect((await read(again, 'app/other')).status).toBe(200);
+    await until('the incident has the read', async () => (await shown('app/other')) !== undefined);
+    expect(await shown('app/other')).toMatchObject({ held: true, state: 'kept' });
+  });
+});

@@ -26,7 +26,7 @@ type Parts = Storage &
 /**
  * `rotated`: the version that the scope read is not valid any more. `running`: its rotation is in progress. `blocked`: it waits or failed; see `why`.
  * `by_hand`: no rotation is configured. `revoked`: dynamic credentials, which end with their lease. `waiting`: the response did not get to it yet.
- * `kept`: the response does not rotate.
+ * `kept`: the response does not rotate it: by its rule, because it did not begin, or because it was over before the read.
  */
 export type SecretState =
   'rotated' | 'running' | 'blocked' | 'by_hand' | 'revoked' | 'waiting' | 'kept';
@@ -42,7 +42,7 @@ export interface IncidentSecret extends ReadSecret, OtherReaders {
   readonly unrotated?: ExposedSecret['unrotated'];
   /** Live leases of all holders on the path. */
   readonly liveLeases: number;
-  /** Holders outside the scopes, and those of them that have a version that the scope did not read. */
+  /** Holders outside the scopes, also of a value that a rotation ended, and those of them that have a version that the scope did not read. */
   readonly holders: { readonly total: number; readonly updated: number };
 }
 
@@ -80,6 +80,8 @@ export interface IncidentContext {
 
 /** Holders of one path that are looked at. */
 const MOST_HOLDERS = 1_000;
+/** States of a response that has begun and is not over. */
+const ROTATING: readonly AlertRecord['state'][] = ['responding', 'contained'];
 
 /** Builds the answer of a dry run: the first secrets, and no timeline. */
 export async function previewIncident(
@@ -210,10 +212,11 @@ async function readAllDetails(
 }
 
 async function readDetails(
-  { audit, store }: Parts,
+  parts: Parts,
   { record, exposure, rotates }: Own,
   secret: ReadSecret,
 ): Promise<IncidentSecret> {
+  const { audit, store } = parts;
   const { path } = secret;
   const { scopes, readers, holdsNow } = exposure;
   const exposed = record?.exposed?.find((each) => each.path === path);
@@ -232,7 +235,7 @@ async function readDetails(
     ...(rotation && { rotation: { id: rotation.id, state: rotation.state } }),
     ...(exposed?.unrotated && { unrotated: exposed.unrotated }),
     liveLeases: leases.length,
-    holders: holdersOf(leases, scopes, secret),
+    holders: holdersOf([...leases, ...(await findLeftBehind(parts, secret))], scopes, secret),
   };
 }
 
@@ -248,7 +251,20 @@ async function plannedState(
   return { state: isRotating ? 'waiting' : 'by_hand' };
 }
 
-/** The holders outside the scopes, each pod or session once. */
+/** Leases that a rotation ended while their pods run on with what the scope read: without a new read, such a pod cannot log in at the target. */
+async function findLeftBehind(
+  { store, clusters }: Pick<Parts, 'store' | 'clusters'>,
+  { path, versions }: ReadSecret,
+): Promise<readonly Tables['leases'][]> {
+  const leases = await store.list(LEASES.supersededOfPath(path), { limit: MOST_HOLDERS });
+  return leases.filter(({ cluster, pod_uid: uid, version }) => {
+    if (uid === null || !versions.includes(version)) return false;
+    const pod = clusters.watch(cluster)?.find(uid);
+    return pod !== undefined && pod.state !== 'ended';
+  });
+}
+
+/** The holders outside the scopes, each pod or session once. A live lease on another version shows that its holder has that one. */
 function holdersOf(
   leases: readonly Tables['leases'][],
   scopes: Exposure['scopes'],
@@ -257,12 +273,16 @@ function holdersOf(
   const subjects = new Set(scopes.map(({ subject }) => subject));
   const total = new Set<string>();
   const outdated = new Set<string>();
-  for (const { cluster, pod_uid: uid, session_id: session, workload, version } of leases) {
+  const updated = new Set<string>();
+  for (const { cluster, pod_uid: uid, session_id: session, workload, version, state } of leases) {
     if (subjects.has(workload) || (uid !== null && subjects.has(`${cluster}/${uid}`))) continue;
-    total.add(uid ?? session);
-    if (versions.includes(version)) outdated.add(uid ?? session);
+    const holder = uid ?? session;
+    total.add(holder);
+    if (!versions.includes(version)) updated.add(holder);
+    else if (state === 'live') outdated.add(holder);
   }
-  return { total: total.size, updated: total.size - outdated.size };
+  const current = [...updated].filter((holder) => !outdated.has(holder));
+  return { total: total.size, updated: current.length };
 }
 
 function stateOf(
@@ -276,7 +296,12 @@ function stateOf(
   if (exposed?.rotation !== undefined) return { state: 'blocked', why: 'no_record' };
   if (exposed?.unrotated === 'not_rotating') return { state: 'by_hand' };
   if (exposed?.unrotated !== undefined) return { state: 'blocked', why: exposed.unrotated };
-  return { state: record?.response.rotate === 'read' ? 'waiting' : 'kept' };
+  return { state: isRotating(record) ? 'waiting' : 'kept' };
+}
+
+/** Reports whether the response is still to rotate what was read. */
+function isRotating(record: AlertRecord | undefined): boolean {
+  return ROTATING.includes(record?.state ?? 'done') && record?.response.rotate === 'read';
 }
 
 function rotationState({

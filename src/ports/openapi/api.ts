@@ -1957,7 +1957,7 @@ export interface components {
             readonly held: boolean;
             /**
              * @description `rotated`: the value that was read is replaced. `running`: its rotation is in progress. `blocked`: it waits or failed, see `why`. `by_hand`: no rotation is configured. `revoked`: a dynamic
-             *     credential, which ends with its lease. `waiting`: the response has not reached it. `kept`: the response does not rotate.
+             *     credential, which ends with its lease. `waiting`: the response has not reached it. `kept`: the response does not rotate it.
              * @enum {unknown}
              */
             readonly state: "rotated" | "running" | "blocked" | "by_hand" | "revoked" | "waiting" | "kept";
@@ -1974,7 +1974,7 @@ export interface components {
             readonly unrotated?: "not_rotating" | "braked";
             /** @description Live leases of all holders; at most 1000 are counted. */
             readonly liveLeases: number;
-            /** @description Pods and sessions outside the scopes with a live lease, and those of them that have a version that the scopes did not read. */
+            /** @description Pods and sessions outside the scopes with a live lease, and running pods whose lease on what the scopes read ended with its rotation. `updated` counts those that have a version that the scopes did not read. */
             readonly holders: {
                 readonly total: number;
                 readonly updated: number;
