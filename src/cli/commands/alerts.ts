@@ -2,7 +2,7 @@ import { REASON, WORKLOAD, YES, type CommandRow, type OptionRow } from './comman
 import { operation } from './operation.ts';
 
 const load = () => import('../verbs/incidents.ts');
-const ONE = [['[id]', 'id of the alert, as `alert ls` shows it']] as const;
+const SOME = [['[id...]', 'ids of alerts, as `alert ls` shows them']] as const;
 const ALL: OptionRow = ['--all', 'all alerts that wait'];
 const OF_SOURCE: OptionRow = ['--source <name>', 'with --all: alerts of this source'];
 const WHY: OptionRow = ['--reason <text>', 'reason; recorded in the audit log'];
@@ -53,23 +53,23 @@ export const ALERTS: readonly CommandRow[] = [
   }),
   {
     command: 'alert approve',
-    summary: 'begin the response to an alert that exceeded the limit of its source',
+    summary: 'begin the response to alerts that exceeded the limit of their source',
     details:
-      'With --all, the command shows what waits by source and rule, and how many scopes are suspended, before it asks.',
-    arguments: ONE,
+      'With several ids or --all, the command shows what waits by source and rule, and how many scopes are suspended, before it asks.',
+    arguments: SOME,
     options: [ALL, OF_SOURCE, WHY, YES],
     examples: [
-      'quaymaster alert approve alr_01H8 --reason INC-7',
+      'quaymaster alert approve alr_01H8 alr_01H9 --reason INC-7',
       'quaymaster alert approve --all --source falco --reason INC-7',
     ],
     load: async () => (await import('../verbs/alerts.ts')).runApprove,
   },
   {
     command: 'alert dismiss',
-    summary: 'end the waiting of an alert without a response',
+    summary: 'end the waiting of alerts without a response',
     details:
-      'Its suspension ends. With --all, the command shows what waits by source and rule before it asks.',
-    arguments: ONE,
+      'Their suspensions end. With several ids or --all, the command shows what waits by source and rule before it asks.',
+    arguments: SOME,
     options: [ALL, OF_SOURCE, WHY, YES],
     examples: [
       'quaymaster alert dismiss alr_01H8 --reason false-alarm',

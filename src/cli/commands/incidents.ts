@@ -70,13 +70,16 @@ export const INCIDENTS: CommandTable = {
     operation('listQuarantines', {
       command: 'quarantine ls',
       summary: 'list the quarantines in force',
+      details:
+        'A suspended scope keeps what it has and gets nothing new, until an operator decides on its alert.',
       columns: {
         id: 'id',
         kind: 'kind',
         subject: ({ subject, pod }) =>
           pod === undefined ? subject : `${pod.namespace}/${pod.name} (${subject})`,
-        state: () => 'in force',
-        until: ({ until }) => until ?? 'until it is lifted',
+        state: ({ suspended }) => (suspended === true ? 'suspended' : 'in force'),
+        until: ({ until, suspended }) =>
+          until ?? (suspended === true ? 'until alert approve or dismiss' : 'until it is lifted'),
         by: 'createdBy',
         reason: 'reason',
       },

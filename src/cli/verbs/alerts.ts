@@ -1,10 +1,10 @@
-import type { components } from '../../client/index.ts';
-import { allPages } from '../connection/broker.ts';
+import { ApiError, type components } from '../../client/index.ts';
+import { allPages, type Broker } from '../connection/broker.ts';
 import { confirm } from '../input/ask.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
 import { defined } from '../run/defined.ts';
-import { UsageError } from '../run/errors.ts';
+import { EXIT, Failed, UsageError } from '../run/errors.ts';
 import { printable } from '../output/printable.ts';
 import { table } from '../output/table.ts';
 import { runAlertApprove } from './incidents.ts';
@@ -21,20 +21,20 @@ interface DecideOptions {
 /** The most that the API returns in one page. */
 const PAGE = 1_000;
 
-/** Begins the response to one alert, or to all that wait. */
+/** Begins the response to alerts that wait: to one, to several or to all. */
 export function runApprove(context: CliContext, call: Call<DecideOptions>): Promise<void> {
-  const { args, options } = call;
-  const [id] = oneOrAll(call);
-  return id === undefined
-    ? decideAll(context, options, 'approve')
-    : runAlertApprove(context, { args, options });
+  const [id = '', ...more] = idsOrAll(call);
+  const { options } = call;
+  return id !== '' && more.length === 0
+    ? runAlertApprove(context, { args: [id], options })
+    : decideMany(context, call, 'approve');
 }
 
-/** Ends the waiting of one alert, or of all, without a response. */
+/** Ends the waiting of alerts without a response: of one, of several or of all. */
 export async function runDismiss(context: CliContext, call: Call<DecideOptions>): Promise<void> {
-  const [id] = oneOrAll(call);
-  if (id === undefined) {
-    await decideAll(context, call.options, 'dismiss');
+  const [id = '', ...more] = idsOrAll(call);
+  if (id === '' || more.length > 0) {
+    await decideMany(context, call, 'dismiss');
     return;
   }
   const broker = await context.broker();
@@ -46,43 +46,73 @@ export async function runDismiss(context: CliContext, call: Call<DecideOptions>)
   );
 }
 
-function oneOrAll({
+function idsOrAll({
   args,
   options: { all = false, source },
 }: Call<DecideOptions>): readonly string[] {
-  if (all !== (args.length === 0)) throw new UsageError('give the id of an alert, or --all');
+  if (all !== (args.length === 0)) throw new UsageError('give the ids of alerts, or --all');
   if (source !== undefined && !all) throw new UsageError('--source needs --all');
   return args;
 }
 
 /** Shows what waits, asks, and decides one alert after another. Others may decide some of them meanwhile. */
-async function decideAll(
+async function decideMany(
   context: CliContext,
-  { source, reason, yes }: DecideOptions,
+  { args, options: { source, reason, yes } }: Call<DecideOptions>,
   verb: 'approve' | 'dismiss',
 ): Promise<void> {
   const broker = await context.broker();
-  const query = { limit: PAGE, state: 'pending' } as const;
-  const waiting = (await allPages(broker, 'listAlerts', { query })).filter(
-    (each) => source === undefined || each.source === source,
-  );
-  const scopes = waiting.reduce((sum, { suspensions = [] }) => sum + suspensions.length, 0);
-  const what = `${counted(waiting.length, 'response')} for ${counted(scopes, 'suspended scope')}`;
-  const word = verb === 'approve' ? 'Begin' : 'Dismiss';
+  const waiting = await findWaiting(broker, args, source);
   if (waiting.length > 0) {
     context.output.note(planOf(waiting));
-    await confirm(context, (url) => `${word} ${what} at ${url}`, yes);
+    const word = verb === 'approve' ? 'Begin' : 'Dismiss';
+    await confirm(context, (url) => `${word} ${whatOf(waiting)} at ${url}`, yes);
   }
   const operation = verb === 'approve' ? 'approveAlert' : 'dismissAlert';
+  const decided: Alert[] = [];
   const items: Alert[] = [];
-  for (const { id } of waiting) {
-    const { body } = await broker.call(operation, { path: { id }, body: defined({ reason }) });
-    items.push(body);
+  for (const alert of waiting) {
+    const request = { path: { id: alert.id }, body: defined({ reason }) };
+    const answer = await broker.call(operation, request).catch(unlessDecided);
+    if (answer === undefined) continue;
+    decided.push(alert);
+    items.push(answer.body);
   }
+  const others = waiting.length - decided.length;
+  const more = others === 0 ? '' : `; another operator decided ${others} meanwhile`;
   const done = verb === 'approve' ? 'began' : 'dismissed';
   await context.output.show({ items }, () =>
-    waiting.length === 0 ? 'no response waits' : `${done} ${what}`,
+    waiting.length === 0 ? 'no response waits' : `${done} ${whatOf(decided)}${more}`,
   );
+}
+
+/** The alerts that wait: those with these ids, or all, of one source if it is named. */
+async function findWaiting(
+  broker: Broker,
+  ids: readonly string[],
+  source: string | undefined,
+): Promise<readonly Alert[]> {
+  const query = { limit: PAGE, state: 'pending' } as const;
+  const waiting = await allPages(broker, 'listAlerts', { query });
+  if (ids.length === 0)
+    return waiting.filter((alert) => source === undefined || alert.source === source);
+  const absent = ids.filter((id) => !waiting.some((alert) => alert.id === id));
+  if (absent.length > 0)
+    throw new Failed(
+      `these alerts do not wait for a decision, so none was decided: ${absent.join(', ')}`,
+      EXIT.notFound,
+    );
+  return waiting.filter(({ id }) => ids.includes(id));
+}
+
+/** Another operator was faster: the alert does not wait any more. */
+function unlessDecided(error: unknown): undefined {
+  if (!(error instanceof ApiError) || error.code !== 'ERR_CONFLICT') throw error;
+}
+
+function whatOf(alerts: readonly Alert[]): string {
+  const scopes = alerts.reduce((sum, { suspensions = [] }) => sum + suspensions.length, 0);
+  return `${counted(alerts.length, 'response')} for ${counted(scopes, 'suspended scope')}`;
 }
 
 /** Counts what waits by source, rule and action. */

@@ -9,7 +9,9 @@ export interface IncidentGroup {
   readonly id: string;
   readonly ids: readonly string[];
   readonly first: string;
+  /** Time of the last alert, also of one that joined a response. */
   readonly last: string;
+  /** Number of alerts. */
   readonly count: number;
   /** Sources, and operators that opened incidents. */
   readonly by: readonly string[];
@@ -38,21 +40,25 @@ function keyOf({ id, cluster, pod, workload, response: { scope } }: Alert): stri
 
 function groupOf(alerts: readonly Alert[]): IncidentGroup {
   const [newest, oldest] = [alerts[0], alerts.at(-1)] as readonly [Alert, Alert];
-  const { id, receivedAt: last, response, pod, workload = '' } = newest;
+  const { id, response, pod, workload = '' } = newest;
   const states = new Map<string, number>();
   for (const { state } of alerts) states.set(state, (states.get(state) ?? 0) + 1);
   return {
     id,
     ids: alerts.map((each) => each.id),
     first: oldest.receivedAt,
-    last,
-    count: alerts.length,
+    last: alerts.reduce((last, { receivedAt, lastAt = receivedAt }) => later(last, lastAt), ''),
+    count: alerts.reduce((sum, { count }) => sum + count, 0),
     by: unique(alerts.map(({ operator, source }) => operator ?? source)),
-    why: unique(alerts.map(({ reason, rule }) => reason ?? rule)),
+    why: unique(alerts.flatMap(({ reason, rule, rules = [] }) => [reason ?? rule, ...rules])),
     subject: response.scope === 'workload' || pod === undefined ? workload : podText(pod),
     action: response.action,
     states: [...states].map(([state, count]) => (states.size === 1 ? state : `${count} ${state}`)),
   };
+}
+
+function later(a: string, b: string): string {
+  return a > b ? a : b;
 }
 
 function unique(texts: readonly string[]): readonly string[] {

@@ -19,6 +19,9 @@ export interface Entry {
   readonly cause?: string;
   readonly comment?: string;
   readonly alert?: string;
+  readonly quarantine?: string;
+  /** Facts of an entry. Those of `alert.receive` are the source, the priority, and at the end the rule. */
+  readonly query?: string;
   readonly count?: number;
   readonly actor?: { readonly id?: string };
   readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
@@ -49,29 +52,53 @@ export function headline(incident: Incident): string {
   const held = secrets.filter((secret) => secret.held).length;
   parts.push(`held ${counted(held, 'secret')}, ever read ${secrets.length}`);
   if (alert === undefined) parts.push(...planText(secrets));
-  if (alert?.response.rotate === 'read') parts.push(progressText(secrets));
+  if (alert?.response.rotate === 'read' && BEGUN.includes(alert.state))
+    parts.push(progressText(secrets));
   if (!incident.isComplete) parts.push('the log was not read completely');
   return parts.join('; ');
 }
+
+const BEGUN: readonly Alert['state'][] = ['responding', 'contained', 'done'];
 
 function cutOffText(incident: Incident): string {
   const { alert } = incident;
   if (alert === undefined) return 'is not cut off (dry run)';
   const why = uncutText(alert);
-  if (why !== undefined) return `is not cut off: ${why}`;
+  if (why !== undefined) return why;
   const { source, operator, time } = alert;
   const at = cutOffAt(incident);
+  const lifted = liftOf(incident) === undefined ? '' : ', and lifted since';
   if (time === undefined)
-    return `cut off at ${clockText(new Date(at).toISOString())} by ${printable(operator ?? source)}`;
-  return `cut off ${Math.max(0, at - Date.parse(time))} ms after ${printable(source)} saw it`;
+    return `cut off at ${clockText(new Date(at).toISOString())} by ${printable(operator ?? source)}${lifted}`;
+  return `cut off ${Math.max(0, at - Date.parse(time))} ms after ${printable(source)} saw it${lifted}`;
 }
 
-/** The reason why the subject is not cut off; undefined if it is. */
-function uncutText({ state, held, unmatched, response }: Alert): string | undefined {
-  if (state === 'dismissed') return 'the alert was dismissed';
-  if (state === 'unmatched') return unmatched ?? 'no running pod is meant';
-  if (held !== undefined) return WORDS[held] ?? held;
-  return response.action === 'audit' ? 'no response rule acts on the alert' : undefined;
+/** The entry that lifted the last quarantine of the response. */
+function liftOf({ alert, timeline }: Incident): Entry | undefined {
+  const { quarantines = [] } = alert ?? {};
+  const lifts = timeline
+    .map(({ entry }): Entry => entry)
+    .filter(
+      ({ action, quarantine = '' }) =>
+        action === 'quarantine.lift' && quarantines.includes(quarantine),
+    );
+  const lifted = new Set(lifts.map(({ quarantine }) => quarantine));
+  return quarantines.length > 0 && lifted.size === quarantines.length ? lifts.at(-1) : undefined;
+}
+
+/** Words for a subject that is not cut off; undefined if it is. */
+function uncutText(alert: Alert): string | undefined {
+  const { id, state, held, unmatched, response } = alert;
+  if (state === 'pending')
+    return `is suspended, not cut off: it keeps what it has and gets nothing new, because ${printable(alert.source)} reached its limit; decide with quaymaster alert approve ${id} or alert dismiss ${id}`;
+  const why = (): string | undefined => {
+    if (state === 'dismissed') return 'the alert was dismissed';
+    if (state === 'unmatched') return unmatched ?? 'no running pod is meant';
+    if (state === 'kept' && held !== undefined) return WORDS[held] ?? held;
+    return response.action === 'audit' ? 'no response rule acts on the alert' : undefined;
+  };
+  const text = why();
+  return text && `is not cut off: ${text}`;
 }
 
 /** The time of the quarantine; for a response without one, that of the receipt. */
@@ -82,7 +109,8 @@ function cutOffAt({ alert, timeline }: Incident): number {
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  over_limit: 'the source reached its limit; approve it with quaymaster alert approve',
+  no_room:
+    'the source reached its limit, and no more scopes can be suspended; open an incident for it',
   protected: 'the configuration protects it',
 };
 
@@ -113,7 +141,8 @@ export function needsPerson({ state }: Pick<Secret, 'state'>): boolean {
 }
 
 function whyText({ state, why = 'blocked' }: Secret): string {
-  return state === 'by_hand' ? 'no rotator' : printable(why);
+  if (state === 'by_hand') return 'no rotator';
+  return why === 'braked' ? 'limit of rotations' : printable(why);
 }
 
 /** The state of a secret in words. */
@@ -147,9 +176,9 @@ export function othersText({ otherReaders, otherPods }: Secret): string {
 export function incidentText(incident: Incident): string {
   const { alert, scopes, hidden, unread, gaps, timeline } = incident;
   const lines = [headline(incident)];
-  if (alert !== undefined) lines.push('', alertText(alert));
+  if (alert !== undefined) lines.push('', alertText(incident, alert));
   lines.push(`scope: ${scopes.map(scopeText).join(', ')}`);
-  lines.push('', secretsText(incident));
+  lines.push('', secretsText(incident), ...brakeLines(incident));
   if (hidden > 0)
     lines.push(
       `${counted(hidden, 'more secret')} read only before the time of --since: the response covers them too; see them with --all`,
@@ -251,20 +280,42 @@ function secretsText({ alert, secrets }: Incident): string {
   );
 }
 
-function alertText(alert: Alert): string {
+/** The way out of the limit of rotations, which an incident that a person opens does not have. */
+function brakeLines({ alert, scopes: [scope], secrets }: Incident): readonly string[] {
+  const braked = secrets.filter(({ why }) => why === 'braked').length;
+  if (braked === 0 || scope === undefined || alert === undefined) return [];
+  const { kind, subject } = scope;
+  const uid = subject.slice(subject.indexOf('/') + 1);
+  const of = kind === 'pod' ? `--cluster ${alert.cluster} --pod ${uid}` : `--${kind} ${subject}`;
+  const now = printable(`quaymaster incident open ${of} --reason WHY`);
+  return [
+    `limit of rotations: the response rotates ${counted(braked, 'more secret')} later; to rotate without this limit: ${now}`,
+  ];
+}
+
+function alertText(incident: Incident, alert: Alert): string {
   const { id, source, rule, state, receivedAt, response, quarantines, ended, time } = alert;
+  const { count, lastAt = receivedAt, rules = [] } = alert;
   const own = time === undefined ? '' : `, its own time ${time}`;
   const lines = [`${id}: rule "${printable(rule)}" from ${source}${own}, received ${receivedAt}`];
+  if (count > 1) {
+    const others = rules.length === 0 ? '' : `; also ${rules.map(printable).join(', ')}`;
+    lines.push(`alerts: ${count}, the last ${lastAt}${others}`);
+  }
   lines.push(`state: ${state}, response: ${response.action}`);
   if (quarantines.length > 0)
-    lines.push(
-      `quarantine: ${quarantines.join(' ')}; lift with: quaymaster quarantine lift ID --reason WHY`,
-    );
+    lines.push(`quarantine: ${quarantines.join(' ')}; ${liftText(liftOf(incident))}`);
   if (ended !== undefined) {
     const leases = ended.revoked + ended.revoking;
     lines.push(`ended: ${counted(ended.sessions, 'session')}, ${counted(leases, 'lease')}`);
   }
   return lines.join('\n');
+}
+
+function liftText(lift: Entry | undefined): string {
+  if (lift === undefined) return 'lift with: quaymaster quarantine lift ID --reason WHY';
+  const { time = '', actor, comment = '' } = lift;
+  return printable(`lifted ${clockText(time)} by ${actor?.id ?? ''}: ${comment}`);
 }
 
 /** A time with milliseconds; tables leave them out of instants. */
@@ -281,7 +332,7 @@ export interface TimelineRow {
   readonly detail: string;
 }
 
-function entryRow(index: number, entry: Entry, alert: Alert | undefined): TimelineRow {
+function entryRow(index: number, entry: Entry): TimelineRow {
   const { time = '', action = '', outcome = '', actor } = entry;
   return {
     index,
@@ -289,13 +340,18 @@ function entryRow(index: number, entry: Entry, alert: Alert | undefined): Timeli
     what: outcome === 'ok' ? action : `${action} ${outcome}`,
     by: actor?.id ?? '',
     subject: entry.path ?? namedPod(entry),
-    detail: detailText(entry, alert),
+    detail: detailText(entry),
   };
 }
 
-function detailText({ action, alert: id, comment, cause }: Entry, alert?: Alert): string {
-  if (action === 'alert.receive' && id === alert?.id) return `rule "${alert?.rule ?? ''}"`;
-  return comment ?? cause ?? '';
+/** The source writes its rule into the entry of an alert as the last member of `query`. */
+const RULE = /(?:^| )rule=(.*)$/s;
+
+function detailText({ action, comment, cause, count, query = '' }: Entry): string {
+  const rule = RULE.exec(query)?.[1];
+  if (action !== 'alert.receive' || rule === undefined) return comment ?? cause ?? '';
+  if (cause === 'joined') return `rule "${rule}": ${counted(count ?? 1, 'more alert')} joined`;
+  return cause === 'audit' ? `rule "${rule}": only recorded` : `rule "${rule}"`;
 }
 
 function namedPod({ pod }: Entry): string {
@@ -305,7 +361,7 @@ function namedPod({ pod }: Entry): string {
 
 /** The rows of a timeline. The first is the event itself, by the clock of its source. */
 export function timelineRows({ alert, timeline }: Incident): readonly TimelineRow[] {
-  const rows = timeline.map(({ index, entry }) => entryRow(index, entry, alert));
+  const rows = timeline.map(({ index, entry }) => entryRow(index, entry));
   if (alert?.time === undefined) return rows;
   const event: TimelineRow = {
     index: undefined,

@@ -148,6 +148,7 @@ const ALERT = {
   workload: WORKLOAD,
   reason: 'INC-7',
   state: 'done',
+  count: 1,
   quarantines: ['qua_1'],
   response: { action: 'quarantine', scope: 'workload', rotate: 'none' },
 };
@@ -208,7 +209,9 @@ function incident(
         reason: undefined,
         rule: 'Shell',
       };
-      const again = { ...shell, id: 'alr_3', rule: 'Shell again', state: 'responding' };
+      const lastAt = '2026-01-05T11:00:00Z';
+      const joined = { count: 5, lastAt, rules: ['Miner'], state: 'responding' };
+      const again = { ...shell, ...joined, id: 'alr_3', rule: 'Shell again' };
       return { items: [shell, again, kept, opened] };
     },
   });
@@ -216,7 +219,7 @@ function incident(
 }
 
 describe('incident ls', () => {
-  it('lists the responses by pod with their number, and who or what began them', async () => {
+  it('lists the responses by pod with the number of their alerts, the last one, and who or what began them', async () => {
     const { broker, context } = incident();
     await runIncidentLs(context);
     expect(broker.asked).toEqual([{ id: 'listAlerts', query: { limit: 1_000 } }]);
@@ -226,12 +229,19 @@ describe('incident ls', () => {
       .split('\n')
       .map((line) => line.split(/ {2,}/));
     expect(header?.join(' ')).toBe('ID FIRST LAST ALERTS BY WHY SUBJECT ACTION STATE');
+    const asked = cliContext({ broker, format: 'json' });
+    await runIncidentLs(asked);
+    const { items } = JSON.parse(asked.out()) as { readonly items: readonly object[] };
+    expect(items[0]).toMatchObject({
+      first: '2026-01-05T10:00:00Z',
+      last: '2026-01-05T11:00:00Z',
+    });
     expect(rows.map(([id, , , ...rest]) => [id, ...rest])).toEqual([
       [
         'alr_1',
-        '2',
+        '6',
         'falco',
-        'Shell, Shell again',
+        'Shell, Shell again, Miner',
         'prod/web-0',
         'quarantine',
         '1 done, 1 responding',
@@ -278,7 +288,7 @@ describe('the first line of an incident', () => {
     [
       { ...falco, response: { ...ALERT.response, rotate: 'read' } },
       [secret('running'), secret('blocked', 'braked'), secret('blocked', 'parked')],
-      'shop/web-0 cut off at 2026-01-05 10:00:00.063 by falco; held 3 secrets, ever read 3; 0 rotated, 1 in progress, 2 need you: braked; parked',
+      'shop/web-0 cut off at 2026-01-05 10:00:00.063 by falco; held 3 secrets, ever read 3; 0 rotated, 1 in progress, 2 need you: limit of rotations; parked',
     ],
     [
       undefined,
@@ -286,14 +296,91 @@ describe('the first line of an incident', () => {
       'shop/web-0 is not cut off (dry run); held 3 secrets, ever read 3; the incident rotates 2; 1 needs you: no rotator',
     ],
     [
-      { ...falco, state: 'pending', held: 'over_limit' },
+      {
+        ...falco,
+        id: 'alr_1',
+        state: 'pending',
+        held: 'over_limit',
+        response: { ...ALERT.response, rotate: 'read' },
+      },
       [secret('kept')],
-      'shop/web-0 is not cut off: the source reached its limit; approve it with quaymaster alert approve; held 1 secret, ever read 1',
+      'shop/web-0 is suspended, not cut off: it keeps what it has and gets nothing new, because falco reached its limit; decide with quaymaster alert approve alr_1 or alert dismiss alr_1; held 1 secret, ever read 1',
+    ],
+    [
+      { ...falco, state: 'kept', held: 'no_room' },
+      [secret('kept')],
+      'shop/web-0 is not cut off: the source reached its limit, and no more scopes can be suspended; open an incident for it; held 1 secret, ever read 1',
     ],
   ])('says who was cut off how fast, and what is left: %#', (alert, secrets, expected) => {
     const more = { hidden: 0, isComplete: true, unread: [], gaps: [] };
     const incident = { alert, scopes, secrets, timeline, ...more };
     expect(headline(incident as never)).toBe(expected);
+  });
+});
+
+describe('an incident with more alerts', () => {
+  const lift = {
+    action: 'quarantine.lift',
+    quarantine: 'qua_1',
+    time: '2026-01-05T12:00:00.500Z',
+    comment: 'image replaced',
+    actor: { id: 'eve' },
+  };
+
+  async function shown(about: object, alert: object = {}, secrets?: object): Promise<string> {
+    const incident = {
+      alert: { ...ALERT, ...alert },
+      scopes: [{ kind: 'pod', subject: 'c1/uid-1' }],
+      secrets: secrets === undefined ? [] : [secrets],
+      timeline: [
+        { index: 9, entry: { time: '2026-01-05T10:30:00.000Z', outcome: 'ok', ...about } },
+      ],
+      hidden: 0,
+      isComplete: true,
+      unread: [],
+      gaps: [],
+    };
+    const context = cliContext({ broker: new ScriptedBroker({ readIncident: () => incident }) });
+    await runIncidentShow(context, { args: ['inc_1'], options: {} });
+    return context.out();
+  }
+
+  it.each([
+    [
+      { cause: 'joined', count: 5, query: 'source=falco rule=Shell' },
+      'rule "Shell": 5 more alerts joined',
+    ],
+    [{ cause: 'audit', query: 'source=falco rule=Read file' }, 'rule "Read file": only recorded'],
+    [{ cause: 'quarantine', query: 'source=falco rule=A rule=B' }, 'rule "A rule=B"'],
+  ])('names the rule of each alert in the timeline: %#', async (entry, expected) => {
+    expect(await shown({ action: 'alert.receive', ...entry })).toMatch(
+      new RegExp(`alert\\.receive.*  ${expected}\n`),
+    );
+  });
+
+  it('says how many alerts it stands for, when the last one came, and their other rules', async () => {
+    const more = { count: 6, lastAt: '2026-01-05T11:00:00Z', rules: ['Miner'] };
+    expect(await shown({}, more)).toContain(
+      'alerts: 6, the last 2026-01-05T11:00:00Z; also Miner\n',
+    );
+  });
+
+  it('says that its quarantine is lifted, by whom and why', async () => {
+    const text = await shown(lift);
+    expect(text.split('\n')[0]).toContain('by eve, and lifted since; held 0 secrets');
+    expect(text).toContain(
+      'quarantine: qua_1; lifted 2026-01-05 12:00:00.500 by eve: image replaced\n',
+    );
+    expect(await shown({ ...lift, quarantine: 'qua_2' })).toContain('qua_1; lift with: quaymaster');
+  });
+
+  it('names the command that rotates without the limit of rotations', async () => {
+    const braked = { ...secretRead('app/a'), state: 'blocked', why: 'braked' };
+    const text = await shown({}, {}, braked);
+    expect(text).toContain('blocked: limit of rotations');
+    expect(text).toContain(
+      'the response rotates 1 more secret later; to rotate without this limit: quaymaster incident open --cluster c1 --pod uid-1 --reason WHY',
+    );
   });
 });
 
