@@ -15,6 +15,7 @@ interface Entry {
   readonly workload?: string;
   readonly pod?: { readonly cluster?: string; readonly uid?: string };
   readonly document?: { readonly kind?: string; readonly name?: string };
+  readonly query?: string;
 }
 
 export const ENTRY_COLUMNS = [
@@ -36,11 +37,11 @@ export function entryCells({ index, entry: found }: Found): readonly unknown[] {
   return [index, time, who, action, ended, reason, whatOf(entry), requestId];
 }
 
-/** Names the object of the action: a secret, a document, a workload or a pod. */
-function whatOf({ path, document, workload, pod }: Entry): string | undefined {
+/** Names the object of the action: a secret, a document, a workload or a pod, or else what the caller asked for, such as a path of another server. */
+function whatOf({ path, document, workload, pod, query }: Entry): string | undefined {
   if (path !== undefined) return path;
   if (document !== undefined) return `${document.kind ?? ''} ${document.name ?? ''}`;
-  return workload ?? (pod && `pod ${pod.cluster ?? ''}/${pod.uid ?? ''}`);
+  return workload ?? (pod === undefined ? query : `pod ${pod.cluster ?? ''}/${pod.uid ?? ''}`);
 }
 
 export function requestOf({ entry }: Found): string | undefined {
