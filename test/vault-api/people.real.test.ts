@@ -52,42 +52,45 @@ function finish(
 }
 
 describeWith(['openbao'], 'bao login -method=oidc', () => {
+  const address = (): string => `http://127.0.0.1:${people.api.vaultPort}`;
+
+  /** Starts a login of the command line. @returns what it printed so far, and at its end its exit code */
+  function login(...settings: readonly string[]): {
+    readonly printed: () => string;
+    readonly answer: () => string;
+    readonly ended: Promise<number | null>;
+  } {
+    const words = ['login', '-method=oidc', '-format=json', '-no-store', 'skip_browser=true'];
+    const child = spawn(installedProgram(OPENBAO), [...words, ...settings], {
+      env: { HOME: people.api.directory, BAO_ADDR: address() },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const ended = once(child, 'close').then(([code]) => code as number | null);
+    return { printed: () => out + err, answer: () => out.slice(out.indexOf('{')), ended };
+  }
+
   it.each(['localhost', '127.0.0.1'])(
     'logs a person in with a browser, which comes back to %s',
     async (host) => {
       const port = await freePort();
-      const child = spawn(
-        installedProgram(OPENBAO),
-        [
-          'login',
-          '-method=oidc',
-          '-format=json',
-          '-no-store',
-          'skip_browser=true',
-          `port=${port}`,
-          `callbackhost=${host}`,
-          `listenaddress=${host}`,
-        ],
-        {
-          env: { HOME: people.api.directory, BAO_ADDR: `http://127.0.0.1:${people.api.vaultPort}` },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        },
+      const { printed, answer, ended } = login(
+        `port=${port}`,
+        `callbackhost=${host}`,
+        `listenaddress=${host}`,
       );
-      let [out, err] = ['', ''];
-      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-      child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-      const ended = once(child, 'close');
-      let address: string | undefined;
+      let opened: string | undefined;
       await until('the address is printed', () => {
-        address = /https:\/\/\S+/.exec(out + err)?.[0];
-        return Promise.resolve(address !== undefined || child.exitCode !== null);
+        opened = /https:\/\/\S+/.exec(printed())?.[0];
+        return Promise.resolve(opened !== undefined);
       });
-      const back = await people.corp.browse(address ?? '');
+      const back = await people.corp.browse(opened ?? '');
       expect(back.startsWith(`http://${host}:${port}/oidc/callback?`)).toBe(true);
       expect((await fetch(back)).status).toBe(200);
-      const [code] = (await ended) as [number | null];
-      expect([code, err]).toEqual([0, expect.anything()]);
-      const { auth } = JSON.parse(out.slice(out.indexOf('{'))) as {
+      expect([await ended, printed()]).toEqual([0, expect.anything()]);
+      const { auth } = JSON.parse(answer()) as {
         readonly auth: { readonly client_token: string; readonly metadata: object };
       };
       expect(auth.metadata).toEqual({ person: 'oidc:corp/alice' });
@@ -100,6 +103,26 @@ describeWith(['openbao'], 'bao login -method=oidc', () => {
       expect([status, body.data.display_name]).toEqual([200, 'oidc:corp/alice']);
     },
   );
+
+  it('is refused in the direct mode, with the mode that works', async () => {
+    const { printed, ended } = login('callbackmode=direct');
+    expect(await ended).not.toBe(0);
+    expect(printed()).toContain('the direct mode is not served: log in with callbackmode=client');
+  });
+
+  it('gets no address in the device mode, because it cannot poll for the answer', async () => {
+    const { printed, ended } = login('callbackmode=device');
+    expect(await ended).not.toBe(0);
+    expect(printed()).toContain('no state returned in device callback mode');
+    const polled = await vaultCall(people.api.vaultPort, 'PUT', 'auth/oidc/oidc/poll', {
+      token: people.api.admin,
+      body: { state: 'x', client_nonce: NONCE },
+    });
+    expect([polled.status, polled.body.errors[0]]).toEqual([
+      405,
+      expect.stringContaining('log in with callbackmode=client'),
+    ]);
+  });
 });
 
 describe('logins of people', () => {

@@ -16,7 +16,10 @@ const nonce = z.string().min(16).max(256);
 const begin = z.object({
   redirect_uri: z
     .string()
-    .regex(REDIRECT, 'must be http://localhost:<port>/oidc/callback, or the same with 127.0.0.1'),
+    .regex(
+      REDIRECT,
+      'must be http://localhost:<port>/oidc/callback, or the same with 127.0.0.1; the direct mode is not served: log in with callbackmode=client',
+    ),
   client_nonce: nonce,
 });
 const answered = z.object({

@@ -28,6 +28,10 @@ const OTHER_WAYS: readonly (readonly [beginning: RegExp, text: string])[] = [
     /^auth\/token\/create/,
     'child tokens are not supported; with Terraform, set skip_child_token = true',
   ],
+  [
+    /^auth\/[^/]+\/oidc\/poll$/,
+    'the modes device and direct are not served; log in with callbackmode=client, or with the token of quaymaster login',
+  ],
   [/^auth\//, 'workloads log in with the token of their cluster at a mount of vaultApi.auth'],
   [/^transit\//, 'this broker does not encrypt data for its callers'],
 ];
