@@ -173,6 +173,43 @@ describe('leases and schedules', () => {
     expect((await call('GET', 'secret/data/w')).body.data).not.toHaveProperty('ttl');
   });
 
+  it.each([
+    ['published', 'canary', { canary: { share: 50, soak: '1h' } }, 10],
+    ['settled', 'settle', {}, 60],
+  ])(
+    'lets readers poll until a rotation that is due once a year is %s',
+    async (_end, reached, more, seconds) => {
+      const path = `accounts/${reached}`;
+      const written = { body: { data: { user: 'u', password: 'p' } } };
+      expect((await call('POST', `secret/data/${path}`, written)).status).toBe(200);
+      await api.put(`definitions/app/${path}`, {
+        rotation: {
+          strategy: 'generated',
+          options: { keys: { password: { length: 24 } } },
+          schedule: { cron: '0 0 1 1 *' },
+          ...more,
+        },
+      });
+      const ttls = async (): Promise<unknown[]> => [
+        (await call('GET', `secret/data/${path}`)).body.data.ttl,
+        (await call('GET', `database/static-creds/${reached}`)).body.data.ttl,
+      ];
+      expect((await ttls()).every((ttl) => Number(ttl) > 60)).toBe(true);
+      const run = { token: api.admin, body: {} };
+      await api.call('POST', `/api/v1/rotations/app/${path}:run`, run);
+      await until(`the rotation is at ${reached}`, async () => {
+        const history = `/api/v1/rotation-history/app/${path}`;
+        const { body } = await api.call('GET', history, { token: api.admin });
+        const [newest] = body.items as readonly {
+          readonly step: string;
+          readonly canary?: object;
+        }[];
+        return newest?.step === reached || (reached === 'canary' && newest?.canary !== undefined);
+      });
+      expect(await ttls()).toEqual([seconds, seconds]);
+    },
+  );
+
   it('renews, looks up and ends own leases only', async () => {
     const other = await api.logIn({ pod: { name: 'p-2', uid: 'uid-2' } });
     const read = await api.call('GET', '/api/v1/secrets/app/w', { token: session });
