@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -10,7 +10,6 @@ import { freePort } from '../kit/backends/free-port.ts';
 import { createToken, mountEngine } from '../kit/backends/openbao-calls.ts';
 import { OPENBAO } from '../kit/backends/recipes.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { until } from '../kit/backends/until.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 interface Ran {
@@ -94,7 +93,7 @@ function comparable(command: string, { code, out, err }: Ran): unknown {
   return { code, out: out.replaceAll(TIME, 'TIME') };
 }
 
-describeWith(['openbao'], 'the bao command line and agent at this broker', ({ openbao }) => {
+describeWith(['openbao'], 'the bao command line at this broker', ({ openbao }) => {
   const folder = uniqueName('folder');
   let old: string;
   let broker: PreparedBroker;
@@ -158,61 +157,5 @@ describeWith(['openbao'], 'the bao command line and agent at this broker', ({ op
     );
     expect(Object.fromEntries(unexplained)).toEqual({});
     expect(Object.keys(differing).sort()).toEqual(Object.keys(DIFFERENT).sort());
-  });
-
-  it('keeps five templates of bao agent current, also after a restart of the broker', async () => {
-    await broker.write(`own/${folder}/agent`, { password: 'first' });
-    const tokenFile = join(directory, 'pod.token');
-    await writeFile(tokenFile, broker.serviceAccountToken());
-    const files = [1, 2, 3, 4, 5].map((number) => join(directory, `rendered-${number}`));
-    const templates = files.map(
-      (file) => `template {
-  destination = "${file}"
-  contents = "{{ with secret \\"secret/data/${folder}/agent\\" }}{{ .Data.data.password }}{{ end }}"
-}`,
-    );
-    const config = join(directory, 'agent.hcl');
-    await writeFile(
-      config,
-      `vault { address = "${address}" }
-auto_auth {
-  method "kubernetes" {
-    mount_path = "auth/kubernetes"
-    config = { role = "web", token_path = "${tokenFile}" }
-  }
-}
-template_config { static_secret_render_interval = "1s" }
-${templates.join('\n')}
-`,
-    );
-    const agent = spawn(installedProgram(OPENBAO), ['agent', `-config=${config}`], {
-      env: { HOME: directory },
-      stdio: 'ignore',
-    });
-    const rendered = async (text: string): Promise<boolean> => {
-      const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
-      return texts.every((each) => each === text);
-    };
-    const change = async (password: string): Promise<void> => {
-      const path = `/api/v1/secrets/own/${folder}/agent`;
-      const body = { data: { password } };
-      const { status } = await broker.installation.call('PUT', path, {
-        token: broker.operator,
-        body,
-      });
-      expect(status).toBe(200);
-    };
-    try {
-      await until('the first value', () => rendered('first'));
-      await change('second');
-      await until('the second value', () => rendered('second'));
-      await broker.installation.stop();
-      await broker.installation.start();
-      await change('third');
-      await until('the third value', () => rendered('third'));
-    } finally {
-      agent.kill('SIGTERM');
-      await once(agent, 'exit');
-    }
   });
 });

@@ -7,51 +7,26 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { installedDirectory, installedProgram } from '../kit/backends/cache.ts';
 import { freePort } from '../kit/backends/free-port.ts';
-import { CONSUL_TEMPLATE, HVAC, OPENBAO } from '../kit/backends/recipes.ts';
+import { CONSUL_TEMPLATE, HVAC } from '../kit/backends/recipes.ts';
 import { until } from '../kit/backends/until.ts';
-import { vaultCall } from '../kit/api/vault-call.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
-import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import type { FakePod } from '../kit/fakes/fake-pods.ts';
 
 let directory: string;
-let kube: FakeApiServer;
 let broker: PreparedBroker;
 let port: number;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'qm-clients-'));
-  kube = await FakeApiServer.start();
-  kube.createAccount('prod', 'api');
-  const { access, caFile, issuer } = kube;
   port = await freePort();
+  const mounts = { secret: { engine: 'kv-v2', prefix: 'own' } };
+  const auth = { kubernetes: { cluster: 'c1' } };
   broker = await PreparedBroker.start({
-    config: () => ({
-      connections: { kube: { ...access, caFile } },
-      vaultApi: {
-        listener: { port },
-        mounts: { secret: { engine: 'kv-v2', prefix: 'own' } },
-        auth: { kubernetes: { cluster: 'c1' }, pods: { cluster: 'pods' } },
-      },
-    }),
-    documents: {
-      '/clusters/pods': { connection: 'kube', issuer, audiences: ['quaymaster'], mode: 'jwks' },
-      '/policies/pods': {
-        apiVersion: 'quaymaster.dev/v1',
-        kind: 'AccessPolicy',
-        metadata: { name: 'pods' },
-        spec: {
-          subjects: [{ clusters: ['pods'], namespaces: ['prod'], serviceAccounts: ['api'] }],
-          rules: [{ name: 'some', effect: 'allow', paths: ['own/**'], capabilities: ['read'] }],
-        },
-      },
-    },
+    config: () => ({ vaultApi: { listener: { port }, mounts, auth } }),
   });
 });
 
 afterAll(async () => {
   await (broker as PreparedBroker | undefined)?.remove();
-  await kube.close();
   await rm(directory, { recursive: true });
 });
 
@@ -165,62 +140,5 @@ template {
     } finally {
       await stop(child);
     }
-  });
-});
-
-describeWith(['openbao'], 'bao agent of a pod', () => {
-  function tokenOf(pod: FakePod): string {
-    const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
-    return kube.token(wish);
-  }
-
-  it('gets nothing any more after its pod was deleted', async () => {
-    await broker.write('own/agent', { password: 'first' });
-    const pod = kube.pods.create({ namespace: 'prod', name: 'web', serviceAccount: 'api' });
-    const jwt = tokenOf(pod);
-    await until('the pod is known', async () => {
-      const { status } = await vaultCall(port, 'PUT', 'auth/pods/login', { body: { jwt } });
-      return status === 200;
-    });
-    const [file, sink] = [join(directory, 'agent-rendered'), join(directory, 'sink')];
-    const [config, tokenFile] = [join(directory, 'agent.hcl'), join(directory, 'pod.token')];
-    await writeFile(tokenFile, jwt);
-    await writeFile(
-      config,
-      `vault { address = "http://127.0.0.1:${port}" }
-auto_auth {
-  method "kubernetes" {
-    mount_path = "auth/pods"
-    config = { role = "web", token_path = "${tokenFile}" }
-  }
-  sink "file" { config = { path = "${sink}" } }
-}
-template_config { static_secret_render_interval = "1s" }
-template {
-  destination = "${file}"
-  contents = "{{ with secret \\"secret/data/agent\\" }}{{ .Data.data.password }}{{ end }}"
-}
-`,
-    );
-    const agent = spawn(installedProgram(OPENBAO), ['agent', `-config=${config}`], {
-      env: { HOME: directory },
-      stdio: 'ignore',
-    });
-    try {
-      await until('the first value', rendered(file, 'first'));
-      const token = await readFile(sink, 'utf8');
-      const read = (): Promise<{ readonly status: number }> =>
-        vaultCall(port, 'GET', 'secret/data/agent', { token });
-      expect((await read()).status).toBe(200);
-      kube.pods.remove(pod);
-      await until('the session of the pod has ended', async () => (await read()).status === 403);
-      await change('agent', 'second');
-      const again = await vaultCall(port, 'PUT', 'auth/pods/login', { body: { jwt } });
-      expect(again.status).toBe(403);
-      expect(await readFile(file, 'utf8')).toBe('first');
-    } finally {
-      await stop(agent);
-    }
-    expect(await readFile(file, 'utf8')).toBe('first');
   });
 });

@@ -44,6 +44,7 @@ const LONGEST = [
   'test/e2e/kill-switch.real.test.ts',
   'test/faults/store/random-damage.test.ts',
   'test/faults/store/kms-outage.real.test.ts',
+  'test/vault-api/agent.real.test.ts',
   'test/e2e/agent-outage.test.ts',
   'test/faults/audit/archived-postgres.real.test.ts',
   'test/faults/broker/admin-replaced.real.test.ts',
