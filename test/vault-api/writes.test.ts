@@ -190,11 +190,11 @@ describe('leases and schedules', () => {
           ...more,
         },
       });
-      const ttls = async (): Promise<unknown[]> => [
-        (await call('GET', `secret/data/${path}`)).body.data.ttl,
-        (await call('GET', `database/static-creds/${reached}`)).body.data.ttl,
+      const ttls = async (): Promise<readonly number[]> => [
+        Number((await call('GET', `secret/data/${path}`)).body.data.ttl),
+        Number((await call('GET', `database/static-creds/${reached}`)).body.data.ttl),
       ];
-      expect((await ttls()).every((ttl) => Number(ttl) > 60)).toBe(true);
+      expect((await ttls()).every((ttl) => ttl > 60)).toBe(true);
       const run = { token: api.admin, body: {} };
       await api.call('POST', `/api/v1/rotations/app/${path}:run`, run);
       await until(`the rotation is at ${reached}`, async () => {
