@@ -26,11 +26,15 @@ function write(path: string, data: object, query = '', headers = {}): Promise<An
   return api.call('PUT', `/api/v1/secrets/${path}${query}`, { token: editor, body, headers });
 }
 
-function patch(path: string, data: object, more: { token?: string; headers?: object } = {}) {
-  const { token = editor, headers = {} } = more;
+function patch(
+  path: string,
+  data: object,
+  more: { token?: string; headers?: object; query?: string } = {},
+) {
+  const { token = editor, headers = {}, query = '' } = more;
   const given = headers as Record<string, string>;
   const body = { data };
-  return api.call('POST', `/api/v1/secrets/${path}:patch`, { token, body, headers: given });
+  return api.call('POST', `/api/v1/secrets/${path}:patch${query}`, { token, body, headers: given });
 }
 
 async function valueOf(path: string): Promise<unknown> {
@@ -89,6 +93,22 @@ describe('a patch', () => {
     const refused = await patch('app/p5', { only: null });
     expect(refused.status).toBe(409);
     expect(refused.body).toMatchObject({ detail: expect.stringContaining('no key would be left') });
+  });
+
+  it('removes an absent key without effect, or refuses it and writes nothing', async () => {
+    await write('app/p7', FULL);
+    const refused = await patch(
+      'app/p7',
+      { none: null, host: 'x' },
+      { query: '?absentKeys=refuse' },
+    );
+    expect(refused.status).toBe(409);
+    expect(refused.body).toMatchObject({ detail: 'the secret has no key "none"' });
+    expect(await valueOf('app/p7')).toEqual(FULL);
+    expect((await patch('app/p7', { host: null }, { query: '?absentKeys=refuse' })).status).toBe(
+      200,
+    );
+    expect((await patch('app/p7', { none: null })).status).toBe(200);
   });
 
   it.each([

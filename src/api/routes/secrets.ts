@@ -69,7 +69,8 @@ const written = z.strictObject({
   method: z.enum(['put', 'import'], 'is put or import').optional(),
 });
 
-const droppedKeys = z.enum(['allow', 'refuse'], 'is allow or refuse').default('allow');
+/** What the broker does about keys that a write drops, or that a patch removes and the secret does not have. */
+const keyCheck = z.enum(['allow', 'refuse'], 'is allow or refuse').default('allow');
 
 export const writeSecret: RouteOf<'writeSecret'> = {
   query: ['dropKeys'],
@@ -77,7 +78,7 @@ export const writeSecret: RouteOf<'writeSecret'> = {
   judge: judgePath((path) => ({ action: 'secret.write', path }), 'write'),
   read: ({ params, query, headers, body }) => {
     const path = pathOf(params);
-    const keepsKeys = parseParameter(droppedKeys, query.get('dropKeys')) === 'refuse';
+    const keepsKeys = parseParameter(keyCheck, query.get('dropKeys')) === 'refuse';
     const { data, method, ...note } = parseInput(written, body?.value);
     const ifVersion = versionWanted(headers);
     return async ({ parts, call, caller }) => {
@@ -92,15 +93,18 @@ export const writeSecret: RouteOf<'writeSecret'> = {
 const changed = z.strictObject({ data: secretChanges, ...versionNote });
 
 export const patchSecret: RouteOf<'patchSecret'> = {
+  query: ['absentKeys'],
   body: { maxBytes: WRITE_BYTES },
   judge: judgePath((path) => ({ action: 'secret.write', path }), 'write'),
-  read: ({ params, headers, body }) => {
+  read: ({ params, query, headers, body }) => {
     const path = pathOf(params);
+    const refusesAbsent = parseParameter(keyCheck, query.get('absentKeys')) === 'refuse';
     const { data: changes, ...note } = parseInput(changed, body?.value);
     const ifVersion = versionWanted(headers);
     if (ifVersion === ABSENT) throw refused('If-None-Match is for creating');
     return async ({ parts, call, caller }) => {
-      const stored = await patch(parts, call, caller, { path, changes, ifVersion, note });
+      const asked = { path, changes, ifVersion, refusesAbsent, note };
+      const stored = await patch(parts, call, caller, asked);
       return { status: 200, headers: ['ETag', `"${stored.version}"`], body: stored };
     };
   },

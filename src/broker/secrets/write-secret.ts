@@ -40,6 +40,15 @@ export interface SecretWrite {
 /** Changes of single keys: a value sets a key, null removes it, and all other keys stay. */
 export type SecretPatch = Readonly<Record<string, SecretData[string] | null>>;
 
+export interface SecretChange {
+  readonly path: string;
+  readonly changes: SecretPatch;
+  readonly ifVersion?: string | undefined;
+  /** Refuses to remove a key that the secret does not have. */
+  readonly refusesAbsent?: boolean;
+  readonly note?: VersionNote;
+}
+
 /** A version that was written. `rotates`: the next rotation of the path replaces it. */
 export interface WrittenSecret {
   readonly path: string;
@@ -95,12 +104,7 @@ export async function patchSecret(
   parts: Recording & Access & Pick<Backends, 'connections'> & Pick<Bounds, 'limits'>,
   call: Call,
   caller: Caller,
-  {
-    path,
-    changes,
-    ifVersion,
-    note,
-  }: Omit<SecretWrite, 'data' | 'method'> & { readonly changes: SecretPatch },
+  { path, changes, ifVersion, refusesAbsent = false, note }: SecretChange,
 ): Promise<WrittenSecret> {
   const { version, rotates } = await stage(
     { parts, call, caller, path, action: 'secret.write' },
@@ -109,12 +113,24 @@ export async function patchSecret(
       if (ifVersion !== undefined && ifVersion !== found.version) {
         throw new BrokerError('ERR_VERSION_CONFLICT');
       }
+      if (refusesAbsent) refuseAbsentKeys(found.data, changes);
       const data = merged(found.data, changes);
       refuseTooLarge(parts, data);
       return writes.put(locator, data, found.version, originOf(caller, 'patch', note));
     },
   );
   return { path, version: version ?? '', rotates };
+}
+
+/** Names only keys that the caller named. @throws ERR_CONFLICT */
+function refuseAbsentKeys(data: SecretData, changes: SecretPatch): void {
+  const removed = Object.keys(changes).filter((key) => changes[key] === null);
+  const absent = removed.filter((key) => !Object.hasOwn(data, key));
+  if (absent.length === 0) return;
+  const named = absent.map((key) => `"${key}"`).join(' and no key ');
+  throw new BrokerError('ERR_CONFLICT', `the secret has no key ${named}`, {
+    reason: 'absent_keys',
+  });
 }
 
 /** RFC 7396 for one level. @throws ERR_CONFLICT if no key is left */

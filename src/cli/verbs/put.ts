@@ -101,12 +101,28 @@ export async function runPatch(
   if (both !== undefined) throw new UsageError(`key ${both} is both set and removed`);
   const removed = Object.fromEntries(remove.map((key) => [key, null]));
   const broker = await context.broker();
-  const { body } = await broker.call('patchSecret', {
-    path: { path },
-    body: { data: { ...values, ...removed }, ...note },
-    headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
-  });
+  const { body } = await broker
+    .call('patchSecret', {
+      path: { path },
+      query: { absentKeys: 'refuse' },
+      body: { data: { ...values, ...removed }, ...note },
+      headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
+    })
+    .catch((error: unknown) => {
+      throw explainedPatch(error, path);
+    });
   await showWritten(context, body);
+}
+
+/** Adds to a refusal the command that lists the keys. */
+function explainedPatch(error: unknown, path: string): unknown {
+  if (!(error instanceof ApiError) || error.code !== 'ERR_CONFLICT') return error;
+  const { detail = '', requestId } = error;
+  if (!detail.startsWith('the secret has no key')) return error;
+  return new Failed(
+    `${path}: ${detail}\n  request ${requestId}\n  to list its keys: quaymaster get ${path}`,
+    EXIT.conflict,
+  );
 }
 
 export async function showWritten(

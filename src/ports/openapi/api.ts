@@ -3079,7 +3079,9 @@ export interface operations {
     };
     readonly patchSecret: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                readonly absentKeys?: "allow" | "refuse";
+            };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };

@@ -33,8 +33,9 @@ let printed = '';
 
 beforeEach(() => {
   printed = '';
-  const keep = (text: unknown): boolean => {
+  const keep = (text: unknown, ...[done]: readonly unknown[]): boolean => {
     printed += String(text);
+    if (typeof done === 'function') (done as () => void)();
     return true;
   };
   jest.spyOn(process.stderr, 'write').mockImplementation(keep);
@@ -366,6 +367,21 @@ describe('a put', () => {
     const context = cliContext({ broker, stdin: '{"port": 5432}' });
     const done = runPut(context, { args: ['a/b'], options: { fromJson: '-' } });
     await expect(done).rejects.toThrow('the value of port must be a string');
+  });
+
+  it('names the command that lists the keys if a patch removes an absent one', async () => {
+    const detail = 'the secret has no key "nokey"';
+    const refuse = () => {
+      throw refusal(409, 'ERR_CONFLICT', { detail });
+    };
+    const { done, broker } = put(refuse, { remove: ['nokey'] }, runPatch);
+    await expect(done).rejects.toMatchObject({
+      exitCode: 6,
+      message: expect.stringMatching(
+        /^a\/b: the secret has no key "nokey"[^]*list its keys: quaymaster get a\/b$/,
+      ),
+    });
+    expect(broker.asked).toMatchObject([{ query: { absentKeys: 'refuse' } }]);
   });
 
   it('sends as a patch what is set and what is removed', async () => {
