@@ -77,17 +77,13 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
     notification: 'test the receivers of notifications',
   },
   commands: [
-    action(
-      {
-        command: 'version',
-        summary: 'print the release of this program',
-        examples: ['quaymaster version'],
-      },
-      () => {
-        print(VERSION);
-        return Promise.resolve();
-      },
-    ),
+    {
+      command: 'version',
+      summary: 'print the release of this program',
+      isLocal: true,
+      examples: ['quaymaster version', 'quaymaster version --output json'],
+      load: () => Promise.resolve(({ output }) => output.show({ version: VERSION }, () => VERSION)),
+    },
     action<{ config: string; files?: boolean }>(
       {
         command: 'config check',
