@@ -1,7 +1,6 @@
 import type * as z from 'zod';
 import { BrokerError } from '../domain/errors.ts';
-import { schemaWords } from '../domain/words/schema-words.ts';
-import { pointerTo } from '../domain/words/json-pointer.ts';
+import { fieldProblems, fieldWords } from '../domain/words/schema-words.ts';
 
 /**
  * Parses a document's options or reference with the strict schema of a provider or a rotation strategy.
@@ -11,11 +10,8 @@ export function parseOptions<Schema extends z.ZodType>(
   schema: Schema,
   given: unknown,
 ): z.output<Schema> {
-  const parsed = schema.safeParse(given, { error: schemaWords });
+  const parsed = schema.safeParse(given, { error: fieldWords() });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => ({
-    pointer: pointerTo(issue.path),
-    message: issue.message,
-  }));
+  const problems = parsed.error.issues.flatMap((issue) => fieldProblems(issue));
   throw new BrokerError('ERR_BODY_INVALID', undefined, { problems });
 }

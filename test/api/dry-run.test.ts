@@ -20,7 +20,11 @@ const CLUSTER = { connection: 'none', issuer: 'https://issuer.example', audience
 describe('a dry run', () => {
   it.each([
     ['mounts/m', { prefix: 'm', connection: 'none' }, 'no such connection'],
-    ['mounts/m', { prefix: 'm', connection: 'embedded', leaseTTL: '1h' }, 'is not a field here'],
+    [
+      'mounts/m',
+      { prefix: 'm', connection: 'embedded', leaseTTL: '1h' },
+      String.raw`is not a known field; did you mean \"leaseTtl\"?`,
+    ],
     ['clusters/x', CLUSTER, 'connection'],
     ['operators/x', { grants: [{ role: 'editor' }] }, 'role'],
     ['definitions/app/x', { rotation: { strategy: 'alternatingusers' } }, 'strategy'],

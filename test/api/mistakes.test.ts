@@ -314,7 +314,7 @@ const DOCUMENTS: readonly Row[] = [
     'apply --dry-run -f DIR/unknown-field.yaml',
     64,
     'unknown-field.yaml:4:',
-    '/spec/leaseTTL is not a field here',
+    '/spec/leaseTTL is not a known field; did you mean "leaseTtl"?',
   ],
   [
     'an unknown connection',

@@ -327,7 +327,7 @@ describe('a role binding of workloads', () => {
       'must be',
     ],
     ['no people either', { workloads: undefined }, 'issuer', 'or the workloads of pipelines'],
-    ['people too', { issuer: 'corp' }, 'issuer', 'is not a field here'],
+    ['people too', { issuer: 'corp' }, 'issuer', 'is not a known field'],
   ])('is refused with %s', async (_, change, place, message) => {
     const { status, body } = await write(change);
     expect(status).toBe(400);

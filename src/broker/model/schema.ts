@@ -2,11 +2,11 @@ import * as z from 'zod';
 import { RESPONSE_ACTIONS } from '../../domain/alerts/response-rule.ts';
 import type { ClaimMapping, ClusterSpec } from '../../domain/identity/cluster.ts';
 import type { DefinitionSpec } from '../../domain/secrets/definition.ts';
-import { BrokerError, type Problem } from '../../domain/errors.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import { EMBEDDED, type MountSpec } from '../../domain/secrets/mount.ts';
 import { parseCidr } from '../../domain/network/cidr.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
-import { schemaWords } from '../../domain/words/schema-words.ts';
+import { fieldProblems, fieldWords } from '../../domain/words/schema-words.ts';
 import type { OperatorSpec, OperatorTokenSpec } from '../../domain/identity/principal.ts';
 import { isTrustDomain } from '../../domain/identity/spiffe-id.ts';
 import { IDENTITY_LIMITS } from '../../domain/identity/workload.ts';
@@ -17,7 +17,6 @@ import { postureProfile, withProfileDefaults } from './posture-schema.ts';
 import { responseRule } from './response-schema.ts';
 import { ROLE_BINDING_FORMS, roleBindingSchema } from './role-binding-schema.ts';
 import { rotation } from './rotation-schema.ts';
-import { pointerTo } from '../../domain/words/json-pointer.ts';
 
 const SPIFFE = 'spiffe://';
 
@@ -284,20 +283,11 @@ export function parseOperatorToken(body: unknown): z.output<typeof operatorToken
 }
 
 function parseWith<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  const parsed = schema.safeParse(body, { error: schemaWords });
+  const parsed = schema.safeParse(body, { error: fieldWords() });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.flatMap(problemsOf);
+  const problems = parsed.error.issues.flatMap((issue) => fieldProblems(issue));
   const unknown = parsed.error.issues.some((issue) => issue.code === 'unrecognized_keys');
   throw new BrokerError(unknown ? 'ERR_UNKNOWN_FIELD' : 'ERR_BODY_INVALID', undefined, {
     problems,
   });
-}
-
-function problemsOf(issue: z.core.$ZodIssue): Problem[] {
-  if (issue.code !== 'unrecognized_keys')
-    return [{ pointer: pointerTo(issue.path), message: issue.message }];
-  return issue.keys.map((key) => ({
-    pointer: pointerTo([...issue.path, key]),
-    message: 'is not a field here',
-  }));
 }

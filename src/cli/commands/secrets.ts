@@ -79,7 +79,11 @@ export const SECRETS: CommandTable = {
       options: [
         FROM_JSON,
         FROM_ENV,
-        ['--remove <key>', 'remove this key, which must exist; may be repeated', { isRepeated: true }],
+        [
+          '--remove <key>',
+          'remove this key, which must exist; may be repeated',
+          { isRepeated: true },
+        ],
         IF_VERSION,
         ...NOTE,
       ],

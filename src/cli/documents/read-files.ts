@@ -18,11 +18,27 @@ export interface LocatedDocument {
 
 const NAME = /\.(?:ya?ml|json)$/;
 
-/** The documents of files, of directories with everything below them, and of standard input (`-`). @throws UsageError with every problem */
+/** Documents, and the problems of the files that are not valid YAML. */
+interface LocatedFiles {
+  readonly documents: readonly LocatedDocument[];
+  readonly problems: readonly FileProblem[];
+}
+
+/** Reads like `readLocated`. @throws UsageError with every problem */
 export async function readDocuments(
   context: Pick<CliContext, 'stdin' | 'signal'>,
   places: readonly string[],
 ): Promise<readonly LocatedDocument[]> {
+  const { documents, problems } = await readLocated(context, places);
+  if (problems.length > 0) throw new UsageError('some files are not valid YAML', problems);
+  return documents;
+}
+
+/** Reads the documents of files, of directories with everything below them, and of standard input (`-`). */
+export async function readLocated(
+  context: Pick<CliContext, 'stdin' | 'signal'>,
+  places: readonly string[],
+): Promise<LocatedFiles> {
   const documents: LocatedDocument[] = [];
   const problems: FileProblem[] = [];
   for (const place of places) {
@@ -33,8 +49,7 @@ export async function readDocuments(
       problems.push(...parsed.problems);
     }
   }
-  if (problems.length > 0) throw new UsageError('some files are not valid YAML', problems);
-  return documents;
+  return { documents, problems };
 }
 
 /**
@@ -66,13 +81,8 @@ async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-interface LocatedFile {
-  readonly documents: readonly LocatedDocument[];
-  readonly problems: readonly FileProblem[];
-}
-
 /** The documents of one YAML or JSON file. */
-export async function parseLocated(file: string, text: string): Promise<LocatedFile> {
+export async function parseLocated(file: string, text: string): Promise<LocatedFiles> {
   const { documents, problems } = await readYaml(text);
   return {
     documents: documents.map((document) => ({

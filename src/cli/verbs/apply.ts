@@ -13,7 +13,7 @@ import { NOT_VALID, readManifests, type Manifest } from '../documents/manifest.t
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges } from '../documents/plan.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
-import { readDocuments } from '../documents/read-files.ts';
+import { readLocated } from '../documents/read-files.ts';
 import { EXIT, UsageError, type ExitCode, type FileProblem } from '../run/errors.ts';
 
 interface ApplyOptions {
@@ -45,7 +45,9 @@ async function applyFiles(
   options: ApplyOptions & { readonly kinds: readonly DocumentKind[] },
 ): Promise<ExitCode> {
   const { kinds, prune = [], dryRun = false, yes } = options;
-  const { manifests, problems } = readManifests(await readDocuments(context, places), kinds);
+  const files = await readLocated(context, places);
+  const { manifests, problems: ofDocuments } = readManifests(files.documents, kinds);
+  const problems = [...files.problems, ...ofDocuments];
   if (problems.length > 0) {
     const others = await problemsAtBroker(context, manifests);
     throw new UsageError(NOT_VALID, [...problems, ...others]);

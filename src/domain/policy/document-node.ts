@@ -1,5 +1,6 @@
 import type { ProblemList } from './problem-list.ts';
 import { pointerTo } from '../words/json-pointer.ts';
+import { didYouMean } from '../words/schema-words.ts';
 
 export interface FieldNames {
   readonly required: readonly string[];
@@ -76,8 +77,11 @@ export class DocumentNode {
     if (object === undefined) return new DocumentFields(undefined);
     for (const key of Object.keys(object)) {
       if (required.includes(key) || optional.includes(key)) continue;
-      const message = unsupported.includes(key) ? 'is not supported yet' : 'is not a known field';
-      this.#child(key, object[key]).refuse(message);
+      this.#child(key, object[key]).refuse(
+        unsupported.includes(key)
+          ? 'is not supported yet'
+          : `is not a known field${this.#guess(key, [...required, ...optional])}`,
+      );
     }
     for (const key of required) {
       if (!Object.hasOwn(object, key)) this.refuse(`needs the field ${key}`);
@@ -144,6 +148,11 @@ export class DocumentNode {
     const problem = check(value);
     if (problem !== undefined) this.refuse(problem);
     return value;
+  }
+
+  /** The known field that an unknown one probably means. Problems that nobody sees need no guess. */
+  #guess(key: string, known: readonly string[]): string {
+    return this.#problems.isFull ? '' : didYouMean(key, known);
   }
 
   #object(): Readonly<Record<string, unknown>> | undefined {

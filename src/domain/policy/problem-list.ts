@@ -7,12 +7,16 @@ export class ProblemList {
   #omitted = 0;
 
   add(pointer: string, message: string): void {
-    if (this.#problems.length < POLICY_LIMITS.problems) this.#problems.push({ pointer, message });
+    if (!this.isFull) this.#problems.push({ pointer, message });
     else this.#omitted += 1;
   }
 
   get isEmpty(): boolean {
     return this.#problems.length === 0;
+  }
+
+  get isFull(): boolean {
+    return this.#problems.length >= POLICY_LIMITS.problems;
   }
 
   list(): readonly Problem[] {

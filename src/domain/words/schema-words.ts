@@ -1,3 +1,6 @@
+import type { Problem } from '../errors.ts';
+import { pointerTo } from './json-pointer.ts';
+
 /** Issue that the schema library reports. The library leaves out the schema (`inst`) once it has the message. */
 interface Issue {
   readonly code?: string | undefined;
@@ -20,6 +23,39 @@ export function settingWords(issue: Issue): string | undefined {
     return keys.map((key) => unknownKeyText(String(key), known)).join(', ');
   }
   return schemaWords(issue);
+}
+
+const MOST_GUESSES = 20;
+const LONGEST_KEY = 64;
+
+/**
+ * The messages about one document or body that somebody sent. For an object with unknown fields the message has one line for each field: the known
+ * field that it probably means, or nothing. The guesses are bounded, because a body may have thousands of unknown fields.
+ */
+export function fieldWords(): (issue: Issue) => string | undefined {
+  let guesses = 0;
+  return (issue) => {
+    const { keys } = issue;
+    if (!Array.isArray(keys)) return schemaWords(issue);
+    const known = Object.keys(shapeOf(issue));
+    const first = keys.slice(0, MOST_GUESSES - guesses);
+    guesses += first.length;
+    return first.map((key) => didYouMean(String(key), known)).join('\n');
+  };
+}
+
+/** The problems of an issue of `fieldWords`: one for each unknown field, at its place. @param at pointer to the checked part of the body */
+export function fieldProblems(
+  issue: { readonly message: string; readonly path: readonly PropertyKey[] } & Issue,
+  at = '',
+): readonly Problem[] {
+  const place = at + pointerTo(issue.path);
+  if (!Array.isArray(issue.keys)) return [{ pointer: place, message: issue.message }];
+  const guesses = issue.message.split('\n');
+  return issue.keys.map((key, index) => ({
+    pointer: place + pointerTo([String(key).slice(0, LONGEST_KEY)]),
+    message: `is not a known field${guesses[index] ?? ''}`,
+  }));
 }
 
 /** The message about any document, if its schema has no message of its own: a missing value is missing, whatever its type. */
@@ -62,6 +98,7 @@ export function didYouMean(name: string, known: readonly string[]): string {
 function similarName(name: string, known: readonly string[]): string | undefined {
   const most = Math.min(2, Math.ceil(name.length / 2) - 1);
   const near = known
+    .filter((each) => Math.abs(each.length - name.length) <= most)
     .map((each) => ({ each, distance: editDistance(name.toLowerCase(), each.toLowerCase()) }))
     .filter(({ distance }) => distance <= most)
     .sort((left, right) => left.distance - right.distance);

@@ -176,10 +176,15 @@ describe('apply', () => {
         throw refusal(400, 'ERR_BODY_INVALID', { problems });
       },
     };
-    const files = { 'm.yaml': `${POLICY.replace('allow', 'alow')}---\n${MOUNT}` };
+    const files = {
+      'm.yaml': `${POLICY.replace('allow', 'alow')}---\n${MOUNT}`,
+      'open.yaml': 'a: [',
+    };
     const { exit, text, written } = await apply(files, { checks }, { dryRun: true });
     expect({ exit, written }).toEqual({ exit: 64, written: [] });
-    expect(text).toMatch(/effect must be allow or deny\n.*\/spec\/connection no such connection/);
+    expect(text).toMatch(
+      /open\.yaml.*\n.*effect must be allow or deny\n.*\/spec\/connection no such connection/,
+    );
   });
 
   it.each([{ dryRun: true }, { yes: true }])(
