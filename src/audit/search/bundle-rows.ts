@@ -10,68 +10,102 @@ type Segment = Tables['audit_segments'];
 
 /** The rows of a bundle are 20 KB for usual entries, and its segments 16 MiB at most. */
 const MOST_AHEAD = 8;
+const LEVELS = [0, SHORTCUTS_LEVEL, HEAD_LEVEL];
+
+/** Bundles without a gap between them. */
+interface Run {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The newest segments that begin below `end`, newest first. The entries of a run are `[start, end)`. */
+interface ClosedIn {
+  readonly start: number;
+  readonly end: number;
+  readonly segments: readonly Segment[];
+}
 
 /**
- * The rows for the bundles that a search reads one after another. Neighbouring bundles share four statements. A statement for each row takes
- * twice as long, because the work on a bundle removes SQLite's code and pages from the processor's cache (measured: 88 and 40 µs a bundle).
+ * The rows for the bundles that a search reads one after another. The statements for several bundles follow one another, and neighbours share theirs: the work
+ * on a bundle removes SQLite's code and pages from the processor's cache (measured: 88 and 40 µs a bundle).
  */
 export class BundleRows {
   readonly #store: RowReader;
-  #first = 0;
-  /** The bundle after the last one that is loaded. */
-  #end = 0;
-  /** The number of rows to load. It grows, so that a search for a single entry does not read rows for many bundles. */
+  /** The number of bundles to load. It grows, so that a search for a single entry does not read rows for many bundles. */
   #width = 1;
-  readonly #tiles = new Map<number, Map<number, Uint8Array>>();
-  #segments: readonly Segment[] = [];
+  #loaded: ReadonlySet<number> = new Set();
+  #tiles: readonly ReadonlyMap<number, Uint8Array>[] = [];
+  #closed: readonly ClosedIn[] = [];
 
   constructor(store: RowReader) {
     this.#store = store;
   }
 
-  /** Loads the rows of the bundle at this place of a descending list, and of some that follow it without a gap. */
+  /** Loads the rows of the bundle at this place of a descending list, and of some that follow it. */
   async load(bundles: readonly number[], place: number): Promise<void> {
-    const bundle = bundles[place] ?? 0;
-    if (this.#first <= bundle && bundle < this.#end) return;
-    let limit = 1;
-    while (limit < this.#width && bundles[place + limit] === bundle - limit) limit += 1;
+    const wanted = bundles.slice(place, place + this.#width);
+    if (this.#loaded.has(wanted[0] ?? 0)) return;
     this.#width = Math.min(MOST_AHEAD, 2 * this.#width);
-    const first = bundle - limit + 1;
-    const last = (bundle + 1) * TILE_WIDTH - 1;
+    const runs = runsOf(wanted);
     // All queries at once: the thread of the log sends them as one message.
-    const [segments] = await Promise.all([
-      // Most bundles end within a segment, so one more segment is needed.
-      this.#store.list(LOG.closedBefore(last), { limit: limit + 1 }),
-      ...[0, SHORTCUTS_LEVEL, HEAD_LEVEL].map((level) => this.#loadTiles(level, first, limit)),
+    const [closed, ...tiles] = await Promise.all([
+      Promise.all(runs.map((run) => this.#closedIn(run))),
+      ...LEVELS.map((level) => this.#tilesOf(level, runs)),
     ]);
-    this.#segments = segments;
-    [this.#first, this.#end] = [first, bundle + 1];
+    this.#closed = closed;
+    this.#tiles = tiles;
+    this.#loaded = new Set(wanted);
   }
 
-  async #loadTiles(level: number, first: number, limit: number): Promise<void> {
-    const tiles = LOG.tilesBetween(level, first, first + limit - 1);
-    const rows = await this.#store.list(tiles, { limit });
-    this.#tiles.set(level, new Map(rows.map((row) => [row.tile_index, row.hashes])));
+  async #closedIn({ first, count }: Run): Promise<ClosedIn> {
+    const end = (first + count) * TILE_WIDTH;
+    // Most bundles end within a segment, so one more segment is needed.
+    const segments = await this.#store.list(LOG.closedBefore(end - 1), { limit: count + 1 });
+    return { start: first * TILE_WIDTH, end, segments };
+  }
+
+  async #tilesOf(level: number, runs: readonly Run[]): Promise<ReadonlyMap<number, Uint8Array>> {
+    const rows = await Promise.all(
+      runs.map(({ first, count }) =>
+        this.#store.list(LOG.tilesBetween(level, first, first + count - 1), { limit: count }),
+      ),
+    );
+    return new Map(rows.flat().map((row) => [row.tile_index, row.hashes]));
   }
 
   /** Leaf hashes of a loaded bundle. */
   leaves(bundle: number): Uint8Array | undefined {
-    return this.#tiles.get(0)?.get(bundle);
+    return this.#tiles[0]?.get(bundle);
   }
 
   /** The row of the shortcuts of a loaded bundle. */
   shortcuts(bundle: number): Uint8Array | undefined {
-    return this.#tiles.get(SHORTCUTS_LEVEL)?.get(bundle);
+    return this.#tiles[1]?.get(bundle);
   }
 
   /** The terms of the entries of a loaded bundle that are in the segment before its own; undefined if they are not known. */
   headTerms(bundle: number): BundleTerms | undefined {
-    const row = this.#tiles.get(HEAD_LEVEL)?.get(bundle);
+    const row = this.#tiles[2]?.get(bundle);
     return row && new BundleTerms(row);
   }
 
   /** The newest segment that begins at or below an index of a loaded bundle. Undefined if it is not loaded. */
   segmentBefore(index: number): Segment | undefined {
-    return this.#segments.find(({ first_index }) => first_index <= index);
+    const { segments = [] } =
+      this.#closed.find(({ start, end }) => start <= index && index < end) ?? {};
+    return segments.find(({ first_index }) => first_index <= index);
   }
+}
+
+/** Splits a descending list where it has gaps. */
+function runsOf(bundles: readonly number[]): readonly Run[] {
+  const runs: { first: number; count: number }[] = [];
+  for (const bundle of bundles) {
+    const run = runs.at(-1);
+    if (run?.first === bundle + 1) {
+      run.first = bundle;
+      run.count += 1;
+    } else runs.push({ first: bundle, count: 1 });
+  }
+  return runs;
 }

@@ -9,6 +9,8 @@ import { LogBench } from '../../../kit/log/log-bench.ts';
 const BUNDLES = 14;
 const COMMIT = 20;
 const RARE = { lease: 'lea_rare' };
+/** Has entries in every other bundle. */
+const SCATTERED = { session: 'ses_scattered' };
 
 let bench: LogBench;
 /** The entry with the rare lease of each bundle, newest first. */
@@ -17,7 +19,10 @@ let rare: readonly LogEntry[];
 beforeEach(async () => {
   bench = await LogBench.open(new HandClock());
   for (let n = 0; n < BUNDLES * TILE_WIDTH + COMMIT; n += COMMIT) {
-    const fields = (i: number) => (i % TILE_WIDTH === 77 ? RARE : { lease: `lea_${i}` });
+    const fields = (i: number) => ({
+      ...(i % TILE_WIDTH === 77 ? RARE : { lease: `lea_${i}` }),
+      ...(i % (2 * TILE_WIDTH) === 78 && SCATTERED),
+    });
     await bench.record(...Array.from({ length: COMMIT }, (_, i) => fields(n + i)));
   }
   await bench.integrate();
@@ -28,11 +33,14 @@ afterEach(() => bench.remove());
 
 /** The store, which calls back after each query of segments. */
 function observed(onSegments: () => Promise<void> | void): Store {
-  const list: Store['list'] = async (query, window) => {
+  return storeWith(async (query, window) => {
     const rows = await bench.store.list(query, window);
     if (query.spec.table === 'audit_segments') await onSegments();
     return rows;
-  };
+  });
+}
+
+function storeWith(list: Store['list']): Store {
   return new Proxy(bench.store, {
     get: (store, name) => {
       if (name === 'list') return list;
@@ -54,6 +62,26 @@ describe('the rows of bundles that a search reads', () => {
     expect(items).toHaveLength(BUNDLES);
     // One bundle, two, four, and the others.
     expect(statements).toBeLessThanOrEqual(6);
+  });
+
+  it('are read in the same turns where the bundles have gaps', async () => {
+    await bench.compact();
+    let open = 0;
+    const most: number[] = [];
+    const store = storeWith(async (query, window) => {
+      open += 1;
+      most.push(open);
+      try {
+        return await bench.store.list(query, window);
+      } finally {
+        open -= 1;
+      }
+    });
+    const { items } = await new LogReader(store, bench.log).search(SCATTERED, { limit: 100 });
+    expect(items).toHaveLength(BUNDLES / 2);
+    expect(items.every(({ entry }) => entry.includes(SCATTERED.session))).toBe(true);
+    // Four statements for each of four bundles.
+    expect(Math.max(...most)).toBe(16);
   });
 
   it('lead to the same result if batches move into segments meanwhile', async () => {
