@@ -13,7 +13,10 @@ const PENDING_MS = 24 * 3_600_000;
 /** Limit of requests: every replica keeps each row in memory, and a row may have a whole document. */
 const MOST = 50;
 const MOST_OF_ONE = 10;
-/** The count of requests is decided one after another, so that concurrent ones cannot pass the bound. */
+/**
+ * The fence of requests that are counted one after another: those of one requester, and all of them when few places are left. No requester can keep the
+ * requests of others from being committed.
+ */
 const COUNTED = 'approvals:count';
 
 type ConsentParts = Pick<Recording, 'clock' | 'digest'> & Approving;
@@ -98,6 +101,8 @@ export function newRequest(
       `${count} requests are open, the most there may be (${whose} requests); withdraw or deny some: quaymaster approval ls`,
     );
   }
+  const isNear = same.length >= MOST - MOST_OF_ONE;
+  const counted = [`${COUNTED}/${requester}`, ...(isNear ? [COUNTED] : [])];
   const approval: Approval = {
     id: randomId('apr'),
     state: 'pending',
@@ -119,11 +124,11 @@ export function newRequest(
     approval,
     plan: {
       decidedAt,
-      reads: [...live.fences, COUNTED, approvalFence(APPROVAL_RULE)],
+      reads: [...live.fences, ...counted, approvalFence(APPROVAL_RULE)],
       notAfter: endsAt,
       expect: [{ table: 'approvals', key: { id: approval.id }, absent: true }],
       writes: [{ table: 'approvals', put: parts.approvals.seal(approval) }],
-      invalidates: [approvalFence(approval.id), COUNTED],
+      invalidates: [approvalFence(approval.id), ...counted],
       entries: [entryOf(parts, call, live, entry)],
     },
   };

@@ -12,6 +12,7 @@ import type { Store } from '../../ports/store.ts';
 import { macColumns, type Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
+import { Turns } from '../kernel/turns.ts';
 import type { AttestationReader } from './attestation-reader.ts';
 import {
   MOST_SIGNATURE_BYTES,
@@ -105,6 +106,8 @@ export class Attestations {
   readonly #reader: Pick<AttestationReader, 'read'>;
   readonly #unverified = new Map<Attestation, Map<string, TrustAnchor>>();
   readonly #inThread = new Set<Attestation>();
+  /** Turns of tenants: a push is decided when the one before it is counted. */
+  readonly turns = new Turns();
 
   constructor(store: Store, rows: KeyringRowMacs, reader: Pick<AttestationReader, 'read'>) {
     this.#store = store;

@@ -28,16 +28,14 @@ const UNRECOGNIZED: Spaces = {
 };
 /** Limits of one image: of a writer, and of all workloads with the same scope, which are those of one team. */
 const OF_IMAGE = { recognized: { writer: 25, team: 50 }, unrecognized: { writer: 5, team: 10 } };
-/** Share of a limit above which pushes are decided one after another, so that pushes at the same moment do not exceed it together. */
+/** Share of a limit above which pushes to several brokers, or of several tenants, are decided one after another. Those of one tenant at one broker always are. */
 const NEAR = 0.9;
-/** The fence of these pushes. */
-export const COUNTED = 'attestations:count';
 
-/** @returns whether the push is near a limit of all images. @throws ERR_CONFLICT */
+/** @returns the fences of the limits that the push comes near to. @throws ERR_CONFLICT */
 export function checkSpace(
   attestations: Pick<Attestations, 'of' | 'each'>,
   made: AttestationFacts,
-): boolean {
+): readonly string[] {
   const { id, createdBy, isRecognized } = made;
   const isOther = (each: Attestation): boolean =>
     each.id !== id && each.isRecognized === isRecognized;
@@ -54,7 +52,7 @@ export function checkSpace(
     if (isOther(each)) for (const limit of limits) limit.add(each);
   for (const limit of limits) limit.check();
   for (const shared of [all, ...workloads]) tenant.checkShare(shared);
-  return limits.some(({ isNear }) => isNear);
+  return limits.filter(({ isNear }) => isNear).map(({ fence }) => fence);
 }
 
 /** The space that some writers would have after a push. */
@@ -83,6 +81,10 @@ class Limit {
     if (!this.#isCounted(each)) return;
     this.#rows += 1;
     this.#bytes += each.body.length;
+  }
+
+  get fence(): string {
+    return `attestations:count/${this.#isRecognized}/${this.#whose}`;
   }
 
   get isNear(): boolean {

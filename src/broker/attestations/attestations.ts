@@ -29,7 +29,7 @@ import {
   type Attestation,
   type Attestations,
 } from './attestation-memory.ts';
-import { checkSpace, COUNTED } from './attestation-space.ts';
+import { checkSpace } from './attestation-space.ts';
 import type { AttestationReader } from './attestation-reader.ts';
 import { checkSize, MOST_SIGNATURE_BYTES } from './parse-attestation.ts';
 import type { PushedAttestation } from './attestation-thread.ts';
@@ -70,8 +70,10 @@ export async function pushAttestation(
       body,
       anchorsIn(parts),
     );
-    return await commitAs(parts, caller, (decidedAt, now) =>
-      measured(parts, call, () => planned({ parts, call, caller: now }, pushed, decidedAt)),
+    return await parts.attestations.turns.run(tenant, () =>
+      commitAs(parts, caller, (decidedAt, now) =>
+        measured(parts, call, () => planned({ parts, call, caller: now }, pushed, decidedAt)),
+      ),
     );
   } catch (error) {
     return recordFailure(acting, [described], error);
@@ -105,8 +107,7 @@ function planned(
     isRecognized,
     ...(stored && { createdAt: stored.createdAt, createdBy: stored.createdBy }),
   };
-  const isNear = !isKept && checkSpace(parts.attestations, made);
-  const counted = isNear ? [COUNTED] : [];
+  const counted = isKept ? [] : checkSpace(parts.attestations, made);
   const id = isKept ? stored.id : made.id;
   const entry = {
     action: 'attestation.push',

@@ -96,7 +96,10 @@ export async function applyDocument(
 ): Promise<AppliedDocument> {
   const action = change.isDryRun === true ? 'document.check' : 'document.write';
   const described = { action, document: named(change) } as const;
-  return commitAs(parts, live, async (decidedAt, editor): Promise<Attempt<AppliedDocument>> => {
+  const decide = async (
+    decidedAt: number,
+    editor: LiveOperator,
+  ): Promise<Attempt<AppliedDocument>> => {
     const current = parts.catalog.find(change.kind, change.name);
     const document = next(parts, editor, change, current);
     const isDryRun = change.isDryRun === true;
@@ -127,7 +130,14 @@ export async function applyDocument(
       },
       conflict: changedMeanwhile,
     };
-  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+  };
+  const applied = (): Promise<AppliedDocument> => commitAs(parts, live, decide);
+  // An elevation may change a number of documents: those of one moment are counted one after the other.
+  const { elevatedTurns } = parts.catalog;
+  const isCounted = live.elevated.length > 0;
+  return (isCounted ? elevatedTurns.run(live.operator.name, applied) : applied()).catch(
+    (error: unknown) => recordFailure({ parts, call, caller: live }, [described], error),
+  );
 }
 
 /** Deletes a document; its versions remain. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */

@@ -78,8 +78,12 @@ export class Quota {
   async #count(holder: string, account: Account): Promise<void> {
     const { most } = this.#rules;
     try {
-      const stored = await this.#rules.count(holder);
-      account.held = stored + account.pending;
+      let before: number;
+      do {
+        // Nothing is taken while the store is counted. The count may or may not have the plans that are committed meanwhile, so they count twice rather than not at all.
+        before = account.pending;
+        account.held = (await this.#rules.count(holder)) + before;
+      } while (account.held >= most && account.pending < before);
       account.room = Math.min(Math.max(0, most - account.held), share(most));
     } finally {
       account.counting = undefined;

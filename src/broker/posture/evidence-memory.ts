@@ -11,6 +11,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { tenantOf, type Space } from '../recording/evidence-writers.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow } from '../kernel/row-macs.ts';
+import { Turns } from '../kernel/turns.ts';
 import { MOST_OF_DIGEST } from './evidence-bounds.ts';
 import { openEvidence } from './evidence-rows.ts';
 import { openSummary, summarizeEarlier } from './report-summary.ts';
@@ -50,6 +51,8 @@ export class ImageEvidence {
   });
   readonly #used = new Set<string>();
   #generation = 0;
+  /** Turns of tenants: a push is decided when the one before it is counted. */
+  readonly turns = new Turns();
 
   constructor(store: Store) {
     this.#store = store;

@@ -50,22 +50,24 @@ export async function pushEvidence(
     const { signal } = call.context();
     const work = { tenant, signal, spend: (ms: number) => call.spend(ms) };
     const { report, image } = await parts.reports.read(work, body);
-    return await commitAs(parts, caller, (decidedAt, now) => {
-      const { fences, ...writer } = requireWriter(parts, now);
-      const written = { report, image, ...writer };
-      const plan = measured(parts, call, () => planned(parts, written));
-      const entries = plan.events.map((event) => entryOf(parts, call, now, event));
-      return {
-        plan: {
-          ...plan.fragment,
-          decidedAt,
-          reads: [...fences, ...plan.fragment.reads],
-          notAfter: authorityEnd(now),
-          entries,
-        },
-        settle: () => plan.stored,
-      };
-    });
+    return await parts.evidence.turns.run(tenant, () =>
+      commitAs(parts, caller, (decidedAt, now) => {
+        const { fences, ...writer } = requireWriter(parts, now);
+        const written = { report, image, ...writer };
+        const plan = measured(parts, call, () => planned(parts, written));
+        const entries = plan.events.map((event) => entryOf(parts, call, now, event));
+        return {
+          plan: {
+            ...plan.fragment,
+            decidedAt,
+            reads: [...fences, ...plan.fragment.reads],
+            notAfter: authorityEnd(now),
+            entries,
+          },
+          settle: () => plan.stored,
+        };
+      }),
+    );
   } catch (error) {
     return recordFailure(acting, [described], error);
   }

@@ -2,11 +2,11 @@ import { randomId } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { DEVICE_LOGINS } from '../../ports/queries.ts';
 import type { PlanFragment } from '../../ports/store.ts';
-import type { Access, Recording } from '../state/dependencies.ts';
+import type { Access, People, Recording } from '../state/dependencies.ts';
 
 /**
- * Device logins that may wait for their persons at one issuer, in all and from one network. Anybody may begin one. Logins that begin at the same moment can exceed the
- * bounds by as many as may wait for the issuer's first answer.
+ * Device logins that may wait for their persons at one issuer, in all and from one network. Anybody may begin one. They are counted one after the other, so
+ * that each further broker can exceed a bound by one.
  */
 const MOST = { ofAll: 128, ofNetwork: 16 };
 const RETRY_SECONDS = 60;
@@ -14,7 +14,7 @@ const RETRY_SECONDS = 60;
 const SLOWER_MS = 5_000;
 const LONGEST_SLOWER_MS = 60_000;
 
-type Parts = Pick<Recording, 'store'> & Pick<Access, 'clock'>;
+type Parts = Pick<Recording, 'store'> & Pick<Access, 'clock'> & People;
 
 export interface DeviceLogin {
   readonly issuer: string;
@@ -24,18 +24,20 @@ export interface DeviceLogin {
 
 /** Keeps a place for a device login until it ends. All brokers of a store share the places. @returns its id @throws ERR_BUSY */
 export async function takePlace(
-  { store, clock }: Parts,
+  { store, clock, people }: Parts,
   { issuer, network, until }: DeviceLogin,
 ): Promise<string> {
-  const now = clock.now();
-  const own = await store.count(DEVICE_LOGINS.waitingOf(issuer, network, now));
-  if (own >= MOST.ofNetwork) throw busy(issuer, own, ' from your network');
-  const all = await store.count(DEVICE_LOGINS.waiting(issuer, now));
-  if (all >= MOST.ofAll) throw busy(issuer, all, '');
-  const id = randomId('dvl');
-  const put = { id, issuer, network, due_at: now, slower_ms: 0, ends_at: until };
-  await store.commit({ writes: [{ table: 'device_logins', put }] });
-  return id;
+  return people.deviceTurns.run(issuer, async () => {
+    const now = clock.now();
+    const own = await store.count(DEVICE_LOGINS.waitingOf(issuer, network, now));
+    if (own >= MOST.ofNetwork) throw busy(issuer, own, ' from your network');
+    const all = await store.count(DEVICE_LOGINS.waiting(issuer, now));
+    if (all >= MOST.ofAll) throw busy(issuer, all, '');
+    const id = randomId('dvl');
+    const put = { id, issuer, network, due_at: now, slower_ms: 0, ends_at: until };
+    await store.commit({ writes: [{ table: 'device_logins', put }] });
+    return id;
+  });
 }
 
 /**
@@ -43,7 +45,7 @@ export async function takePlace(
  * @throws ERR_TOKEN_INVALID for a login without a place: it is over
  */
 export async function admitPoll(
-  { store, clock }: Parts,
+  { store, clock }: Pick<Parts, 'store' | 'clock'>,
   id: string,
   intervalSeconds: number,
 ): Promise<boolean> {
@@ -62,7 +64,7 @@ export async function admitPoll(
 }
 
 /** The issuer wants longer intervals. */
-export async function slowDown({ store }: Parts, id: string): Promise<void> {
+export async function slowDown({ store }: Pick<Parts, 'store'>, id: string): Promise<void> {
   const row = await store.get('device_logins', { id });
   if (row === undefined) return;
   const slower_ms = Math.min(row.slower_ms + SLOWER_MS, LONGEST_SLOWER_MS);

@@ -355,7 +355,9 @@ function open(
     return {
       plan: {
         decidedAt,
-        reads: live.fences,
+        // Logins of one moment are counted one after the other.
+        reads: [...live.fences, sessionsOf(name)],
+        invalidates: [sessionsOf(name)],
         notAfter: stored.endsAt,
         expect: [{ table: 'finished_logins', key: { id: finished.id }, absent: true }],
         writes: [
@@ -371,6 +373,11 @@ function open(
       conflict: () => refused('login_finished'),
     };
   };
+}
+
+/** The fence of the number of a person's sessions. */
+function sessionsOf(name: string): string {
+  return `person-sessions:${name}`;
 }
 
 /** Tells the person what the issuer said, and what is missing. The person proved to be this subject, so it reveals nothing to others. */

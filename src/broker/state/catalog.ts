@@ -11,6 +11,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
+import { Turns } from '../kernel/turns.ts';
 import { MountTable } from './mount-table.ts';
 import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
 import { documentOf, openDocument, type StoredDocument } from '../model/document.ts';
@@ -38,6 +39,8 @@ export class Catalog {
   /** Changes since the index of policies was made: undefined for a removal. Each edit copies the index, so a decision makes all of them at once. */
   readonly #changed = new Map<string, CompiledPolicy | undefined>();
   #mounts = new MountTable([]);
+  /** Turns of operators with an elevation: a change is decided when the one before it is counted. */
+  readonly elevatedTurns = new Turns();
 
   /**
    * Checks the MAC of each row if there is no `readMatched`.

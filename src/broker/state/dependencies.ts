@@ -16,6 +16,7 @@ import type { SessionQuota } from './session-quota.ts';
 import type { Catalog } from './catalog.ts';
 import type { Connections } from './connections.ts';
 import type { DueSignal } from '../kernel/due-signal.ts';
+import type { Turns } from '../kernel/turns.ts';
 import type { Quarantines } from './quarantine-memory.ts';
 import type { OperatorTokens } from './operator-token-memory.ts';
 import type { RotationTargets } from './rotation-targets.ts';
@@ -121,6 +122,8 @@ export interface People {
       /** Reading values is one of them. */
       readonly secretReads: boolean;
     };
+    /** Turns of issuers: a device login is counted when the one before it is stored. */
+    readonly deviceTurns: Turns;
     /** Verifier of security keys; undefined without a public URL in the configuration. */
     readonly securityKeys: SecurityKeyVerifier | undefined;
   };

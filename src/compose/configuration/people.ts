@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PeopleConfig, PeopleIssuerConfig } from '../../auth/config.ts';
 import { OpenIdIssuer } from '../../auth/people/openid-issuer.ts';
 import { SecurityKeyChecks } from '../../auth/people/security-key-checks.ts';
+import { Turns } from '../../broker/kernel/turns.ts';
 import type { People } from '../../broker/state/dependencies.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SecurityKeyVerifier } from '../../ports/people.ts';
@@ -16,6 +17,7 @@ const NO_PEOPLE: PeopleConfig = {
 /** The issuers of people's logins. None is contacted before the first login. A reload keeps those that did not change. */
 export class ConfiguredPeople {
   readonly issuers = new Map<string, OpenIdIssuer>();
+  readonly deviceTurns = new Turns();
   readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
   #config: PeopleConfig;
   #keys: SecurityKeyVerifier | undefined;

@@ -91,10 +91,7 @@ describe('5,000 reports of one writer about one image', () => {
       const some = Array.from({ length: 50 }, (_, at) => push(`s${from + at}`, writer, 'low'));
       for (const code of await Promise.all(some)) codes.set(code, (codes.get(code) ?? 0) + 1);
     }
-    expect(codes.get('no error')).toBe(8);
-    // Pushes of one moment about one image are decided one after the other; the last of many may have to repeat.
-    expect([...codes.keys()].filter((code) => code !== 'ERR_BUSY')).toHaveLength(2);
-    expect(codes.get('ERR_CONFLICT')).toBeGreaterThan(REPORTS - 100);
+    expect(Object.fromEntries(codes)).toEqual({ 'no error': 8, ERR_CONFLICT: REPORTS - 8 });
     expect(await push('trivy', security, 'critical')).toBe('no error');
     const profile = { mode: 'enforce', vulnerabilities: { deny: ['CRITICAL'] } };
     await broker.put(admin, 'posture-profile', 'gate', profile);
