@@ -66,8 +66,15 @@ const SPREAD_BANS = [
   ban('SpreadElement > ObjectExpression', 'Write the members of the object themselves.'),
   ban('SpreadElement > ArrayExpression', 'Write the elements of the array themselves.'),
 ];
+const PATH_BANS = [
+  ban(
+    "MemberExpression[property.name='pathname'][object.arguments.1.property.name='url']",
+    'The pathname of a directory with a blank has %20: use fileURLToPath.',
+  ),
+];
 const ALL_BANS = [
   ...SYNTAX_BANS,
+  ...PATH_BANS,
   ...SPREAD_BANS,
   ...CLOCK_BANS,
   ...ENV_BANS,
@@ -163,9 +170,13 @@ export default tseslint.config(
     rules: { 'no-console': 'off' },
   },
   {
+    files: ['scripts/**/*.ts', 'docs/site/**/*.js'],
+    rules: { 'no-restricted-syntax': ['error', ...PATH_BANS] },
+  },
+  {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
     rules: {
-      'no-restricted-syntax': ['error', ...SPREAD_BANS],
+      'no-restricted-syntax': ['error', ...PATH_BANS, ...SPREAD_BANS],
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/explicit-module-boundary-types': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { holds, LATENCY_MEASURES, LATENCY_PLACES, LATENCY_RATES, targetText } from './figures.ts';
 import type { LatencyFigure, LatencyPlace, LatencyRate } from './figures.ts';
@@ -15,7 +16,7 @@ export interface LatencyOptions {
   readonly progress: (line: string) => void;
 }
 
-const CLIENT = new URL('paced-client.ts', import.meta.url).pathname;
+const CLIENT = fileURLToPath(new URL('paced-client.ts', import.meta.url));
 const CONNECTIONS = 32;
 const SERVERS = ['read-embedded', 'openbao-read', 'raw-http'] as const;
 const WARM_UP_SECONDS = 2;

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { LOAD_CORE } from './machine.ts';
@@ -29,7 +30,7 @@ export interface LoadReport {
   readonly p99: number;
 }
 
-const SCRIPT = new URL('wrk/load.lua', import.meta.url).pathname;
+const SCRIPT = fileURLToPath(new URL('wrk/load.lua', import.meta.url));
 const run = promisify(execFile);
 
 /** @throws if a request failed or was refused: a rate that includes errors means nothing. */

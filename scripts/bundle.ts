@@ -12,13 +12,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
 import { buildConsole, BUILT } from './console.ts';
 import { commonJs, escaped, options, writeChunks } from './chunks.ts';
 import { manifestOf } from './packages.ts';
 import { thirdParty } from './third-party.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** `dist` by default. */
 const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 /** Folder that gets the list of files in each bundle, for the guards; undefined: no list is written. */

@@ -1,8 +1,9 @@
 import { copyFileSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { manifestOf } from './packages.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
 const PREBUILDS = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
 /** Files of `dist` that the program needs. Its SQLite comes in a package for each platform. */

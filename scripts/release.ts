@@ -11,10 +11,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { licenceList, licencesIn, licenceText, manifestOf } from './packages.ts';
 import { writeProgramPackages } from './program-package.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Folder of the release's files; default: `dist/release`. */
 const OUT = process.argv[2] ?? join(ROOT, 'dist/release');
 

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { licenceList, licencesIn, licenceText, manifestOf, type Manifest } from './packages.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** The MIT licence without its first line, as other packages contain it. */
 const MIT = /Permission is hereby granted.*/s.exec(
   readFileSync(join(ROOT, 'node_modules/zod/LICENSE'), 'utf8'),

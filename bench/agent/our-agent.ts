@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { OWN_PATHS } from '../servers/seed.ts';
 import type { Stage } from '../stage.ts';
 import type { Contender } from './start-up.ts';
 
-const ENTRY = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
+const ENTRY = fileURLToPath(new URL('../../dist/quaymaster.cjs', import.meta.url));
 
 /** The built agent. It reads ten secrets of the embedded store, each into its own file. */
 export async function ourAgent(

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { dump } from 'js-yaml';
 import { bearer, BrokerClient } from '../../src/client/index.ts';
@@ -9,7 +10,7 @@ import { endProcess } from '../../test/kit/backends/process-id.ts';
 import { startServer } from '../../test/kit/backends/server-process.ts';
 import type { Measured } from './raw-http.ts';
 
-const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../dist/quaymaster.cjs', import.meta.url));
 const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
 /** One client on one address sends all requests, so the limits that would stop it are raised; the other settings are the defaults. */
 const LIMITS = {

@@ -2,6 +2,7 @@ import { freePort } from '../../test/kit/backends/free-port.ts';
 import { endProcess } from '../../test/kit/backends/process-id.ts';
 import { startServer } from '../../test/kit/backends/server-process.ts';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** A measured server: its address and the process that carries its load. */
 export interface Measured {
@@ -10,7 +11,7 @@ export interface Measured {
   readonly stop: () => Promise<unknown>;
 }
 
-const PROGRAM = new URL('hello.ts', import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL('hello.ts', import.meta.url));
 
 /** Starts the bare node:http server. */
 export async function startRawHttp(directory: string): Promise<Measured> {

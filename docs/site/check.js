@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { URL } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 
 /** Patterns of assets that a browser would load from another host. Links that a reader follows are not assets. */
 const LOADED = [
@@ -9,7 +9,7 @@ const LOADED = [
   /@import\s+["'](?:https?:)?\/\/[^"']*/g,
 ];
 
-const root = new URL('../../dist/site/', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../../dist/site/', import.meta.url));
 const files = globSync('**/*.{html,css}', { cwd: root });
 const pages = files.filter((file) => file.endsWith('.html'));
 const found = files.flatMap((file) => {

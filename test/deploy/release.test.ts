@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
 import { textOf } from '../kit/pages/tracked-files.ts';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const { version, dependencies } = JSON.parse(textOf('package.json')) as {
   readonly version: string;
   readonly dependencies: Readonly<Record<string, string>>;

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
-const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
-const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../dist/quaymaster.cjs', import.meta.url));
+const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
 const FAILING = 'quaymaster_audit_sink_failing{sink="0"}';
 
 let broker: PreparedBroker;

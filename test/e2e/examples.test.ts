@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { connect, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { createServer, type Server } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findProgram } from '../kit/backends/find-program.ts';
@@ -12,9 +13,9 @@ import { findCanary } from '../kit/checks/find-canary.ts';
 import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
-const EXAMPLES = new URL('../../docs/examples/', import.meta.url).pathname;
-const CLIENT = new URL('../../dist/packages/client', import.meta.url).pathname;
-const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
+const EXAMPLES = fileURLToPath(new URL('../../docs/examples/', import.meta.url));
+const CLIENT = fileURLToPath(new URL('../../dist/packages/client', import.meta.url));
+const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
 const VALUES = ['canary-of-the-first-version', 'canary-of-the-second-version'];
 const FIRST = '/api/v1/secrets/own';
 

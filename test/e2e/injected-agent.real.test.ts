@@ -1,6 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -15,8 +16,8 @@ import { eventually } from '../kit/time/eventually.ts';
 import { Installation } from '../kit/broker/installation.ts';
 import { TlsFront } from '../kit/network/tls-front.ts';
 
-const PROGRAM = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
-const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL('../../dist/quaymaster.cjs', import.meta.url));
+const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
 const PASSWORD = 'canary-injected-77ab';
 
 interface AgentContainer {

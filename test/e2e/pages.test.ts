@@ -6,7 +6,7 @@ import { describeWithPrograms } from '../kit/backends/describe-with-program.ts';
 import { findProgram } from '../kit/backends/find-program.ts';
 import { loadAll } from 'js-yaml';
 import { freePort } from '../kit/backends/free-port.ts';
-import { PROGRAM, startDevBroker } from '../kit/broker/dev-broker.ts';
+import { PROGRAM_WORDS, startDevBroker } from '../kit/broker/dev-broker.ts';
 import { writeMachinePrograms } from '../kit/pages/machine-programs.ts';
 import { paste, shellBlocks, SHELLS, type Pasted, type Shell } from '../kit/pages/pasted-page.ts';
 import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
@@ -129,8 +129,8 @@ async function pasteAgainstDevBroker(shell: Shell, page: string): Promise<Pasted
     const blocks = [...logIn, ...runnable(page)].map((text) =>
       text
         .replaceAll('http://127.0.0.1:8200', broker.url)
-        .replaceAll('npm run --silent quaymaster --', PROGRAM.join(' '))
-        .replaceAll(IN_CHECKOUT, PROGRAM.join(' ')),
+        .replaceAll('npm run --silent quaymaster --', PROGRAM_WORDS)
+        .replaceAll(IN_CHECKOUT, PROGRAM_WORDS),
     );
     const programs = join(broker.directory, 'programs');
     await mkdir(programs);

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { describeWith } from '../kit/backends/backends.ts';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { ACCESS } from '../../src/api/contract/access.ts';
@@ -7,8 +8,8 @@ import { runSchemathesis } from '../kit/backends/schemathesis.ts';
 import type { Tool } from '../kit/backends/tool.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
-const CONTRACT = new URL('../../openapi.yaml', import.meta.url).pathname;
-const VAULT_CONTRACT = new URL('../../openapi-vault.yaml', import.meta.url).pathname;
+const CONTRACT = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
+const VAULT_CONTRACT = fileURLToPath(new URL('../../openapi-vault.yaml', import.meta.url));
 const CHECKS = [
   'not_a_server_error',
   'status_code_conformance',

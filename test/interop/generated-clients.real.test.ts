@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { RunningApi } from '../kit/api/running-api.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -8,7 +9,7 @@ import { installedDirectory } from '../kit/backends/cache.ts';
 import { OPENAPI_PYTHON_CLIENT, OPENAPI_TOOLS } from '../kit/backends/recipes.ts';
 import { runTool, type ToolOutcome } from '../kit/backends/run-tool.ts';
 
-const CONTRACT = new URL('../../openapi.yaml', import.meta.url).pathname;
+const CONTRACT = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
 const PATH = 'app/team/deep/db';
 
 /** Writes, reads and rotates the secret at a nested path, and prints what it read. */

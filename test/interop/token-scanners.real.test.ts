@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import { newToken } from '../../src/crypto/random/token.ts';
 import { installedDirectory } from '../kit/backends/cache.ts';
@@ -9,7 +10,7 @@ import { DETECT_SECRETS } from '../kit/backends/recipes.ts';
 import { runTool } from '../kit/backends/run-tool.ts';
 import type { Tool } from '../kit/backends/tool.ts';
 
-const RULES = new URL('../../deploy/scanner-rules/', import.meta.url).pathname;
+const RULES = fileURLToPath(new URL('../../deploy/scanner-rules/', import.meta.url));
 
 /** The places in which tokens are found by accident, each with one token. */
 const PLACES: Readonly<Record<string, (token: string) => string>> = {

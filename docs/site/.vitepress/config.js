@@ -1,6 +1,6 @@
 import { copyFileSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
-import { URL } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 import { writeApiPages } from '../api-pages.js';
 import { features, hero } from './landing.js';
 
@@ -119,10 +119,13 @@ function boxTables(md) {
 }
 
 // The pages lie outside this package, so they do not find its modules by themselves.
-const VUE = new URL('../node_modules/vue/dist/vue.runtime.esm-bundler.js', import.meta.url)
-  .pathname;
-const RENDERER = new URL('../node_modules/vue/server-renderer/index.mjs', import.meta.url).pathname;
-const ROOT = new URL('../../..', import.meta.url).pathname;
+const VUE = fileURLToPath(
+  new URL('../node_modules/vue/dist/vue.runtime.esm-bundler.js', import.meta.url),
+);
+const RENDERER = fileURLToPath(
+  new URL('../node_modules/vue/server-renderer/index.mjs', import.meta.url),
+);
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 export default {
   title: 'Quaymaster',

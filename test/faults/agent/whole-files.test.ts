@@ -4,13 +4,14 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Deliveries } from '../../../src/delivery/files/deliveries.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { heldSecrets } from '../../kit/delivery/held-secret.ts';
 
 const READS = 100_000;
-const CHILD = new URL('../../kit/delivery/file-reader-child.ts', import.meta.url).pathname;
+const CHILD = fileURLToPath(new URL('../../kit/delivery/file-reader-child.ts', import.meta.url));
 /** Directory in memory, as in a pod: on a disk each file would be synced. */
 const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const base = mkdtempSync(join(place, 'qm-whole-'));

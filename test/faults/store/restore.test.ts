@@ -5,6 +5,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import Driver from 'better-sqlite3';
 import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
 import { loadLogKeyFile } from '../../../src/audit/identity/log-key.ts';
@@ -220,7 +221,7 @@ describe('a restore that is interrupted', () => {
 
   /** Kills a restore when the condition is true, or after a time. @returns whether it was killed */
   async function killedWhen(isDue: () => boolean, latestMs: number): Promise<boolean> {
-    const main = new URL('../../../dist/quaymaster.cjs', import.meta.url).pathname;
+    const main = fileURLToPath(new URL('../../../dist/quaymaster.cjs', import.meta.url));
     const archive = join(backups, `${made[0]}.age`);
     const words = ['restore', archive, ...config(), ...identity(), '--replace'];
     const child = spawn(process.execPath, [main, ...words], { stdio: 'ignore' });

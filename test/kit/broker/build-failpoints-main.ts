@@ -1,8 +1,9 @@
 import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { writeChunks } from '../../../scripts/chunks.ts';
 
-const ROOT = new URL('../../..', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** Directory beside the program in `dist`, whose data files it uses. */
 const DIRECTORY = join(ROOT, 'dist/failpoints');
 

@@ -3,16 +3,19 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { freePort } from '../backends/free-port.ts';
 import { until } from '../backends/until.ts';
 
-const ROOT = new URL('../../..', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** The built program, which starts in half the time of `npm run quaymaster`. */
 export const PROGRAM = [
   join(ROOT, 'node_modules/.bin/node'),
   '--disable-sigusr1',
   join(ROOT, 'dist/quaymaster.cjs'),
 ] as const;
+/** The same as words of a shell: the checkout may be in a directory with a blank. */
+export const PROGRAM_WORDS = PROGRAM.map((word) => `'${word}'`).join(' ');
 
 /** A broker in development mode, in a new directory, that has printed its guide. */
 export interface DevBroker {

@@ -4,15 +4,16 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { dump } from 'js-yaml';
 import { freePort } from '../backends/free-port.ts';
 import type { Host } from '../network/network-namespaces.ts';
 
 const run = promisify(execFile);
-const MAIN = new URL('../../../dist/quaymaster.cjs', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../../dist/quaymaster.cjs', import.meta.url));
 /** The project's Node, even if another Node started the test runner. */
-const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname;
+const NODE = fileURLToPath(new URL('../../../node_modules/.bin/node', import.meta.url));
 
 const PATIENCE_MS = 120_000;
 /** No broker is ready earlier, and each question before costs more than a millisecond of processor time. */

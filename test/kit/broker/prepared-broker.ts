@@ -1,4 +1,5 @@
 import { copyFile, mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { boundClaims, ecKey, signedToken, type SigningKey } from '../identity/token-factory.ts';
 import { eventually } from '../time/eventually.ts';
@@ -8,8 +9,9 @@ import type { Host } from '../network/network-namespaces.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
 /** `failpoint-main.ts` as one program: from the source, a start takes twice the processor time. */
-const FAILPOINT_MAIN = new URL('../../../dist/failpoints/chunks/failpoints.cjs', import.meta.url)
-  .pathname;
+const FAILPOINT_MAIN = fileURLToPath(
+  new URL('../../../dist/failpoints/chunks/failpoints.cjs', import.meta.url),
+);
 const ISSUER = 'https://issuer.test';
 const AUDIENCE = 'quaymaster';
 const TOKEN_SECONDS = 3_600;

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const MAIN = new URL('../../../dist/quaymaster.cjs', import.meta.url).pathname;
-const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../../dist/quaymaster.cjs', import.meta.url));
+const NODE = fileURLToPath(new URL('../../../node_modules/.bin/node', import.meta.url));
 
 export interface Ran {
   readonly code: number | null;

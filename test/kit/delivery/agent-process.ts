@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
 import { freePort } from '../backends/free-port.ts';
 import { until } from '../backends/until.ts';
 import type { PreparedBroker } from '../broker/prepared-broker.ts';
 
-const MAIN = new URL('../../../dist/quaymaster.cjs', import.meta.url).pathname;
-const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../../dist/quaymaster.cjs', import.meta.url));
+const NODE = fileURLToPath(new URL('../../../node_modules/.bin/node', import.meta.url));
 
 export interface End {
   readonly code: number | null;

@@ -1,8 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition, type Client, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { dump } from 'js-yaml';
 
-const PROTO = new URL('csi-driver.proto', import.meta.url).pathname;
+const PROTO = fileURLToPath(new URL('csi-driver.proto', import.meta.url));
 
 type Unary = (
   request: object,

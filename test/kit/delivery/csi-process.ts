@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
 import { freePort } from '../backends/free-port.ts';
 import { until } from '../backends/until.ts';
 import { CsiDriver, type Mounted } from './csi-driver.ts';
 import type { PreparedBroker } from '../broker/prepared-broker.ts';
 
-const MAIN = new URL('../../../dist/quaymaster.cjs', import.meta.url).pathname;
-const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../../dist/quaymaster.cjs', import.meta.url));
+const NODE = fileURLToPath(new URL('../../../node_modules/.bin/node', import.meta.url));
 /** One node: the provider as a process, and the driver that calls it. */
 export class CsiProcess {
   readonly directory: string;

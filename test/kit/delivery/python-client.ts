@@ -4,10 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const FOLDER = new URL('../../../clients/python/', import.meta.url).pathname;
+const FOLDER = fileURLToPath(new URL('../../../clients/python/', import.meta.url));
 
 /** Begins each program: `session(...)`, `say` prints a line, `ask` prints a line and waits for the test, `failure` prints an error. */
 const PRELUDE = `

@@ -1,12 +1,13 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { it } from '@jest/globals';
 import { LEFT_OUT } from '../backends/left-out.ts';
 import { uniqueName } from '../backends/unique-name.ts';
 
-const RELAY = new URL('./network-relay.ts', import.meta.url).pathname;
-const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname;
+const RELAY = fileURLToPath(new URL('./network-relay.ts', import.meta.url));
+const NODE = fileURLToPath(new URL('../../../node_modules/.bin/node', import.meta.url));
 
 /** Runs `ip`. @throws with its message if it fails */
 function ip(...words: readonly string[]): void {

@@ -1,6 +1,6 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PROGRAM } from '../broker/dev-broker.ts';
+import { PROGRAM_WORDS } from '../broker/dev-broker.ts';
 
 /**
  * Programs that need root or systemd, replaced for a directory in which a test may write. Each has the effect that the
@@ -17,9 +17,9 @@ export async function writeMachinePrograms(directory: string): Promise<string> {
     // The default of --config is a path of the machine.
     quaymaster: `
 case "$1" in
-  serve|init|release|healthcheck|restore) exec ${PROGRAM.join(' ')} "$@" --config ${config};;
-  config) exec ${PROGRAM.join(' ')} config check --config ${config};;
-  *) exec ${PROGRAM.join(' ')} "$@";;
+  serve|init|release|healthcheck|restore) exec ${PROGRAM_WORDS} "$@" --config ${config};;
+  config) exec ${PROGRAM_WORDS} config check --config ${config};;
+  *) exec ${PROGRAM_WORDS} "$@";;
 esac`,
     // runuser -u USER -- COMMAND
     runuser: 'shift 3; exec "$@"',

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import type TestSequencer from '@jest/test-sequencer';
 
 // The types of the package describe its CommonJS form.
@@ -7,7 +8,7 @@ const { default: Sequencer } = createRequire(import.meta.url)(
   '@jest/test-sequencer',
 ) as typeof TestSequencer;
 
-const ROOT = new URL('../../../', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Suites that take longer than a quarter of a minute on two processors, the longest first. */
 const LONGEST = [

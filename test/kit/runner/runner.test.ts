@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
-const JEST = new URL('../../../node_modules/jest/bin/jest.js', import.meta.url).pathname;
-const RUNNER = new URL('runner.ts', import.meta.url).pathname;
+const JEST = fileURLToPath(new URL('../../../node_modules/jest/bin/jest.js', import.meta.url));
+const RUNNER = fileURLToPath(new URL('runner.ts', import.meta.url));
 const GLOBALS = `import { beforeAll, describe, expect, it, jest } from '@jest/globals';\n`;
 
 const CHANGES = `it('finds no change of another suite, and leaves its own', () => {

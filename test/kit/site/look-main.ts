@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { manifestOf } from '../../../scripts/packages.ts';
 import type { Browser, Page } from 'playwright-core';
 import { installedProgram, isInstalled } from '../backends/cache.ts';
@@ -15,7 +16,7 @@ import { diagramFindings, overflowFindings } from './findings.ts';
  * `npm run site:look`: opens pages of the built site on a phone, a tablet and a screen, in both themes. It fails if a page is wider than its
  * window, if axe finds something, if a diagram cannot be read, or if a page asks another host. The pictures are in bench-out/site-shots.
  */
-const ROOT = new URL('../../../', import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const SITE = join(ROOT, 'dist/site');
 const VERSION = manifestOf(ROOT).version;
 const OUT = join(ROOT, 'bench-out/site-shots');

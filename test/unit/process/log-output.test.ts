@@ -1,10 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from '@jest/globals';
 
-const CHILD = new URL('../../kit/broker/logging-child.ts', import.meta.url).pathname;
-const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname;
+const CHILD = fileURLToPath(new URL('../../kit/broker/logging-child.ts', import.meta.url));
+const NODE = fileURLToPath(new URL('../../../node_modules/.bin/node', import.meta.url));
 /** Number of lines: about three times as many as may wait for the reader. */
 const LINES = 15_000;
 
