@@ -21,6 +21,11 @@ const LONGEST_CALLBACK = 8_192;
 const PATH = /^(?:\/[A-Za-z0-9._+=@:~-]+)*\/?$/;
 /** Escapes that another reader of the path could take for a separator, an end, or one more escape. */
 const AMBIGUOUS = /%(?:2f|5c|00|25)/i;
+/**
+ * Escapes of letters, digits, `-`, `.` and `_`. No client needs them (RFC 3986 section 2.3), and a proxy that compares the target with its rules without
+ * decoding it would take such a path or parameter for another one.
+ */
+const NEEDLESS = /%(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)/i;
 const NAMES =
   'a path is segments of [A-Za-z0-9._+=@-] joined by slashes; names at this broker have no blanks and no colons';
 
@@ -32,6 +37,8 @@ const NAMES =
 export function readRequest(request: IncomingMessage, isList: boolean): VaultRequest {
   readHeaders(request);
   const { url = '' } = request;
+  if (NEEDLESS.test(url))
+    throw invalidPath('letters, digits, "-", "." and "_" must not be percent-encoded');
   const end = url.indexOf('?');
   const path = decodePath(end === -1 ? url : url.slice(0, end));
   const query = end === -1 ? NO_QUERY : readQuery(url.slice(end + 1), CALLBACK.test(path));

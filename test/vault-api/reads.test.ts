@@ -496,6 +496,11 @@ describe('attacks', () => {
     'secret/data/a%5Cdb',
     'secret/data/a b',
     'secret/data/%62%20c',
+    'secret/data/%62',
+    'secret/d%61ta/b',
+    '%73ecret/data/b',
+    'secret/metadata?l%69st=true',
+    'secret/metadata?list=tru%65',
     'Secret/data/b',
     'secret/DATA/b',
     'secret/data/B',
@@ -505,6 +510,7 @@ describe('attacks', () => {
     );
     expect(answered).toMatch(/^HTTP\/1.1 40[034] /);
     expect(answered).not.toContain('"k":"2"');
+    expect(answered).not.toContain('"keys"');
   });
 
   it('sends a client with an empty segment to the path without it', async () => {

@@ -11,7 +11,7 @@ export interface ShownSchedule {
 
 /** A rotation in progress publishes its value within seconds or hours; its readers poll this often. */
 const POLL_SECONDS = 10;
-/** Until a rotation has settled it can be rolled back, and then its readers need the earlier value soon. */
+/** Pause of readers until a rotation has settled: it can be rolled back, and then they need the earlier value soon. */
 const SETTLING_POLL_SECONDS = 60;
 
 /** Finds when a secret rotates next, for a caller that read it. @returns undefined if nothing is scheduled */

@@ -20,6 +20,7 @@ import {
   KUBECTL,
   KYVERNO,
   LITEWITNESS,
+  NGINX,
   OPENAPI_TOOLS,
   POD_SECURITY,
   PROMTOOL,
@@ -61,6 +62,7 @@ export interface Backends {
   readonly consultemplate: Tool;
   readonly litewitness: Tool;
   readonly rsyslog: Tool;
+  readonly nginx: Tool;
   readonly cosign: Signing;
   readonly grype: Tool;
   readonly trivy: Tool;
@@ -100,6 +102,7 @@ const START: Starters = {
   consultemplate: () => startTool(CONSUL_TEMPLATE),
   litewitness: () => startTool(LITEWITNESS),
   rsyslog: () => startTool(RSYSLOG),
+  nginx: () => startTool(NGINX),
   cosign: startSigning,
   grype: () => startTool(GRYPE),
   trivy: () => startTool(TRIVY),

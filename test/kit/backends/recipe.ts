@@ -24,6 +24,7 @@ export const BACKEND_NAMES = [
   'consultemplate',
   'gitleaks',
   'rsyslog',
+  'nginx',
   'cosign',
   'grype',
   'trivy',

@@ -126,6 +126,13 @@ export const RSYSLOG = unpackedRecipe({
   program: 'usr/sbin/rsyslogd',
 });
 
+/** A reverse proxy, unpacked because the package would start it as a service. */
+export const NGINX = unpackedRecipe({
+  backend: 'nginx',
+  packages: ['nginx'],
+  program: 'usr/sbin/nginx',
+});
+
 /** A client of the HashiCorp Vault HTTP API in Python. */
 export const HVAC = pythonRecipe({
   name: 'hvac',
@@ -377,6 +384,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   litewitness: [LITEWITNESS],
   gitleaks: [GITLEAKS],
   rsyslog: [RSYSLOG],
+  nginx: [NGINX],
   cosign: [CRANE, COSIGN],
   grype: [GRYPE],
   trivy: [TRIVY],

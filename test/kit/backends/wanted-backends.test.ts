@@ -63,6 +63,7 @@ describe('wantedBackends', () => {
       'consultemplate',
       'gitleaks',
       'rsyslog',
+      'nginx',
       'cosign',
       'grype',
       'trivy',
