@@ -2,7 +2,7 @@ import { systemClock } from '../../../src/process/clock.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 
 /** Shortest time between two runs of periodic work: the followers of the log, which look every 250 ms, would keep a processor busy. */
-const SHORTEST_MS = 50;
+const SHORTEST_MS = 100;
 
 /**
  * Creates a clock that runs `speed` times as fast since `epochMs`: hours of back-off pass in seconds, and a restart does not turn
