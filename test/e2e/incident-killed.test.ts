@@ -17,12 +17,13 @@ const POINTS = [
 let broker: PreparedBroker;
 
 beforeAll(async () => {
-  broker = await PreparedBroker.start({ secrets: { 'own/db': { password: 'first' } } });
+  broker = await PreparedBroker.start({
+    secrets: { 'own/db': { password: 'first' } },
+    failpoints: true,
+  });
   await broker.create('/definitions/own/db', {
     rotation: { strategy: 'generated', options: { keys: { password: {} } } },
   });
-  await broker.installation.stop();
-  await broker.startWithFailpoints();
 });
 afterAll(() => broker.remove());
 

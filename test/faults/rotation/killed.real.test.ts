@@ -37,7 +37,6 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
     beforeAll(async () => {
       place = await makePostgresPlace(backends.postgres);
       broker = await RotatingBroker.start(await postgresUsers(place, rotating));
-      await broker.restart();
     });
     afterAll(async () => {
       await broker.remove();
@@ -114,8 +113,8 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
       broker = await RotatingBroker.start(
         await postgresUsers(place, rotating),
         onPostgres(database),
+        { epoch: Date.now(), speed: SPEED },
       );
-      await broker.restart({ epoch: Date.now(), speed: SPEED });
     });
     afterAll(async () => {
       await (broker as RotatingBroker | undefined)?.remove();

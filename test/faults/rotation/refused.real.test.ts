@@ -32,9 +32,9 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
       { path: PATHS.granted, strategy: 'alternating-users', options: GRANTS },
       { path: PATHS.refused, strategy: 'single-user', options: GRANTS },
     ];
-    broker = await RotatingBroker.start(await postgresUsers(place, users, proxy.port));
     await place.query('CREATE TABLE public.orders (id int)');
-    await broker.restart({ epoch: Date.now(), speed: SPEED });
+    const rotating = await postgresUsers(place, users, proxy.port);
+    broker = await RotatingBroker.start(rotating, {}, { epoch: Date.now(), speed: SPEED });
   });
   afterAll(async () => {
     await (broker as RotatingBroker | undefined)?.remove();

@@ -24,6 +24,12 @@ interface Pod {
   readonly at?: number;
 }
 
+/** Clock that has run `speed` times as fast since `epoch`, in milliseconds. */
+export interface Clock {
+  readonly epoch: number;
+  readonly speed: number;
+}
+
 /** The parts of one broker besides the store, the cluster `c1` and the mount `own`. */
 export interface BrokerSetup {
   /** Environment variables of its processes. */
@@ -38,6 +44,8 @@ export interface BrokerSetup {
   readonly documents?: Readonly<Record<string, object>>;
   /** Secrets by path. */
   readonly secrets?: Readonly<Record<string, SecretData>>;
+  /** Starts it as a program with failpoints, and with this clock if it is one. */
+  readonly failpoints?: true | Clock;
 }
 
 /** The built broker as a process, with a cluster whose tokens the test signs: `prod/*` may read and write everything. */
@@ -64,6 +72,7 @@ export class PreparedBroker {
     config = () => ({}),
     documents = {},
     secrets = {},
+    failpoints,
   }: BrokerSetup): Promise<void> {
     const { installation } = this;
     const keys = await installation.write('jwks.json', JSON.stringify({ keys: [this.#key.jwk] }));
@@ -75,7 +84,8 @@ export class PreparedBroker {
     };
     await installation.configure(this.#config);
     this.operator = await installation.initialise();
-    await installation.start();
+    if (failpoints === undefined) await installation.start();
+    else await this.startWithFailpoints(failpoints === true ? undefined : failpoints);
     await this.create('/clusters/c1', {
       connection: 'keys',
       issuer: ISSUER,
@@ -125,11 +135,8 @@ export class PreparedBroker {
     if (answer.status !== 201) throw new Error(`PUT ${path}: ${JSON.stringify(answer.json)}`);
   }
 
-  /** Restarts it as a program with failpoints, and optionally with a clock of another speed. */
-  async startWithFailpoints(clock?: {
-    readonly epoch: number;
-    readonly speed: number;
-  }): Promise<void> {
+  /** Starts it as a program with failpoints, and optionally with a clock of another speed. */
+  async startWithFailpoints(clock?: Clock): Promise<void> {
     await this.installation.start([
       FAILPOINT_MAIN,
       '--failpoint',

@@ -38,9 +38,8 @@ export function leavesNothingAfterKill(
         files: target.files,
         config: (directory) => ({ connections: { target: target.config(directory) } }),
         documents: target.documents,
+        failpoints: true,
       });
-      await broker.installation.stop();
-      await broker.startWithFailpoints();
     });
     afterAll(async () => {
       await broker.remove();

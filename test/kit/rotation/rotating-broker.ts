@@ -1,14 +1,8 @@
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { until } from '../backends/until.ts';
-import { PreparedBroker, type BrokerSetup } from '../broker/prepared-broker.ts';
+import { PreparedBroker, type BrokerSetup, type Clock } from '../broker/prepared-broker.ts';
 import type { Rotating } from './rotating.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';
-
-/** Clock that has run `speed` times as fast since `epoch`, in milliseconds. */
-export interface Clock {
-  readonly epoch: number;
-  readonly speed: number;
-}
 
 /** A rotation in an answer of the API. */
 export interface ShownRotation {
@@ -31,26 +25,31 @@ export interface Current {
  * seconds; a test may take five minutes.
  */
 const ROTATION_MS = 240_000;
+/** The time of the machine. */
+const USUAL: Clock = { epoch: 0, speed: 1 };
 
 /** Broker as a process, some of whose secrets rotate at real targets. */
 export class RotatingBroker {
   readonly prepared: PreparedBroker;
   readonly #rotating: ReadonlyMap<string, Rotating>;
-  #clock: Clock = { epoch: 0, speed: 1 };
+  #clock: Clock;
 
-  private constructor(prepared: PreparedBroker, rotating: readonly Rotating[]) {
+  private constructor(prepared: PreparedBroker, rotating: readonly Rotating[], clock: Clock) {
     this.prepared = prepared;
+    this.#clock = clock;
     this.#rotating = new Map(rotating.map((each) => [each.path, each]));
   }
 
-  /** Writes the broker's own secrets and the definitions. The broker keeps running. */
+  /** Starts a broker with failpoints and writes its own secrets and the definitions. */
   static async start(
     rotating: readonly Rotating[],
     furniture: BrokerSetup = {},
+    clock: Clock = USUAL,
   ): Promise<RotatingBroker> {
     const connections = Object.assign({}, ...rotating.map((each) => each.connections)) as object;
     const prepared = await PreparedBroker.start({
       ...furniture,
+      failpoints: clock,
       config: (directory) => ({ ...furniture.config?.(directory), connections }),
       documents: Object.assign({}, ...rotating.map((each) => each.mounts ?? {})) as Record<
         string,
@@ -63,10 +62,10 @@ export class RotatingBroker {
         rotation: { takeover: 'confirmed', ...rotation },
       });
     }
-    return new RotatingBroker(prepared, rotating);
+    return new RotatingBroker(prepared, rotating, clock);
   }
 
-  /** Restarts it as a program with failpoints. */
+  /** Restarts it, with another clock if one is given. */
   async restart(clock: Clock = this.#clock): Promise<void> {
     this.#clock = clock;
     await this.prepared.installation.stop();

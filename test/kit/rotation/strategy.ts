@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Clock } from '../broker/prepared-broker.ts';
 import { killedAt, killedUndoingAt, pausedAt, throwingAt, throwingUndoingAt } from './at-points.ts';
 import { EVERY_POINT, POINTS_WITHIN, pointsOf } from './fault-points.ts';
 import type { StoreElsewhere } from './postgres-store.ts';
-import { RotatingBroker, type Clock } from './rotating-broker.ts';
+import { RotatingBroker } from './rotating-broker.ts';
 import type { Rotating } from './rotating.ts';
 
 /**
@@ -56,8 +57,7 @@ function testStrategy(title: string, tried: Strategy, own: number): void {
     const series = { path, broker: () => broker, isAhead, outlives };
     const start = async (clock?: Clock): Promise<void> => {
       elsewhere = await store?.();
-      broker = await RotatingBroker.start([await open()], elsewhere?.furniture);
-      await broker.restart(clock);
+      broker = await RotatingBroker.start([await open()], elsewhere?.furniture, clock);
     };
     const end = async (): Promise<void> => {
       await broker.remove();
