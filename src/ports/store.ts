@@ -130,6 +130,11 @@ export interface Store extends RowReader {
   pendingWriters(): Promise<readonly string[]>;
   /** The number of the last change that this process knows. */
   seq(): number;
+  /**
+   * Resolves when this process knows every change that committed before the call, also those of other processes. Calls at the same time share one
+   * query. @throws ERR_STORE_UNAVAILABLE
+   */
+  catchUp(): Promise<void>;
   /** Calls `listener` in commit order with every change of this process and of others, after its commit. The returned function unsubscribes. */
   watch(listener: (changes: readonly Change[]) => void): () => void;
   /** undefined while the store can commit; otherwise the error code for audited routes. */

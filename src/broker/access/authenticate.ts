@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { parseIpAddress } from '../../domain/network/ip-address.ts';
 import { isWellFormedToken } from '../../crypto/random/token.ts';
 import type { Call, Caller } from './call.ts';
-import type { Access, Keys } from '../state/dependencies.ts';
+import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { checkRequestProof } from './check-proof.ts';
 import { proofRefused } from './proof-refused.ts';
 import type { ShownProof } from './shown-proof.ts';
@@ -28,12 +28,14 @@ export function sessionInMemory(
   return live !== undefined && stands(parts, live) ? live : undefined;
 }
 
+type Identifying = Access & Pick<Recording, 'state'>;
+
 /**
  * Identifies the caller by a bearer token. A session that is bound to a key is refused, because a bearer token carries no proof (RFC 9449
  * §7.2).
  * @throws ERR_UNAUTHENTICATED, the same for every cause.
  */
-export async function authenticate(parts: Access, call: Call, token: string): Promise<Caller> {
+export async function authenticate(parts: Identifying, call: Call, token: string): Promise<Caller> {
   if (token.startsWith(OPERATOR)) {
     const operator = await authenticateOperator(parts, call, token);
     if (operator.senderKey !== undefined) throw proofRefused('dpop_scheme');
@@ -56,7 +58,7 @@ export interface ProvenSender {
  * @throws ERR_UNAUTHENTICATED, the same for every cause.
  */
 export async function authenticateSender(
-  parts: Access & Proofs,
+  parts: Identifying & Proofs,
   call: Call,
   { token, known }: { readonly token: string; readonly known: LiveSession | undefined },
   shown: ShownProof,
@@ -70,9 +72,11 @@ export async function authenticateSender(
   return { live, proofId: checkRequestProof(parts, shown, live.session, token) };
 }
 
-async function findSession(parts: Access, token: string): Promise<LiveSession> {
+async function findSession(parts: Identifying, token: string): Promise<LiveSession> {
   const live = await parts.sessions.find(token);
   if (live === undefined) throw UNKNOWN('unknown_session');
+  // Another broker may have lifted a quarantine just now.
+  if (!stands(parts, live)) await parts.state.catchUp();
   if (!stands(parts, live)) throw UNKNOWN(whyEnded(parts, live));
   return live;
 }
@@ -129,12 +133,13 @@ function whyEnded(parts: Pick<Access, 'quarantines'>, live: LiveSession | undefi
 }
 
 async function authenticateOperator(
-  parts: Access,
+  parts: Identifying,
   call: Call,
   token: string,
 ): Promise<LiveOperator> {
   const live = await parts.tokens.find(token, parts.catalog);
   if (live === undefined) throw UNKNOWN('unknown_token');
+  if (parts.quarantines.covering(live.fences) !== undefined) await parts.state.catchUp();
   requireStanding(parts, live);
   const { sourceCidrs } = live.operator;
   if (sourceCidrs.length > 0 && !inCidrs(call.address, sourceCidrs))

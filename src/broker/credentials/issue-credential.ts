@@ -20,7 +20,7 @@ import {
 import { queueRevocation } from '../state/end-leases.ts';
 import { wholeSeconds } from '../state/granted-seconds.ts';
 import { recordFailure } from '../recording/operation.ts';
-import { commitAs, type Attempt } from '../recording/record.ts';
+import { commitAs, isOutdated, type Attempt } from '../recording/record.ts';
 import { locatorAt } from '../state/target.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from '../state/lease-rows.ts';
@@ -39,7 +39,7 @@ export async function issueCredential(ordering: Ordering): Promise<IssuedDisclos
   let decided: DecidedOrder | undefined;
   try {
     const live = await refreshCaller(parts, caller);
-    decided = decideOrder({ ...ordering, live });
+    decided = await decideNow({ ...ordering, live });
     const existing = await parts.store.get('credentials', { id: decided.id });
     const issued =
       existing === undefined ? await make(decided) : await repeatCredential(decided, existing);
@@ -50,6 +50,18 @@ export async function issueCredential(ordering: Ordering): Promise<IssuedDisclos
     const locator = decided && locatorAt(parts, path);
     const described = { action: 'credential.issue', path, locator, item } as const;
     return recordFailure({ parts, call, caller }, [described], error);
+  }
+}
+
+/** @throws as `decideOrder` */
+async function decideNow(ordering: Ordering): Promise<DecidedOrder> {
+  const { parts } = ordering;
+  const decidedAt = parts.state.applied();
+  try {
+    return decideOrder(ordering);
+  } catch (error) {
+    if (!(await isOutdated(parts, error, decidedAt))) throw error;
+    return decideOrder(ordering);
   }
 }
 

@@ -32,7 +32,8 @@ export async function readDocument(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'document.read', document: { kind, name } },
-    (operator) => {
+    async (operator) => {
+      await parts.state.catchUp();
       const document = parts.catalog.find(kind, name);
       authorizeDocument(operator, kind, name, policyOf(document));
       return orNotFound(document);
@@ -51,7 +52,8 @@ export async function listDocuments(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'document.read', document: { kind, name: '*' } },
-    (operator) => {
+    async (operator) => {
+      await parts.state.catchUp();
       if (!mayList(operator, kind))
         throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
       const after = decodeCursor(parts, `documents/${kind}`, page.after) as string | undefined;

@@ -6,6 +6,7 @@ import { denied } from '../access/judge.ts';
 
 import { commitAs, entryOf, isUnrecordable } from './record.ts';
 import { refusalEntry, type Described } from './refusals.ts';
+import type { Plan } from '../../ports/store.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** A caller, the request through which it acts, and the parts that its operation needs. */
@@ -28,16 +29,17 @@ export async function recordOperation<C extends Caller, T>(
   const done = await commitAs(parts, asked, async (decidedAt, caller) => {
     const worked = await attempt(() => work(caller));
     const { failure } = worked;
-    const entry =
-      failure === undefined
-        ? entryOf(parts, call, caller, { ...described, outcome: 'ok' })
-        : refusalEntry(parts, { call, caller }, described, failure);
     const settle = (): typeof worked => worked;
-    if (entry === undefined) return { plan: undefined, settle };
-    return {
-      plan: { decidedAt, reads: caller.fences, notAfter: authorityEnd(caller), entries: [entry] },
-      settle,
-    };
+    const planOf = (entry: string | undefined): Plan | undefined =>
+      entry === undefined
+        ? undefined
+        : { decidedAt, reads: caller.fences, notAfter: authorityEnd(caller), entries: [entry] };
+    if (failure !== undefined) {
+      const refused = (): Plan | undefined =>
+        planOf(refusalEntry(parts, { call, caller }, described, failure));
+      return { plan: undefined, refused, settle };
+    }
+    return { plan: planOf(entryOf(parts, call, caller, { ...described, outcome: 'ok' })), settle };
   }).catch((error: unknown) => recordFailure(acting, [described], error));
   if (done.failure !== undefined) throw done.failure;
   return done.result as T;

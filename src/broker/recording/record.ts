@@ -6,6 +6,7 @@ import type { Outcome, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { isStanding, refreshCaller } from '../access/authenticate.ts';
 import type { Call, Caller } from '../access/call.ts';
+import type { Eventually } from '../kernel/eventually.ts';
 import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 
 /** The audit entry of a caller's action. */
@@ -74,8 +75,12 @@ export function isUnrecordable({ code }: BrokerError): boolean {
 
 /** One attempt at a use case: the plan to commit, and the work after the commit. */
 export interface Attempt<T> {
-  /** Plan of the refusal; undefined if it was counted, and nothing is left to commit. */
   readonly plan: Plan | undefined;
+  /**
+   * Makes the plan of an attempt that refuses something, instead of `plan`. An entry of a refusal is counted, so it is made only once the refusal is
+   * final. Undefined if the refusal was counted and nothing is left to commit.
+   */
+  readonly refused?: (() => Plan | undefined) | undefined;
   /** Runs after the commit: discloses the result, or throws the recorded refusal. */
   readonly settle: () => T;
   /** Rolls back the attempt's changes to memory if its plan did not commit. */
@@ -84,23 +89,44 @@ export interface Attempt<T> {
   readonly conflict?: (index: number) => BrokerError;
 }
 
-const ATTEMPTS = 3;
+/** Number of decisions for a request. While others write one secret at two brokers all the time, a request for it loses two of three (measured). */
+const ATTEMPTS = 30;
+
+/** Kinds of refusals that a change at another broker may lift: a new secret, a policy, a role. */
+const REVISABLE: readonly ErrorKind[] = ['denied', 'not_found', 'conflict', 'precondition'];
+
+type Deciding = Pick<Recording, 'state' | 'store' | 'trace'>;
+type Decider<T> = (decidedAt: number) => Eventually<Attempt<T>>;
 
 /**
- * Decides, records, and only then answers. A plan that an invalidation overtook is decided again, three times at most.
+ * Reports whether an error refuses something by a state that another broker has changed since: then the request must be decided again. Refusals have no
+ * fence, so without this check a caller could be refused what another broker has acknowledged before.
+ * @throws ERR_STORE_UNAVAILABLE, ERR_BUSY
+ */
+export async function isOutdated(
+  { state }: Pick<Recording, 'state'>,
+  error: unknown,
+  decidedAt: number,
+): Promise<boolean> {
+  return isRevisable(error) && (await state.catchUp()) > decidedAt;
+}
+
+function isRevisable(error: unknown): boolean {
+  return error instanceof BrokerError && REVISABLE.includes(error.kind);
+}
+
+/**
+ * Decides, records, and only then answers. A plan that an invalidation overtook is decided again, 30 times at most. A refusal is decided again once
+ * if memory lacked a change of another broker.
  * @throws ERR_BUSY if invalidations keep arriving; also the errors of `settle` and of the store.
  */
-export async function commitDecided<T>(
-  parts: Pick<Recording, 'state' | 'store' | 'trace'>,
-  attempt: (decidedAt: number) => Attempt<T> | Promise<Attempt<T>>,
-): Promise<T> {
+export async function commitDecided<T>(parts: Deciding, attempt: Decider<T>): Promise<T> {
   for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-    const made =
-      parts.trace === undefined
-        ? attempt(parts.state.applied())
-        : parts.trace.part('decide', () => attempt(parts.state.applied()));
+    const made = decide(parts, attempt);
     // An attempt served from memory is not awaited: a read would otherwise pay a round of promises for each step.
-    const { plan, settle, undo, conflict } = made instanceof Promise ? await made : made;
+    const decided = made instanceof Promise ? await made : made;
+    const { refused, settle, undo, conflict } = decided;
+    const plan = refused === undefined ? decided.plan : refused();
     if (plan === undefined) return settle();
     let outcome: Outcome;
     try {
@@ -119,6 +145,53 @@ export async function commitDecided<T>(
     await parts.state.waitUntilCurrent();
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+}
+
+/** Decides by what is in memory. A refusal is decided again if memory lacked a change of another broker. */
+function decide<T>(parts: Deciding, attempt: Decider<T>): Eventually<Attempt<T>> {
+  const decidedAt = parts.state.applied();
+  const made = decideAt(parts, attempt, decidedAt);
+  if (!(made instanceof Promise) && made.refused === undefined) return made;
+  return revise(parts, attempt, decidedAt, made);
+}
+
+async function revise<T>(
+  parts: Deciding,
+  attempt: Decider<T>,
+  decidedAt: number,
+  made: Eventually<Attempt<T>>,
+): Promise<Attempt<T>> {
+  const decided = await made;
+  if (decided.refused === undefined) return decided;
+  let isFinal = false;
+  try {
+    isFinal = (await parts.state.catchUp()) === decidedAt;
+  } finally {
+    if (!isFinal) decided.undo?.();
+  }
+  return isFinal ? decided : decideAt(parts, attempt, parts.state.applied());
+}
+
+function decideAt<T>(
+  { trace }: Deciding,
+  attempt: Decider<T>,
+  decidedAt: number,
+): Eventually<Attempt<T>> {
+  try {
+    const made =
+      trace === undefined ? attempt(decidedAt) : trace.part('decide', () => attempt(decidedAt));
+    return made instanceof Promise ? made.catch(refusing) : made;
+  } catch (error) {
+    return refusing(error);
+  }
+}
+
+/** A refusal that the attempt threw. Its use case records it. @throws the error if it refuses nothing */
+function refusing(error: unknown): Attempt<never> {
+  const fail = (): never => {
+    throw error;
+  };
+  return isRevisable(error) ? { plan: undefined, refused: fail, settle: fail } : fail();
 }
 
 /**

@@ -12,7 +12,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Lease } from '../../domain/secrets/lease.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { workloadId } from '../../domain/identity/workload.ts';
-import type { Expectation, PlanFragment, Write } from '../../ports/store.ts';
+import type { Expectation, Plan, PlanFragment, Write } from '../../ports/store.ts';
 import { LEASES } from '../../ports/queries.ts';
 import { activeRotation } from './rotation-row.ts';
 
@@ -38,8 +38,8 @@ type Result = Acknowledged | BrokerError;
 /** One item with its planned changes, before it is recorded. */
 interface Prepared {
   readonly result: Result;
-  /** Audit entry; undefined for a refusal that was only counted. */
-  readonly entry: string | undefined;
+  /** Makes the audit entry; undefined for a refusal that was only counted. */
+  readonly entry: () => string | undefined;
   readonly fragment: PlanFragment;
 }
 
@@ -73,16 +73,18 @@ async function record(
     const prepared = await Promise.all(
       items.map((item, index) => prepare(parts, call, holder, { item, index })),
     );
+    const planned = (): Plan => ({
+      decidedAt,
+      reads: holder.fences,
+      notAfter: holder.session.endsAt,
+      expect: prepared.flatMap(({ fragment }) => fragment.expect),
+      writes: prepared.flatMap(({ fragment }) => fragment.writes),
+      invalidates: [...new Set(prepared.flatMap(({ fragment }) => fragment.invalidates))],
+      entries: prepared.flatMap(({ entry }) => entry() ?? []),
+    });
+    const refuses = prepared.some(({ result }) => result instanceof BrokerError);
     return {
-      plan: {
-        decidedAt,
-        reads: holder.fences,
-        notAfter: holder.session.endsAt,
-        expect: prepared.flatMap(({ fragment }) => fragment.expect),
-        writes: prepared.flatMap(({ fragment }) => fragment.writes),
-        invalidates: [...new Set(prepared.flatMap(({ fragment }) => fragment.invalidates))],
-        entries: prepared.flatMap(({ entry }) => entry ?? []),
-      },
+      ...(refuses ? { plan: undefined, refused: planned } : { plan: planned() }),
       settle: () => prepared.map(({ result }) => result),
     };
   }).catch((error: unknown) =>
@@ -111,19 +113,21 @@ async function prepare(
     const left = outcome === 'ok' ? older : [];
     return {
       result: { path, version, outcome, ended: left.length },
-      entry: entryOf(parts, call, live, {
-        ...facts,
-        outcome: 'ok',
-        lease: held.id,
-        policy: verdict.policy,
-        count: left.length,
-      }),
+      entry: () =>
+        entryOf(parts, call, live, {
+          ...facts,
+          outcome: 'ok',
+          lease: held.id,
+          policy: verdict.policy,
+          count: left.length,
+        }),
       fragment: changes(parts, live, item, { held, left }),
     };
   } catch (error) {
     const failure = BrokerError.from(error);
     const { policy } = verdict;
-    const entry = refusalEntry(parts, { call, caller: live }, { ...facts, policy }, failure);
+    const entry = (): string | undefined =>
+      refusalEntry(parts, { call, caller: live }, { ...facts, policy }, failure);
     return { result: failure, entry, fragment: NOTHING };
   }
 }

@@ -4,7 +4,7 @@ import { parseSecretPath } from '../../domain/words/names.ts';
 import type { SecretVersion } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import type { Write } from '../../ports/store.ts';
+import type { Plan, Write } from '../../ports/store.ts';
 import { decoyOf, type Alarming, type DecoyAlarm } from '../recording/decoys.ts';
 import { canaryValue } from './canary-value.ts';
 import { allReady, whenReady, type Eventually } from '../kernel/eventually.ts';
@@ -54,8 +54,8 @@ type ReadingParts = Recording &
 /** One item that is decided and fetched, but not recorded yet. */
 interface Prepared {
   readonly result: Result;
-  /** Audit entry; undefined for a refusal that was counted. */
-  readonly entry: string | undefined;
+  /** Audit entry. A function makes that of a refusal; undefined: it was counted. */
+  readonly entry: string | (() => string | undefined);
   readonly grant?: GrantedLease;
   readonly alarm?: DecoyAlarm | undefined;
 }
@@ -135,25 +135,10 @@ function attemptOf<T>(
   prepared: readonly Prepared[],
   settle: (results: readonly Result[]) => T,
 ): Attempt<T> {
-  const writes: Write[] = [];
-  const entries: string[] = [];
-  for (const { grant, entry, alarm } of prepared) {
-    if (grant?.write !== undefined) writes.push(grant.write);
-    if (entry !== undefined) entries.push(entry);
-    if (alarm === undefined) continue;
-    writes.push(alarm.write);
-    entries.push(alarm.entry);
-  }
-  const plan = {
-    decidedAt,
-    reads: fencesOf(caller, prepared),
-    notAfter: authorityEnd(caller),
-    entries,
-    ...(writes.length === 0 ? {} : { writes }),
-  };
+  const planned = (): Plan | undefined => planOf(caller, decidedAt, prepared);
+  const refuses = prepared.some(({ entry }) => typeof entry === 'function');
   return {
-    // Every disclosed value has an entry. No entries means that all items were refused and counted.
-    plan: entries.length === 0 ? undefined : plan,
+    ...(refuses ? { plan: undefined, refused: planned } : { plan: planned() }),
     settle: () => {
       for (const { grant, alarm } of prepared) {
         grant?.committed?.();
@@ -164,6 +149,32 @@ function attemptOf<T>(
     undo: () => {
       for (const { grant } of prepared) grant?.undo?.();
     },
+  };
+}
+
+/** Every disclosed value has an entry. Undefined: all items were refused and counted. */
+function planOf(
+  caller: Caller,
+  decidedAt: number,
+  prepared: readonly Prepared[],
+): Plan | undefined {
+  const writes: Write[] = [];
+  const entries: string[] = [];
+  for (const { grant, entry: made, alarm } of prepared) {
+    if (grant?.write !== undefined) writes.push(grant.write);
+    const entry = typeof made === 'function' ? made() : made;
+    if (entry !== undefined) entries.push(entry);
+    if (alarm === undefined) continue;
+    writes.push(alarm.write);
+    entries.push(alarm.entry);
+  }
+  if (entries.length === 0) return undefined;
+  return {
+    decidedAt,
+    reads: fencesOf(caller, prepared),
+    notAfter: authorityEnd(caller),
+    entries,
+    ...(writes.length === 0 ? {} : { writes }),
   };
 }
 
@@ -296,7 +307,8 @@ function refused(
     item,
     comment,
   } as const;
-  return { result: failure, entry: refusalEntry(parts, { call, caller }, described, failure) };
+  const entry = (): string | undefined => refusalEntry(parts, { call, caller }, described, failure);
+  return { result: failure, entry };
 }
 
 /** The value of the item: a fresh one from memory, or the answer of the backend. */

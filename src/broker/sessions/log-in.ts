@@ -54,6 +54,8 @@ export async function logIn(
   let taken: (() => void) | undefined;
   try {
     const { proof } = request;
+    // Another broker may have registered it just now.
+    if (parts.catalog.find('cluster', request.cluster) === undefined) await parts.state.catchUp();
     const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
     return await commitDecided(parts, async (decidedAt) => {
       const { cluster, attested, pod } = await attest(parts, call, request);

@@ -78,6 +78,16 @@ export class State {
     await Promise.race([this.#work, promise]).finally(cancel);
   }
 
+  /**
+   * Resolves when memory reflects everything that committed before the call, also at other brokers.
+   * @returns the number of the last change applied. @throws ERR_STORE_UNAVAILABLE, ERR_BUSY
+   */
+  async catchUp(): Promise<number> {
+    await this.#following.store.catchUp();
+    await this.waitUntilCurrent();
+    return this.#applied;
+  }
+
   /** Resolves when memory reflects the change with this number. An answer that reports success waits for it. */
   async waitForChange(seq: number): Promise<void> {
     if (this.#applied >= seq || this.#closed) return;

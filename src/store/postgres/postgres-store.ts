@@ -62,6 +62,8 @@ export class PostgresStore implements OpenedStore {
   readonly #queue: CommitQueue;
   readonly #cancels = new Map<string, () => void>();
   #poll: Promise<void> | undefined;
+  /** The poll after the one in progress. */
+  #nextPoll: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(parts: PostgresStoreParts) {
@@ -112,6 +114,16 @@ export class PostgresStore implements OpenedStore {
     return this.#parts.feed.seq;
   }
 
+  catchUp(): Promise<void> {
+    // The poll in progress may have read the changes before this call.
+    const previous = this.#poll?.catch(() => undefined) ?? Promise.resolve();
+    this.#nextPoll ??= previous.then(() => {
+      this.#nextPoll = undefined;
+      return this.#readChanges();
+    });
+    return this.#nextPoll;
+  }
+
   watch(listener: (changes: readonly Change[]) => void): () => void {
     return this.#parts.feed.watch(listener);
   }
@@ -139,23 +151,30 @@ export class PostgresStore implements OpenedStore {
     this.#isClosed = true;
     for (const cancel of this.#cancels.values()) cancel();
     await this.#queue.close();
-    await this.#poll;
+    await this.#poll?.catch(() => undefined);
     await this.#parts.writer.close();
     await this.#parts.pool.end();
   }
 
   /** Applies the invalidations of other processes; one poll at a time. After a failure, the next poll catches up. */
   poll(): void {
-    const { feed, writer } = this.#parts;
     if (this.#isClosed || this.#poll !== undefined) return;
-    this.#poll = this.#read({ text: CHANGES_AFTER, values: [feed.seq] })
-      .then(
-        ({ rows }) => writer.learn(rows as Change[]),
-        () => undefined,
-      )
+    this.#readChanges().catch(() => undefined);
+  }
+
+  /** @throws ERR_STORE_UNAVAILABLE, also if changes were pruned that this process never saw. */
+  #readChanges(): Promise<void> {
+    const { feed, writer } = this.#parts;
+    const poll = this.#read({ text: CHANGES_AFTER, values: [feed.seq] })
+      .then(({ rows }) => {
+        writer.learn(rows as Change[]);
+        if (writer.isBehind) throw new BrokerError('ERR_STORE_UNAVAILABLE');
+      })
       .finally(() => {
-        this.#poll = undefined;
+        if (this.#poll === poll) this.#poll = undefined;
       });
+    this.#poll = poll;
+    return poll;
   }
 
   #prune(): void {

@@ -71,6 +71,11 @@ export class PostgresWriter {
     this.#parts = parts;
   }
 
+  /** Invalidations were pruned before this process saw them: its caches stay unreliable. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   fault(): 'ERR_AUDIT_UNAVAILABLE' | 'ERR_STORE_UNAVAILABLE' | undefined {
     const isDown = this.#connection === undefined || this.#connection.isLost;
     if (isDown || this.#isBehind) return 'ERR_STORE_UNAVAILABLE';

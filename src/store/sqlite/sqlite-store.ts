@@ -105,6 +105,11 @@ export class SqliteStore implements OpenedStore {
     return this.#feed.seq;
   }
 
+  /** No other process commits. */
+  catchUp(): Promise<void> {
+    return Promise.resolve();
+  }
+
   watch(listener: (changes: readonly Change[]) => void): () => void {
     return this.#feed.watch(listener);
   }

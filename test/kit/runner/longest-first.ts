@@ -59,6 +59,7 @@ const LONGEST = [
   'test/unit/audit/archive/archived-log.test.ts',
   'test/e2e/backup.test.ts',
   'test/e2e/read-history.real.test.ts',
+  'test/faults/broker/linearizable.real.test.ts',
   'test/faults/broker/issue-killed-postgres.real.test.ts',
   'test/e2e/agent-outage.test.ts',
   'test/deploy/image.test.ts',

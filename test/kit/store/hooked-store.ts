@@ -39,6 +39,7 @@ export class HookedStore implements Store {
   count: Store['count'] = (query) => this.real.count(query);
   pendingWriters: Store['pendingWriters'] = () => this.real.pendingWriters();
   seq: Store['seq'] = () => this.real.seq();
+  catchUp: Store['catchUp'] = () => this.real.catchUp();
   watch: Store['watch'] = (listener) => this.real.watch(listener);
   fault: Store['fault'] = () => this.faultCode ?? this.real.fault();
   close: Store['close'] = () => this.real.close();
