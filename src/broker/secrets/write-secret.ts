@@ -19,7 +19,7 @@ import { refusalOf, judge } from '../access/judge.ts';
 import { refuseSuspended } from '../access/suspension.ts';
 import { recordFailure, recordOperation } from '../recording/operation.ts';
 import type { Access, Backends, Bounds, Recording } from '../state/dependencies.ts';
-import { commitAs, entryOf } from '../recording/record.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { LiveSession } from '../state/session-memory.ts';
 import { targetOf } from '../state/target.ts';
 
@@ -251,11 +251,12 @@ async function stage<
   staging: Staging,
   change: (target: Writable & { readonly mayList: () => boolean }) => Promise<T>,
 ): Promise<T & Pick<Writable, 'rotates'>> {
+  type Staged = T & Pick<Writable, 'rotates'>;
   const { parts, call, caller, path, action } = staging;
   if (action === 'secret.write') parseNewPath(path);
   else parseSecretPath(path);
   let policy: PolicyReference | undefined;
-  return commitAs(parts, caller, async (decidedAt, now) => {
+  const attempt = async (decidedAt: number, now: Caller): Promise<Attempt<Staged>> => {
     const verdict = judge(parts, call, now, { capability: 'write', path });
     ({ policy } = verdict);
     if (!verdict.allowed) throw refusalOf(verdict);
@@ -275,7 +276,13 @@ async function stage<
       },
       settle: () => ({ ...staged, rotates: target.rotates }),
     };
-  }).catch((error: unknown) =>
+  };
+  const work = (): Promise<Staged> => commitAs(parts, caller, attempt);
+  // Otherwise of several writers of one path only one would succeed at a time, and the others would decide again until they give up. No writer waits for a
+  // caller that may not write the path.
+  const isWriter = judge(parts, call, caller, { capability: 'write', path }).allowed;
+  const done = isWriter ? parts.connections.writeTurns.run(path, work) : work();
+  return done.catch((error: unknown) =>
     recordFailure({ parts, call, caller }, [{ action, path, policy }], error),
   );
 }

@@ -8,6 +8,7 @@ import type {
 } from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../model/document.ts';
 import { EMBEDDED } from '../../domain/secrets/mount.ts';
+import { Turns } from '../kernel/turns.ts';
 
 /** A connection with the locators that the configuration file allows it, and the broker prefixes that may use it. */
 export interface BoundConnection {
@@ -33,6 +34,8 @@ interface Generation {
 
 /** Providers by mount: attached on first use, kept until the mount changes. */
 export class Connections {
+  /** Writers of one secret, one after the other. */
+  readonly writeTurns = new Turns();
   #byName: ReadonlyMap<string, BoundConnection> = new Map();
   /** Providers of mounts, keyed by document, not by name and version: a provider of a refused change must not serve the next change. */
   #mounted = new WeakMap<StoredDocument<'mount'>, Mounted>();
