@@ -103,6 +103,7 @@ describe('an incident', () => {
     const created = whole.timeline.filter(({ entry }) => entry.action === 'quarantine.create');
     const named = { cluster: 'watched', namespace, name, uid };
     expect(created).toMatchObject([{ entry: { pod: named } }]);
+    expect(alert.about).toEqual({ kind: 'pod', name: `${namespace}/${name}`, scopes: 1 });
     const listed = await api.call('GET', '/api/v1/quarantines', { token: api.admin });
     const own = { subject: `watched/${uid}`, pod: { namespace, name } };
     expect(itemsOf(listed)).toContainEqual(expect.objectContaining(own));
@@ -291,6 +292,7 @@ describe('an incident', () => {
     expect((await read(token)).status).toBe(200);
     const wish = { kind: 'operator', operator: 'mallory', since, reason: 'INC-17', rotate: false };
     const { alert } = (await open(wish)).body;
+    expect(alert.about).toEqual({ kind: 'operator', name: 'mallory', scopes: 1 });
     expect((await read(token)).status).toBe(401);
     const whole = await untilDone(`/api/v1/incidents/${alert.id}`);
     expect(whole).toMatchObject({
@@ -327,6 +329,7 @@ describe('an incident', () => {
     const wish = { kind: 'node', cluster: 'watched', node: 'node-x', since, reason: 'INC-18' };
     const opened = await open({ ...wish, rotate: false });
     expect(opened.body.scopes).toMatchObject([{ subject: `watched/${one.pod.metadata.uid}` }]);
+    expect(opened.body.alert.about).toEqual({ kind: 'node', name: 'node-x', scopes: 1 });
     expect((await read(one.token)).status).toBe(401);
     expect((await read(other.token)).status).toBe(200);
   });
@@ -354,6 +357,8 @@ describe('an incident', () => {
     const other = await holder('own-9');
     const opened = await open({ ...scope, since, reason: 'INC-10', rotate: false });
     expect(opened.body.alert.quarantines).toHaveLength(1);
+    const name = 'workload' in scope ? scope.workload : scope.digest;
+    expect(opened.body.alert.about).toEqual({ kind: scope.kind, name, scopes: 1 });
     expect((await read(token)).status).toBe(401);
     expect((await read(other.token)).status).toBe(200);
   });

@@ -39,7 +39,13 @@ beforeAll(async () => {
   });
   await api.seed();
   await watchCluster({ api, kube }, ['*']);
-  for (const path of ['app/lure', 'app/lure-plain', 'app/lure-revoking', 'app/lure-whole'])
+  for (const path of [
+    'app/lure',
+    'app/lure-plain',
+    'app/lure-stronger',
+    'app/lure-revoking',
+    'app/lure-whole',
+  ])
     await writeNew(api, path);
 });
 afterEach(async () => {
@@ -364,6 +370,21 @@ describe('a decoy', () => {
     );
     expect(received).toMatchObject([{ cause: 'audit' }]);
     expect((await read(token)).status).toBe(200);
+  });
+
+  it('cuts off a reader whose earlier read was only recorded, after the decoy became stronger', async () => {
+    await define('app/lure-stronger', {});
+    const { pod, token } = await holder();
+    await read(token, 'app/lure-stronger');
+    await alertOf('decoy', pod);
+    const stronger = await api.call('PUT', '/api/v1/definitions/app/lure-stronger', {
+      token: api.admin,
+      body: { decoy: { action: 'quarantine' } },
+      headers: { 'If-Match': '*' },
+    });
+    expect(stronger.status).toBe(200);
+    expect((await read(token, 'app/lure-stronger')).status).not.toBe(401);
+    await until('the reader is cut off', async () => (await read(token)).status === 401);
   });
 
   it('ends the sessions of the workload and keeps it out for a time, if its definition says so', async () => {

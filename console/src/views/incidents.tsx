@@ -40,7 +40,8 @@ function AlertStateMark({ state }: { readonly state: AlertState }): JSX.Element 
   return <State tone={tone}>{word}</State>;
 }
 
-function subjectOf({ pod, workload, node, cluster }: Alert): string {
+function subjectOf({ about, pod, workload, node, cluster }: Alert): string {
+  if (about !== undefined) return about.name;
   if (pod !== undefined) return `${pod.namespace}/${pod.name}`;
   return workload ?? node ?? cluster;
 }

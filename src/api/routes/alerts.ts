@@ -140,6 +140,7 @@ export function alertJson(record: AlertRecord): Shape<'Alert'> {
     ...(node !== undefined && { node }),
     container,
     ...(subject && subjectJson(subject)),
+    ...aboutJson(record),
     ...(unmatched !== undefined && { unmatched }),
     ...(responseRule && { responseRule }),
     response,
@@ -164,6 +165,22 @@ function repeatsJson({
     ...(lastAt !== undefined && { lastAt: instant(lastAt) }),
     ...(rules && { rules }),
   };
+}
+
+function aboutJson({ scopes, extent, response }: AlertRecord): Pick<Shape<'Alert'>, 'about'> {
+  const [scope] = scopes;
+  if (scope === undefined) return {};
+  const { kind, subject, pod } = scope;
+  const name = kind === 'pod' ? subject.slice(subject.indexOf('/') + 1) : subject;
+  // A trait is the kind with the name of the node, or the digest of the image.
+  const [trait] = extent?.traits ?? [];
+  const whole =
+    response.scope === 'image' || response.scope === 'node' ? response.scope : undefined;
+  const about =
+    whole !== undefined && trait !== undefined
+      ? { kind: whole, name: trait.slice(trait.indexOf(':') + 1) }
+      : { kind, name: pod === undefined ? name : `${pod.namespace}/${pod.name}` };
+  return { about: { ...about, scopes: scopes.length } };
 }
 
 function subjectJson({ workload, ...pod }: AlertSubject): Pick<Shape<'Alert'>, 'pod' | 'workload'> {

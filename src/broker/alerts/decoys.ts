@@ -50,8 +50,9 @@ function decoyAlarm(
 ): DecoyAlarm | undefined {
   const { alertTallies, clock } = parts;
   const { reader, ...facts } = readerOf(caller, decoy);
-  const mark = `${path} ${reader}`;
   const { action, scope } = decoy;
+  // A read that was only recorded must not hide one after the decoy became stronger.
+  const mark = `${action} ${path} ${reader}`;
   if (alertTallies.isMarked(mark, action === 'audit' ? QUIET_MS : CONTAINED_MS)) return undefined;
   const isHeld = action !== 'audit' && isProtected(parts, facts.subject);
   const record: AlertRecord = {

@@ -1,4 +1,5 @@
 import { REASON, WORKLOAD, YES, type CommandRow, type OptionRow } from './command.ts';
+import { aboutText } from '../verbs/incident-text.ts';
 import { operation } from './operation.ts';
 
 const load = () => import('../verbs/incidents.ts');
@@ -28,7 +29,7 @@ export const ALERTS: readonly CommandRow[] = [
       rule: 'rule',
       priority: 'priority',
       alerts: 'count',
-      pod: ({ pod }) => (pod === undefined ? '' : `${pod.namespace}/${pod.name}`),
+      subject: aboutText,
       action: ({ response }) => response.action,
       state: ({ state, held, unmatched }) =>
         [state, held ?? unmatched].filter((word) => word !== undefined).join(': '),

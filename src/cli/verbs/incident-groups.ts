@@ -1,9 +1,9 @@
 import type { components } from '../../client/index.ts';
-import { podText } from './incident-text.ts';
+import { aboutText } from './incident-text.ts';
 
 type Alert = components['schemas']['Alert'];
 
-/** All responses about one pod, workload or image. */
+/** All responses about one pod, workload, image, node or operator. */
 export interface IncidentGroup {
   /** The newest response. */
   readonly id: string;
@@ -33,14 +33,15 @@ export function incidentGroups(alerts: readonly Alert[]): readonly IncidentGroup
   return [...groups.values()].map(groupOf);
 }
 
-function keyOf({ id, cluster, pod, workload, response: { scope } }: Alert): string {
-  if (scope === 'workload' && workload !== undefined) return workload;
-  return pod === undefined ? (workload ?? id) : `${cluster}/${pod.uid}`;
+function keyOf({ id, cluster, pod, about }: Alert): string {
+  if (about === undefined) return pod === undefined ? id : `${cluster}/${pod.uid}`;
+  const { kind, name } = about;
+  return `${kind} ${cluster}/${kind === 'pod' ? (pod?.uid ?? name) : name}`;
 }
 
 function groupOf(alerts: readonly Alert[]): IncidentGroup {
   const [newest, oldest] = [alerts[0], alerts.at(-1)] as readonly [Alert, Alert];
-  const { id, response, pod, workload = '' } = newest;
+  const { id, response } = newest;
   const states = new Map<string, number>();
   for (const { state } of alerts) states.set(state, (states.get(state) ?? 0) + 1);
   return {
@@ -51,7 +52,7 @@ function groupOf(alerts: readonly Alert[]): IncidentGroup {
     count: alerts.reduce((sum, { count }) => sum + count, 0),
     by: unique(alerts.map(({ operator, source }) => operator ?? source)),
     why: unique(alerts.flatMap(({ reason, rule, rules = [] }) => [reason ?? rule, ...rules])),
-    subject: response.scope === 'workload' || pod === undefined ? workload : podText(pod),
+    subject: aboutText(newest),
     action: response.action,
     states: [...states].map(([state, count]) => (states.size === 1 ? state : `${count} ${state}`)),
   };

@@ -35,12 +35,24 @@ export function podText({ namespace, name }: { namespace: string; name: string }
   return `${namespace}/${name}`;
 }
 
-/** The subject of an incident in a few words. */
+/** The subject of an alert in a few words. */
+export function aboutText({
+  about,
+  pod,
+  workload,
+}: Pick<Alert, 'about' | 'pod' | 'workload'>): string {
+  if (about === undefined) return pod === undefined ? (workload ?? '') : podText(pod);
+  const { kind, name, scopes } = about;
+  if (kind === 'image' || kind === 'node') return `${kind} ${name} (${counted(scopes, 'pod')})`;
+  const one = kind === 'operator' ? `operator ${name}` : name;
+  return scopes === 1 ? one : `${one} and ${scopes - 1} more`;
+}
+
+/** The subject of an incident in a few words. A dry run has only scopes. */
 function subjectText({ alert, scopes }: Pick<Incident, 'alert' | 'scopes'>): string {
+  if (alert !== undefined) return printable(aboutText(alert)) || 'no known pod';
   const [first] = scopes;
-  if (alert?.pod !== undefined && scopes.length <= 1 && first?.kind !== 'workload')
-    return printable(podText(alert.pod));
-  if (first === undefined) return printable(alert?.workload ?? 'no known pod');
+  if (first === undefined) return 'nothing';
   const name = first.pod === undefined ? first.subject : podText(first.pod);
   return printable(scopes.length === 1 ? name : `${name} and ${scopes.length - 1} more`);
 }
@@ -62,7 +74,7 @@ const BEGUN: readonly Alert['state'][] = ['responding', 'contained', 'done'];
 
 function cutOffText(incident: Incident): string {
   const { alert } = incident;
-  if (alert === undefined) return 'is not cut off (dry run)';
+  if (alert === undefined) return 'would be cut off (dry run)';
   const why = uncutText(alert);
   if (why !== undefined) return why;
   const { source, operator, time } = alert;

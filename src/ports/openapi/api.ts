@@ -1751,6 +1751,15 @@ export interface components {
                 readonly uid: string;
             };
             readonly workload?: string;
+            /** @description What the response cuts off, or would cut off. Absent if no pod is known. */
+            readonly about?: {
+                /** @enum {unknown} */
+                readonly kind: "pod" | "workload" | "image" | "node" | "operator";
+                /** @description The namespace and the name of the pod, or its UID; the workload, the digest of the image, the node, or the operator. */
+                readonly name: string;
+                /** @description Number of pods, workloads and operators that it cuts off. */
+                readonly scopes: number;
+            };
             /**
              * @description Why no pod is certain to be meant.
              * @enum {string}

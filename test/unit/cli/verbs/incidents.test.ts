@@ -212,14 +212,22 @@ function incident(
       const lastAt = '2026-01-05T11:00:00Z';
       const joined = { count: 5, lastAt, rules: ['Miner'], state: 'responding' };
       const again = { ...shell, ...joined, id: 'alr_3', rule: 'Shell again' };
-      return { items: [shell, again, kept, opened] };
+      const node = {
+        ...ALERT,
+        id: 'inc_3',
+        workload: undefined,
+        about: { kind: 'node', name: 'node-1', scopes: 3 },
+      };
+      const operator = { ...node, about: { kind: 'operator', name: 'bob', scopes: 1 } };
+      const later = { ...operator, id: 'inc_4', reason: 'INC-8' };
+      return { items: [shell, again, kept, opened, node, operator, later] };
     },
   });
   return { broker, context: cliContext({ broker }) };
 }
 
 describe('incident ls', () => {
-  it('lists the responses by pod with the number of their alerts, the last one, and who or what began them', async () => {
+  it('lists the responses by pod, workload, node or operator with the number of their alerts, the last one, and who or what began them', async () => {
     const { broker, context } = incident();
     await runIncidentLs(context);
     expect(broker.asked).toEqual([{ id: 'listAlerts', query: { limit: 1_000 } }]);
@@ -247,6 +255,8 @@ describe('incident ls', () => {
         '1 done, 1 responding',
       ],
       ['inc_2', '1', 'eve', 'INC-7', WORKLOAD, 'quarantine', 'responding'],
+      ['inc_3', '1', 'eve', 'INC-7', 'node node-1 (3 pods)', 'quarantine', 'done'],
+      ['inc_3', '2', 'eve', 'INC-7, INC-8', 'operator bob', 'quarantine', 'done'],
     ]);
   });
 });
@@ -293,7 +303,7 @@ describe('the first line of an incident', () => {
     [
       undefined,
       [secret('waiting'), secret('waiting'), secret('by_hand')],
-      'shop/web-0 is not cut off (dry run); held 3 secrets, ever read 3; the incident rotates 2; 1 needs you: no rotator',
+      'shop/web-0 would be cut off (dry run); held 3 secrets, ever read 3; the incident rotates 2; 1 needs you: no rotator',
     ],
     [
       {
