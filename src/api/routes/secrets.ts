@@ -69,7 +69,7 @@ const written = z.strictObject({
   method: z.enum(['put', 'import'], 'is put or import').optional(),
 });
 
-/** What the broker does about keys that a write drops, or that a patch removes and the secret does not have. */
+/** Answer to keys that a write drops, or that a patch removes and the secret does not have. */
 const keyCheck = z.enum(['allow', 'refuse'], 'is allow or refuse').default('allow');
 
 export const writeSecret: RouteOf<'writeSecret'> = {

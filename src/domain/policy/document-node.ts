@@ -150,7 +150,7 @@ export class DocumentNode {
     return value;
   }
 
-  /** The known field that an unknown one probably means. Problems that nobody sees need no guess. */
+  /** The known field that an unknown one probably means. A full list shows no further problem, so it needs no guess. */
   #guess(key: string, known: readonly string[]): string {
     return this.#problems.isFull ? '' : didYouMean(key, known);
   }

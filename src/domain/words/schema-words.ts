@@ -29,7 +29,7 @@ const MOST_GUESSES = 20;
 const LONGEST_KEY = 64;
 
 /**
- * The messages about one document or body that somebody sent. For an object with unknown fields the message has one line for each field: the known
+ * The messages about one document or body of a request. For an object with unknown fields the message has one line for each field: the known
  * field that it probably means, or nothing. The guesses are bounded, because a body may have thousands of unknown fields.
  */
 export function fieldWords(): (issue: Issue) => string | undefined {
