@@ -18,7 +18,6 @@ ROOT = FOLDER.parent.parent
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 REGULAR_FILE = 0o100644
 UNIX = 3
-PAGE_LINK = re.compile(r"\[([^\]]+)\]\((?!#)[^)]+\)")
 
 
 def setting(name: str) -> str:
@@ -40,8 +39,7 @@ def metadata() -> str:
         "Classifier": "Typing :: Typed",
         "Description-Content-Type": "text/markdown",
     }
-    # Links to other pages keep only their words, because the wheel has no other page.
-    page = PAGE_LINK.sub(r"\1", (ROOT / "docs/client-python.md").read_text("utf-8"))
+    page = (FOLDER / "README.md").read_text("utf-8")
     return "".join(f"{name}: {value}\n" for name, value in fields.items()) + "\n" + page
 
 

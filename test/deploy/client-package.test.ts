@@ -81,7 +81,10 @@ describe('the package @quaymaster/client', () => {
     },
   );
 
-  it('gives a TypeScript program the types of each answer', async () => {
+  it('gives a TypeScript program the types of each answer, and compiles the program of its README', async () => {
+    const [, readme = ''] = /```js\n([^]*?)```/.exec(textOf('clients/typescript/README.md')) ?? [];
+    expect(readme).not.toBe('');
+    writeFileSync(join(consumer, 'readme.ts'), readme);
     writeFileSync(
       join(consumer, 'use.ts'),
       `import type { Secret, WorkloadSession } from '@quaymaster/client';
@@ -95,9 +98,9 @@ describe('the package @quaymaster/client', () => {
     );
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
-    const { stdout } = await run(process.execPath, [tsc, ...options, '--types', 'node', 'use.ts'], {
-      cwd: consumer,
-    });
+    const files = ['use.ts', 'readme.ts'];
+    const words = [tsc, ...options, '--types', 'node', ...files];
+    const { stdout } = await run(process.execPath, words, { cwd: consumer });
     expect(stdout).toBe('');
   });
 });

@@ -1,6 +1,6 @@
 import { spawn, execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -8,13 +8,15 @@ import { createServer, type Server } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findProgram } from '../kit/backends/find-program.ts';
+import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
 import { findCanary } from '../kit/checks/find-canary.ts';
 import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../docs/examples/', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../../dist/packages/client', import.meta.url));
+const PYTHON_CLIENT = fileURLToPath(new URL('../../clients/python/src', import.meta.url));
 const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
 const VALUES = ['canary-of-the-first-version', 'canary-of-the-second-version'];
 const FIRST = '/api/v1/secrets/own';
@@ -104,28 +106,73 @@ async function expectFollowed(
   expect(secrets.flatMap((secret) => findCanary(secret, { output: lines.join('\n') }))).toEqual([]);
 }
 
-/** A copy of the example in a folder in which the built package `@quaymaster/client` is installed. */
-async function installedBesideClient(directory: string): Promise<string> {
-  const scope = join(directory, 'node_modules/@quaymaster');
+/** Installs the built package `@quaymaster/client` in a new folder. */
+async function folderWithClient(name: string): Promise<string> {
+  const folder = broker.installation.file(name);
+  const scope = join(folder, 'node_modules/@quaymaster');
   await mkdir(scope, { recursive: true });
   await symlink(CLIENT, join(scope, 'client'));
-  const program = join(directory, 'follow-secrets.mjs');
-  await copyFile(join(EXAMPLES, 'follow-secrets.mjs'), program);
-  return program;
+  return folder;
 }
+
+/** The program in the README of a package, with the broker of this test in place of the reader's. */
+function programOf(readme: string): string {
+  const [, shown = ''] = /```\w+\n([^]*?)```/.exec(textOf(readme)) ?? [];
+  const here = {
+    'https://quaymaster.quaymaster.svc:8200': overTls['QUAYMASTER_URL'] ?? '',
+    'prod-eu': 'c1',
+    '/var/run/secrets/quaymaster/token': tokenFile,
+    '/etc/quaymaster/ca.pem': overTls['QUAYMASTER_CA_FILE'] ?? '',
+    'payments/db': 'own/readme',
+  };
+  return Object.entries(here).reduce((program, [there, ours]) => {
+    expect(program).toContain(there);
+    return program.replaceAll(there, ours);
+  }, shown);
+}
+
+/** Runs the program of a README until it has printed a change. @returns what it printed */
+async function followedReadme(
+  command: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<readonly string[]> {
+  const [program = '', ...words] = command;
+  const data = { username: 'app', password: VALUES[0] };
+  await writeReadme(data);
+  const child = spawn(program, words, {
+    env: { PATH: process.env['PATH'], ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line.replace(/\d+$/, 'N'));
+    if (lines.length === 2) await writeReadme(data);
+    if (lines.length === 3) child.kill('SIGKILL');
+  }
+  return lines;
+}
+
+async function writeReadme(data: object): Promise<void> {
+  const { status } = await broker.installation.call('PUT', `${FIRST}/readme`, {
+    token: broker.operator,
+    body: { data },
+  });
+  expect(status).toBeLessThan(300);
+}
+
+const README_LINES = [
+  'user of the database: app',
+  'own/readme is now version N',
+  'own/readme is now version N',
+];
 
 /** A first build compiles the standard library. */
 const EXAMPLE_MS = 180_000;
 
-/** A runtime that is not on this machine skips its example, with a report. */
 function example(what: string, program: string, body: (program: string) => Promise<void>): void {
-  const found = findProgram(program);
-  if (found === null) process.stderr.write(`left out: ${what} (no ${program} on PATH)\n`);
-  (found === null ? it.skip : it)(
-    `${what} reads, follows, renews and prints no value`,
-    () => body(found ?? ''),
-    EXAMPLE_MS,
-  );
+  describeWithProgram(program, what, (found) => {
+    it('reads, follows, renews and prints no value', () => body(found), EXAMPLE_MS);
+  });
 }
 
 describe('the example', () => {
@@ -133,7 +180,8 @@ describe('the example', () => {
     // A proof names the address that the client sees: a broker behind a proxy that terminates TLS must know that
     // address.
     const where = { QUAYMASTER_URL: broker.installation.url };
-    const program = await installedBesideClient(broker.installation.directory);
+    const program = join(await folderWithClient('js'), 'follow-secrets.mjs');
+    await copyFile(join(EXAMPLES, 'follow-secrets.mjs'), program);
     await expectFollowed('js', [NODE, program], where);
   });
 
@@ -150,4 +198,20 @@ describe('the example', () => {
   example('in a shell', 'curl', () =>
     expectFollowed('shell', ['sh', join(EXAMPLES, 'follow-secrets.sh')]),
   );
+});
+
+describe('the program in the README of a client', () => {
+  it('reads a secret and follows its changes in JavaScript', async () => {
+    const program = join(await folderWithClient('readme'), 'use.mjs');
+    await writeFile(program, programOf('clients/typescript/README.md'));
+    expect(await followedReadme([NODE, program])).toEqual(README_LINES);
+  });
+
+  describeWithProgram('python3', 'of Python', (python) => {
+    it('reads a secret and follows its changes', async () => {
+      const program = programOf('clients/python/README.md');
+      const environment = { PYTHONPATH: PYTHON_CLIENT, PYTHONDONTWRITEBYTECODE: '1' };
+      expect(await followedReadme([python, '-c', program], environment)).toEqual(README_LINES);
+    });
+  });
 });
