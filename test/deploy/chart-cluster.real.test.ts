@@ -18,6 +18,7 @@ const CERTIFICATE = { certificateSecret: 'injector-tls', caFromCertManager: 'her
 const FOREIGN_KINDS = [
   { group: 'cert-manager.io', kind: 'Certificate', plural: 'certificates' },
   { group: 'monitoring.coreos.com', kind: 'ServiceMonitor', plural: 'servicemonitors' },
+  { group: 'monitoring.coreos.com', kind: 'PrometheusRule', plural: 'prometheusrules' },
 ];
 
 async function defineForeignKinds(kube: Kube): Promise<void> {

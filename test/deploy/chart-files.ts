@@ -20,6 +20,9 @@ function readme(): string {
 export async function* chartFiles(helm: Tool): AsyncGenerator<readonly [string, string]> {
   yield [`${CHART}/values.schema.json`, `${JSON.stringify(valuesSchema(), null, 1)}\n`];
   yield await formatted(`${CHART}/files/custom-resources.yaml`, customResources());
+  // A chart holds no file from outside its directory.
+  yield [`${CHART}/files/alerts.yaml`, readFileSync('deploy/prometheus/alerts.yaml', 'utf8')];
+  yield [`${CHART}/files/dashboard.json`, readFileSync('deploy/grafana/quaymaster.json', 'utf8')];
   yield [`${CHART}/README.md`, readme()];
   yield* await plainManifests(helm);
 }

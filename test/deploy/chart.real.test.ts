@@ -142,6 +142,40 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     });
   });
 
+  it('gives Prometheus and Grafana the rules and the dashboard of the project, and a job of its name', async () => {
+    const manifests = await renderChart(helm, VARIANTS['cert-manager and Prometheus']!);
+    const rules = load(readFileSync('deploy/prometheus/alerts.yaml', 'utf8'));
+    expect(only(manifests, 'PrometheusRule')['spec']).toEqual(rules);
+    const dashboard = load(readFileSync('deploy/grafana/quaymaster.json', 'utf8'));
+    expect(fileOf(manifests, 'quaymaster.json')).toEqual(dashboard);
+    expect(only(manifests, 'ServiceMonitor')['spec']).toMatchObject({
+      jobLabel: 'app.kubernetes.io/name',
+    });
+  });
+
+  it('names all objects as asked, and gives the pods annotations and variables', async () => {
+    const manifests = await renderChart(helm, VARIANTS['cert-manager and Prometheus']!);
+    const names = manifests.map(({ metadata }) => metadata.name);
+    expect(names.filter((name) => !name.startsWith('secrets'))).toEqual([]);
+    const pod = podTemplate(only(manifests, 'StatefulSet'));
+    expect(pod).toMatchObject({
+      metadata: { annotations: { 'example.com/collect': 'true' } },
+      spec: { containers: [{ env: [{ name: 'TZ', value: 'UTC' }] }] },
+    });
+    expect(await refusal({ nameOverride: 'Secrets' })).toContain('nameOverride');
+  });
+
+  it('asks clients for a certificate, and refuses that behind a proxy', async () => {
+    const clientCaFile = '/etc/quaymaster-ca/clients.crt';
+    const config = checkConfig(
+      configOf(await renderChart(helm, { tls: { clientCaFile } })),
+      'the ConfigMap',
+    );
+    expect(config.listener.tls).toMatchObject({ clientAuth: 'optional', clientCaFile });
+    const behindProxy = await refusal({ tls: { source: 'proxy', clientCaFile } });
+    expect(behindProxy).toContain('The proxy ends TLS');
+  });
+
   it('accepts the values of docs/install.md', async () => {
     const page = readFileSync('docs/install.md', 'utf8');
     const [, values = ''] = /values\.yaml <<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];

@@ -102,6 +102,11 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       certManager: { issuerRef: { name: 'ca' }, dnsNames: ['q.test'] },
     },
     serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+    prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+    dashboard: { enabled: true },
+    nameOverride: 'secrets',
+    podAnnotations: { 'example.com/collect': 'true' },
+    extraEnv: [{ name: 'TZ', value: 'UTC' }],
   },
   'the injector with a certificate of its own making': {
     injector: {

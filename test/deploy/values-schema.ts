@@ -41,6 +41,7 @@ const customResources = z.strictObject({
 const tls = z.strictObject({
   source: z.enum(['secret', 'cert-manager', 'proxy']),
   secretName: name,
+  clientCaFile: z.string(),
   certManager: z.strictObject({
     issuerRef: z.strictObject({ name, kind: z.enum(['Issuer', 'ClusterIssuer']), group: name }),
     dnsNames: z.array(name),
@@ -81,6 +82,8 @@ const values = z.strictObject({
   // Helm gives it to every chart that is another's dependency.
   global: kubernetesObject.optional(),
   image,
+  // A Service has this name too (RFC 1035), and other names add to it.
+  nameOverride: z.string().regex(/^(?:[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?)?$/),
   replicas: z.int().min(1),
   updateStrategy: z.enum(['Recreate', 'RollingUpdate']),
   initialise: z.strictObject({ enabled: z.boolean(), tokenTtl: z.string() }),
@@ -96,12 +99,16 @@ const values = z.strictObject({
   }),
   networkPolicy,
   serviceMonitor: z.strictObject({ enabled: z.boolean(), interval: z.string(), labels: texts }),
+  prometheusRule: z.strictObject({ enabled: z.boolean(), labels: texts }),
+  dashboard: z.strictObject({ enabled: z.boolean(), labels: texts }),
   injector,
   alerts: z.strictObject({ secretName: name }),
   customResources,
   evidenceWriters: z.array(z.string().regex(/^system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+$/)),
   csiProvider,
   resources: kubernetesObject,
+  podAnnotations: texts,
+  extraEnv: z.array(kubernetesObject),
   nodeSelector: texts,
   tolerations: z.array(kubernetesObject),
   affinity: kubernetesObject,

@@ -5,7 +5,12 @@
 {{- if eq .Values.tls.source "proxy" -}}
 {{- $_ := set $listener "plaintextBehindProxy" true -}}
 {{- else -}}
-{{- $_ := set $listener "tls" (dict "certificateFile" "/etc/quaymaster-tls/tls.crt" "keyFile" "/etc/quaymaster-tls/tls.key") -}}
+{{- $tls := dict "certificateFile" "/etc/quaymaster-tls/tls.crt" "keyFile" "/etc/quaymaster-tls/tls.key" -}}
+{{- with .Values.tls.clientCaFile -}}
+{{- /* Not required: the probes of the kubelet have no certificate. */ -}}
+{{- $_ := mergeOverwrite $tls (dict "clientAuth" "optional" "clientCaFile" .) -}}
+{{- end -}}
+{{- $_ := set $listener "tls" $tls -}}
 {{- end -}}
 {{- $store := dict "path" "/var/lib/quaymaster/store/quaymaster.sqlite" -}}
 {{- if include "quaymaster.isPostgres" . -}}

@@ -1,5 +1,7 @@
 {{- define "quaymaster.name" -}}
-{{- if contains .Chart.Name .Release.Name -}}
+{{- if .Values.nameOverride -}}
+{{- .Values.nameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
 {{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
 {{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}

@@ -108,6 +108,10 @@ name: quaymaster
 image: {{ include "quaymaster.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args: [serve]
+{{- with .Values.extraEnv }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 ports:
   - { name: api, containerPort: 8200 }
   {{- if .Values.config.vaultApi }}
@@ -152,8 +156,11 @@ metadata:
     {{- include "quaymaster.selector" . | nindent 4 }}
     app.kubernetes.io/component: broker
   annotations:
-    # The broker reads the file once, at start: a changed file restarts the broker.
+    # Some settings need a restart: a changed file restarts the broker.
     checksum/config: {{ include "quaymaster.config" . | sha256sum }}
+    {{- with .Values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 spec:
   {{- include "quaymaster.podCommon" . | nindent 2 }}
   # Draining takes up to 25 s.

@@ -13,6 +13,9 @@
 {{- if and (eq .Values.tls.source "cert-manager") (not .Values.tls.certManager.issuerRef.name) -}}
 {{- fail "\n\ntls.source is cert-manager, and tls.certManager.issuerRef.name is empty. Name the Issuer or ClusterIssuer that signs the broker's certificate.\n" -}}
 {{- end -}}
+{{- if and (eq .Values.tls.source "proxy") .Values.tls.clientCaFile -}}
+{{- fail "\n\ntls.clientCaFile is set, and tls.source is proxy. The proxy ends TLS, so the broker sees no certificate of a client: check it at the proxy, or let the broker end TLS.\n" -}}
+{{- end -}}
 {{- if and .Values.watch.trivyReports (not .Values.evidenceWriters) -}}
 {{- fail "\n\nwatch.trivyReports is true, and evidenceWriters is empty. Everyone who may write these reports could call an image clean: name the account of the Trivy Operator, such as system:serviceaccount:trivy-system:trivy-operator.\n" -}}
 {{- end -}}
