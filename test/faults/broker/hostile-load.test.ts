@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { HostileWriters, type Answers } from '../../kit/broker/hostile-writers.ts';
+import { HostileWriters, IdleServer, type Answers } from '../../kit/broker/hostile-writers.ts';
 import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
 import { FakeCustomResources } from '../../kit/fakes/fake-custom-resources.ts';
@@ -183,6 +183,8 @@ interface Round {
   readonly allBeside: number;
   readonly besideMs: number;
   readonly answers: Answers;
+  /** Reads while the same writers push to a server that does nothing: what the writers cost without the broker. */
+  readonly control: readonly number[];
 }
 
 /** A session ends with the token of its pod, after ten minutes. */
@@ -196,17 +198,12 @@ async function round(): Promise<Round> {
   const [first, begun] = [await processorTime(), performance.now()];
   const alone = await reads();
   const [second, between] = [await processorTime(), performance.now()];
-  const pushes = writers.push({
-    reports: Math.ceil(REPORTS / ROUNDS),
-    attestations: Math.ceil((2 * REPORTS) / ROUNDS),
-  });
-  const pushing = { isOver: false };
-  void pushes.finally(() => (pushing.isOver = true));
+  const pushes = writers.push(PUSHES);
   const changes = changeResource(Math.ceil(REPORTS / 5 / ROUNDS));
-  const beside = [...(await reads())];
-  while (!pushing.isOver) beside.push(...(await reads()));
+  const beside = await readsBeside(pushes);
   await changes;
   const [third, end] = [await processorTime(), performance.now()];
+  const answers = await pushes;
   return {
     alone,
     beside,
@@ -214,8 +211,37 @@ async function round(): Promise<Round> {
     loopBeside: (third.loop - second.loop) / (end - between),
     allBeside: (third.all - second.all) / (end - between),
     besideMs: end - between,
-    answers: await pushes,
+    answers,
+    control: FIGURES === undefined ? [] : await controlReads(answers, end - between),
   };
+}
+
+const PUSHES = {
+  reports: Math.ceil(REPORTS / ROUNDS),
+  attestations: Math.ceil((2 * REPORTS) / ROUNDS),
+};
+
+/** Milliseconds of the reads until the pushes are over. */
+async function readsBeside(pushes: Promise<unknown>): Promise<readonly number[]> {
+  const pushing = { isOver: false };
+  void pushes.finally(() => (pushing.isOver = true));
+  const times = [...(await reads())];
+  while (!pushing.isOver) times.push(...(await reads()));
+  return times;
+}
+
+/** Milliseconds of the reads while the writers push to a server that does nothing, at the pace of the round before. */
+async function controlReads(answers: Answers, ms: number): Promise<readonly number[]> {
+  const sum = (names: readonly string[]): number =>
+    names.reduce((total, name) => total + (answers[name] ?? 0), 0);
+  const names = Object.keys(answers);
+  const read = names.filter((name) => / (2\d\d|4(?!29)\d\d)$/.test(name));
+  const idle = await IdleServer.start(sum(read) / sum(names), (sum(names) * 1_000) / ms);
+  try {
+    return await readsBeside(writers.push({ ...PUSHES, url: idle.url }));
+  } finally {
+    idle.close();
+  }
 }
 
 function quantile(times: readonly number[], part: number): number {
@@ -234,18 +260,24 @@ function answersOf(rounds: readonly Round[]): Answers {
 async function writeFigures(rounds: readonly Round[], starts: readonly number[]): Promise<void> {
   if (FIGURES === undefined) return;
   const ratios = rounds.map(({ alone, beside }) => quantile(beside, 0.99) / quantile(alone, 0.99));
-  const [alone, beside] = [
+  const ofControl = rounds.map(
+    ({ control, beside }) => quantile(beside, 0.99) / quantile(control, 0.99),
+  );
+  const [alone, beside, control] = [
     rounds.flatMap((each) => each.alone),
     rounds.flatMap((each) => each.beside),
+    rounds.flatMap((each) => each.control),
   ];
   const status = await readFile(`/proc/${broker.installation.pid}/status`, 'utf8');
   const figures = {
     answers: answersOf(rounds),
-    reads: [alone.length, beside.length],
-    p50: [quantile(alone, 0.5), quantile(beside, 0.5)],
-    p99: [quantile(alone, 0.99), quantile(beside, 0.99)],
+    reads: [alone.length, beside.length, control.length],
+    p50: [quantile(alone, 0.5), quantile(beside, 0.5), quantile(control, 0.5)],
+    p99: [quantile(alone, 0.99), quantile(beside, 0.99), quantile(control, 0.99)],
     ratiosOfP99: ratios,
     medianRatio: quantile(ratios, 0.5),
+    ratiosToControl: ofControl,
+    medianRatioToControl: quantile(ofControl, 0.5),
     loopAlone: rounds.map(({ loopAlone }) => loopAlone),
     loopBeside: rounds.map(({ loopBeside }) => loopBeside),
     allBeside: rounds.map(({ allBeside }) => allBeside),

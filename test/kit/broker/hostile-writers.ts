@@ -1,8 +1,12 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { ImageSigner } from '../images/image-signer.ts';
 
 /** Pushes of one round, by writers that never wait longer than they must. */
 export interface HostileRound {
+  /** Server instead of the broker. */
+  readonly url?: string;
   readonly reports: number;
   readonly attestations: number;
 }
@@ -38,6 +42,55 @@ export class HostileWriters {
   async close(): Promise<void> {
     await this.#worker.terminate();
   }
+}
+
+/**
+ * A server that reads the bodies of a share of the pushes, refuses the others before it reads theirs, and does nothing else. It answers at the pace of the
+ * broker, so that the same writers cost the machine what they cost it beside the broker.
+ */
+export class IdleServer {
+  readonly #server: Server;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #next = 0;
+  #answered = 0;
+
+  private constructor(read: number, perSecond: number) {
+    this.#server = createServer((request, response) => {
+      this.#next = Math.max(this.#next, performance.now()) + 1_000 / perSecond;
+      this.#answered += 1;
+      const isRead = Math.floor(this.#answered * read) > Math.floor((this.#answered - 1) * read);
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        answer(request, response, isRead);
+      }, this.#next - performance.now());
+      this.#timers.add(timer);
+    });
+  }
+
+  /** @param read share of the pushes whose bodies are read */
+  static async start(read: number, perSecond: number): Promise<IdleServer> {
+    const idle = new IdleServer(read, perSecond);
+    await new Promise<void>((done) => idle.#server.listen(0, '127.0.0.1', done));
+    return idle;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, isRead: boolean): void {
+  if (isRead) {
+    request.resume().once('end', () => response.writeHead(409).end());
+    return;
+  }
+  response.writeHead(503, { connection: 'close' }).end(() => request.destroy());
 }
 
 /** A report of 50,000 findings, of another scanner each time. */
@@ -79,7 +132,8 @@ async function push(url: string, request: RequestInit): Promise<number | 'closed
   }
 }
 
-async function pushAll({ url, tokens }: Target, round: HostileRound): Promise<Answers> {
+async function pushAll({ url: broker, tokens }: Target, round: HostileRound): Promise<Answers> {
+  const { url = broker } = round;
   const signer = new ImageSigner();
   const bodies = {
     evidence: Array.from({ length: Math.min(10, round.reports) }, (_, at) =>
