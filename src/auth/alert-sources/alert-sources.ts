@@ -10,6 +10,12 @@ import type { AlertsConfig, AlertSourceConfig } from './config.ts';
 const LEAST_SECRET = 16;
 const BEARER = /^Bearer +([!-~]{1,1024})$/i;
 
+/** Reports whether a line of the secret file of a source can authenticate anything: shorter ones are not read. */
+export function isUsableSecret(way: 'bearer' | 'hmac', line: string): boolean {
+  const text = line.trim();
+  return way === 'bearer' ? text.length >= LEAST_SECRET : importWebhookKey(text) !== undefined;
+}
+
 /** The sources of the configuration. A reload replaces them. */
 export class ConfiguredAlertSources implements AlertSources {
   readonly #clock: Clock;
@@ -106,7 +112,7 @@ class ConfiguredSource implements AlertSource {
     }
     const [, shown] = BEARER.exec(authorization) ?? [];
     if (shown === undefined) throw refused('bearer_missing');
-    const lines = (await this.#lines()).filter((line) => line.length >= LEAST_SECRET);
+    const lines = (await this.#lines()).filter((line) => isUsableSecret('bearer', line));
     // Digests have one length, so that the time of a comparison says nothing about the secret.
     const digest = sha256(shown);
     if (lines.filter((line) => constantTimeEqual(sha256(line), digest)).length > 0) return true;

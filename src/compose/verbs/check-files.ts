@@ -3,6 +3,7 @@ import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { isUsableSecret } from '../../auth/alert-sources/alert-sources.ts';
 import { systemClock } from '../../process/clock.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { coreFiles, type CoreFiles } from '../config/process-options.ts';
@@ -26,6 +27,7 @@ const SECRET =
   /\/(?:kek\/path|logKeyFile|keyFile|passwordFile|tokenFile|secretIdFile|secretFile|connectionStringFile|headersFile)$/;
 const NAMES_A_FILE = /\/(?:\w*File|kek\/path|store\/path)$/;
 const CERTIFICATE = /\/tls\/certificateFile$/;
+const ALERT_SECRET = /^\/alerts\/sources\/[^/]+\/authenticate\/(bearer|hmac)\/secretFile$/;
 const OTHERS = 0o077;
 const OTHER_USER = 'run the command as the user of the broker, for example with sudo -u quaymaster';
 
@@ -65,10 +67,24 @@ async function checkFile(pointer: string, file: string, now: number): Promise<st
     () => false,
   );
   if (!isReadable) return `cannot be read by this user; ${OTHER_USER}`;
+  return (await checkText(pointer, file, now)) ?? modeProblem(pointer, file, found.mode);
+}
+
+/** Checks the text of a file: an expired certificate, or secrets that the broker does not accept. */
+async function checkText(pointer: string, file: string, now: number): Promise<string | undefined> {
   if (CERTIFICATE.test(pointer) && hasExpired(await readFile(file, 'utf8'), now))
     return 'has expired: renew the certificate';
-  const mode = (found.mode & 0o777).toString(8);
-  return SECRET.test(pointer) && (found.mode & OTHERS) !== 0
+  const [, way] = ALERT_SECRET.exec(pointer) ?? [];
+  if (way !== 'bearer' && way !== 'hmac') return undefined;
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  if (lines.some((line) => isUsableSecret(way, line))) return undefined;
+  const least = way === 'bearer' ? '16 characters' : '32 bytes';
+  return `has no line of at least ${least}: the broker refuses every alert of this source`;
+}
+
+function modeProblem(pointer: string, file: string, all: number): string | undefined {
+  const mode = (all & 0o777).toString(8);
+  return SECRET.test(pointer) && (all & OTHERS) !== 0
     ? `is open to other users (mode 0${mode}); run: chmod 600 ${file}`
     : undefined;
 }

@@ -435,6 +435,23 @@ describe('config check --files', () => {
     ]);
   });
 
+  it('names the secret file of a source of alerts that authenticates nothing', async () => {
+    const root = await fileTree({ a: 'short', b: `${'x'.repeat(16)}\nshort`, c: 'x'.repeat(31) });
+    const source = (authenticate: object) => ({ format: 'generic', cluster: 'prod', authenticate });
+    const sources = {
+      a: source({ bearer: { secretFile: join(root, 'a') } }),
+      b: source({ bearer: { secretFile: join(root, 'b') } }),
+      c: source({ hmac: { secretFile: join(root, 'c') } }),
+    };
+    for (const name of ['a', 'b', 'c']) await chmod(join(root, name), 0o600);
+    const found = await checkFiles(checkConfig({ ...config(root), alerts: { sources } }, 'test'));
+    const own = found.filter(({ pointer }) => pointer.startsWith('/alerts'));
+    expect(own.map(({ pointer, problem }) => `${pointer} ${problem}`)).toEqual([
+      '/alerts/sources/a/authenticate/bearer/secretFile has no line of at least 16 characters: the broker refuses every alert of this source',
+      '/alerts/sources/c/authenticate/hmac/secretFile has no line of at least 32 bytes: the broker refuses every alert of this source',
+    ]);
+  });
+
   it('opens the key-encryption key', async () => {
     const keys = await fileTree({});
     const kek = { type: 'local-file', path: join(keys, 'kek') };
