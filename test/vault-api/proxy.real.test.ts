@@ -263,7 +263,7 @@ describeWith(['nginx'], 'the listener for Vault clients behind nginx', (backends
     await expectSameJudgement();
   });
 
-  it('runs no request that the proxy did not see', async () => {
+  it('runs no request that the proxy did not see (HS01)', async () => {
     for (const port of guarded) {
       for (const text of ambiguous()) {
         for (const at of [text.length, 2, text.length - HIDDEN().length - 1]) {
