@@ -55,11 +55,14 @@ export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedR
   };
 }
 
+const PATH_HINT =
+  '; a path has no slash at its beginning and end, and its parts have letters of a-z, digits and . _ + = @ -';
+
 function parameterOf(name: string, value: string | number | undefined): string {
   const text = String(value ?? '');
   const pattern = name === 'path' ? SEGMENTS : SEGMENT;
   if (!pattern.test(text) || DOTS.test(text)) {
-    const hint = name === 'path' ? '; a path has no slash at its beginning and end' : '';
+    const hint = name === 'path' ? PATH_HINT : '';
     throw new InputError(`the ${name} is missing or invalid${hint}`);
   }
   return text;

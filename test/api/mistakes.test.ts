@@ -137,6 +137,12 @@ const SECRETS: readonly Row[] = [
     'a path has no slash at its beginning and end',
   ],
   [
+    'put with a letter that no path has',
+    'put app/ü password=@DIR/value',
+    64,
+    'its parts have letters of a-z, digits and . _ + = @ -',
+  ],
+  [
     'put where no mount is',
     'put nope/db password=@DIR/value',
     4,

@@ -67,7 +67,7 @@ describe('a failure', () => {
       .catch(failureOf);
     expect(failure).toMatchObject({
       exitCode: 64,
-      text: 'the path is missing or invalid; a path has no slash at its beginning and end',
+      text: 'the path is missing or invalid; a path has no slash at its beginning and end, and its parts have letters of a-z, digits and . _ + = @ -',
     });
   });
 
