@@ -40,15 +40,19 @@ export function Action(props: ActionProps): JSX.Element {
   const [error, setError] = useState<Refusal>();
   const [isRunning, setRunning] = useState(false);
   const submit = async (): Promise<void> => {
+    const { current: own } = attempt;
     setRunning(true);
     setError(undefined);
     try {
-      await run(reason, attempt.current);
-      dialog.current?.close();
-      setReason('');
+      await run(reason, own);
       reload();
+      if (attempt.current === own) {
+        dialog.current?.close();
+        setReason('');
+      }
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+      if (attempt.current === own)
+        setError(thrown instanceof Refusal ? thrown : new Refusal(0, { detail: String(thrown) }));
     }
     setRunning(false);
   };
@@ -61,6 +65,7 @@ export function Action(props: ActionProps): JSX.Element {
         class={isDangerous ? 'danger' : undefined}
         onClick={() => {
           attempt.current = crypto.randomUUID();
+          setError(undefined);
           dialog.current?.showModal();
         }}
       >

@@ -24,6 +24,11 @@ interface Question {
   readonly address: string;
 }
 
+interface Answered {
+  readonly to: Question;
+  readonly explanation: Schema<'Explanation'>;
+}
+
 /** The workload of a text such as `k8s://cluster/namespace/account`. */
 function workloadOf(text: string): Schema<'Question'>['workload'] {
   const [, cluster = '', identity = ''] = /^ci:\/\/([^/]+)\/(.+)$/.exec(text) ?? [];
@@ -40,7 +45,7 @@ export function Explain({ path }: ExplainProps): JSX.Element {
     capability: 'read',
     address: '127.0.0.1',
   });
-  const [answer, setAnswer] = useState<Schema<'Explanation'>>();
+  const [answer, setAnswer] = useState<Answered>();
   const [error, setError] = useState<Refusal>();
   const set = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
   const ask = async (): Promise<void> => {
@@ -50,7 +55,7 @@ export function Explain({ path }: ExplainProps): JSX.Element {
       const { capability, path: asked, address: sourceAddress } = question;
       const workload = workloadOf(question.workload.trim());
       const body = { workload, capability, path: asked.trim(), sourceAddress };
-      setAnswer(await call('explainDecision', { body }));
+      setAnswer({ to: question, explanation: await call('explainDecision', { body }) });
     } catch (thrown) {
       setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
     }
@@ -115,7 +120,9 @@ export function Explain({ path }: ExplainProps): JSX.Element {
         <button>Explain</button>
       </form>
       {error !== undefined && <Problem error={error} />}
-      {answer !== undefined && <Answer answer={answer} capability={question.capability} />}
+      {answer?.to === question && (
+        <Answer answer={answer.explanation} capability={question.capability} />
+      )}
       {path === undefined && (
         <Command
           words={[

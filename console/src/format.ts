@@ -22,6 +22,15 @@ export function exactTime(at: number): string {
   return exact.format(at);
 }
 
+/** A text of JSON with indents, or the text itself if it is damaged. */
+export function indented(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), undefined, 2);
+  } catch {
+    return text;
+  }
+}
+
 export function duration(seconds: number): string {
   for (const [unit, size] of [
     ['d', 86_400],

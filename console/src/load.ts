@@ -25,8 +25,13 @@ interface Watch {
 }
 
 const watches = new Set<Watch>();
+/** Grows at each sign-out: an answer to the operator before is not kept for the next one. */
+let epoch = 0;
 
-onSignOut(() => kept.clear());
+onSignOut(() => {
+  epoch += 1;
+  kept.clear();
+});
 
 /** Loads everything that the page shows again, for example after an action. */
 export function reload(): void {
@@ -73,12 +78,23 @@ export function useLoad<T>(
   });
   useEffect(() => {
     let isCurrent = true;
+    let runs = 0;
+    let settledRun = 0;
     const run = async (): Promise<void> => {
+      const [began, own] = [epoch, (runs += 1)];
+      /** An answer may arrive after that of a later request, or after the sign-out. */
+      const isOvertaken = (): boolean => {
+        if (began !== epoch || own < settledRun) return true;
+        settledRun = own;
+        return false;
+      };
       try {
         const data = await load();
+        if (isOvertaken()) return;
         remember(key, data);
         if (isCurrent) setState({ key, loaded: { is: 'loaded', data, isStale: false } });
       } catch (thrown) {
+        if (isOvertaken()) return;
         const error = thrown instanceof Refusal ? thrown : new Refusal(0, {});
         if (error.isSignedOut) sessionEnded();
         if (!isCurrent) return;

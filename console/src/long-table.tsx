@@ -68,8 +68,8 @@ export function LongTable<T>(props: LongTableProps<T>): JSX.Element {
       <tbody ref={body}>
         <Space height={above} />
         {rows.map(({ index }) => {
-          const item = items[index] as T;
-          return (
+          const item = items[index];
+          return item === undefined ? null : (
             <tr
               key={keyOf(item)}
               data-index={index}

@@ -27,6 +27,7 @@ export function State({ tone, children }: { readonly tone: Tone } & Children): J
 export function Time({ at }: { readonly at: string | undefined }): JSX.Element {
   if (at === undefined) return <span class="quiet">never</span>;
   const ms = Date.parse(at);
+  if (Number.isNaN(ms)) return <bdi>{at}</bdi>;
   return (
     <time dateTime={at} title={exactTime(ms)}>
       {relativeTime(ms)}

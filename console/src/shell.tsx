@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
+import { Boundary } from './boundary.tsx';
 import { now } from './clock.ts';
 import { lazy } from './lazy.tsx';
 import { isLive } from './live.ts';
@@ -98,8 +99,10 @@ export function Shell(): JSX.Element {
       {state.is === 'signed-in' && (
         <div class="frame">
           <Sidebar operator={state.own.operator} isOfPerson={isPerson(state.own)} path={path} />
-          {viewOf(path) ?? <NoView />}
-          <Search />
+          <Boundary path={path}>
+            {viewOf(path) ?? <NoView />}
+            <Search />
+          </Boundary>
         </div>
       )}
     </>

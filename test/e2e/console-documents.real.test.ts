@@ -120,6 +120,9 @@ describeWith(['chromium'], 'documents in the console', ({ chromium }) => {
     await page.getByLabel('Path').fill('demo/payments/db');
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.getByText('■ may not read').waitFor();
+    // An answer is about the question that was asked.
+    await page.getByLabel('Capability').selectOption('write');
+    expect(await page.getByText('■ may not').count()).toBe(0);
   });
 
   it('shows a role that may not see documents the words of the API, and no document', async () => {

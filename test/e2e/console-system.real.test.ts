@@ -52,6 +52,16 @@ describeWith(['chromium'], 'access, system and posture in the console', ({ chrom
     const rights = page.getByRole('dialog').getByRole('list', { name: 'Rights that change' });
     await rights.getByText('auditor for everything').waitFor();
     await rights.getByText('rotator for demo').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).tap();
+    // The check of the text before says nothing about a text that is no YAML.
+    await page.getByRole('textbox', { name: 'Text of the operator' }).click();
+    await page.keyboard.press('Control+End');
+    await page.keyboard.type('[half: "');
+    await page
+      .getByText('■ Failed')
+      .or(page.getByRole('list', { name: 'Faults' }))
+      .waitFor();
+    await page.getByRole('textbox').getByText('[half').waitFor();
   });
 
   it('shows the broker, its mounts with a check, keys, and in words of the API what is not configured', async () => {

@@ -165,11 +165,14 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
   it('draws only the leases in the window, and loads more as a person scrolls', async () => {
     const page = await open();
     const pages = 5;
+    let added = 0;
     await page.route('**/console/call/api/v1/leases?**', (route) => {
       const after = Number(new URL(route.request().url()).searchParams.get('after') ?? '0');
+      // New leases come first, so they push others out of the first page.
+      const start = after === 0 ? -added : after * 1_000;
       const items = Array.from({ length: 1_000 }, (_, index) => ({
-        id: `lea_${after}_${index}`,
-        path: `demo/shop/db${after * 1_000 + index}`,
+        id: `lea_${start + index}`,
+        path: `demo/shop/db${start + index}`,
         workload: 'k8s://dev/shop/web',
         version: '1',
         kind: 'read',
@@ -191,6 +194,19 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
       return (await table.getByText('demo/shop/db4999', { exact: true }).count()) === 1;
     });
     expect(await table.getByRole('row').count()).toBeLessThan(120);
+    added = 7;
+    await page.evaluate(`dispatchEvent(new Event('focus'))`);
+    await until('the new leases are there', async () => {
+      await page.evaluate('scrollTo(0, 0)');
+      return (await table.getByText('demo/shop/db-7', { exact: true }).count()) === 1;
+    });
+    expect(await table.getAttribute('aria-rowcount')).toBe('5008');
+    const row = page.locator('[aria-rowindex="1004"]');
+    await until('the end of the first page is drawn', async () => {
+      await page.evaluate('scrollTo(0, document.documentElement.scrollHeight / 5)');
+      return (await row.count()) === 1;
+    });
+    expect(await row.textContent()).toContain('demo/shop/db995');
   });
 
   it('shows a value on request only, and hides it when the page loses the focus (CO10)', async () => {

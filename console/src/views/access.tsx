@@ -36,13 +36,17 @@ function grantsOf({ document }: Stored): readonly Grant[] {
 }
 
 function Overview(): JSX.Element {
-  const operators = usePages('documents operator', (after) => listDocuments(OPERATOR, after), [
-    'document',
-  ]);
+  const operators = usePages(
+    'documents operator',
+    (after) => listDocuments(OPERATOR, after),
+    ['document'],
+    ({ name }) => name,
+  );
   const bindings = usePages(
     'documents role-binding',
     (after) => listDocuments(ROLE_BINDING, after),
     ['document'],
+    ({ name }) => name,
   );
   return (
     <Page title="Access">

@@ -145,7 +145,9 @@ function GrantsOfChange({
     [`document:${kind}/${name}`],
   );
   if (current.is === 'loading') return <p class="quiet loading">Loading…</p>;
-  const before = current.is === 'loaded' ? current.data.document.grants : [];
+  const stored: { readonly grants?: readonly Schema<'Grant'>[] } =
+    current.is === 'loaded' ? current.data.document : {};
+  const before = stored.grants ?? [];
   return <RightsDiff before={before} after={after} />;
 }
 

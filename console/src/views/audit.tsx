@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
-import { unmasked } from '../format.ts';
+import { indented, unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { Fields, SecretLink } from '../navigation.tsx';
 import {
@@ -66,6 +66,7 @@ export function Audit(): JSX.Element {
     `audit ${settled}`,
     (after) => call('searchAudit', { query: { ...filter, limit: 100, ...after } }),
     [],
+    ({ index }) => String(index),
   );
   const words = typed.flatMap(([name, value]) => [
     `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
@@ -146,7 +147,7 @@ export function EntryPage({ index }: { readonly index: string }): JSX.Element {
             <Proof proof={proof} logKey={key} verdict={verdict} />
             <Section title="Entry" note="Every member that the log has, indented.">
               <pre class="document" tabIndex={0}>
-                {formatted(proof.entry)}
+                {unmasked(indented(proof.entry))}
               </pre>
             </Section>
           </>
@@ -157,13 +158,15 @@ export function EntryPage({ index }: { readonly index: string }): JSX.Element {
   );
 }
 
-function formatted(entry: string): string {
-  return unmasked(JSON.stringify(JSON.parse(entry), undefined, 2));
-}
-
 /** Verifies in the same step as the load, so that the verdict is about the text that the page shows. Undefined: this browser cannot. */
 async function verdictOf(proof: Schema<'EntryProof'>, key: string): Promise<Verdict | undefined> {
-  return verifyEntry(proof, key).catch(() => undefined);
+  try {
+    return await verifyEntry(proof, key);
+  } catch (error) {
+    const isUnsupported = error instanceof DOMException && error.name === 'NotSupportedError';
+    if (isUnsupported || !('subtle' in crypto)) return undefined;
+    return { is: 'wrong', why: 'the proof, the checkpoint or the key is malformed' };
+  }
 }
 
 function Proof({

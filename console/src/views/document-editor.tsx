@@ -37,7 +37,7 @@ interface EditorProps {
   /** The name of a document that exists; a new one gets its name here. */
   readonly name?: string;
   /** The version that the broker has now. */
-  readonly stored?: Stored;
+  readonly stored?: Stored | undefined;
   readonly onClose: () => void;
 }
 
@@ -117,6 +117,16 @@ function Effect({
   return null;
 }
 
+/** The grants of a text. The broker accepts JSON and YAML that this page may read differently, so a text without grants shows no rights. */
+function grantsOf(text: string): readonly Schema<'Grant'>[] | undefined {
+  try {
+    const document = load(text) as { readonly grants?: readonly Schema<'Grant'>[] } | undefined;
+    return document?.grants;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The rights that a document of an operator or a role binding gives and takes. */
 function Granted({
   before,
@@ -125,8 +135,6 @@ function Granted({
   readonly before: string;
   readonly after: string;
 }): JSX.Element | null {
-  const grantsOf = (text: string): readonly Schema<'Grant'>[] | undefined =>
-    (load(text) as { readonly grants?: readonly Schema<'Grant'>[] } | null | undefined)?.grants;
   const granted = grantsOf(after);
   if (granted === undefined) return null;
   return <RightsDiff before={before === '' ? [] : (grantsOf(before) ?? [])} after={granted} />;

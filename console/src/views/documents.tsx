@@ -16,6 +16,7 @@ import {
   More,
   Name,
   Page,
+  Problem,
   Section,
   State,
   Table,
@@ -99,9 +100,12 @@ function Heading({ kind, name }: { readonly kind: Kind; readonly name?: string }
 
 function DocumentList({ kind }: { readonly kind: Kind }): JSX.Element {
   const [isNew, setNew] = useState(false);
-  const pages = usePages(`documents ${kind.word}`, (after) => listDocuments(kind, after), [
-    'document',
-  ]);
+  const pages = usePages(
+    `documents ${kind.word}`,
+    (after) => listDocuments(kind, after),
+    ['document'],
+    ({ name }) => name,
+  );
   const filter = currentFilter();
   return (
     <Page
@@ -171,8 +175,16 @@ function DocumentPage({ kind, name }: { readonly kind: Kind; readonly name: stri
         )
       }
     >
-      {isEditing && current !== undefined ? (
-        <EditDocument kind={kind} name={name} stored={current} onClose={() => setEditing(false)} />
+      {isEditing ? (
+        <>
+          {stored.is === 'refused' && <Problem error={stored.error} />}
+          <EditDocument
+            kind={kind}
+            name={name}
+            stored={current}
+            onClose={() => setEditing(false)}
+          />
+        </>
       ) : (
         <Loading of={stored}>
           {(found) => (
@@ -241,8 +253,10 @@ function Delete({ kind, stored }: { readonly kind: Kind; readonly stored: Stored
 
 /** The versions, and the lines in which one differs from the one before. */
 function Versions({ versions }: { readonly versions: readonly Version[] }): JSX.Element {
-  const [shown, setShown] = useState<number>();
-  const at = versions.findIndex(({ version }) => version === shown);
+  const [shown, setShown] = useState<string>();
+  /** A document that was deleted and created again has two versions of one number. */
+  const keyOf = ({ uid, version }: Version): string => `${uid} ${version}`;
+  const at = versions.findIndex((each) => keyOf(each) === shown);
   const textOf = (version: Version | undefined): string =>
     version?.document === undefined ? '' : yamlOf(version.document);
   if (versions.length === 0) return <Empty>There is no version.</Empty>;
@@ -251,7 +265,7 @@ function Versions({ versions }: { readonly versions: readonly Version[] }): JSX.
       <Table
         label="Versions"
         items={versions}
-        keyOf={({ uid, version }) => `${uid} ${version}`}
+        keyOf={keyOf}
         empty=""
         columns={[
           { title: 'Version', of: ({ version }) => <code>{version}</code> },
@@ -270,19 +284,19 @@ function Versions({ versions }: { readonly versions: readonly Version[] }): JSX.
           { title: 'By', of: ({ createdBy }) => <Name>{createdBy}</Name> },
           {
             title: 'Changes',
-            of: ({ version }) => (
-              <button type="button" class="small" onClick={() => setShown(version)}>
-                Show the changes of {version}
+            of: (each) => (
+              <button type="button" class="small" onClick={() => setShown(keyOf(each))}>
+                Show the changes of {each.version}
               </button>
             ),
           },
         ]}
       />
-      {shown !== undefined && (
+      {versions[at] !== undefined && (
         <Diff
           before={textOf(versions[at + 1])}
           after={textOf(versions[at])}
-          label={`Changes of version ${shown}`}
+          label={`Changes of version ${versions[at].version}`}
         />
       )}
     </>

@@ -36,8 +36,16 @@ const STATES: Readonly<Record<AlertState, readonly [Tone, string]>> = {
 };
 
 function AlertStateMark({ state }: { readonly state: AlertState }): JSX.Element {
-  const [tone, word] = STATES[state];
+  const [tone, word] = wordOf(STATES, state);
   return <State tone={tone}>{word}</State>;
+}
+
+/** The shape and word of a state. A broker that is newer than the page may have states that the page does not know. */
+function wordOf<Key extends string>(
+  words: Readonly<Partial<Record<Key, readonly [Tone, string]>>>,
+  state: Key,
+): readonly [Tone, string] {
+  return words[state] ?? ['warn', state];
 }
 
 function subjectOf({ about, pod, workload, node, cluster }: Alert): string {
@@ -58,6 +66,7 @@ export function Incidents(): JSX.Element {
         query: { limit: 200, ...(chosen !== undefined && { state: chosen }), ...after },
       }),
     ['alert', 'beat'],
+    ({ id }) => id,
   );
   return (
     <Page title="Incidents">
@@ -237,6 +246,11 @@ const SECRET_STATES: Readonly<Record<IncidentSecret['state'], readonly [Tone, st
   kept: ['warn', 'not rotated'],
 };
 
+function SecretState({ state }: Pick<IncidentSecret, 'state'>): JSX.Element {
+  const [tone, word] = wordOf(SECRET_STATES, state);
+  return <State tone={tone}>{word}</State>;
+}
+
 function Secrets({ items }: { readonly items: readonly IncidentSecret[] }): JSX.Element {
   return (
     <Table
@@ -253,8 +267,7 @@ function Secrets({ items }: { readonly items: readonly IncidentSecret[] }): JSX.
           title: 'What is valid',
           of: ({ state, why }) => (
             <>
-              <State tone={SECRET_STATES[state][0]}>{SECRET_STATES[state][1]}</State>{' '}
-              {why !== undefined && <span class="quiet">{why}</span>}
+              <SecretState state={state} /> {why !== undefined && <span class="quiet">{why}</span>}
             </>
           ),
         },

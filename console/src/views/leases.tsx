@@ -29,6 +29,7 @@ export function Leases(): JSX.Element {
     `leases ${JSON.stringify(filter)}`,
     (after) => call('listLeases', { query: { ...filter, state: 'live', limit: 1_000, ...after } }),
     ['lease', 'session', 'beat'],
+    ({ id }) => id,
   );
   const names = Object.keys(filter);
   const words = names.flatMap((name) => [`--${name}`, filter[name] ?? '']);
@@ -55,7 +56,11 @@ export function Leases(): JSX.Element {
               {count(items.length, 'live lease')}.{' '}
               {names.length !== 1 && 'Fill exactly one field to revoke all that match.'}
             </p>
-            <LeaseTable items={items} onEnd={isWhole ? undefined : pages.more} />
+            <LeaseTable
+              key={JSON.stringify(filter)}
+              items={items}
+              onEnd={isWhole ? undefined : pages.more}
+            />
           </>
         )}
       </Loading>

@@ -101,7 +101,14 @@ export function PolicyPlan({ draft }: { readonly draft: () => PolicyDraft }): JS
       <div class="filters">
         <label>
           Compare with live leases and
-          <select value={days} onChange={(event) => setDays(event.currentTarget.value)}>
+          <select
+            value={days}
+            disabled={isRunning}
+            onChange={(event) => {
+              setDays(event.currentTarget.value);
+              setFound(undefined);
+            }}
+          >
             {PERIODS.map(([value, text]) => (
               <option key={value} value={value}>
                 {text}

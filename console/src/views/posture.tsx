@@ -158,6 +158,7 @@ function Images(): JSX.Element {
         query: { limit: 100, ...(image !== undefined && { image }), ...after },
       }),
     ['evidence'],
+    ({ id }) => id,
   );
   const attestations = usePages(
     `attestations ${image ?? ''}`,
@@ -166,6 +167,7 @@ function Images(): JSX.Element {
         query: { limit: 100, ...(image !== undefined && { digest: image }), ...after },
       }),
     ['attestation'],
+    ({ id }) => id,
   );
   return (
     <Section

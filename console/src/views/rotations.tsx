@@ -56,6 +56,7 @@ export function Rotations(): JSX.Element {
         query: { limit: 1_000, ...(state !== undefined && { state }), ...after },
       }),
     ['rotation', 'document'],
+    ({ path }) => path,
   );
   return (
     <Page title="Rotations">

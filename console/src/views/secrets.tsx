@@ -23,6 +23,7 @@ export function Secrets({ prefix }: { readonly prefix: string }): JSX.Element {
     (after) =>
       call('listSecrets', { query: { ...(prefix !== '' && { prefix }), limit: 1_000, ...after } }),
     ['secret', 'document'],
+    ({ path }) => path,
   );
   return (
     <Page

@@ -38,6 +38,7 @@ export function Workloads(): JSX.Element {
     'sessions',
     (after) => call('listSessions', { query: { limit: 1_000, ...after } }),
     ['session', 'beat'],
+    ({ id }) => id,
   );
   const quarantines = useLoad('quarantines', () => call('listQuarantines'), ['quarantine']);
   const cut = quarantines.is === 'loaded' ? quarantines.data.items : [];
