@@ -50,7 +50,7 @@ describeWith(['chromium'], 'documents in the console', ({ chromium }) => {
       .getByRole('row', { name: /loses.*demo\/shop\/db/ })
       .first()
       .waitFor();
-    // A text that is no YAML for a moment, while the answer about the text before is shown.
+    // A text that does not parse as YAML for a moment, while the answer about the text before is shown.
     await text.click();
     await page.keyboard.press('Control+End');
     await page.keyboard.type('unfinished');

@@ -54,9 +54,9 @@ export function usePages<T>(
         if (current?.key !== key || current.next !== next) return;
         const seen = new Set(current.items.map(keyOf));
         const added = page.items.filter((item) => !seen.has(keyOf(item)));
-        const { next: _used, ...rest } = current;
         known.current = {
-          ...rest,
+          key,
+          first: current.first,
           items: [...current.items, ...added],
           ...(page.next !== undefined && { next: page.next }),
         };
@@ -71,7 +71,7 @@ export function usePages<T>(
 
 /**
  * Joins a new first page to the items that were loaded before. The list may have grown or shrunk meanwhile, so what follows the last item of the new page is
- * kept: items that it pushed out stay, and none is there twice. If nothing overlaps, the list begins anew.
+ * kept: items that it pushed out stay, and none is there twice. If nothing overlaps, the list begins again.
  */
 function joined<T>(
   first: ListPage<T>,
