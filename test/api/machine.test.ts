@@ -266,6 +266,21 @@ describe('the status', () => {
     });
   });
 
+  it('counts reads and refusals of the last minutes', async () => {
+    const total = async (): Promise<readonly number[]> => {
+      const { body } = await api.call('GET', '/api/v1/status', { token: api.admin });
+      const { activity } = body as {
+        readonly activity: Readonly<Record<'logins' | 'reads' | 'refusals', readonly number[]>>;
+      };
+      const counts = [activity.logins, activity.reads, activity.refusals];
+      expect(new Set(counts.map(({ length }) => length)).size).toBe(1);
+      return counts.map((each) => each.reduce((sum, count) => sum + count, 0));
+    };
+    const [logins = 0, reads = 0, refusals = 0] = await total();
+    await api.call('GET', '/api/v1/secrets', { token: 'qmo_forged' });
+    expect(await total()).toEqual([logins, reads, refusals + 1]);
+  });
+
   it('is refused to an operator without a role', async () => {
     const demoted = await api.operator('without-role', [{ role: 'auditor' }]);
     await api.call('PUT', '/api/v1/operators/without-role', {

@@ -15,6 +15,7 @@ const routes = {
     held: () => [],
     warnings: () => [],
     status: () => Promise.reject(new Error('no broker runs')),
+    activity: () => ({ age: 0, logins: [], reads: [], refusals: [] }),
     metrics: testMetrics(),
     servesMetrics: true,
     openApi: () => '{}',

@@ -196,7 +196,7 @@ export class Exchange implements Call {
     this.#context?.cancel();
     this.peer.inFlight -= 1;
     const { tallies, parts, onAnswered } = this.#surroundings;
-    tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
+    tallies.count(this.tally, status, this.startedAt, parts.clock.monotonic());
     if (onAnswered === undefined) return;
     const { method = '', url = '' } = this.request;
     const [path = ''] = url.split('?', 1);

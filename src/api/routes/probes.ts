@@ -4,6 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
+import type { ActivityCounts } from '../server/activity.ts';
 import type { Routes } from '../contract/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
@@ -20,6 +21,8 @@ export interface MachineFacts {
   /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
   readonly status: () => Promise<BrokerStatus>;
+  /** Logins, reads and refusals of the last minutes. */
+  readonly activity: () => ActivityCounts;
   readonly metrics: Metrics;
   /** False if metrics have their own listener. */
   readonly servesMetrics: boolean;
@@ -59,7 +62,7 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
         () =>
         async ({ caller }) => {
           requireAnyRole(caller);
-          return { status: 200, body: statusJson(await facts.status()) };
+          return { status: 200, body: statusJson(await facts.status(), facts.activity()) };
         },
     },
     readMetrics: {
@@ -94,7 +97,10 @@ export function readinessOf({
   };
 }
 
-function statusJson({ log, ...rest }: BrokerStatus): Shape<'BrokerStatus'> {
+function statusJson(
+  { log, ...rest }: BrokerStatus,
+  { age, ...counts }: ActivityCounts,
+): Shape<'BrokerStatus'> {
   const { failedArchiveRuns, liveLeases, lastBackup, time, clockAheadMs, backups, watchesDown } =
     rest;
   return {
@@ -104,6 +110,7 @@ function statusJson({ log, ...rest }: BrokerStatus): Shape<'BrokerStatus'> {
     watchesDown,
     log: logJson(log, failedArchiveRuns),
     liveLeases,
+    activity: { from: instant(time - age), ...counts },
     ...(lastBackup !== undefined && { lastBackupAt: instant(lastBackup) }),
   };
 }

@@ -95,6 +95,7 @@ function createApi(surroundings: Surroundings, deps: ApiDeps): RequestListener {
       held: deps.held,
       warnings: deps.warnings,
       status: deps.status,
+      activity: () => surroundings.tallies.activity.read(surroundings.parts.clock.monotonic()),
       metrics: deps.metrics,
       servesMetrics: deps.servesMetrics,
       openApi: openApiJson,

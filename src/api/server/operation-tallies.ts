@@ -1,5 +1,6 @@
 import { DurationTally } from '../../domain/time/duration-tally.ts';
 import type { Metric } from '../../ports/metrics.ts';
+import { Activity } from './activity.ts';
 
 const CLASSES = 6;
 
@@ -14,6 +15,8 @@ export interface OperationTally {
 /** Requests and their durations by operation. */
 export class OperationTallies {
   readonly #tallies = new Map<string, OperationTally>();
+  /** Counts of the last minutes, for people. */
+  readonly activity = new Activity();
 
   metrics(): readonly Metric[] {
     const tallies = this.#tallies;
@@ -49,9 +52,12 @@ export class OperationTallies {
     return tally;
   }
 
-  count({ statuses, durations }: OperationTally, status: number, ms: number): void {
+  /** Counts an answer; the times are of the monotonic clock. */
+  count(tally: OperationTally, status: number, startedAt: number, now: number): void {
+    const { operation, statuses, durations } = tally;
     const digit = Math.floor(status / 100);
     statuses[digit] = (statuses[digit] ?? 0) + 1;
-    durations.add(ms);
+    durations.add(now - startedAt);
+    this.activity.add(operation, status, now);
   }
 }

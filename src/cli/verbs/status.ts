@@ -214,6 +214,7 @@ function linesOf(status: Status, now: number): readonly string[] {
     ...part('clock', self, clockLines),
     ...part('clusters', self, clusterLines),
     ...part('backup', self, (state) => backupLines(state, now)),
+    ...part('last hour', self, activityLines),
     ...part('audit', audit, (state) => auditLines(state, now)),
   ];
 }
@@ -314,7 +315,23 @@ function revocationLines({ revoking, irrevocable }: Revocations): readonly strin
   return [irrevocable > 0 ? coloured('red', text) : text];
 }
 
-type Self = Pick<BrokerStatus, 'clockAheadSeconds' | 'backups' | 'lastBackupAt' | 'watchesDown'>;
+type Self = Pick<
+  BrokerStatus,
+  'clockAheadSeconds' | 'backups' | 'lastBackupAt' | 'watchesDown' | 'activity'
+>;
+
+const HOUR_MINUTES = 60;
+
+/** Lists the counts of the last hour at the broker that answers. An earlier broker does not say it. */
+function activityLines({ activity }: Self): readonly string[] {
+  if (activity === undefined) return ['not reported by this broker'];
+  const sum = (counts: readonly number[]): number =>
+    counts.slice(-HOUR_MINUTES).reduce((total, count) => total + count, 0);
+  const { logins, reads, refusals } = activity;
+  return [
+    `${counted(sum(logins), 'login')}, ${counted(sum(reads), 'read')}, ${counted(sum(refusals), 'refusal')}`,
+  ];
+}
 
 function clockLines({ clockAheadSeconds }: Self): readonly string[] {
   if (clockAheadSeconds <= MOST_AHEAD_SECONDS) return [coloured('green', 'as the system clock')];

@@ -1558,9 +1558,21 @@ export interface components {
             }[];
             readonly log: components["schemas"]["LogStatus"];
             readonly liveLeases: number;
+            /** @description What the broker that answers did in each of the last minutes, the oldest first, for at most three hours and since it began. The last minute is not over. Absent in answers of earlier brokers. */
+            readonly activity?: {
+                /** @description The beginning of the first minute. */
+                readonly from: components["schemas"]["Instant"];
+                /** @description Logins of workloads and people. */
+                readonly logins: components["schemas"]["CountsPerMinute"];
+                /** @description Requests that returned secrets or credentials; a batch is one. */
+                readonly reads: components["schemas"]["CountsPerMinute"];
+                /** @description Requests without a valid identity or right (401 and 403). */
+                readonly refusals: components["schemas"]["CountsPerMinute"];
+            };
             /** @description When the newest backup was made; absent if there is none. */
             readonly lastBackupAt?: components["schemas"]["Instant"];
         };
+        readonly CountsPerMinute: readonly number[];
         readonly LogStatus: {
             /** @description Entries under the last checkpoint. */
             readonly entries: number;
