@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
+import { saveFile } from '../download.ts';
 import { Explain } from '../explain.tsx';
 import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
@@ -18,6 +19,7 @@ import {
   Time,
   type Tone,
 } from '../parts.tsx';
+import { Receivers } from './receivers.tsx';
 import { RotationOfSecret } from './rotations.tsx';
 import { DeleteSecret, PatchSecret, RestoreSecret } from './secret-changes.tsx';
 import { Crumbs } from './secrets.tsx';
@@ -86,7 +88,7 @@ export function SecretPage({ path }: { readonly path: string }): JSX.Element {
       >
         <Explain path={path} />
       </Section>
-      <Readers path={path} />
+      <Receivers path={path} />
       <Values path={path} />
     </Page>
   );
@@ -178,57 +180,6 @@ function Versions({
   );
 }
 
-function Readers({ path }: { readonly path: string }): JSX.Element {
-  const receivers = useLoad(
-    `receivers ${path}`,
-    () => call('listReceivers', { query: { path, limit: 100 } }),
-    [`secret:${path}`, 'beat'],
-  );
-  return (
-    <Section title="Who received it" note="From the audit log, the newest first.">
-      <Loading of={receivers}>
-        {({ items }) => (
-          <Table
-            label="Receivers"
-            items={items}
-            keyOf={({ receiver, version, lease, lastIndex }) =>
-              `${receiver} ${version} ${lease} ${lastIndex}`
-            }
-            empty="The live audit log has no read of this path."
-            columns={[
-              { title: 'Receiver', of: ({ receiver }) => <Receiver name={receiver} /> },
-              {
-                title: 'Pod',
-                of: ({ pod }) =>
-                  pod === undefined ? <span class="quiet">none</span> : <Name>{pod}</Name>,
-              },
-              { title: 'Version', of: ({ version }) => <code>{version ?? ''}</code> },
-              { title: 'Reads', isNumber: true, of: ({ reads }) => reads },
-              { title: 'First', of: ({ first }) => <Time at={first} /> },
-              { title: 'Last', of: ({ last }) => <Time at={last} /> },
-              {
-                title: 'Still valid',
-                of: ({ validUntil }) =>
-                  validUntil === undefined ? (
-                    <State tone="off">no</State>
-                  ) : (
-                    <State tone="warn">yes</State>
-                  ),
-              },
-            ]}
-          />
-        )}
-      </Loading>
-      <Command words={['audit', 'who-received', path]} />
-    </Section>
-  );
-}
-
-function Receiver({ name }: { readonly name: string }): JSX.Element {
-  if (!name.includes('://')) return <Name>{name}</Name>;
-  return <WorkloadLink workload={name} />;
-}
-
 type Value = Schema<'SecretData'>[string];
 
 const CHANGED = 'The value changed between text and binary. Load the page again.';
@@ -243,15 +194,6 @@ function textOf(value: Value | undefined): string {
 function bytesOf(value: Value | undefined): Uint8Array<ArrayBuffer> | undefined {
   if (value === undefined || typeof value === 'string') return undefined;
   return Uint8Array.from(atob(value.base64), (each) => each.charCodeAt(0));
-}
-
-/** Saves a binary value as a file: nobody can read it on a page. */
-function saveFile(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
-  link.download = name.replaceAll(/[^\w.-]/g, '_');
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1_000);
 }
 
 async function readData(path: string, reason: string): Promise<Schema<'SecretData'>> {

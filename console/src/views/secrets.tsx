@@ -3,7 +3,8 @@ import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { currentFilter, Filter } from '../navigation.tsx';
 import { Command, Loading, More, Page, State, Table } from '../parts.tsx';
-import { to } from '../router.ts';
+import { address, to } from '../router.ts';
+import { Compare, CompareWith } from './compare.tsx';
 import { usePages } from './pages.ts';
 import { CreateSecret } from './secret-changes.tsx';
 
@@ -15,8 +16,14 @@ interface Folder {
   readonly count: number;
 }
 
-/** The tree of the secrets that the caller may list: the folders and secrets below one prefix. */
+/** The tree of the secrets that the caller may list: the folders and secrets below one prefix; or two prefixes side by side. */
 export function Secrets({ prefix }: { readonly prefix: string }): JSX.Element {
+  const other = address.value.query.get('with') ?? '';
+  if (prefix === '' || other === '') return <Folders prefix={prefix} />;
+  return <Compare key={`${prefix} ${other}`} left={prefix} right={other} />;
+}
+
+function Folders({ prefix }: { readonly prefix: string }): JSX.Element {
   const filter = currentFilter();
   const pages = usePages(
     `secrets ${prefix}`,
@@ -46,6 +53,7 @@ export function Secrets({ prefix }: { readonly prefix: string }): JSX.Element {
           </>
         )}
       </Loading>
+      {prefix !== '' && <CompareWith prefix={prefix} />}
       <Command words={['ls', ...(prefix === '' ? [] : [prefix])]} />
     </Page>
   );

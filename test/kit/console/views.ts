@@ -75,6 +75,7 @@ export function consoleViews({ alert, approval }: Prepared): readonly View[] {
     { name: 'secrets', path: '/secrets/' },
     { name: 'folder', path: '/secrets/demo/shop/' },
     { name: 'secret', path: '/secrets/demo/shop/db' },
+    { name: 'compare', path: '/secrets/demo/shop/?with=demo/payments' },
     { name: 'workloads', path: '/workloads' },
     { name: 'workload', path: '/workloads/k8s/dev/shop/web' },
     { name: 'rotations', path: '/rotations' },
