@@ -53,7 +53,7 @@ describeWith(['chromium'], 'access, system and posture in the console', ({ chrom
     await rights.getByText('auditor for everything').waitFor();
     await rights.getByText('rotator for demo').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).tap();
-    // The check of the text before says nothing about a text that is no YAML.
+    // The check of the text before says nothing about a text that does not parse.
     await page.getByRole('textbox', { name: 'Text of the operator' }).click();
     await page.keyboard.press('Control+End');
     await page.keyboard.type('[half: "');
@@ -72,6 +72,31 @@ describeWith(['chromium'], 'access, system and posture in the console', ({ chrom
     await page.getByRole('table', { name: 'Root keys' }).getByText('● active').waitFor();
     await page.getByText('has no section "backup"').waitFor();
     await page.getByText('runs without a configuration file').waitFor();
+  });
+
+  it('shows which watch of a cluster shows nothing now', async () => {
+    const [status, clusters] = await Promise.all([
+      suite.api('GET', 'status'),
+      suite.api('GET', 'clusters'),
+    ]);
+    const [dev] = clusters['items'] as readonly { readonly document: object }[];
+    const items = ['north', 'south'].map((name) => ({
+      ...dev,
+      name,
+      document: { ...dev?.document, podWatch: true },
+    }));
+    const down = { cluster: 'south', connection: 'south', resource: 'pods', status: 'stale' };
+    const page = await suite.open();
+    const calls = '**/console/call/api/v1';
+    await page.route(`${calls}/clusters?**`, (route) => route.fulfill({ json: { items } }));
+    await page.route(`${calls}/status`, (route) =>
+      route.fulfill({ json: { ...status, watchesDown: [down] } }),
+    );
+    await page.goto(`${suite.broker.url}/console/system`);
+    await suite.signInOn(page);
+    const table = page.getByRole('table', { name: 'Clusters' });
+    await table.getByRole('row', { name: /^north .* live$/ }).waitFor();
+    await table.getByRole('row', { name: /^south .* pods stale/ }).waitFor();
   });
 
   it('surveys the pods that hold sessions, for a saved profile and for a draft', async () => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -147,6 +148,96 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     expect(page.url()).toBe(`${broker.url}/console/secrets/demo/payments/db`);
     await page.goBack();
     await page.getByRole('heading', { name: 'Home' }).waitFor();
+  });
+
+  it('shows who had a secret at a time, which the address has', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/secrets/demo/shop/db');
+    const section = page.getByRole('region', { name: 'Who had it at a time' });
+    await section
+      .getByRole('row', { name: /k8s:\/\/dev\/shop\/web.*held it/ })
+      .first()
+      .waitFor();
+    await section.getByRole('slider').focus();
+    await page.keyboard.press('Home');
+    await section.getByText('By the live audit log, no caller had it then.').waitFor();
+    expect(page.url()).toMatch(/\/secrets\/demo\/shop\/db\?at=\d{4}-/);
+    await page.keyboard.press('End');
+    await section.getByText('held it').first().waitFor();
+    expect(page.url()).toMatch(/\/secrets\/demo\/shop\/db$/);
+  });
+
+  it('compares two prefixes by name, marks what is missing, and reads no value', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/secrets/demo/shop/');
+    const read: string[] = [];
+    page.on('request', (request) => {
+      const { pathname } = new URL(request.url());
+      if (/\/call\/api\/v1\/secrets\/./.test(pathname)) read.push(pathname);
+    });
+    await page.getByLabel('Compare with the prefix').fill('demo/payments/');
+    await page.getByRole('button', { name: 'Compare' }).click();
+    const table = page.getByRole('table', { name: 'Secrets of both prefixes' });
+    await table.getByRole('row', { name: /^api version .* missing$/ }).waitFor();
+    await table.getByRole('row', { name: /^db version .* version/ }).waitFor();
+    await page.getByLabel('Only what is missing').check();
+    await table.getByText('db', { exact: true }).waitFor({ state: 'detached' });
+    const { pathname, searchParams } = new URL(page.url());
+    expect([pathname, searchParams.get('with'), searchParams.get('only')]).toEqual([
+      '/console/secrets/demo/shop/',
+      'demo/payments',
+      'missing',
+    ]);
+    expect(read).toEqual([]);
+  });
+
+  it('searches the log by each filter of the command line, and exports what matches', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/audit?action=secret.read&namespace=shop');
+    const chips = page.getByRole('list', { name: 'Filters in force' });
+    await chips.getByText('--namespace shop').waitFor();
+    expect(await page.getByLabel('Namespace').inputValue()).toBe('shop');
+    await page.getByRole('table', { name: 'Entries' }).waitFor();
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export what matches' }).click();
+    const lines = (await readFile(await (await download).path(), 'utf8')).trim().split('\n');
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines)
+      expect(JSON.parse(line)).toMatchObject({ entry: { action: 'secret.read' } });
+    await chips.getByRole('link', { name: '--namespace shop' }).click();
+    await chips.getByText('--namespace').waitFor({ state: 'detached' });
+    await chips.getByText('--action secret.read').waitFor();
+  });
+
+  it('draws who else read what an incident concerns, and exports evidence that is proven', async () => {
+    const page = await open();
+    await signIn(page, broker.token, `/incidents/${prepared.alert}`);
+    await page.getByRole('img', { name: /read \d+ secrets?, which \d+ other readers?/ }).waitFor();
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export the evidence' }).click();
+    const text = await readFile(await (await download).path(), 'utf8');
+    const { incident, proofs, logKey, unproven } = JSON.parse(text) as {
+      readonly incident: { readonly timeline: readonly { readonly index: number }[] };
+      readonly proofs: readonly { readonly index: number; readonly checkpoint: string }[];
+      readonly logKey: string;
+      readonly unproven: number;
+    };
+    const proven = proofs.map(({ index }) => index);
+    expect(proven).toEqual(expect.arrayContaining(incident.timeline.map(({ index }) => index)));
+    expect([unproven, logKey.includes('+')]).toEqual([0, true]);
+    const [first] = proofs;
+    expect(await api('GET', `audit/entries/${first?.index}/proof`)).toMatchObject({
+      index: first?.index,
+    });
+  });
+
+  it('shows logins, reads and refusals of the last minutes on the first page', async () => {
+    const page = await open();
+    await signIn(page, broker.token, '/');
+    const section = page.getByRole('region', { name: 'Last hours' });
+    await section.getByText(/[1-9]\d* logins?/).waitFor();
+    await section.getByText(/[1-9]\d* reads?/).waitFor();
+    expect(await section.locator('svg path').count()).toBe(3);
   });
 
   it('counts leases before it revokes them', async () => {

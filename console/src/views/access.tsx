@@ -111,10 +111,78 @@ function Overview(): JSX.Element {
         </Loading>
         <Command words={['role-binding', 'ls']} />
       </Section>
+      <People />
       <p>
         <a href={to('/approvals')}>Requests that wait, and rights that are in force for a time</a>
       </p>
     </Page>
+  );
+}
+
+interface Person {
+  readonly name: string;
+  readonly logins: number;
+  readonly last: string;
+  readonly index: number;
+}
+
+/** Logins of the log that are read for the list of people. */
+const LOGINS = 1_000;
+const ACTION = 'operator-token.create';
+
+interface LoginFacts {
+  readonly time?: string;
+  readonly document?: { readonly name?: string };
+}
+
+/** The broker keeps no list of people: each is known by the entry of a login. */
+async function loadPeople(): Promise<readonly Person[]> {
+  const { items } = await call('searchAudit', {
+    query: { action: ACTION, outcome: 'ok', limit: LOGINS },
+  });
+  const people = new Map<string, Person>();
+  for (const { index, entry } of items) {
+    const { time = '', document } = entry as LoginFacts;
+    const name = document?.name ?? '';
+    if (!name.startsWith('oidc:')) continue;
+    const known = people.get(name) ?? { name, logins: 0, last: time, index };
+    people.set(name, { ...known, logins: known.logins + 1 });
+  }
+  return [...people.values()];
+}
+
+function People(): JSX.Element {
+  const people = useLoad('people', loadPeople, ['token']);
+  return (
+    <Section
+      title="People"
+      note={`People who logged in at an issuer, by the newest ${LOGINS} logins in the audit log.`}
+    >
+      <Loading of={people}>
+        {(items) => (
+          <Table
+            label="People"
+            items={items}
+            keyOf={({ name }) => name}
+            empty="Nobody logged in at an issuer."
+            columns={[
+              { title: 'Person', of: ({ name }) => <Name>{name}</Name> },
+              { title: 'Logins', isNumber: true, of: ({ logins }) => logins },
+              { title: 'Last login', of: ({ last }) => <Time at={last} /> },
+              {
+                title: 'Entry',
+                of: ({ index }) => <a href={to(`/audit/${index}`)}>{index}</a>,
+              },
+              {
+                title: 'What they did',
+                of: ({ name }) => <a href={to('/audit', { operator: name })}>audit log</a>,
+              },
+            ]}
+          />
+        )}
+      </Loading>
+      <Command words={['audit', 'search', '--action', ACTION, '--outcome', 'ok']} />
+    </Section>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { call, type Schema } from '../client.ts';
+import { call, Refusal, type Schema } from '../client.ts';
+import { saveFile } from '../download.ts';
 import { indented, unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { Fields, SecretLink } from '../navigation.tsx';
@@ -11,6 +12,7 @@ import {
   More,
   Name,
   Page,
+  Problem,
   Section,
   State,
   Table,
@@ -20,17 +22,40 @@ import { verifyEntry, type Verdict } from '../proof.ts';
 import { address, to } from '../router.ts';
 import { usePages } from './pages.ts';
 
-/** The filters of the command line: the name of the parameter, its label, and its option. */
-const FILTERS = [
+/** A filter: the name of the parameter, its label, and an example. The option of the command line is the parameter, if it has no name of its own. */
+type FilterField = readonly [parameter: string, label: string, placeholder?: string];
+
+/** Filters that people use most. */
+const FILTERS: readonly FilterField[] = [
   ['pathPrefix', 'Path or prefix', 'payments'],
   ['action', 'Action', 'secret.read'],
   ['outcome', 'Outcome', 'ok, deny or error'],
   ['operator', 'Operator'],
   ['workload', 'Workload', 'k8s://cluster/namespace/account'],
+  ['from', 'From', '2026-01-05T10:00:00Z'],
+  ['to', 'To', '2026-01-05T12:00:00Z'],
+];
+/** The other filters of the command line. */
+const MORE_FILTERS: readonly FilterField[] = [
+  ['path', 'This path only', 'payments/db'],
+  ['cluster', 'Cluster'],
+  ['namespace', 'Namespace'],
   ['pod', 'Pod', 'UID'],
+  ['system', 'Component', 'rotations'],
+  ['document', 'Document', 'policy/payments'],
+  ['locator', 'Place at a backend', 'vault:secret/data/payments/db'],
   ['code', 'Error code', 'ERR_DENIED'],
+  ['version', 'Version'],
+  ['lease', 'Lease'],
+  ['credential', 'Credential'],
+  ['session', 'Session'],
+  ['token', 'Token'],
   ['requestId', 'Request'],
-] as const;
+  ['fingerprint', 'Fingerprint'],
+];
+const ALL_FILTERS = [...FILTERS, ...MORE_FILTERS];
+/** Entries of one export: more of them are for the command line. */
+const MOST_EXPORTED = 10_000;
 /** A search begins after this time without input: each one reads the log, and is recorded. */
 const PAUSE_MS = 400;
 
@@ -56,7 +81,7 @@ function useSettled(text: string): string {
 /** The search in the audit log, as one types. Each filter is a parameter of the address. */
 export function Audit(): JSX.Element {
   const { query } = address.value;
-  const typed = FILTERS.flatMap(([name]) => {
+  const typed = ALL_FILTERS.flatMap(([name]) => {
     const value = query.get(name)?.trim() ?? '';
     return value === '' ? [] : [[name, value] as const];
   });
@@ -68,13 +93,16 @@ export function Audit(): JSX.Element {
     [],
     ({ index }) => String(index),
   );
-  const words = typed.flatMap(([name, value]) => [
-    `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-    value,
-  ]);
+  const words = typed.flatMap(([name, value]) => [`--${optionOf(name)}`, value]);
+  const isMore = typed.some(([name]) => MORE_FILTERS.some(([each]) => each === name));
   return (
-    <Page title="Audit log">
+    <Page title="Audit log" aside={<Export filter={filter} />}>
       <Fields path="/audit" names={FILTERS} />
+      <details open={isMore}>
+        <summary>More filters</summary>
+        <Fields path="/audit" names={MORE_FILTERS} />
+      </details>
+      <Chips filters={typed} />
       <Loading of={pages.loaded}>
         {({ items, isWhole }) => (
           <>
@@ -84,8 +112,82 @@ export function Audit(): JSX.Element {
         )}
       </Loading>
       <Command words={['audit', 'search', ...words]} />
-      <Command words={['audit', 'export', 'DIRECTORY']} />
+      <Section
+        title="Reports"
+        note="The command line writes them, because it asks many operations with your rights."
+      >
+        <p>The whole log with its proofs, which can be verified without the broker:</p>
+        <Command words={['audit', 'export', 'DIRECTORY']} />
+        <p>The controls of standards, each with what was seen and entries as evidence:</p>
+        <Command words={['audit', 'compliance', '--since', '90d', '--as', 'html']} />
+      </Section>
     </Page>
+  );
+}
+
+/** The option of the command line for a parameter. */
+function optionOf(parameter: string): string {
+  if (parameter === 'version') return 'secret-version';
+  return parameter.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The filters in force, each of which a click removes. */
+function Chips({
+  filters,
+}: {
+  readonly filters: readonly (readonly [string, string])[];
+}): JSX.Element | null {
+  const { query } = address.value;
+  if (filters.length === 0) return null;
+  return (
+    <ul class="chips" aria-label="Filters in force">
+      {filters.map(([name, value]) => (
+        <li key={name}>
+          <a href={to('/audit', { ...Object.fromEntries(query), [name]: undefined })}>
+            --{optionOf(name)} <bdi>{value}</bdi> <span aria-hidden="true">×</span>
+            <span class="unseen"> remove</span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Saves all entries that match as lines of JSON. */
+function Export({ filter }: { readonly filter: object }): JSX.Element {
+  const [read, setRead] = useState<number>();
+  const [error, setError] = useState<Refusal>();
+  const [isCut, setCut] = useState(false);
+  const run = async (): Promise<void> => {
+    setRead(0);
+    setError(undefined);
+    setCut(false);
+    const entries: Schema<'AuditEntry'>[] = [];
+    try {
+      let after: string | undefined;
+      do {
+        const query = { ...filter, limit: 1_000, ...(after !== undefined && { after }) };
+        const page = await call('searchAudit', { query });
+        entries.push(...page.items);
+        after = page.next;
+        setRead(entries.length);
+      } while (after !== undefined && entries.length < MOST_EXPORTED);
+      setCut(after !== undefined);
+      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+      saveFile('audit.jsonl', new TextEncoder().encode(lines), 'application/jsonl');
+    } catch (thrown) {
+      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+    }
+    setRead(undefined);
+  };
+  return (
+    <div class="stack" role="status">
+      <button type="button" disabled={read !== undefined} onClick={() => void run()}>
+        {read === undefined ? 'Export what matches' : `Reading: ${read} entries`}
+      </button>
+      {isCut && <p>The file has the newest {MOST_EXPORTED}. Use the command line for more.</p>}
+      {error !== undefined && <Problem error={error} />}
+    </div>
   );
 }
 

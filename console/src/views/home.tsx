@@ -4,6 +4,7 @@ import { count } from '../format.ts';
 import { useLoad, type Loaded } from '../load.ts';
 import { Empty, Facts, Page, Section, State, Time, type Tone } from '../parts.tsx';
 import { to } from '../router.ts';
+import { Activity } from './activity.tsx';
 
 /** One thing that a person should decide or repair. */
 interface Task {
@@ -135,6 +136,9 @@ export function Home(): JSX.Element {
           ]}
         />
       </Section>
+      {status.is === 'loaded' && status.data.activity !== undefined && (
+        <Activity of={status.data.activity} />
+      )}
       {status.is === 'loaded' && (
         <Section title="Broker">
           <Facts

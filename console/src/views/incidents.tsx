@@ -19,6 +19,8 @@ import {
   type Tone,
 } from '../parts.tsx';
 import { address, to } from '../router.ts';
+import { ExportEvidence } from './evidence.tsx';
+import { Exposure } from './exposure.tsx';
 import { usePages } from './pages.ts';
 
 type Alert = Schema<'Alert'>;
@@ -139,6 +141,7 @@ export function IncidentPage({ id }: { readonly id: string }): JSX.Element {
                   be more secrets.
                 </p>
               )}
+              <Exposure subject={podOf(loaded)} secrets={loaded.secrets} />
               <Secrets items={loaded.secrets} />
             </Section>
             <Section
@@ -150,10 +153,18 @@ export function IncidentPage({ id }: { readonly id: string }): JSX.Element {
           </>
         )}
       </Loading>
+      {incident.is === 'loaded' && <ExportEvidence id={id} incident={incident.data} />}
       <Command words={['incident', 'show', id]} />
-      <Command words={['incident', 'report', id]} />
+      <Command words={['incident', 'report', id, '--html', `${id}.html`]} />
     </Page>
   );
+}
+
+/** The pod or the other subject of an incident. */
+function podOf({ alert, scopes }: Schema<'Incident'>): string {
+  const [scope] = scopes;
+  if (scope?.pod !== undefined) return `${scope.pod.namespace}/${scope.pod.name}`;
+  return alert === undefined ? (scope?.subject ?? '') : subjectOf(alert);
 }
 
 function Decision({ id, subject }: { readonly id: string; readonly subject: string }): JSX.Element {
@@ -285,6 +296,7 @@ function Secrets({ items }: { readonly items: readonly IncidentSecret[] }): JSX.
   );
 }
 
+/** The other readers by name, as the graph shows them. */
 function OtherReaders({
   readers,
   pods,
@@ -293,12 +305,13 @@ function OtherReaders({
   readonly pods: number;
 }): JSX.Element {
   if (readers.length === 0 && pods === 0) return <span class="quiet">none</span>;
+  if (readers.length === 0) return <>{count(pods, 'other pod')}</>;
   return (
-    <details>
+    <details open={readers.length <= FEW}>
       <summary>
         {[
-          ...(readers.length > 0 ? [`${readers.length} others`] : []),
-          ...(pods > 0 ? [count(pods, 'pod')] : []),
+          count(readers.length, 'other reader'),
+          ...(pods > 0 ? [count(pods, 'other pod')] : []),
         ].join(', ')}
       </summary>
       <ul class="lines">
@@ -311,6 +324,9 @@ function OtherReaders({
     </details>
   );
 }
+
+/** So many other readers are shown without a click. */
+const FEW = 3;
 
 interface EntryFacts {
   readonly time?: string;

@@ -203,8 +203,36 @@ function Check({ name }: { readonly name: string }): JSX.Element {
   );
 }
 
+/** The state of the watch of pods, by the broker that answers. */
+function WatchState({
+  of: cluster,
+  down,
+}: {
+  readonly of: Stored;
+  readonly down: Schema<'BrokerStatus'>['watchesDown'];
+}): JSX.Element {
+  if (textOf(cluster, 'podWatch') === 'false') return <State tone="off">off</State>;
+  if (down === undefined) return <State tone="off">unknown</State>;
+  const own = down.filter((each) => each.cluster === cluster.name);
+  if (own.length === 0) return <State tone="good">live</State>;
+  return (
+    <ul class="plain">
+      {own.map(({ connection, resource, status }) => (
+        <li key={`${connection} ${resource}`}>
+          <State tone={status === 'stale' ? 'bad' : 'warn'}>
+            {resource} {status}
+          </State>{' '}
+          <bdi class="quiet">{connection}</bdi>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Clusters(): JSX.Element {
   const clusters = useLoad('clusters', () => listDocuments(CLUSTER, {}), ['document']);
+  const status = useLoad('status', () => call('readStatus'), ['beat']);
+  const down = status.is === 'loaded' ? status.data.watchesDown : undefined;
   return (
     <Section title="Clusters">
       <Loading of={clusters}>
@@ -226,13 +254,8 @@ function Clusters(): JSX.Element {
               { title: 'Issuer', of: (each) => <Name>{textOf(each, 'issuer')}</Name> },
               { title: 'Kind', of: (each) => textOf(each, 'type') || 'kubernetes' },
               {
-                title: 'Watch of pods',
-                of: (each) =>
-                  textOf(each, 'podWatch') === 'false' ? (
-                    <State tone="off">off</State>
-                  ) : (
-                    <State tone="good">on</State>
-                  ),
+                title: 'Watches',
+                of: (each) => <WatchState of={each} down={down} />,
               },
             ]}
           />
