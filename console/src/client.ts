@@ -133,6 +133,9 @@ export class Refusal extends Error {
 }
 
 const UNREACHABLE = 'The broker does not answer.';
+/** The broker closes the connection of a longer request line, as if it did not answer. */
+const LONGEST_URL = 8_000;
+const TOO_LONG = 'The request is too long for the broker. Shorten the filter.';
 
 /** The build of this page. */
 export const BUILD = document.querySelector<HTMLMetaElement>('meta[name="build"]')?.content ?? '';
@@ -177,6 +180,7 @@ export async function callAny(id: OperationId, input: Input = {}): Promise<unkno
   for (const [name, value] of Object.entries(query ?? {}))
     if (value !== undefined) search.set(name, String(value));
   const url = `/console/call${target}${search.size > 0 ? `?${search}` : ''}`;
+  if (url.length > LONGEST_URL) throw new Refusal(414, { detail: TOO_LONG });
   if (raw === undefined) return send(method, url, body, headers);
   return send(method, url, raw.text, { ...headers, 'Content-Type': raw.type });
 }

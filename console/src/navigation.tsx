@@ -19,6 +19,9 @@ export function WorkloadLink({ workload }: { readonly workload: string }): JSX.E
   );
 }
 
+/** The API takes no longer text in a filter. */
+const MOST_TYPED = 512;
+
 /** Reads the text by which a list is filtered. It is part of the address, so that a filtered list can be shared. */
 export function currentFilter(): string {
   return address.value.query.get('filter') ?? '';
@@ -38,6 +41,7 @@ export function Filter({
         Filter
         <input
           type="text"
+          maxLength={MOST_TYPED}
           value={currentFilter()}
           placeholder={placeholder}
           autocomplete="off"
@@ -95,6 +99,7 @@ export function Fields({
           {label}
           <input
             type="text"
+            maxLength={MOST_TYPED}
             value={query.get(parameter) ?? ''}
             placeholder={placeholder}
             autocomplete="off"

@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import type { Page } from 'playwright-core';
 import { describeWith } from '../kit/backends/backends.ts';
 import { until } from '../kit/backends/until.ts';
 import { startDevBroker } from '../kit/broker/dev-broker.ts';
@@ -15,7 +14,7 @@ import {
   loseFirstAnswer,
   submitForgedLogin,
 } from '../kit/console/attacks.ts';
-import { accessibilityFindings, openPage, startBrowser } from '../kit/console/browser.ts';
+import { openPage, startBrowser } from '../kit/console/browser.ts';
 import { ConsoleSuite } from '../kit/console/session.ts';
 import { logInPod } from '../kit/console/views.ts';
 
@@ -89,12 +88,6 @@ describeWith(['chromium'], 'the console under attack and with bad input', ({ chr
       }),
     });
     expect([answer.status, await answer.text()]).toEqual([202, expect.anything()]);
-  }
-
-  async function signOut(page: Page): Promise<void> {
-    await page.locator('.account summary').click();
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await page.getByLabel('Operator token').waitFor();
   }
 
   it('shows markup in each stored field as text: comment, key, value, reason, rule, pod, description (CO09)', async () => {
@@ -351,30 +344,6 @@ describeWith(['chromium'], 'the console under attack and with bad input', ({ chr
     );
   });
 
-  it('keeps no answer to one operator for the next one, even if it arrives after the sign-out (CO10)', async () => {
-    const token = await suite.operatorWith('next-one', 'rotator', ['demo']);
-    const answer = await suite.api('GET', 'sessions');
-    const page = await suite.open();
-    const held: (() => Promise<void>)[] = [];
-    await page.route(`${CALLS}/sessions?**`, (route) => {
-      held.push(() => route.fulfill({ json: answer }));
-    });
-    await page.goto(consoleUrl('/workloads'));
-    await suite.signInOn(page);
-    await until('the sessions are asked for', () => Promise.resolve(held.length > 0));
-    await signOut(page);
-    await page.getByRole('button', { name: 'Sign in with a token' }).waitFor();
-    const asked = held.length;
-    const arrived = page.waitForResponse((response) => response.url().includes('/v1/sessions?'));
-    await held[0]?.();
-    await (await arrived).finished();
-    await suite.signInOn(page, token);
-    await until('the sessions are asked for', () => Promise.resolve(held.length > asked));
-    await page.getByRole('heading', { name: 'Workloads' }).waitFor();
-    expect(await page.getByRole('table', { name: 'Workloads' }).count()).toBe(0);
-    expect(await page.getByText('Loading…').count()).toBeGreaterThan(0);
-  });
-
   it('keeps token and value nowhere after sign-out: address, history, storage, caches, back button (CO10, CO11)', async () => {
     const value = 'only-for-payments';
     const token = await suite.operatorWith('leaving', 'secret-reader', ['demo/payments']);
@@ -383,7 +352,7 @@ describeWith(['chromium'], 'the console under attack and with bad input', ({ chr
     await page.getByRole('button', { name: 'Read the names of the keys' }).click();
     await page.getByRole('button', { name: 'Show password' }).click();
     await page.getByText(value).waitFor();
-    await signOut(page);
+    await suite.signOut(page);
     const kept = await everythingKept(page);
     for (const secret of [token, value]) expect(kept).not.toContain(secret);
     expect(kept).toContain('{},{},[],[],0,');
@@ -403,12 +372,12 @@ describeWith(['chromium'], 'the console under attack and with bad input', ({ chr
     const page = await suite.signIn('/secrets/');
     await page.getByRole('link', { name: 'demo/' }).waitFor();
     await page.context().setOffline(true);
-    await signOut(page);
+    await suite.signOut(page);
     await page.getByText('the session of this browser is still open').waitFor();
     await page.context().setOffline(false);
     await page.reload();
     await page.getByRole('navigation', { name: 'Views' }).waitFor();
-    await signOut(page);
+    await suite.signOut(page);
     await page.reload();
     await page.getByLabel('Operator token').waitFor();
   });
@@ -505,43 +474,6 @@ describeWith(['chromium'], 'the console under attack and with bad input', ({ chr
     await dialog.waitFor({ state: 'hidden' });
     const after = await list('rotation-history/demo/shop/db');
     expect(after.length - before.length).toBe(1);
-  });
-
-  it('keeps the navigation if a view cannot show an answer, says what happened and loads again', async () => {
-    const page = await suite.open();
-    await page.route(`${CALLS}/sessions?**`, (route) => route.fulfill({ json: { items: [null] } }));
-    await page.goto(consoleUrl('/workloads'));
-    await suite.signInOn(page);
-    await page.getByRole('alert').getByText('TypeError').waitFor();
-    expect(await accessibilityFindings(page)).toEqual([]);
-    await page.getByRole('link', { name: 'Rotations' }).click();
-    await page.getByRole('table', { name: 'Rotations' }).waitFor();
-    await page.goBack();
-    await page.getByRole('heading', { name: 'This page failed' }).waitFor();
-    await page.unrouteAll();
-    await page.getByRole('button', { name: 'Load again' }).click();
-    await page.getByRole('table', { name: 'Workloads' }).waitFor();
-  });
-
-  it('shows states, times and entries that it cannot read as they are', async () => {
-    const items = (await list<object>('alerts')).map((each) => ({
-      ...each,
-      state: 'of-later',
-      receivedAt: 'some day',
-    }));
-    const proof = await suite.api('GET', 'audit/entries/1/proof');
-    const page = await suite.open();
-    await page.route(`${CALLS}/alerts?**`, (route) => route.fulfill({ json: { items } }));
-    await page.route(`${CALLS}/audit/entries/1/proof`, (route) =>
-      route.fulfill({ json: { ...proof, entry: '{"half', hashes: ['%'] } }),
-    );
-    await page.goto(consoleUrl('/incidents'));
-    await suite.signInOn(page);
-    await page.getByText('▲ of-later').first().waitFor();
-    await page.getByText('some day').first().waitFor();
-    await page.goto(consoleUrl('/audit/1'));
-    await page.getByText('■ Not proven').waitFor();
-    await page.getByText('{"half').waitFor();
   });
 
   it('says that it is of an older build, and loads the new page', async () => {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -150,96 +149,6 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await page.getByRole('heading', { name: 'Home' }).waitFor();
   });
 
-  it('shows who had a secret at a time, which the address has', async () => {
-    const page = await open();
-    await signIn(page, broker.token, '/secrets/demo/shop/db');
-    const section = page.getByRole('region', { name: 'Who had it at a time' });
-    await section
-      .getByRole('row', { name: /k8s:\/\/dev\/shop\/web.*held it/ })
-      .first()
-      .waitFor();
-    await section.getByRole('slider').focus();
-    await page.keyboard.press('Home');
-    await section.getByText('By the live audit log, no caller had it then.').waitFor();
-    expect(page.url()).toMatch(/\/secrets\/demo\/shop\/db\?at=\d{4}-/);
-    await page.keyboard.press('End');
-    await section.getByText('held it').first().waitFor();
-    expect(page.url()).toMatch(/\/secrets\/demo\/shop\/db$/);
-  });
-
-  it('compares two prefixes by name, marks what is missing, and reads no value', async () => {
-    const page = await open();
-    await signIn(page, broker.token, '/secrets/demo/shop/');
-    const read: string[] = [];
-    page.on('request', (request) => {
-      const { pathname } = new URL(request.url());
-      if (/\/call\/api\/v1\/secrets\/./.test(pathname)) read.push(pathname);
-    });
-    await page.getByLabel('Compare with the prefix').fill('demo/payments/');
-    await page.getByRole('button', { name: 'Compare' }).click();
-    const table = page.getByRole('table', { name: 'Secrets of both prefixes' });
-    await table.getByRole('row', { name: /^api version .* missing$/ }).waitFor();
-    await table.getByRole('row', { name: /^db version .* version/ }).waitFor();
-    await page.getByLabel('Only what is missing').check();
-    await table.getByText('db', { exact: true }).waitFor({ state: 'detached' });
-    const { pathname, searchParams } = new URL(page.url());
-    expect([pathname, searchParams.get('with'), searchParams.get('only')]).toEqual([
-      '/console/secrets/demo/shop/',
-      'demo/payments',
-      'missing',
-    ]);
-    expect(read).toEqual([]);
-  });
-
-  it('searches the log by each filter of the command line, and exports what matches', async () => {
-    const page = await open();
-    await signIn(page, broker.token, '/audit?action=secret.read&namespace=shop');
-    const chips = page.getByRole('list', { name: 'Filters in force' });
-    await chips.getByText('--namespace shop').waitFor();
-    expect(await page.getByLabel('Namespace').inputValue()).toBe('shop');
-    await page.getByRole('table', { name: 'Entries' }).waitFor();
-    const download = page.waitForEvent('download');
-    await page.getByRole('button', { name: 'Export what matches' }).click();
-    const lines = (await readFile(await (await download).path(), 'utf8')).trim().split('\n');
-    expect(lines.length).toBeGreaterThan(0);
-    for (const line of lines)
-      expect(JSON.parse(line)).toMatchObject({ entry: { action: 'secret.read' } });
-    await chips.getByRole('link', { name: '--namespace shop' }).click();
-    await chips.getByText('--namespace').waitFor({ state: 'detached' });
-    await chips.getByText('--action secret.read').waitFor();
-  });
-
-  it('draws who else read what an incident concerns, and exports evidence that is proven', async () => {
-    const page = await open();
-    await signIn(page, broker.token, `/incidents/${prepared.alert}`);
-    await page.getByRole('img', { name: /read \d+ secrets?, which \d+ other readers?/ }).waitFor();
-    const download = page.waitForEvent('download');
-    await page.getByRole('button', { name: 'Export the evidence' }).click();
-    const text = await readFile(await (await download).path(), 'utf8');
-    const { incident, proofs, logKey, unproven } = JSON.parse(text) as {
-      readonly incident: { readonly timeline: readonly { readonly index: number }[] };
-      readonly proofs: readonly { readonly index: number; readonly checkpoint: string }[];
-      readonly logKey: string;
-      readonly unproven: number;
-    };
-    const proven = proofs.map(({ index }) => index);
-    expect(proven).toEqual(expect.arrayContaining(incident.timeline.map(({ index }) => index)));
-    expect([unproven, logKey.includes('+')]).toEqual([0, true]);
-    const [first] = proofs;
-    expect(await api('GET', `audit/entries/${first?.index}/proof`)).toMatchObject({
-      index: first?.index,
-    });
-  });
-
-  it('shows logins, reads and refusals of the last minutes on the first page', async () => {
-    const page = await open();
-    await signIn(page, broker.token, '/');
-    const section = page.getByRole('region', { name: 'Last hours' });
-    await section.getByText(/[1-9]\d* logins?/).waitFor();
-    await section.getByText(/[1-9]\d* reads?/).waitFor();
-    expect(await section.locator('svg path').count()).toBe(3);
-  });
-
   it('counts leases before it revokes them', async () => {
     const page = await open();
     await signIn(page, broker.token, '/leases');
@@ -251,53 +160,6 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     await dialog.getByRole('button', { name: 'Revoke all' }).click();
     await page.getByText('No live lease matches.').waitFor();
     expect(page.url()).toBe(`${broker.url}/console/leases?path=demo%2Fshop%2Fapi`);
-  });
-
-  it('draws only the leases in the window, and loads more as a person scrolls', async () => {
-    const page = await open();
-    const pages = 5;
-    let added = 0;
-    await page.route('**/console/call/api/v1/leases?**', (route) => {
-      const after = Number(new URL(route.request().url()).searchParams.get('after') ?? '0');
-      // New leases come first, so they push others out of the first page.
-      const start = after === 0 ? -added : after * 1_000;
-      const items = Array.from({ length: 1_000 }, (_, index) => ({
-        id: `lea_${start + index}`,
-        path: `demo/shop/db${start + index}`,
-        workload: 'k8s://dev/shop/web',
-        version: '1',
-        kind: 'read',
-        issuedAt: '2026-01-01T00:00:00.000Z',
-        endsAt: '2026-01-01T00:15:00.000Z',
-      }));
-      const next = after + 1 < pages ? { next: String(after + 1) } : {};
-      return route.fulfill({ json: { items, ...next } });
-    });
-    await signIn(page, broker.token, '/leases');
-    const table = page.getByRole('table', { name: 'Leases' });
-    await table.getByText('demo/shop/db0', { exact: true }).waitFor();
-    await until('all pages are loaded', async () => {
-      await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
-      return (await table.getAttribute('aria-rowcount')) === '5001';
-    });
-    await until('the last lease is drawn', async () => {
-      await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
-      return (await table.getByText('demo/shop/db4999', { exact: true }).count()) === 1;
-    });
-    expect(await table.getByRole('row').count()).toBeLessThan(120);
-    added = 7;
-    await page.evaluate(`dispatchEvent(new Event('focus'))`);
-    await until('the new leases are there', async () => {
-      await page.evaluate('scrollTo(0, 0)');
-      return (await table.getByText('demo/shop/db-7', { exact: true }).count()) === 1;
-    });
-    expect(await table.getAttribute('aria-rowcount')).toBe('5008');
-    const row = page.locator('[aria-rowindex="1004"]');
-    await until('the end of the first page is drawn', async () => {
-      await page.evaluate('scrollTo(0, document.documentElement.scrollHeight / 5)');
-      return (await row.count()) === 1;
-    });
-    expect(await row.textContent()).toContain('demo/shop/db995');
   });
 
   it('shows a value on request only, and hides it when the page loses the focus (CO10)', async () => {

@@ -8,13 +8,15 @@ export interface ObservedPage {
   readonly complaints: string[];
 }
 
-/** Starts the Chromium of the system. Its sandbox needs a user that is not root. */
+/** Starts the Chromium of the system. Its sandbox needs a user that is not root. With `keepsPages` it may keep whole pages for the back button, as browsers of people do. */
 export function startBrowser(
   executablePath: string,
   more: readonly string[] = [],
+  { keepsPages = false } = {},
 ): Promise<Browser> {
   const args = ['--no-sandbox', '--disable-dev-shm-usage', ...more];
-  return chromium.launch({ executablePath, args });
+  const ignoreDefaultArgs = keepsPages ? ['--disable-back-forward-cache'] : [];
+  return chromium.launch({ executablePath, args, ignoreDefaultArgs });
 }
 
 /** Opens a page in a browser profile of its own. */

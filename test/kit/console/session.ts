@@ -28,6 +28,18 @@ export class ConsoleSuite {
     return observed.page;
   }
 
+  /** The address of a view. */
+  at(path: string): string {
+    return `${this.broker.url}/console${path}`;
+  }
+
+  /** Signs out, and waits for the login. */
+  async signOut(page: Page): Promise<void> {
+    await page.locator('.account summary').click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Operator token').waitFor();
+  }
+
   /** Signs in on a page that shows the login. */
   async signInOn(page: Page, token = this.broker.token): Promise<void> {
     await page.getByLabel('Operator token').fill(token);
