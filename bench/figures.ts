@@ -397,6 +397,49 @@ export const START_FIGURES: readonly Figure<'start-ready'>[] = [
   },
 ];
 
+export type ConsoleName =
+  | 'console-scripts'
+  | 'console-style'
+  | 'console-lines'
+  | 'console-first-view'
+  | 'console-scroll'
+  | 'console-heap'
+  | 'console-memory';
+
+export const CONSOLE_FIGURES: readonly Figure<ConsoleName>[] = [
+  {
+    name: 'console-scripts',
+    label: 'Scripts of the first view of the console, compressed',
+    target: { most: 45 },
+  },
+  { name: 'console-style', label: 'Its style, compressed', target: { most: 12 } },
+  {
+    name: 'console-lines',
+    label: 'Lines of the console, with its style and without tests',
+    target: { most: 9_000 },
+  },
+  {
+    name: 'console-first-view',
+    label: 'First view of the console, from a warm broker',
+    target: { most: 400 },
+  },
+  {
+    name: 'console-scroll',
+    label: 'Frames a second while 100,000 leases scroll',
+    target: { least: 50 },
+  },
+  {
+    name: 'console-heap',
+    label: 'Heap of the page with 100,000 leases',
+    target: { most: 80 },
+  },
+  {
+    name: 'console-memory',
+    label: 'Resident memory of an idle broker that the console adds',
+    target: { most: 3 },
+  },
+];
+
 export const APPLY_FIGURES: readonly Figure<'apply-policies'>[] = [
   {
     name: 'apply-policies',

@@ -15,6 +15,7 @@ import {
   BEFORE_FIGURES,
   BESIDE_FIGURES,
   BROKERS_FIGURES,
+  CONSOLE_FIGURES,
   FLEET_FIGURES,
   LATENCY_FIGURES,
   MEMORY_FIGURES,
@@ -27,6 +28,7 @@ import {
   SYNC_FIGURES,
   type RatioFigure,
 } from './figures.ts';
+import { consoleResults } from './console.ts';
 import { latencyResults } from './latency.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
@@ -73,6 +75,7 @@ const FULL = {
   agents: 10_000,
   launchSeconds: 60,
   outageSeconds: 300,
+  leasePages: 100,
 };
 const QUICK = {
   sessions: 200,
@@ -92,6 +95,7 @@ const QUICK = {
   agents: 200,
   launchSeconds: 2,
   outageSeconds: 3,
+  leasePages: 3,
 };
 const FIGURES = [
   ...BEFORE_FIGURES,
@@ -110,6 +114,7 @@ const FIGURES = [
   ...ROTATION_FIGURES,
   ...AGENT_FIGURES,
   ...FLEET_FIGURES,
+  ...CONSOLE_FIGURES,
 ];
 const NAMES = FIGURES.map(({ name }) => name);
 
@@ -230,6 +235,9 @@ async function bench(options: Options): Promise<void> {
   const fleet = FLEET_FIGURES.filter(isChosen);
   if (fleet.length > 0)
     results.push(...(await staged((stage) => fleetResults(stage, fleet, settings))));
+  const page = CONSOLE_FIGURES.filter(isChosen);
+  if (page.length > 0)
+    results.push(...(await staged((stage) => consoleResults(stage, page, settings))));
   await publish(options.out, { samples, results, noise: noise() });
 }
 

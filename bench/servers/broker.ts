@@ -45,6 +45,8 @@ export interface BrokerOptions {
   readonly audit?: Readonly<Record<string, unknown>>;
   /** The program; by default this checkout's build. */
   readonly main?: string | undefined;
+  /** Serves the console as well. */
+  readonly hasConsole?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   /** Changes the store's file between its creation and the start. */
   readonly prepare?: (storeFile: string) => void;
@@ -91,6 +93,9 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
   const vaultPort = mounts && (await freePort());
   const config = {
     ...(mounts && { vaultApi: { listener: { port: vaultPort }, mounts } }),
+    ...(options.hasConsole === true && {
+      console: { enabled: true, origin: `http://127.0.0.1:${port}` },
+    }),
     listener: { host: '127.0.0.1', port },
     store:
       database === undefined
