@@ -1,4 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { responseMetrics } from '../../src/broker/alerts/alert-metrics.ts';
+import { testMetrics } from '../kit/api/test-metrics.ts';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -245,6 +247,11 @@ describe('a pod that stops meeting a profile', () => {
       return secrets.some(({ unrotated }) => unrotated !== undefined);
     });
     expect(secrets).toMatchObject([{ rotation: {} }, { unrotated: 'braked' }]);
+    const metrics = testMetrics();
+    metrics.add(responseMetrics(api.broker.parts));
+    const text = await metrics.text();
+    expect(text).toMatch(/^quaymaster_alert_rotations\{source="posture"\} 1$/m);
+    expect(text).toMatch(/^quaymaster_alert_rotations_limit 1$/m);
     for (const path of ['app/db', 'app/lure']) await removeDocument(`definitions/${path}`);
   });
 

@@ -2,11 +2,17 @@ import type { Labels, Metric } from '../../ports/metrics.ts';
 import { ALERTS } from '../../ports/queries.ts';
 import { ALERT_OUTCOMES } from './alert-floods.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
-import { limitOf, type LimitUse } from './response-limits.ts';
+import { limitOf, rotationsOf, type LimitUse } from './response-limits.ts';
 import type { Alerting } from './alerting.ts';
 
 /** Sources of alerts that the broker raises itself. */
-const OWN_SOURCES = ['posture', 'decoy', 'pod-label', 'operator'];
+const OWN_SOURCES = ['posture', 'decoy', 'pod-label'];
+/** The source of incidents that an operator opens. Its responses have no limit. */
+const OPERATOR = 'operator';
+
+function allSources({ names }: Pick<Alerting['alertSources'], 'names'>): readonly string[] {
+  return [...new Set([...names, ...OWN_SOURCES])];
+}
 
 /** Alerts of runtime sensors and responses. Every source of the configuration has its series, so that one that never sent anything shows. */
 export function alertMetrics({
@@ -21,7 +27,7 @@ export function alertMetrics({
       labels: ['source', 'outcome'],
       values: () =>
         // A counter that begins with its first event has no increase, so an alert rule would miss that event.
-        [...new Set([...alertSources.names, ...OWN_SOURCES])].flatMap((source) =>
+        [...allSources(alertSources), OPERATOR].flatMap((source) =>
           ALERT_OUTCOMES.map((outcome) => {
             const count = alertTallies.outcomes().get(source)?.get(outcome) ?? 0;
             return [{ source, outcome }, count] as const;
@@ -89,9 +95,26 @@ export function responseMetrics(parts: Storage & Access & Alerting): readonly Me
     },
     {
       name: 'quaymaster_alert_pods_limit',
-      help: 'Pods of a cluster that the alerts of a source may cut off at a time; what is beyond waits for an operator',
+      help: 'Pods of a cluster that the alerts of a source may cut off at a time; alerts beyond it wait for an operator',
       labels: ['source', 'cluster'],
       values: () => limits(({ most }) => most),
+    },
+    {
+      name: 'quaymaster_alert_rotations',
+      help: 'Rotations that the alerts of a source started within the last hour',
+      labels: ['source'],
+      values: () =>
+        Promise.all(
+          allSources(alertSources).map(async (source): Promise<[Labels, number]> => {
+            const started = await rotationsOf(parts, source);
+            return [{ source }, started.length];
+          }),
+        ),
+    },
+    {
+      name: 'quaymaster_alert_rotations_limit',
+      help: 'Rotations that the alerts of a source may start within an hour; secrets beyond it wait',
+      value: () => alertSources.maxRotations,
     },
   ];
 }

@@ -1,8 +1,7 @@
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { AuditLog } from '../../ports/audit-log.ts';
-import { ALERTS, ROTATIONS } from '../../ports/queries.ts';
-import { listAll } from '../kernel/list-all.ts';
+import { ROTATIONS } from '../../ports/queries.ts';
 import { commitDecided, SystemActor, type Attempt } from '../recording/record.ts';
 import { expedite } from '../rotations/request-rotation.ts';
 import { startRotation } from '../rotations/rotation-lifecycle.ts';
@@ -22,6 +21,7 @@ import {
 import type { Alerting } from './alerting.ts';
 import { exposureOf } from './exposure.ts';
 import { factsOfAlert } from './receive-alerts.ts';
+import { ROTATION_BUDGET_MS, rotationsOf } from './response-limits.ts';
 
 type Parts = Recording &
   Access &
@@ -29,7 +29,6 @@ type Parts = Recording &
   Backends &
   Pick<Work, 'rotationsDue'> & { readonly audit: AuditLog };
 
-const HOUR_MS = 3_600_000;
 /** A process that works on a response has it for this long. */
 const CLAIM_MS = 60_000;
 /** A rotation of the path is in progress, which does not wait for its holders any more. */
@@ -230,25 +229,17 @@ async function brakeOf(parts: Parts, record: AlertRecord): Promise<number> {
   // An operator decided on an incident.
   if (source === 'operator') return 0;
   const now = parts.clock.now();
-  const since = now - HOUR_MS;
-  const times: { readonly at: number; readonly isOfNamespace: boolean; readonly isOwn: boolean }[] =
-    [];
-  for await (const row of listAll(parts.store, ALERTS.rotatedBy(source, since))) {
-    const { id, exposed = [], subject: other } = openAlert(row);
-    const isOfNamespace = other?.namespace === subject?.namespace;
-    for (const { rotatedAt: at = 0 } of exposed)
-      if (at > since) times.push({ at, isOfNamespace, isOwn: id === record.id });
-  }
+  const started = await rotationsOf(parts, source);
   const most = parts.alertSources.maxRotations;
   const half = Math.ceil(most / 2);
   const waits = [
-    waitFor(times, most),
+    waitFor(started, most),
     waitFor(
-      times.filter(({ isOfNamespace }) => isOfNamespace),
+      started.filter(({ namespace }) => namespace === subject?.namespace),
       half,
     ),
     waitFor(
-      times.filter(({ isOwn }) => isOwn),
+      started.filter(({ alert }) => alert === record.id),
       half,
     ),
   ].map((until) => until - now);
@@ -260,7 +251,7 @@ async function brakeOf(parts: Parts, record: AlertRecord): Promise<number> {
 function waitFor(times: readonly { readonly at: number }[], most: number): number {
   if (times.length < most) return 0;
   const sorted = times.map(({ at }) => at).sort((a, b) => a - b);
-  return (sorted[times.length - most] ?? 0) + HOUR_MS;
+  return (sorted[times.length - most] ?? 0) + ROTATION_BUDGET_MS;
 }
 
 function placeOf(parts: Parts, path: string): ReturnType<typeof rotationTargetRef> | undefined {

@@ -4,7 +4,7 @@ import { ALERTS, SESSIONS } from '../../ports/queries.ts';
 import type { Query } from '../../ports/store.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
-import { blockOf, creatorOf, type AlertRecord } from './alert-record.ts';
+import { blockOf, creatorOf, openAlert, type AlertRecord } from './alert-record.ts';
 import type { Alerting } from './alerting.ts';
 
 type Parts = Storage & Access & Alerting;
@@ -15,6 +15,8 @@ const LEAST = { source: 6, namespace: 3 };
 const MOST_OPERATORS = 3;
 /** Responses that only end sessions count for this long. */
 const ENDED_MS = 600_000;
+/** A rotation counts for the budget of its source for this long. */
+export const ROTATION_BUDGET_MS = 3_600_000;
 
 /** Pods that a source may cut off at a time, and those that it has cut off. */
 export interface LimitUse {
@@ -60,6 +62,29 @@ export async function limitOf(parts: Parts, source: string, cluster: string): Pr
   // Pods in quarantine have no sessions any more.
   const share = Math.floor(((running + pods) * maxWorkloadPercent) / 100);
   return { pods, most: Math.min(maxResponses, Math.max(LEAST.source, share)) };
+}
+
+/** A rotation that a response started. */
+export interface StartedRotation {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly alert: string;
+  readonly namespace: string | undefined;
+}
+
+/** The rotations that count for the budget of a source, in the store and so of all brokers. */
+export async function rotationsOf(
+  { store, clock }: Pick<Parts, 'store' | 'clock'>,
+  source: string,
+): Promise<readonly StartedRotation[]> {
+  const since = clock.now() - ROTATION_BUDGET_MS;
+  const started: StartedRotation[] = [];
+  for await (const row of listAll(store, ALERTS.rotatedBy(source, since))) {
+    const { id: alert, exposed = [], subject } = openAlert(row);
+    for (const { rotatedAt: at = 0 } of exposed)
+      if (at > since) started.push({ at, alert, namespace: subject?.namespace });
+  }
+  return started;
 }
 
 async function usedPods(

@@ -31,7 +31,7 @@ export function scopeText({ kind, subject, pod }: Scope): string {
   return printable(`${kind} ${pod === undefined ? subject : `${podText(pod)} (${subject})`}`);
 }
 
-export function podText({ namespace, name }: { namespace: string; name: string }): string {
+function podText({ namespace, name }: { namespace: string; name: string }): string {
   return `${namespace}/${name}`;
 }
 
