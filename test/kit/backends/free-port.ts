@@ -9,6 +9,9 @@ const WORKERS = 8;
 /** Development mode has its second listener at the next port. Both bounds are multiples of the ports that the workers take at once. */
 const PORTS = 2;
 const STRIDE = WORKERS * PORTS;
+/** Ports of the latest calls: a server that a suite starts with two ports binds them after it has both. */
+const RECENT = 64;
+const recent: number[] = [];
 
 function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -21,13 +24,16 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * A port that is free on 127.0.0.1 now, as is the next. Suites that run side by side use different ranges: a server that one suite is restarting holds no
+ * A port that is free on 127.0.0.1 now, as is the next, and that no recent call returned. Suites that run side by side use different ranges: a server that one suite is restarting holds no
  * port, and would otherwise find another suite's server on it.
  */
 export async function freePort(): Promise<number> {
   const own = Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS;
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const port = randomInt(LOWEST / STRIDE, HIGHEST / STRIDE) * STRIDE + own * PORTS;
+    if (recent.includes(port)) continue;
+    recent.push(port);
+    if (recent.length > RECENT) recent.shift();
     if ((await isFree(port)) && (await isFree(port + 1))) return port;
   }
   throw new Error(`no free port between ${LOWEST} and ${HIGHEST}`);
