@@ -330,7 +330,7 @@ describe('an invalid connection or definition', () => {
     ['/drillable', { slots: 'one', drillable: true }],
     ['/makes', { makes: ['token'], password: {} }],
     ['/password/length', { password: { length: 1 } }],
-    ['', { url: 'https://elsewhere.example' }],
+    ['/url', { url: 'https://elsewhere.example' }],
   ])('has a problem at %j in %j', (pointer, options) => {
     expect(() => receiver.target(options)).toThrow(
       expect.objectContaining({
