@@ -460,6 +460,14 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
   it('a deleted definition of a kind deletes no more than a few documents (CR07)', async () => {
     const { broker } = api;
     const [work] = broker.parts.clusterDocuments();
+    // Else those that an earlier test deleted a moment ago are held with the others.
+    await until('the objects of earlier tests are gone', () =>
+      Promise.resolve(
+        ['status', 'rights'].every(
+          (name) => broker.parts.catalog.find('policy', `c1.prod.${name}`) === undefined,
+        ),
+      ),
+    );
     const many = Array.from({ length: 40 }, (_, n) => policy(`many-${n}`));
     const present = (): number =>
       many.filter(({ metadata: { name } }) =>
