@@ -76,7 +76,7 @@ describe('generated texts', () => {
     ['an unknown class', { keys: { p: { require: ['emoji'] } } }, '/keys/p/require/0'],
     ['no key', { keys: {} }, '/keys'],
     ['a key that cannot be', { keys: { 'a\nb': {} } }, '/keys/a\nb'],
-    ['an option that is not known', { keys: {}, regex: '(a+)+$' }, ''],
+    ['an option that is not known', { keys: {}, regex: '(a+)+$' }, '/regex'],
   ])('are refused with %s', (_what, options, pointer) => {
     expect(() => attach('generated', options)).toThrow(
       expect.objectContaining({
