@@ -39,11 +39,9 @@ export function Receivers({ path }: { readonly path: string }): JSX.Element {
       const now = brokerNow();
       const from = now - Number(days) * DAY_MS;
       const query_ = { path, from: new Date(from).toISOString(), limit: 1_000 };
-      const [receivers, leases] = await Promise.all([
-        call('listReceivers', { query: query_ }),
-        call('listLeases', { query: { path, limit: 1_000 } }),
-      ]);
-      const { items, next } = receivers;
+      // One after the other: of two refusals the first one shows, and always the same.
+      const { items, next } = await call('listReceivers', { query: query_ });
+      const leases = await call('listLeases', { query: { path, limit: 1_000 } });
       // A page that is not whole reaches back only to its oldest entry.
       const oldest = Math.min(now, ...items.map(({ first }) => Date.parse(first)));
       return {
