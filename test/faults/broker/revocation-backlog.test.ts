@@ -46,7 +46,7 @@ beforeEach(async () => {
         options: { engine: 'dynamic', path: 'db', root: 'creds', tokenRole: 'creds' },
       },
       '/definitions/db/long': { class: 'dynamic', leaseTtl: LEASE_TTL },
-      '/definitions/db/short': { class: 'dynamic', leaseTtl: '3s', maxLeaseTtl: '1h' },
+      '/definitions/db/short': { class: 'dynamic', leaseTtl: '12s', maxLeaseTtl: '1h' },
     },
   });
   responder = await makeResponder();
@@ -204,7 +204,7 @@ describe('F17: leases that expire while the broker is down', () => {
     const leases = await order(20, 'db/short');
     const session = await broker.logIn();
     await broker.installation.stop('SIGKILL');
-    const end = Date.now() + 3_500;
+    const end = Date.now() + 12_500;
     await until('they have expired', () => Promise.resolve(Date.now() > end));
     expect(live()).toBe(40);
     await broker.installation.start();
