@@ -48,9 +48,9 @@ export class Activity {
 
   /** Counts until now; the last minute is not over. */
   read(now: number): ActivityCounts {
-    this.#moveTo(minuteOf(now));
-    const { newest, first } = { newest: minuteOf(now), first: this.#first };
-    const from = Math.max(first, newest - MINUTES + 1);
+    const newest = minuteOf(now);
+    this.#moveTo(newest);
+    const from = Math.max(this.#first, newest - MINUTES + 1);
     const of = (kind: number): readonly number[] =>
       Array.from(
         { length: newest - from + 1 },

@@ -34,7 +34,8 @@ export class BundleRows {
   /** The number of bundles to load. It grows, so that a search for a single entry does not read rows for many bundles. */
   #width = 1;
   #loaded: ReadonlySet<number> = new Set();
-  #tiles: readonly ReadonlyMap<number, Uint8Array>[] = [];
+  /** Rows by level and bundle. */
+  #tiles: ReadonlyMap<number, ReadonlyMap<number, Uint8Array>> = new Map();
   #closed: readonly ClosedIn[] = [];
 
   constructor(store: RowReader) {
@@ -50,10 +51,10 @@ export class BundleRows {
     // All queries at once: the thread of the log sends them as one message.
     const [closed, ...tiles] = await Promise.all([
       Promise.all(runs.map((run) => this.#closedIn(run))),
-      ...LEVELS.map((level) => this.#tilesOf(level, runs)),
+      ...LEVELS.map(async (level) => [level, await this.#tilesOf(level, runs)] as const),
     ]);
     this.#closed = closed;
-    this.#tiles = tiles;
+    this.#tiles = new Map(tiles);
     this.#loaded = new Set(wanted);
   }
 
@@ -75,17 +76,17 @@ export class BundleRows {
 
   /** Leaf hashes of a loaded bundle. */
   leaves(bundle: number): Uint8Array | undefined {
-    return this.#tiles[0]?.get(bundle);
+    return this.#tiles.get(0)?.get(bundle);
   }
 
   /** The row of the shortcuts of a loaded bundle. */
   shortcuts(bundle: number): Uint8Array | undefined {
-    return this.#tiles[1]?.get(bundle);
+    return this.#tiles.get(SHORTCUTS_LEVEL)?.get(bundle);
   }
 
   /** The terms of the entries of a loaded bundle that are in the segment before its own; undefined if they are not known. */
   headTerms(bundle: number): BundleTerms | undefined {
-    const row = this.#tiles[2]?.get(bundle);
+    const row = this.#tiles.get(HEAD_LEVEL)?.get(bundle);
     return row && new BundleTerms(row);
   }
 
