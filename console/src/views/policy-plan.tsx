@@ -1,9 +1,11 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
+import { brokerNow } from '../clock.ts';
 import { count } from '../format.ts';
 import { SecretLink, WorkloadLink } from '../navigation.tsx';
 import { Problem, State, Table, Time } from '../parts.tsx';
+import { DAY_MS, Period, PERIODS } from '../period.tsx';
 
 /** Changes of policies that are not saved: JSON texts, and names. */
 export interface PolicyDraft {
@@ -28,12 +30,8 @@ interface Found {
   readonly isWhole: boolean;
 }
 
-const PERIODS = [
-  ['1', 'the last day'],
-  ['7', 'the last 7 days'],
-  ['30', 'the last 30 days'],
-] as const;
-const DAY_MS = 86_400_000;
+/** Periods of a replay, which reads every entry. */
+const REPLAYED = PERIODS.slice(0, 3);
 /** Each page reads a part of the log; the person may go on. */
 const PAGES = 10;
 
@@ -90,7 +88,7 @@ export function PolicyPlan({ draft }: { readonly draft: () => PolicyDraft }): JS
     setError(undefined);
     setFound(undefined);
     try {
-      await replay(draft(), new Date(Date.now() - Number(days) * DAY_MS).toISOString(), setFound);
+      await replay(draft(), new Date(brokerNow() - Number(days) * DAY_MS).toISOString(), setFound);
     } catch (thrown) {
       setError(thrown instanceof Refusal ? thrown : new Refusal(0, { detail: String(thrown) }));
     }
@@ -99,23 +97,16 @@ export function PolicyPlan({ draft }: { readonly draft: () => PolicyDraft }): JS
   return (
     <>
       <div class="filters">
-        <label>
-          Compare with live leases and
-          <select
-            value={days}
-            disabled={isRunning}
-            onChange={(event) => {
-              setDays(event.currentTarget.value);
-              setFound(undefined);
-            }}
-          >
-            {PERIODS.map(([value, text]) => (
-              <option key={value} value={value}>
-                {text}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Period
+          label="Compare with live leases and"
+          days={days}
+          periods={REPLAYED}
+          isDisabled={isRunning}
+          onChange={(chosen) => {
+            setDays(chosen);
+            setFound(undefined);
+          }}
+        />
         <button type="button" disabled={isRunning} onClick={() => void run()}>
           {isRunning ? 'Reading the log…' : 'Show who gains and who loses'}
         </button>

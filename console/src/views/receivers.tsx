@@ -4,19 +4,13 @@ import { exactTime } from '../format.ts';
 import { useLoad } from '../load.ts';
 import { WorkloadLink } from '../navigation.tsx';
 import { Command, Loading, Name, Section, State, Table, Time } from '../parts.tsx';
+import { DAY_MS, Period, PERIODS } from '../period.tsx';
 import { brokerNow } from '../clock.ts';
 import { address, go, to } from '../router.ts';
 
 type Receipt = Schema<'Receipt'>;
 type Lease = Schema<'Lease'>;
 
-const PERIODS = [
-  ['1', 'the last day'],
-  ['7', 'the last 7 days'],
-  ['30', 'the last 30 days'],
-  ['365', 'the last year'],
-] as const;
-const DAY_MS = 86_400_000;
 /** Steps of the slider. */
 const STEPS = 500;
 
@@ -69,19 +63,11 @@ export function Receivers({ path }: { readonly path: string }): JSX.Element {
           return (
             <>
               <div class="filters">
-                <label>
-                  Period
-                  <select
-                    value={days}
-                    onChange={(event) => show({ days: event.currentTarget.value, at: undefined })}
-                  >
-                    {PERIODS.map(([value, text]) => (
-                      <option key={value} value={value}>
-                        {text}
-                      </option>
-                    ))}
-                  </select>
-                </label>
+                <Period
+                  label="Period"
+                  days={days}
+                  onChange={(chosen) => show({ days: chosen, at: undefined })}
+                />
                 <label class="slider">
                   <span>
                     At <b>{at === now ? 'this moment' : exactTime(at)}</b>
