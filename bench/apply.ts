@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { dump } from 'js-yaml';
-import { holds, targetText, type Figure } from './figures.ts';
+import type { Figure } from './figures.ts';
 import { LOAD_CORE, processorSeconds } from './machine.ts';
-import type { Result } from './result.ts';
+import { resultAlone, type Result } from './result.ts';
 import { commandLine, startBroker } from './servers/broker.ts';
 import { offlinePods } from './servers/pods.ts';
 import { policyFor, seed } from './servers/seed.ts';
@@ -33,15 +33,5 @@ export async function applyResult(
   const ours = (performance.now() - begun) / 1000;
   const processor = (processorSeconds(broker.pid) - used).toFixed(2);
   console.log(`apply: ${ours.toFixed(2)} s, ${processor} s of the broker's processor time`);
-  return {
-    name: figure.name,
-    label: figure.label,
-    unit: 's',
-    ours,
-    peer: null,
-    ratio: null,
-    target: targetText(figure.target),
-    isReached: holds(figure.target, ours),
-    spread: [ours, ours],
-  };
+  return resultAlone(figure, 's', [ours]);
 }

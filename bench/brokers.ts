@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { createDatabase, startPostgres } from '../test/kit/backends/postgres.ts';
-import { holds, targetText, type BrokersName, type Figure } from './figures.ts';
+import type { BrokersName, Figure } from './figures.ts';
 import { BOTH_CORES, treeSeconds, on, processorSeconds, residentMegabytes } from './machine.ts';
-import { median, type Result } from './result.ts';
+import { median, resultAlone, type Result } from './result.ts';
 import { startBroker, startReplica, type Broker } from './servers/broker.ts';
 import { offlinePods } from './servers/pods.ts';
 import { logIn, OWN_PATHS, seed } from './servers/seed.ts';
@@ -55,7 +55,7 @@ export async function brokersResults(
     ...(await watchReads(fleet, options)),
     'brokers-takeover': [await killIntegrator(fleet)],
   };
-  return figures.map((figure) => resultOf(figure, values[figure.name]));
+  return figures.map((figure) => resultAlone(figure, UNITS[figure.name], values[figure.name]));
 }
 
 async function startFleet(
@@ -225,18 +225,3 @@ const UNITS: Readonly<Record<BrokersName, string>> = {
   'brokers-lag': 's',
   'brokers-takeover': 's',
 };
-
-function resultOf({ name, label, target }: Figure<BrokersName>, values: readonly number[]): Result {
-  const ours = median(values);
-  return {
-    name,
-    label,
-    unit: UNITS[name],
-    ours,
-    peer: null,
-    ratio: null,
-    target: targetText(target),
-    isReached: holds(target, ours),
-    spread: [Math.min(...values), Math.max(...values)],
-  };
-}

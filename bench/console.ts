@@ -9,9 +9,9 @@ import { until } from '../test/kit/backends/until.ts';
 import { startDevBroker } from '../test/kit/broker/dev-broker.ts';
 import { startBrowser } from '../test/kit/console/browser.ts';
 import { ConsoleSuite } from '../test/kit/console/session.ts';
-import { holds, targetText, type ConsoleName, type Figure } from './figures.ts';
+import type { ConsoleName, Figure } from './figures.ts';
 import { residentMegabytes } from './machine.ts';
-import { median, type Result } from './result.ts';
+import { resultAlone, type Result } from './result.ts';
 import { startBroker } from './servers/broker.ts';
 import type { Stage } from './stage.ts';
 
@@ -40,20 +40,7 @@ export async function consoleResults(
     ...inBrowser,
     'console-memory': [await memory(stage, options)],
   };
-  return figures.map(({ name, label, target }) => {
-    const ours = median(values[name]);
-    return {
-      name,
-      label,
-      unit: UNITS[name],
-      ours,
-      peer: null,
-      ratio: null,
-      target: targetText(target),
-      isReached: holds(target, ours),
-      spread: [Math.min(...values[name]), Math.max(...values[name])],
-    };
-  });
+  return figures.map((figure) => resultAlone(figure, UNITS[figure.name], values[figure.name]));
 }
 
 const UNITS: Readonly<Record<ConsoleName, string>> = {

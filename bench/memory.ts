@@ -6,9 +6,9 @@ import { bearer, BrokerClient } from '../src/client/index.ts';
 import { createSecret } from '../test/kit/backends/kube-objects.ts';
 import { startMoto } from '../test/kit/backends/moto.ts';
 import { createAwsSecret } from './servers/aws-secret.ts';
-import { holds, targetText, type Figure, type MemoryName } from './figures.ts';
+import type { Figure, MemoryName } from './figures.ts';
 import { LOAD_CORE, on, residentMegabytes } from './machine.ts';
-import type { Result } from './result.ts';
+import { resultAlone, type Result } from './result.ts';
 import { SECRET, SERVICE_ACCOUNT } from './sample.ts';
 import { startBroker, type Broker } from './servers/broker.ts';
 import { awsConnection, kubeConnection, vaultConnection } from './servers/connections.ts';
@@ -41,17 +41,7 @@ export async function memoryResult(
   const broker = await MEASURED[figure.name](stage, options);
   await pause(options.settleSeconds * 1000);
   const ours = residentMegabytes(broker.pid);
-  return {
-    name: figure.name,
-    label: figure.label,
-    unit: 'MB resident',
-    ours,
-    peer: null,
-    ratio: null,
-    target: targetText(figure.target),
-    isReached: holds(figure.target, ours),
-    spread: [ours, ours],
-  };
+  return resultAlone(figure, 'MB resident', [ours]);
 }
 
 const MEASURED: Readonly<

@@ -1,3 +1,5 @@
+import { holds, targetText, type Figure } from './figures.ts';
+
 /** One line of `bench.json`. */
 export interface Result {
   readonly name: string;
@@ -11,6 +13,26 @@ export interface Result {
   readonly isReached: boolean;
   /** Lowest and highest of the rounds: of the ratio, or of `ours` without a ratio. */
   readonly spread: readonly [number, number];
+}
+
+/** Makes the result of a figure without a comparison: the middle of the measured values, and their spread. */
+export function resultAlone(
+  { name, label, target }: Figure,
+  unit: string,
+  values: readonly number[],
+): Result {
+  const ours = median(values);
+  return {
+    name,
+    label,
+    unit,
+    ours,
+    peer: null,
+    ratio: null,
+    target: targetText(target),
+    isReached: holds(target, ours),
+    spread: [Math.min(...values), Math.max(...values)],
+  };
 }
 
 /** The middle value; for an even count the mean of the two middle values. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { generateSigningKey } from '../src/crypto/signatures/signing.ts';
 import { HandClock } from '../test/kit/time/hand-clock.ts';
 import { LogBench } from '../test/kit/log/log-bench.ts';
-import { holds, targetText, type Figure, type SEARCH_FIGURES } from './figures.ts';
-import type { Result } from './result.ts';
+import { holds, targetText, type SEARCH_FIGURES } from './figures.ts';
+import { resultAlone, type Result } from './result.ts';
 import { loggedReads } from '../src/audit/reads/logged-reads.ts';
 import { fillLog, queriesFor, readByReader, READER } from './search-log.ts';
 import type { Stage } from './stage.ts';
@@ -37,9 +37,9 @@ export async function searchResults(
   const most = ({ times }: Measured): number => Math.max(...times.values());
   return figures.map((figure) => {
     const { name, label, target } = figure;
-    if (name === 'log-size') return resultOf(figure, long.bytes, 'bytes');
-    if (name === 'exposure') return resultOf(figure, long.exposure, MILLISECONDS);
-    if (name === 'search-page') return resultOf(figure, most(long), MILLISECONDS);
+    if (name === 'log-size') return resultAlone(figure, 'bytes', [long.bytes]);
+    if (name === 'exposure') return resultAlone(figure, MILLISECONDS, [long.exposure]);
+    if (name === 'search-page') return resultAlone(figure, MILLISECONDS, [most(long)]);
     const [ours, peer] = [most(long), most(short)];
     const ratio = ours / peer;
     return {
@@ -57,20 +57,6 @@ export async function searchResults(
 }
 
 const MILLISECONDS = 'ms of processor time';
-
-function resultOf({ name, label, target }: Figure, ours: number, unit: string): Result {
-  return {
-    name,
-    label,
-    unit,
-    ours,
-    peer: null,
-    ratio: null,
-    target: targetText(target),
-    isReached: holds(target, ours),
-    spread: [ours, ours],
-  };
-}
 
 interface Measured {
   /** Processor milliseconds of the first page, by query. */

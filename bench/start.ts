@@ -1,8 +1,8 @@
 import { Agent } from 'node:http';
-import { holds, targetText, type Figure } from './figures.ts';
+import type { Figure } from './figures.ts';
 import { LOAD_CORE, on, processorSeconds } from './machine.ts';
 import { post } from './memory.ts';
-import { median, type Result } from './result.ts';
+import { resultAlone, type Result } from './result.ts';
 import type { Broker } from './servers/broker.ts';
 import { startBroker } from './servers/broker.ts';
 import { offlinePods } from './servers/pods.ts';
@@ -49,18 +49,7 @@ export async function startResult(
     );
   }
   await broker.stop();
-  const ours = median(times);
-  return {
-    name: figure.name,
-    label: figure.label,
-    unit: 's',
-    ours,
-    peer: null,
-    ratio: null,
-    target: targetText(figure.target),
-    isReached: holds(figure.target, ours),
-    spread: [Math.min(...times), Math.max(...times)],
-  };
+  return resultAlone(figure, 's', times);
 }
 
 function putPolicy({ operator }: Broker, n: number): Promise<unknown> {

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { PreparedBroker } from '../../test/kit/broker/prepared-broker.ts';
 import { AgentFleet } from '../../test/kit/delivery/agent-fleet.ts';
-import { holds, targetText, type Figure, type FleetName } from '../figures.ts';
+import type { Figure, FleetName } from '../figures.ts';
 import { BOTH_CORES, on } from '../machine.ts';
-import type { Result } from '../result.ts';
+import { resultAlone, type Result } from '../result.ts';
 import { SECRET } from '../sample.ts';
 import type { Stage } from '../stage.ts';
 
@@ -62,7 +62,9 @@ export async function fleetResults(
       'fleet-cold': cold,
       'fleet-return': await outage(broker, fleet, { agents, outageSeconds }),
     };
-    return figures.map((figure) => resultOf(figure, measures[figure.name]));
+    return figures.map((figure) =>
+      resultAlone(figure, UNITS[figure.name], [measures[figure.name]]),
+    );
   });
 }
 
@@ -108,17 +110,3 @@ function expectAllowed({ failures }: AgentFleet, allowed: ReadonlySet<string>): 
 }
 
 const UNITS = { 'fleet-cold': 's', 'fleet-return': 'logins/s' };
-
-function resultOf({ name, label, target }: Figure<FleetName>, ours: number): Result {
-  return {
-    name,
-    label,
-    unit: UNITS[name],
-    ours,
-    peer: null,
-    ratio: null,
-    target: targetText(target),
-    isReached: holds(target, ours),
-    spread: [ours, ours],
-  };
-}
