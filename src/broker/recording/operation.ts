@@ -35,9 +35,9 @@ export async function recordOperation<C extends Caller, T>(
         ? undefined
         : { decidedAt, reads: caller.fences, notAfter: authorityEnd(caller), entries: [entry] };
     if (failure !== undefined) {
-      const refused = (): Plan | undefined =>
+      const plan = (): Plan | undefined =>
         planOf(refusalEntry(parts, { call, caller }, described, failure));
-      return { plan: undefined, refused, settle };
+      return { plan, settle };
     }
     return { plan: planOf(entryOf(parts, call, caller, { ...described, outcome: 'ok' })), settle };
   }).catch((error: unknown) => recordFailure(acting, [described], error));

@@ -75,12 +75,11 @@ export function isUnrecordable({ code }: BrokerError): boolean {
 
 /** One attempt at a use case: the plan to commit, and the work after the commit. */
 export interface Attempt<T> {
-  readonly plan: Plan | undefined;
   /**
-   * Makes the plan of an attempt that refuses something, instead of `plan`. An entry of a refusal is counted, so it is made only once the refusal is
-   * final. Undefined if the refusal was counted and nothing is left to commit.
+   * The plan; undefined if nothing is left to commit. An attempt that refuses something has a function that makes it: the entry of a refusal is counted, so
+   * it is made only once the refusal is final.
    */
-  readonly refused?: (() => Plan | undefined) | undefined;
+  readonly plan: Plan | undefined | (() => Plan | undefined);
   /** Runs after the commit: discloses the result, or throws the recorded refusal. */
   readonly settle: () => T;
   /** Rolls back the attempt's changes to memory if its plan did not commit. */
@@ -125,8 +124,8 @@ export async function commitDecided<T>(parts: Deciding, attempt: Decider<T>): Pr
     const made = decide(parts, attempt);
     // An attempt served from memory is not awaited: a read would otherwise pay a round of promises for each step.
     const decided = made instanceof Promise ? await made : made;
-    const { refused, settle, undo, conflict } = decided;
-    const plan = refused === undefined ? decided.plan : refused();
+    const { settle, undo, conflict } = decided;
+    const plan = typeof decided.plan === 'function' ? decided.plan() : decided.plan;
     if (plan === undefined) return settle();
     let outcome: Outcome;
     try {
@@ -147,11 +146,15 @@ export async function commitDecided<T>(parts: Deciding, attempt: Decider<T>): Pr
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
 }
 
+function refuses({ plan }: Attempt<unknown>): boolean {
+  return typeof plan === 'function';
+}
+
 /** Decides by what is in memory. A refusal is decided again if memory lacked a change of another broker. */
 function decide<T>(parts: Deciding, attempt: Decider<T>): Eventually<Attempt<T>> {
   const decidedAt = parts.state.applied();
   const made = decideAt(parts, attempt, decidedAt);
-  if (!(made instanceof Promise) && made.refused === undefined) return made;
+  if (!(made instanceof Promise) && !refuses(made)) return made;
   return revise(parts, attempt, decidedAt, made);
 }
 
@@ -162,7 +165,7 @@ async function revise<T>(
   made: Eventually<Attempt<T>>,
 ): Promise<Attempt<T>> {
   const decided = await made;
-  if (decided.refused === undefined) return decided;
+  if (!refuses(decided)) return decided;
   let isFinal = false;
   try {
     isFinal = (await parts.state.catchUp()) === decidedAt;
@@ -191,7 +194,7 @@ function refusing(error: unknown): Attempt<never> {
   const fail = (): never => {
     throw error;
   };
-  return isRevisable(error) ? { plan: undefined, refused: fail, settle: fail } : fail();
+  return isRevisable(error) ? { plan: fail, settle: fail } : fail();
 }
 
 /**

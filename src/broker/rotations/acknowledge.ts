@@ -84,7 +84,7 @@ async function record(
     });
     const refuses = prepared.some(({ result }) => result instanceof BrokerError);
     return {
-      ...(refuses ? { plan: undefined, refused: planned } : { plan: planned() }),
+      plan: refuses ? planned : planned(),
       settle: () => prepared.map(({ result }) => result),
     };
   }).catch((error: unknown) =>

@@ -54,7 +54,7 @@ type ReadingParts = Recording &
 /** One item that is decided and fetched, but not recorded yet. */
 interface Prepared {
   readonly result: Result;
-  /** Audit entry. A function makes that of a refusal; undefined: it was counted. */
+  /** The audit entry, or a function that makes the entry of a refusal, which is undefined if the refusal was counted. */
   readonly entry: string | (() => string | undefined);
   readonly grant?: GrantedLease;
   readonly alarm?: DecoyAlarm | undefined;
@@ -138,7 +138,7 @@ function attemptOf<T>(
   const planned = (): Plan | undefined => planOf(caller, decidedAt, prepared);
   const refuses = prepared.some(({ entry }) => typeof entry === 'function');
   return {
-    ...(refuses ? { plan: undefined, refused: planned } : { plan: planned() }),
+    plan: refuses ? planned : planned(),
     settle: () => {
       for (const { grant, alarm } of prepared) {
         grant?.committed?.();
