@@ -113,7 +113,7 @@ function plain(text: string): string {
   return text
     .replaceAll('"', '')
     .replace(/ ON \S+\./, ' ON ')
-    .replace(/ WITH \([^()]*\)$/, '');
+    .replace(/ WITH \([^()]*\)(?= WHERE |$)/, '');
 }
 
 async function actors(client: Client): Promise<string[]> {

@@ -39,7 +39,7 @@ describeWith(['postgres'], 'the schema of a PostgreSQL store', ({ postgres }) =>
 
   it('has no differences for grants, storage parameters, statistics and foreign objects', async () => {
     await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO pg_monitor; ANALYZE; ALTER TABLE "leases" SET (fillfactor = 70);
-      ALTER INDEX "leases_path" SET (fillfactor = 80); CREATE TABLE "others" ("id" bigint); CREATE VIEW "leases_view" AS SELECT "id" FROM "leases"`);
+      ALTER INDEX "leases_path" SET (fillfactor = 80); ALTER INDEX "leases_cause" SET (fillfactor = 80); CREATE TABLE "others" ("id" bigint); CREATE VIEW "leases_view" AS SELECT "id" FROM "leases"`);
     expect(await differences()).toEqual([]);
     await client.query('DROP VIEW "leases_view"; DROP TABLE "others"');
   });
@@ -50,6 +50,12 @@ describeWith(['postgres'], 'the schema of a PostgreSQL store', ({ postgres }) =>
       `${UNDO}; CREATE TRIGGER "undo" BEFORE DELETE ON "operator_tokens" FOR EACH ROW EXECUTE FUNCTION "undo"()`,
       `DROP FUNCTION "undo" CASCADE`,
       'trigger "undo" on table "operator_tokens" is not of the migrations',
+    ],
+    [
+      'another condition of an index',
+      `DROP INDEX "leases_cause"; CREATE INDEX "leases_cause" ON "leases" ("path", "cause", "id") WHERE ("cause" = 'expired')`,
+      `DROP INDEX "leases_cause"; CREATE INDEX "leases_cause" ON "leases" ("path", "cause", "id") WHERE ("cause" IS NOT NULL)`,
+      'index "leases_cause" on table "leases" is not as the migrations make it',
     ],
     [
       'a trigger on the table of the migration runner',

@@ -136,6 +136,13 @@ describe('the tables of the SQLite migrations', () => {
       'leases_pod (cluster=? AND pod_uid=? AND state=?)',
     );
   });
+
+  it('find the leases of a path that a rotation ended without a scan of other ended ones', () => {
+    const after = { id: 'l' } as const;
+    const plan = planOf(LEASES.supersededOfPath('p'), after);
+    expect(plan).toContain('leases_cause (path=? AND cause=?');
+    expect(plan).not.toContain('TEMP B-TREE');
+  });
 });
 
 function matchingPath(path: string | undefined): Query<'leases'> {
