@@ -7,6 +7,9 @@ const ROWS = 100;
 const TABLES =
   "SELECT \"name\" FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
 const INDEXES = 'SELECT "name" FROM pragma_index_list(?) ORDER BY "seq"';
+/** Condition of the rows in an index, which is the end of its definition. No row if the index has all rows. */
+const CONDITION =
+  'SELECT substr("sql", instr("sql", \' WHERE \') + 7) AS "name" FROM sqlite_schema WHERE name = ? AND instr("sql", \' WHERE \') > 0';
 const COLUMNS = 'SELECT "name" FROM pragma_index_info(?) ORDER BY "seqno"';
 
 interface Checked {
@@ -73,8 +76,11 @@ function checkOf(connection: SqliteConnection, table: string): Checked {
     const same = names(connection, COLUMNS, index).map(
       (column) => `i."${column}" IS t."${column}"`,
     );
-    const where = [...same, 'i.rowid = t.rowid'].join(' AND ');
-    return `, sum(NOT EXISTS (SELECT 1 FROM "${table}" AS i INDEXED BY "${index}" WHERE ${where})) AS "lacks_${n}"`;
+    // Its columns are those of `i` in the lookup, and those of `t` around it.
+    const condition = names(connection, CONDITION, index).map((each) => `(${each})`);
+    const where = [...same, 'i.rowid = t.rowid', ...condition].join(' AND ');
+    const lookup = `EXISTS (SELECT 1 FROM "${table}" AS i INDEXED BY "${index}" WHERE ${where})`;
+    return `, sum(${[...condition, `NOT ${lookup}`].join(' AND ')}) AS "lacks_${n}"`;
   });
   const slice = `SELECT rowid, * FROM "${table}" NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ${ROWS}`;
   const sql = `SELECT max(t.rowid) AS "last", count(*) AS "rows"${lacks.join('')} FROM (${slice}) AS t`;

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
+import { systemClock } from '../../../../src/process/clock.ts';
 import type { IndexSlice } from '../../../../src/store/opened-store.ts';
 import { SqliteIndexCheck } from '../../../../src/store/sqlite/index-check.ts';
+import { openSqliteStore } from '../../../../src/store/sqlite/open-sqlite-store.ts';
 import type { SqliteConnection } from '../../../../src/store/sqlite/sqlite-connection.ts';
+import { FakeAuditChain } from '../../../kit/fakes/fake-audit-chain.ts';
 
 const ROWS = 250;
 const PAGE_BYTES = 4096;
@@ -20,6 +23,7 @@ beforeEach(() => {
     database.exec(`
       CREATE TABLE "first" ("id" TEXT NOT NULL PRIMARY KEY, "path" TEXT, "at" INTEGER) STRICT;
       CREATE INDEX "first_path" ON "first" ("path", "at");
+      CREATE INDEX "first_some" ON "first" ("id") WHERE ("path" IS NOT NULL);
       CREATE TABLE "second" ("id" TEXT NOT NULL PRIMARY KEY) STRICT;
     `);
     for (const table of ['first', 'second']) {
@@ -72,14 +76,23 @@ describe('the check of the indexes', () => {
     expect(Math.max(...slices.map(({ rows }) => rows))).toBeLessThan(ROWS);
   });
 
-  it('finds a row that an index lacks', () => {
+  it('can look up the rows of each table that a store has', async () => {
+    rmSync(path);
+    const deps = { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' } as const;
+    await (await openSqliteStore({ path, ballastBytes: 0 }, deps)).close();
+    const slices = walk();
+    expect(damageOf(slices)).toEqual([]);
+    expect(slices.map(({ table }) => table)).toEqual(expect.arrayContaining(['leases', 'secrets']));
+  });
+
+  it.each(['first_path', 'first_some'])('finds a row that the index %s lacks', (index) => {
     withDatabase((database) => {
       database.unsafeMode();
       database.pragma('writable_schema = ON');
       const [schema] = database
-        .prepare(`SELECT * FROM sqlite_schema WHERE name = 'first_path'`)
-        .all() as [Record<string, unknown>];
-      database.exec(`DELETE FROM sqlite_schema WHERE name = 'first_path'`);
+        .prepare(`SELECT * FROM sqlite_schema WHERE name = ?`)
+        .all(index) as [Record<string, unknown>];
+      database.prepare(`DELETE FROM sqlite_schema WHERE name = ?`).run(index);
       database.pragma('writable_schema = RESET');
       database.exec(`INSERT INTO "first" VALUES ('unindexed', 'a/b', 2)`);
       database.pragma('writable_schema = ON');
@@ -88,7 +101,7 @@ describe('the check of the indexes', () => {
         .run(...Object.values(schema));
       database.pragma('writable_schema = RESET');
     });
-    expect(damageOf(walk())).toEqual(['first: index "first_path" lacks 1 of its rows']);
+    expect(damageOf(walk())).toEqual([`first: index "${index}" lacks 1 of its rows`]);
   });
 
   it('finds a flipped byte in the key of an index (F31)', () => {
