@@ -51,8 +51,7 @@ export function Action(props: ActionProps): JSX.Element {
         setReason('');
       }
     } catch (thrown) {
-      if (attempt.current === own)
-        setError(thrown instanceof Refusal ? thrown : new Refusal(0, { detail: String(thrown) }));
+      if (attempt.current === own) setError(Refusal.from(thrown, String(thrown)));
     }
     setRunning(false);
   };

@@ -38,8 +38,8 @@ function Failed({ error }: { readonly error: unknown }): ComponentChildren {
           <bdi>{String(error)}</bdi>
         </p>
         <p class="quiet">
-          Build <code>{BUILD}</code> of the console. Nothing was changed. The command line shows the
-          same.
+          Build <code>{BUILD}</code> of the console. The fault is in this page: the command line
+          shows what you look for.
         </p>
       </div>
       <button type="button" onClick={() => location.reload()}>

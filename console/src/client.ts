@@ -126,6 +126,12 @@ export class Refusal extends Error {
     this.acr = acr;
   }
 
+  /** Makes a refusal of what was thrown. @param detail the text for anything else than a refusal; by default the broker does not answer */
+  static from(thrown: unknown, detail?: string): Refusal {
+    if (thrown instanceof Refusal) return thrown;
+    return new Refusal(0, detail === undefined ? {} : { detail });
+  }
+
   /** The session ended, or there is none. */
   get isSignedOut(): boolean {
     return this.status === 401;

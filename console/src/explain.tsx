@@ -57,7 +57,7 @@ export function Explain({ path }: ExplainProps): JSX.Element {
       const body = { workload, capability, path: asked.trim(), sourceAddress };
       setAnswer({ to: question, explanation: await call('explainDecision', { body }) });
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+      setError(Refusal.from(thrown));
     }
   };
   return (

@@ -95,7 +95,7 @@ export function useLoad<T>(
         if (isCurrent) setState({ key, loaded: { is: 'loaded', data, isStale: false } });
       } catch (thrown) {
         if (isOvertaken()) return;
-        const error = thrown instanceof Refusal ? thrown : new Refusal(0, {});
+        const error = Refusal.from(thrown);
         if (error.isSignedOut) sessionEnded();
         if (!isCurrent) return;
         const before = remembered<T>(key);

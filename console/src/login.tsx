@@ -14,7 +14,7 @@ export function Login({ notice }: { readonly notice?: string | undefined }): JSX
     try {
       await step();
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+      setError(Refusal.from(thrown));
     }
     setRunning(false);
   };

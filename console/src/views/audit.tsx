@@ -176,7 +176,7 @@ function Export({ filter }: { readonly filter: object }): JSX.Element {
       const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
       saveFile('audit.jsonl', new TextEncoder().encode(lines), 'application/jsonl');
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+      setError(Refusal.from(thrown));
     }
     setRead(undefined);
   };

@@ -173,8 +173,7 @@ function useEditor(
     const timer = setTimeout(() => {
       putDocument(kind, name, { text, etag }, { isDryRun: true }).then(
         () => settle({ is: 'valid' }),
-        (thrown: unknown) =>
-          settle({ is: 'refused', error: thrown instanceof Refusal ? thrown : new Refusal(0, {}) }),
+        (thrown: unknown) => settle({ is: 'refused', error: Refusal.from(thrown) }),
       );
     }, PAUSE_MS);
     return () => {

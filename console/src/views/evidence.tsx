@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { BUILD, call, Refusal, type Schema } from '../client.ts';
+import { brokerNow } from '../clock.ts';
 import { saveFile } from '../download.ts';
 import { Problem } from '../parts.tsx';
 
@@ -43,12 +44,12 @@ export function ExportEvidence({
         proofs,
         unproven: indexes.length - chosen.length,
         logKey,
-        exported: { at: new Date().toISOString(), from: location.origin, build: BUILD },
+        exported: { at: new Date(brokerNow()).toISOString(), from: location.origin, build: BUILD },
       };
       const bytes = new TextEncoder().encode(JSON.stringify(bundle, undefined, 2));
       saveFile(`incident-${id}.json`, bytes, 'application/json');
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+      setError(Refusal.from(thrown));
     }
     setDone(undefined);
   };

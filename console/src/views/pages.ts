@@ -62,8 +62,7 @@ export function usePages<T>(
         };
         redraw((times) => times + 1);
       },
-      (thrown: unknown) =>
-        setFailure({ key, error: thrown instanceof Refusal ? thrown : new Refusal(0, {}) }),
+      (thrown: unknown) => setFailure({ key, error: Refusal.from(thrown) }),
     );
   };
   return { loaded: { ...first, data: { items, isWhole: next === undefined } }, more };

@@ -90,7 +90,7 @@ export function PolicyPlan({ draft }: { readonly draft: () => PolicyDraft }): JS
     try {
       await replay(draft(), new Date(brokerNow() - Number(days) * DAY_MS).toISOString(), setFound);
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, { detail: String(thrown) }));
+      setError(Refusal.from(thrown, String(thrown)));
     }
     setRunning(false);
   };

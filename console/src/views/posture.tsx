@@ -95,7 +95,7 @@ export function Survey({
         if (after === undefined) break;
       }
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, { detail: String(thrown) }));
+      setError(Refusal.from(thrown, String(thrown)));
     }
     setRunning(false);
   };

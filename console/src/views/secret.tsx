@@ -234,7 +234,7 @@ function Values({ path }: { readonly path: string }): JSX.Element {
     try {
       await step();
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+      setError(Refusal.from(thrown));
     }
   };
   const read = (): ReturnType<typeof readData> => {

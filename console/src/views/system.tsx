@@ -174,7 +174,7 @@ function Check({ name }: { readonly name: string }): JSX.Element {
     try {
       setFound(await call('checkMount', { path: { name } }));
     } catch (thrown) {
-      setError(thrown instanceof Refusal ? thrown : new Refusal(0, {}));
+      setError(Refusal.from(thrown));
     }
     setRunning(false);
   };
