@@ -41,8 +41,12 @@ if (go === null) process.stderr.write('left out: the log under Go sumdb tools (n
   it('has every entry proven by the hashes that the broker serves to anyone', async () => {
     const api = await RunningApi.start();
     Object.assign(api.broker.parts, { publicLog: publicLog(bench.reader, false) });
-    const { stdout } = await run(program, [api.url, logKey, directory]).finally(() => api.stop());
-    expect(stdout).toBe('769 entries proven\n');
+    try {
+      const { stdout } = await run(program, [api.url, logKey, directory]);
+      expect(stdout).toBe('769 entries proven\n');
+    } finally {
+      await api.stop();
+    }
   });
 
   it('fails verification there and here when one entry was altered', async () => {

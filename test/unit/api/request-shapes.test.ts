@@ -265,7 +265,7 @@ function neededBy(operation: ContractOperation): Partial<Incoming> {
   let request = needed.get(id);
   if (request === undefined) {
     const query = all.filter(({ in: place, required }) => place === 'query' && required === true);
-    const schema = body.content?.['application/json']?.schema as Shape | undefined;
+    const schema = body.content?.['application/json']?.schema;
     const value = schema && acceptedBody(id, schema);
     request = {
       query: new Map(

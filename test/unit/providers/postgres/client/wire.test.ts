@@ -145,8 +145,11 @@ describe('TLS', () => {
     secure.put('secret', 'db', { a: 'b' });
     const caFile = await connections.file(authority.cert);
     const connection = await connections.connect(secure.address, 's.broker', { caFile, ...more });
-    const answer = connection.client.read(get('secret/data/db'), contextOf());
-    return answer.finally(() => secure.close());
+    try {
+      return await connection.client.read(get('secret/data/db'), contextOf());
+    } finally {
+      await secure.close();
+    }
   };
 
   it('succeeds with a server whose certificate names the host', async () => {
