@@ -17,6 +17,7 @@ export const OPERATIONS = {
   listRotations: 'GET /api/v1/rotations',
   readRotation: 'GET /api/v1/rotations/{path}',
   listLeases: 'GET /api/v1/leases',
+  readLease: 'GET /api/v1/leases/{id}',
   listSessions: 'GET /api/v1/sessions',
   explainDecision: 'POST /api/v1/policies:explain',
   listQuarantines: 'GET /api/v1/quarantines',

@@ -5,6 +5,8 @@ import { isOnline, onSignOut, sessionEnded } from './session.ts';
 
 /** Time after which visible views load again if there is no stream of changes. */
 const REFRESH_MS = 15_000;
+/** A search begins after this time without input: each one is a request, which the broker records. */
+const PAUSE_MS = 400;
 /** A view loads at most this often, however much changes. */
 const PACE_MS = 1_000;
 
@@ -141,4 +143,14 @@ function remember(key: string, data: unknown): void {
 function remembered<T>(key: string): Loaded<T> {
   if (!kept.has(key)) return { is: 'loading' };
   return { is: 'loaded', data: kept.get(key) as T, isStale: !isOnline.value };
+}
+
+/** The text after a pause in typing. */
+export function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return settled;
 }

@@ -1,25 +1,18 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { call } from './client.ts';
-import { workloadPath } from './format.ts';
-import { useLoad } from './load.ts';
+import { forgetPeople, loadNames, lookUp, type Found } from './finders.ts';
+import { useLoad, useSettled, type Loaded } from './load.ts';
 import { go, to } from './router.ts';
 import { onSignOut } from './session.ts';
 
-interface Found {
-  readonly kind: string;
-  readonly name: string;
-  readonly href: string;
-}
-
 const isOpen = signal(false);
 const MOST_SHOWN = 12;
-const PAGE = 1_000;
 
 onSignOut(() => (isOpen.value = false));
 
 export function openSearch(): void {
+  forgetPeople();
   isOpen.value = true;
 }
 
@@ -40,42 +33,19 @@ const VIEWS: readonly Found[] = [
   { kind: 'page', name: 'Incidents and alerts', href: to('/incidents') },
   { kind: 'page', name: 'Leases', href: to('/leases') },
   { kind: 'page', name: 'Approvals', href: to('/approvals') },
+  { kind: 'page', name: 'Documents', href: to('/documents') },
+  { kind: 'page', name: 'Posture', href: to('/posture') },
   { kind: 'page', name: 'Audit log', href: to('/audit') },
+  { kind: 'page', name: 'Access', href: to('/access') },
+  { kind: 'page', name: 'System', href: to('/system') },
 ];
 
-/** Loads the names that the caller may list. A list that is refused gives nothing: its view says why. */
-async function loadNames(): Promise<readonly Found[]> {
-  const none = { items: [] };
-  const [secrets, sessions, alerts] = await Promise.all([
-    call('listSecrets', { query: { limit: PAGE } }).catch(() => none),
-    call('listSessions', { query: { limit: PAGE } }).catch(() => none),
-    call('listAlerts', { query: { limit: 100 } }).catch(() => none),
-  ]);
-  const workloads = new Set(sessions.items.map(({ workload }) => workload));
-  const pods = sessions.items.flatMap(({ pod, workload }) =>
-    pod === undefined
-      ? []
-      : { kind: 'pod', name: pod.name, href: to(`/workloads/${workloadPath(workload)}`) },
-  );
-  return [
-    ...VIEWS,
-    ...secrets.items.map(({ path }) => ({
-      kind: 'secret',
-      name: path,
-      href: to(`/secrets/${path}`),
-    })),
-    ...[...workloads].map((name) => ({
-      kind: 'workload',
-      name,
-      href: to(`/workloads/${workloadPath(name)}`),
-    })),
-    ...new Map(pods.map((each) => [each.name, each])).values(),
-    ...alerts.items.map(({ id, rule }) => ({
-      kind: 'alert',
-      name: `${rule} ${id}`,
-      href: to(`/incidents/${id}`),
-    })),
-  ];
+function keyOf({ href, name }: Found): string {
+  return href + name;
+}
+
+function itemsOf(found: Loaded<readonly Found[]>): readonly Found[] {
+  return found.is === 'loaded' ? found.data : [];
 }
 
 /** Names that have all words of the text; those that begin with it come first. */
@@ -84,7 +54,8 @@ function matching(all: readonly Found[], text: string): readonly Found[] {
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== '');
-  const found = all.filter(({ name, kind }) =>
+  const unique = new Map(all.map((each) => [keyOf(each), each]));
+  const found = [...unique.values()].filter(({ name, kind }) =>
     words.every((word) => name.toLowerCase().includes(word) || kind === word),
   );
   const [first = ''] = words;
@@ -99,9 +70,18 @@ export function Search(): JSX.Element | null {
 function Palette(): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState('');
-  const [at, setAt] = useState(0);
+  const [choice, setChoice] = useState<string>();
   const names = useLoad('search', loadNames, []);
-  const found = matching(names.is === 'loaded' ? names.data : VIEWS, text);
+  const typed = text.trim();
+  const settled = useSettled(typed);
+  const more = useLoad(`search ${settled}`, () => lookUp(settled), []);
+  const isLooking = typed !== settled || names.is === 'loading' || more.is === 'loading';
+  const found = matching([...VIEWS, ...itemsOf(names), ...itemsOf(more)], typed);
+  // Results that arrive late must not move the choice to another one.
+  const at = Math.max(
+    0,
+    found.findIndex((each) => keyOf(each) === choice),
+  );
   useEffect(() => dialog.current?.showModal(), []);
   const close = (): void => {
     isOpen.value = false;
@@ -110,7 +90,8 @@ function Palette(): JSX.Element {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step !== undefined && found.length > 0) {
       event.preventDefault();
-      setAt((at + step + found.length) % found.length);
+      const next = found[(at + step + found.length) % found.length];
+      setChoice(next && keyOf(next));
     }
   };
   const chosen = found[at];
@@ -128,11 +109,11 @@ function Palette(): JSX.Element {
           <input
             type="text"
             role="combobox"
-            aria-label="Search secrets, workloads, pods and alerts"
+            aria-label="Search"
             aria-expanded="true"
             aria-controls="found"
             aria-activedescendant={chosen === undefined ? undefined : `found-${at}`}
-            placeholder="Search secrets, workloads, pods, alerts"
+            placeholder="A name, an id, the number of an entry or the digest of an image"
             value={text}
             autocomplete="off"
             spellcheck={false}
@@ -140,7 +121,7 @@ function Palette(): JSX.Element {
             autofocus
             onInput={(event) => {
               setText(event.currentTarget.value);
-              setAt(0);
+              setChoice(undefined);
             }}
             onKeyDown={move}
           />
@@ -162,7 +143,7 @@ function Palette(): JSX.Element {
         </div>
         {found.length === 0 && (
           <p class="empty quiet" role="status">
-            Nothing that you may list has this name.
+            {isLooking ? 'Looking…' : 'Nothing that you may list has this name.'}
           </p>
         )}
       </search>

@@ -19,6 +19,11 @@ describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
     const console = { files, origin: undefined, scheme: 'http', code: undefined };
     people = await PeopleApi.start(new HandClock(Date.now()), {}, {}, { console });
     people.corp.user = ALICE;
+    await people.api.put('role-bindings/staff', {
+      issuer: 'corp',
+      claims: { groups: 'staff' },
+      grants: [{ role: 'auditor' }],
+    });
     await people.api.logIn({ pod: { name: 'api-1', uid: 'pod-uid-1' } });
     browser = await startBrowser(chromium.program);
   });
@@ -46,6 +51,23 @@ describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
     expect(await page.evaluate('localStorage.length + sessionStorage.length')).toBe(0);
     await page.goBack();
     expect(page.url()).not.toMatch(/code=|state=[^p]|token/);
+  });
+
+  it('lists the person among the people, and finds it with the keyboard', async () => {
+    const page = await signIn('/access');
+    const row = page.getByRole('table', { name: 'People' }).getByRole('row', { name: /alice/ });
+    await row.getByText('oidc:corp/alice').waitFor();
+    expect(await row.getByRole('cell').nth(1).textContent()).toMatch(/^[1-9]\d*$/);
+    await page.keyboard.press('Control+k');
+    await page.locator('dialog input:focus').waitFor();
+    await page.keyboard.type('alice');
+    await page.getByRole('option', { name: 'oidc:corp/alice person' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Audit log' }).waitFor();
+    expect(page.url()).toBe(`${people.api.url}/console/audit?operator=oidc%3Acorp%2Falice`);
+    const entries = page.getByRole('table', { name: 'Entries' });
+    await entries.getByText('oidc:corp/alice').first().waitFor();
+    await row.waitFor({ state: 'detached' });
   });
 
   it('confirms a dangerous operation at the issuer in another tab, while the form keeps what was typed', async () => {

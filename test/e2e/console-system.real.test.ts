@@ -1,13 +1,15 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
+import { until } from '../kit/backends/until.ts';
 import { startDevBroker } from '../kit/broker/dev-broker.ts';
 import { startBrowser } from '../kit/console/browser.ts';
 import { ConsoleSuite } from '../kit/console/session.ts';
 import { logInPod } from '../kit/console/views.ts';
+import { INDEX, trivyReport } from '../kit/images/scanner-reports.ts';
 
 const PIXEL = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-describeWith(['chromium'], 'access, system and posture in the console', ({ chromium }) => {
+describeWith(['chromium'], 'search, access, system and posture in the console', ({ chromium }) => {
   let suite: ConsoleSuite;
 
   beforeAll(async () => {
@@ -23,6 +25,75 @@ describeWith(['chromium'], 'access, system and posture in the console', ({ chrom
   afterAll(async () => {
     await suite.browser.close();
     await suite.broker.close();
+  });
+
+  it('finds policies, operators, leases, entries and images with the keyboard, and asks the log for people once', async () => {
+    const report = JSON.stringify(trivyReport({ CreatedAt: new Date().toISOString() }));
+    const pod = await logInPod(suite.broker);
+    await fetch(`${suite.broker.url}/api/v1/secrets/demo/shop/api`, {
+      headers: { Authorization: `Bearer ${pod}` },
+    });
+    const [leases] = await Promise.all([
+      suite.api('GET', 'leases?path=demo/shop/api&limit=1'),
+      suite.api('POST', 'evidence', { report }),
+    ]);
+    const [lease] = leases['items'] as readonly { readonly id: string }[];
+    const page = await suite.signIn();
+    const searches: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().includes('/audit/entries?')) searches.push(request.url());
+    });
+    const wanted = [
+      ['demo-web', 'demo-web policy', '/documents/policy/demo-web'],
+      ['bootstrap', 'bootstrap operator', '/access/bootstrap'],
+      [INDEX.slice(7, 30), `${INDEX} image`, `/posture?image=${encodeURIComponent(INDEX)}`],
+      [INDEX, `${INDEX} image`, `/posture?image=${encodeURIComponent(INDEX)}`],
+      ['1', '1 entry', '/audit/1'],
+      [lease?.id, `demo/shop/api ${lease?.id} lease`, '/leases?path=demo%2Fshop%2Fapi'],
+    ] as const;
+    for (const [typed = '', option, path] of wanted) {
+      await page.keyboard.press('Control+k');
+      await page.locator('dialog input:focus').waitFor();
+      await page.keyboard.type(typed);
+      const result = page.getByRole('option', { name: option, exact: true });
+      await result.waitFor();
+      await until('the option is chosen', async () => {
+        if ((await result.getAttribute('aria-selected')) === 'true') return true;
+        await page.keyboard.press('ArrowDown');
+        return false;
+      });
+      await page.keyboard.press('Enter');
+      await page.locator('dialog').waitFor({ state: 'detached' });
+      expect(page.url()).toBe(suite.at(path));
+    }
+    searches.length = 0;
+    await page.keyboard.press('Control+k');
+    await page.locator('dialog input:focus').waitFor();
+    for (const typed of ['no such name', 'nor this one']) {
+      await page.keyboard.press('Control+a');
+      await page.keyboard.type(typed);
+      await page.getByText('Nothing that you may list has this name.').waitFor();
+    }
+    expect(searches).toHaveLength(1);
+  });
+
+  it('finds nothing that the operator may not list, and asks for a refused list once', async () => {
+    const token = await suite.operatorWith('seeker', 'rotator', ['demo']);
+    const page = await suite.signIn('/rotations', token);
+    const refused: string[] = [];
+    page.on('response', (response) => {
+      if (response.status() === 403) refused.push(new URL(response.url()).pathname);
+    });
+    for (let times = 0; times < 2; times += 1) {
+      await page.keyboard.press('Control+k');
+      await page.locator('dialog input:focus').waitFor();
+      await page.keyboard.type('demo-web');
+      await page.getByText('Nothing that you may list has this name.').waitFor();
+      await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
+    }
+    expect(refused).toEqual([...new Set(refused)]);
+    expect(refused).toContain('/console/call/api/v1/policies');
   });
 
   it('shows who operates the broker with which rights, and revokes a token', async () => {

@@ -15,6 +15,7 @@ import {
   Table,
   Time,
 } from '../parts.tsx';
+import { loadPeople, LOGIN_ACTION, LOGINS } from '../people.ts';
 import { Rights } from '../rights.tsx';
 import { to } from '../router.ts';
 import { isPerson, session } from '../session.ts';
@@ -119,38 +120,6 @@ function Overview(): JSX.Element {
   );
 }
 
-interface Person {
-  readonly name: string;
-  readonly logins: number;
-  readonly last: string;
-  readonly index: number;
-}
-
-/** Logins of the log that are read for the list of people. */
-const LOGINS = 1_000;
-const ACTION = 'operator-token.create';
-
-interface LoginFacts {
-  readonly time?: string;
-  readonly document?: { readonly name?: string };
-}
-
-/** The broker keeps no list of people: each is known by the entry of a login. */
-async function loadPeople(): Promise<readonly Person[]> {
-  const { items } = await call('searchAudit', {
-    query: { action: ACTION, outcome: 'ok', limit: LOGINS },
-  });
-  const people = new Map<string, Person>();
-  for (const { index, entry } of items) {
-    const { time = '', document } = entry as LoginFacts;
-    const name = document?.name ?? '';
-    if (!name.startsWith('oidc:')) continue;
-    const known = people.get(name) ?? { name, logins: 0, last: time, index };
-    people.set(name, { ...known, logins: known.logins + 1 });
-  }
-  return [...people.values()];
-}
-
 function People(): JSX.Element {
   const people = useLoad('people', loadPeople, ['token']);
   return (
@@ -181,7 +150,7 @@ function People(): JSX.Element {
           />
         )}
       </Loading>
-      <Command words={['audit', 'search', '--action', ACTION, '--outcome', 'ok']} />
+      <Command words={['audit', 'search', '--action', LOGIN_ACTION, '--outcome', 'ok']} />
     </Section>
   );
 }

@@ -1,9 +1,9 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
 import { saveFile } from '../download.ts';
 import { indented, unmasked } from '../format.ts';
-import { useLoad } from '../load.ts';
+import { useLoad, useSettled } from '../load.ts';
 import { Fields, SecretLink } from '../navigation.tsx';
 import {
   Command,
@@ -56,9 +56,6 @@ const MORE_FILTERS: readonly FilterField[] = [
 const ALL_FILTERS = [...FILTERS, ...MORE_FILTERS];
 /** Entries of one export: more of them are for the command line. */
 const MOST_EXPORTED = 10_000;
-/** A search begins after this time without input: each one reads the log, and is recorded. */
-const PAUSE_MS = 400;
-
 interface EntryFacts {
   readonly time?: string;
   readonly action?: string;
@@ -66,16 +63,6 @@ interface EntryFacts {
   readonly code?: string;
   readonly path?: string;
   readonly actor?: { readonly id?: string; readonly kind?: string };
-}
-
-/** The text after a pause in typing. */
-function useSettled(text: string): string {
-  const [settled, setSettled] = useState(text);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(text), PAUSE_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return settled;
 }
 
 /** The search in the audit log, as one types. Each filter is a parameter of the address. */
