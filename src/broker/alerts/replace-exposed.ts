@@ -61,46 +61,64 @@ export async function replaceExposed(
   if (claimed === undefined) return;
   const { exposed, ...read } = await exposedBy(parts, claimed);
   const isComplete = read.isComplete && !isLogBehind;
-  const held = heldBy(isComplete);
-  // Both are saved together: after a crash the response must not look complete.
-  const found = await updateContained(parts, id, (current) => ({ ...current, exposed, held }));
-  if (found === undefined) return;
+  const exposure: Exposure = { claimed, exposed, held: isComplete ? undefined : 'incomplete' };
   const reactions = new Map<string, Reaction>();
+  const waiting = claimed.response.rotate === 'read' ? exposed.filter(isUndecided) : [];
+  const found = waiting.length === 0 ? claimed : await saveExposure(parts, exposure);
+  if (found === undefined) return;
   let braked: Reaction | undefined;
-  for (const secret of found.response.rotate === 'read' ? exposed : []) {
-    const { path, rotation, unrotated } = secret;
-    if (rotation !== undefined || unrotated === 'not_rotating') continue;
+  for (const secret of waiting) {
     // The budget has no more for the others either.
     const reaction = braked ?? (await rotate(parts, found, secret));
     if (reaction.wait > BUSY_MS) braked = reaction;
-    reactions.set(path, reaction);
+    reactions.set(secret.path, reaction);
   }
-  await finish(parts, id, { reactions, isComplete });
+  await finish(parts, exposure, reactions);
+}
+
+interface Exposure extends Pick<AlertRecord, 'held'> {
+  readonly claimed: AlertRecord;
+  readonly exposed: readonly ExposedSecret[];
+}
+
+function isUndecided({ rotation, unrotated }: ExposedSecret): boolean {
+  return rotation === undefined && unrotated !== 'not_rotating';
+}
+
+/** Saves what was found before the first rotation, which saves its id with the secret. Both are saved together: after a crash the response must not look complete. */
+function saveExposure(
+  parts: Parts,
+  { claimed, exposed, held }: Exposure,
+): Promise<AlertRecord | undefined> {
+  return updateContained(parts, claimed.id, (current) =>
+    isClaimed(current, claimed) ? { ...current, exposed, held } : undefined,
+  );
+}
+
+/** A later alert that demands more ends the claim: the search begins again. */
+function isClaimed(current: AlertRecord, claimed: AlertRecord): boolean {
+  return current.nextAttemptAt === claimed.nextAttemptAt;
 }
 
 /** Saves the reactions. The response is done if nothing is left to rotate, and its exposure is complete. */
 async function finish(
   parts: Parts,
-  id: string,
-  {
-    reactions,
-    isComplete,
-  }: { readonly reactions: ReadonlyMap<string, Reaction>; readonly isComplete: boolean },
+  { claimed, exposed: found, held }: Exposure,
+  reactions: ReadonlyMap<string, Reaction>,
 ): Promise<void> {
   const waits = [...reactions.values()].map(({ wait }) => wait).filter((wait) => wait > 0);
-  if (!isComplete) waits.push(INCOMPLETE_MS);
+  if (held !== undefined) waits.push(INCOMPLETE_MS);
   const nextAttemptAt = parts.clock.now() + Math.min(...waits);
   await updateContained(
     parts,
-    id,
+    claimed.id,
     (current) => {
-      // A later alert demands more: the search begins again.
-      if (current.exposed === undefined) return undefined;
-      const exposed = current.exposed.map((secret) => ({
+      if (!isClaimed(current, claimed)) return undefined;
+      const saved = reactions.size === 0 ? found : (current.exposed ?? found);
+      const exposed = saved.map((secret) => ({
         ...secret,
         ...reactions.get(secret.path)?.secret,
       }));
-      const held = heldBy(isComplete);
       return waits.length === 0
         ? { ...current, exposed, held, state: 'done', nextAttemptAt: undefined }
         : { ...current, exposed, held, nextAttemptAt };
@@ -113,10 +131,6 @@ async function finish(
       return [actor.entry({ action: 'alert.respond', outcome: 'ok', ...facts, count })];
     },
   );
-}
-
-function heldBy(isComplete: boolean): AlertRecord['held'] {
-  return isComplete ? undefined : 'incomplete';
 }
 
 /**
