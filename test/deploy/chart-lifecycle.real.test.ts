@@ -19,7 +19,10 @@ import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { startKube, type Kube } from '../kit/backends/kube.ts';
 import { until } from '../kit/backends/until.ts';
 import { Installation } from '../kit/broker/installation.ts';
+import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { CHART, VALUES } from './chart.ts';
+import { only } from './manifests.ts';
+import { podTemplate } from './verdicts.ts';
 
 const INJECTOR = { injector: { enabled: true, cluster: 'home' } };
 const WEBHOOK =
@@ -35,6 +38,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   let kube: Running<Kube>;
   let broker: Installation;
   let operator: string;
+  let recipients: readonly string[];
 
   beforeAll(async () => {
     broker = await Installation.make();
@@ -95,10 +99,13 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
       caFile: await broker.write('ca.crt', kube.caPem),
       tokenFile: await broker.write('token', await boundToken(kube, request)),
     };
+    const printed = await broker.verb('backup', 'keygen', broker.file('backup.key'));
+    recipients = [/age1\w+/.exec(printed)?.[0] ?? ''];
     const listener = { host: '127.0.0.1', port: await freePort() };
     const itself = { ...injector.broker, caFile: home.caFile };
     return {
       connections: { home },
+      backup: { directory: broker.file('backups'), recipients },
       injector: { ...injector, certificate: { files }, listener, broker: itself },
     };
   }
@@ -168,6 +175,55 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     await until('the pod is let in', async () => (await logIn()) === 201);
     await deletePod(kube, pod);
     await until('the watch reports its end', async () => (await logIn()) === 401);
+  });
+
+  /** Runs the command of the release's only Job by the program, on the files of the broker. */
+  async function runJob(task: string): Promise<string> {
+    const selector = 'labelSelector=app.kubernetes.io/component';
+    const jobs = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs?${selector}`;
+    const { items } = (await kubeCall(kube, 'GET', jobs)) as { items: readonly Manifest[] };
+    const made = only(
+      items.map((item) => ({ ...item, kind: 'Job' })),
+      'Job',
+    );
+    const { containers } = podTemplate(made).spec as unknown as {
+      containers: readonly { readonly name: string; readonly args: readonly string[] }[];
+    };
+    const [{ name, args } = { name: '', args: [] }] = containers;
+    expect(name).toBe(task);
+    const volumes = /^\/var\/lib\/quaymaster-(?=backups\/)|^\/etc\/quaymaster-identity\//;
+    const words = args.map((word) => word.replace(volumes, `${broker.directory}/`));
+    return broker.verb(...words, '--config', broker.file('config.yaml'));
+  }
+
+  it('restores a backup and unlocks the store by Jobs, while no broker runs', async () => {
+    expect((await broker.call('POST', '/api/v1/backups', { token: operator })).status).toBe(202);
+    let from = '';
+    await until('the backup is there', async () => {
+      const { json } = await broker.call('GET', '/api/v1/backups', { token: operator });
+      from = (json['items'] as readonly { readonly name: string }[])[0]?.name ?? '';
+      return from !== '';
+    });
+    await broker.create(operator, '/operators/late', { grants: [{ role: 'auditor' }] });
+    expect(await broker.stop()).toBe(0);
+    const upgrade = (values: object): Promise<string> =>
+      release('upgrade', ['quaymaster', CHART, '--reuse-values', '--values', '-'], values);
+
+    const restore = { from, identitySecret: 'backup-identity' };
+    const notes = await upgrade({ config: { backup: { recipients } }, restore });
+    expect(notes).toContain('delete secret backup-identity');
+    expect(await replicas()).toBe(0);
+    expect(await runJob('restore')).toContain('restored and verified');
+
+    await upgrade({ restore: { from: '' }, unlock: { comment: 'restored, INC-12' } });
+    expect(await replicas()).toBe(0);
+    expect(await runJob('unlock')).toContain('unlocked');
+
+    await upgrade({ unlock: { comment: '' } });
+    expect(await replicas()).toBe(1);
+    await broker.start();
+    const late = await broker.call('GET', '/api/v1/operators/late', { token: operator });
+    expect(late.status).toBe(404);
     expect(await broker.stop()).toBe(0);
   });
 

@@ -8,11 +8,12 @@ import { describeWith } from '../kit/backends/backends.ts';
 import { runHelm } from '../kit/backends/helm-calls.ts';
 import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { chartFiles } from './chart-files.ts';
-import { CHART, renderChart, templateChart, VALUES, VARIANTS } from './chart.ts';
+import { BACKUP, CHART, renderChart, templateChart, VALUES, VARIANTS } from './chart.ts';
 import { only } from './manifests.ts';
 import { podTemplate } from './verdicts.ts';
 
 const variants = Object.entries(VARIANTS);
+const RESTORE = { from: 'quaymaster-20261127T061203123Z', identitySecret: 'backup-identity' };
 
 /** The one file of this name in the ConfigMaps. */
 function fileOf(manifests: readonly Manifest[], name: string): unknown {
@@ -36,6 +37,15 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     return stderr;
   };
 
+  const renders = new Map<string, ReturnType<typeof renderChart>>();
+
+  /** The objects of a variant, rendered once for all tests. */
+  async function variant(name: string): ReturnType<typeof renderChart> {
+    const made = renders.get(name) ?? renderChart(helm, VARIANTS[name]!);
+    renders.set(name, made);
+    return made;
+  }
+
   it('has the version of the project', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     const chart = load(readFileSync(`${CHART}/Chart.yaml`, 'utf8')) as Record<string, unknown>;
@@ -53,8 +63,8 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.not.stringMatching(/WARN|ERROR/) });
   });
 
-  it.each(variants)('makes a valid configuration of the broker: %s', async (_, values) => {
-    const config = checkConfig(configOf(await renderChart(helm, values)), 'the ConfigMap');
+  it.each(variants)('makes a valid configuration of the broker: %s', async (name) => {
+    const config = checkConfig(configOf(await variant(name)), 'the ConfigMap');
     expect(config.mode).toBe('production');
     expect(config.audit.origin).toBe('quaymaster.example/home');
     expect(config.kubernetes.forbiddenNamespaces).toContain('quaymaster');
@@ -123,7 +133,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it('makes a valid configuration of the CSI provider, whose socket is in the directory of the host', async () => {
-    const manifests = await renderChart(helm, VARIANTS['the CSI provider']!);
+    const manifests = await variant('the CSI provider');
     const file = fileOf(manifests, 'csi-provider.yaml');
     const { socket, broker, cluster, health } = settingsSchema.parse(file);
     const { containers, volumes } = podTemplate(only(manifests, 'DaemonSet')).spec as unknown as {
@@ -143,7 +153,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it('gives Prometheus and Grafana the rules and the dashboard of the project, and a job of its name', async () => {
-    const manifests = await renderChart(helm, VARIANTS['cert-manager and Prometheus']!);
+    const manifests = await variant('cert-manager and Prometheus');
     const rules = load(readFileSync('deploy/prometheus/alerts.yaml', 'utf8'));
     expect(only(manifests, 'PrometheusRule')['spec']).toEqual(rules);
     const dashboard = load(readFileSync('deploy/grafana/quaymaster.json', 'utf8'));
@@ -154,7 +164,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it('names all objects as asked, and gives the pods annotations and variables', async () => {
-    const manifests = await renderChart(helm, VARIANTS['cert-manager and Prometheus']!);
+    const manifests = await variant('cert-manager and Prometheus');
     const names = manifests.map(({ metadata }) => metadata.name);
     expect(names.filter((name) => !name.startsWith('secrets'))).toEqual([]);
     const pod = podTemplate(only(manifests, 'StatefulSet'));
@@ -195,8 +205,8 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it('runs only the Job while it initialises', async () => {
-    for (const [name, values] of variants) {
-      const manifests = await renderChart(helm, values);
+    for (const [name] of variants) {
+      const manifests = await variant(name);
       const workload = manifests.find(({ kind }) => /^(?:StatefulSet|Deployment)$/.test(kind));
       const jobs = manifests.filter(({ kind }) => kind === 'Job');
       const { replicas } = workload!['spec'] as { replicas: number };
@@ -206,11 +216,13 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
 
   it.each([
     ['sqlite, being initialised', []],
+    ['sqlite with backups, being restored', ['api-access']],
+    ['sqlite with backups on a claim, being unlocked', []],
     ['postgres with a key in Vault, being initialised', ['api-access']],
     // The webhook of EKS adds the token of the role, by the annotation of the account.
     ['sqlite with a key in AWS KMS, being initialised', []],
   ])('gives the Job what its key-encryption key needs, and no more: %s', async (name, expected) => {
-    const manifests = await renderChart(helm, VARIANTS[name]!);
+    const manifests = await variant(name);
     const { spec } = podTemplate(only(manifests, 'Job'));
     const { serviceAccountName, volumes } = spec as unknown as {
       readonly serviceAccountName: string;
@@ -222,6 +234,36 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(only(manifests, 'ServiceAccount').metadata.name).toBe(serviceAccountName);
     const { serviceAccount } = VARIANTS[name] as { serviceAccount?: { annotations: object } };
     expect(account.annotations).toEqual(serviceAccount?.annotations);
+  });
+
+  it('mounts backups and archive where the configuration has them, on claims that stay', async () => {
+    const manifests = await variant('sqlite with backups, being restored');
+    const { backup, audit } = checkConfig(configOf(manifests), 'the ConfigMap');
+    const places = { backups: backup?.directory, archive: audit.archive?.to };
+    expect(places).toEqual({
+      backups: '/var/lib/quaymaster-backups',
+      archive: { type: 'directory', path: '/var/lib/quaymaster-archive' },
+    });
+    for (const kind of ['StatefulSet', 'Job']) {
+      const text = JSON.stringify(podTemplate(only(manifests, kind)));
+      expect(text).toContain(`{"name":"backups","mountPath":"${backup?.directory}"}`);
+      expect(text).toContain('{"name":"archive","mountPath":"/var/lib/quaymaster-archive"}');
+    }
+    const claims = manifests.filter(({ kind }) => kind === 'PersistentVolumeClaim');
+    expect(claims.map(({ metadata }) => metadata.name).sort()).toEqual(
+      ['archive', 'backups', 'data', 'keys'].map((name) => `quaymaster-${name}`),
+    );
+    for (const { metadata } of claims)
+      expect(metadata).toMatchObject({ annotations: { 'helm.sh/resource-policy': 'keep' } });
+  });
+
+  it('gives only the Job of a restore the secret key of the backups', async () => {
+    for (const [name, values] of variants) {
+      const manifests = await variant(name);
+      const holders = manifests.filter((object) => JSON.stringify(object).includes('"identity"'));
+      const isRestore = 'restore' in values;
+      expect([name, holders.map(({ kind }) => kind)]).toEqual([name, isRestore ? ['Job'] : []]);
+    }
   });
 
   it.each([
@@ -237,8 +279,8 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it('contains no secret value but the key of the certificate that it makes for the injector', async () => {
-    for (const [, values] of variants) {
-      const secrets = (await renderChart(helm, values)).filter(({ kind }) => kind === 'Secret');
+    for (const [name] of variants) {
+      const secrets = (await variant(name)).filter(({ kind }) => kind === 'Secret');
       const names = secrets.map(({ metadata: { name } }) => name);
       expect(names.filter((name) => name !== 'quaymaster-injector-tls')).toEqual([]);
     }
@@ -251,6 +293,35 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       'PostgreSQL without its Secret',
       { config: { store: { type: 'postgres' } } },
       /postgres\.secretName is empty/,
+    ],
+    [
+      'backups of PostgreSQL by the broker',
+      { ...VARIANTS['postgres'], config: { store: { type: 'postgres' }, backup: BACKUP } },
+      /config\.backup is set, and config\.store\.type is postgres/,
+    ],
+    [
+      'a restore of PostgreSQL by the broker',
+      { ...VARIANTS['postgres'], restore: RESTORE },
+      /Restore a dump with pg_restore/,
+    ],
+    [
+      'a restore during an initialisation',
+      { config: { backup: BACKUP }, restore: RESTORE, initialise: { enabled: true } },
+      /initialise\.enabled and restore\.from are set/,
+    ],
+    [
+      'a restore from a path',
+      {
+        config: { backup: BACKUP },
+        restore: { ...RESTORE, from: '/backup/quaymaster-20261127T061203123Z.age' },
+      },
+      /which is not the name of a backup/,
+    ],
+    ['a restore without a volume of backups', { restore: RESTORE }, /config\.backup is not/],
+    [
+      'a restore without the secret key',
+      { config: { backup: BACKUP }, restore: { from: RESTORE.from } },
+      /restore\.identitySecret is empty/,
     ],
     [
       'cert-manager without an issuer',
@@ -312,6 +383,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     ['a wrong type in the file', { config: { limits: { batchItems: 'x' } } }, /limits\/batchItems/],
     ['a setting that the pod decides', { config: { listener: { port: 1 } } }, /port/],
     ['a path that the pod decides', { config: { kek: { path: '/kek' } } }, /path/],
+    ['a place that the pod decides', { config: { backup: { directory: '/b' } } }, /directory/],
     ['a password in the file', { config: { store: { password: 'x' } } }, /password/],
   ])('refuses %s by its schema', async (_, values, words) => {
     expect(await refusal(values)).toMatch(words);

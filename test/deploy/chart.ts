@@ -11,6 +11,20 @@ export const VALUES = ['--values', 'deploy/helm/plain.values.yaml', '--values', 
 
 const INJECTOR = { enabled: true, cluster: 'home' };
 
+/** The section `backup` of the configuration. */
+export const BACKUP = {
+  recipients: ['age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm'],
+  intervalHours: 24,
+};
+
+const TRANSIT = {
+  type: 'vault-transit',
+  address: 'https://vault.example:8200',
+  connection: 'vault',
+  key: 'quaymaster',
+  auth: { method: 'kubernetes', role: 'quaymaster' },
+};
+
 /** Values that change the rendered objects, each by its name. */
 export const VARIANTS: Readonly<Record<string, object>> = {
   sqlite: {},
@@ -36,14 +50,33 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     config: {
       audit: {
         archive: {
-          to: { type: 'directory', path: '/var/lib/quaymaster-archive' },
+          to: { type: 'directory' },
           keepDays: 90,
           intervalHours: 24,
         },
       },
     },
-    extraVolumes: [{ name: 'archive', persistentVolumeClaim: { claimName: 'audit-archive' } }],
-    extraVolumeMounts: [{ name: 'archive', mountPath: '/var/lib/quaymaster-archive' }],
+    storage: { archive: { existingClaim: 'audit-archive' } },
+  },
+  'sqlite with backups, being restored': {
+    config: {
+      backup: BACKUP,
+      audit: { archive: { to: { type: 'directory' } } },
+      kek: TRANSIT,
+    },
+    restore: { from: 'quaymaster-20261127T061203123Z', identitySecret: 'backup-identity' },
+  },
+  'sqlite with backups on a claim, being unlocked': {
+    config: {
+      backup: BACKUP,
+      audit: {
+        archive: {
+          to: { type: 's3', bucket: 'company-audit', prefix: 'prod', region: 'eu-central-1' },
+        },
+      },
+    },
+    storage: { backups: { existingClaim: 'backups' } },
+    unlock: { comment: 'restored, INC-12', options: ['--apply-removals', '/mnt/newer'] },
   },
   'sqlite with a listener for clients of the Vault HTTP API': {
     config: {
@@ -62,16 +95,7 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     replicas: 2,
     updateStrategy: 'RollingUpdate',
     initialise: { enabled: true },
-    config: {
-      store: { type: 'postgres' },
-      kek: {
-        type: 'vault-transit',
-        address: 'https://vault.example:8200',
-        connection: 'vault',
-        key: 'quaymaster',
-        auth: { method: 'kubernetes', role: 'quaymaster' },
-      },
-    },
+    config: { store: { type: 'postgres' }, kek: TRANSIT },
     postgres: { secretName: 'store', port: 6432 },
   },
   'sqlite with a key in AWS KMS, being initialised': {

@@ -89,7 +89,14 @@ const values = z.strictObject({
   initialise: z.strictObject({ enabled: z.boolean(), tokenTtl: z.string() }),
   config: kubernetesObject,
   postgres: z.strictObject({ secretName: name, key: z.string().min(1), port }),
-  storage: z.strictObject({ data: claim, keys: claim }),
+  storage: z.strictObject({ data: claim, keys: claim, backups: claim, archive: claim }),
+  restore: z.strictObject({
+    from: z.string(),
+    identitySecret: name,
+    identityKey: z.string().min(1),
+    options: z.array(z.string()),
+  }),
+  unlock: z.strictObject({ comment: z.string(), options: z.array(z.string()) }),
   tls,
   serviceAccount: z.strictObject({ annotations: texts }),
   watch: z.strictObject({
@@ -133,6 +140,8 @@ const OWN_SETTINGS = new Set([
   'kek.path',
   'audit.logKeyFile',
   'audit.checkpointFile',
+  'audit.archive.to.path',
+  'backup.directory',
 ]);
 
 interface Schema {

@@ -43,6 +43,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/incident-runbook.md': [5, 0],
   'docs/install.md': [2, 8],
   'docs/kms-vault-transit.md': [0, 2],
+  'docs/kubernetes.md': [0, 4],
   'docs/kubernetes-documents.md': [0, 4],
   'docs/migrating-from-vault.md': [0, 5],
   'docs/laptop.md': [4, 1],

@@ -27,10 +27,28 @@
 {{- if $config.vaultApi -}}
 {{- $_ := set $own "vaultApi" (dict "listener" (mergeOverwrite (deepCopy (default dict $config.listener)) $listener (dict "port" 8220))) -}}
 {{- end -}}
+{{- if $config.backup -}}
+{{- $_ := set $own "backup" (dict "directory" (include "quaymaster.backupDirectory" .)) -}}
+{{- end -}}
+{{- if include "quaymaster.archivesToVolume" . -}}
+{{- $_ := set $audit "archive" (dict "to" (dict "path" (include "quaymaster.archiveDirectory" .))) -}}
+{{- end -}}
 {{- if .Values.injector.enabled -}}
 {{- $_ := set $own "injector" (include "quaymaster.injectorConfig" . | fromYaml) -}}
 {{- end -}}
 {{- mergeOverwrite $config $own | toYaml -}}
+{{- end -}}
+
+{{- define "quaymaster.backupDirectory" -}}
+/var/lib/quaymaster-backups
+{{- end -}}
+
+{{- define "quaymaster.archiveDirectory" -}}
+/var/lib/quaymaster-archive
+{{- end -}}
+
+{{- define "quaymaster.archivesToVolume" -}}
+{{- if eq (dig "audit" "archive" "to" "type" "" .Values.config) "directory" -}}true{{- end -}}
 {{- end -}}
 
 {{- define "quaymaster.injectorConfig" -}}

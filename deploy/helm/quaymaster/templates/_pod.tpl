@@ -17,7 +17,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* What broker and init have in common. */}}
+{{/* The part that the pods of the broker and of its Jobs have in common. */}}
 {{- define "quaymaster.podCommon" -}}
 serviceAccountName: {{ include "quaymaster.name" . }}
 automountServiceAccountToken: false
@@ -54,6 +54,12 @@ priorityClassName: {{ . }}
 {{- if .Values.alerts.secretName }}
 - { name: alerts, mountPath: /etc/quaymaster/alerts, readOnly: true }
 {{- end }}
+{{- if .Values.config.backup }}
+- { name: backups, mountPath: {{ include "quaymaster.backupDirectory" . }} }
+{{- end }}
+{{- if include "quaymaster.archivesToVolume" . }}
+- { name: archive, mountPath: {{ include "quaymaster.archiveDirectory" . }} }
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -82,6 +88,16 @@ priorityClassName: {{ . }}
   secret:
     secretName: {{ .Values.alerts.secretName }}
     defaultMode: 0440
+{{- end }}
+{{- if .Values.config.backup }}
+- name: backups
+  persistentVolumeClaim:
+    claimName: {{ .Values.storage.backups.existingClaim | default (printf "%s-backups" $name) }}
+{{- end }}
+{{- if include "quaymaster.archivesToVolume" . }}
+- name: archive
+  persistentVolumeClaim:
+    claimName: {{ .Values.storage.archive.existingClaim | default (printf "%s-archive" $name) }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

@@ -1,0 +1,110 @@
+{{/*
+A Job that runs one command of the program while no broker runs. Arguments: `root`; `task`, the end of its name; `id`, which is added to the name if the
+arguments can change, because those of a Job cannot; `args`; `backoffLimit`; `resources`; `identity`: whether it gets the secret key of the backups.
+*/}}
+{{- define "quaymaster.job" -}}
+{{- $root := .root -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ include "quaymaster.jobName" . }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "quaymaster.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ .task }}
+spec:
+  backoffLimit: {{ .backoffLimit }}
+  {{- with .ttlSecondsAfterFinished }}
+  ttlSecondsAfterFinished: {{ . }}
+  {{- end }}
+  template:
+    metadata:
+      labels:
+        {{- include "quaymaster.selector" $root | nindent 8 }}
+        app.kubernetes.io/component: {{ .task }}
+    spec:
+      {{- include "quaymaster.podCommon" $root | nindent 6 }}
+      restartPolicy: Never
+      containers:
+        - name: {{ .task }}
+          image: {{ include "quaymaster.image" $root }}
+          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          args:
+            {{- toYaml .args | nindent 12 }}
+          {{- with $root.Values.extraEnv }}
+          env:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          securityContext:
+            {{- include "quaymaster.containerSecurityContext" $root | nindent 12 }}
+          resources:
+            {{- toYaml .resources | nindent 12 }}
+          volumeMounts:
+            {{- include "quaymaster.commonMounts" $root | nindent 12 }}
+            {{- if include "quaymaster.kekNeedsToken" $root }}
+            {{- include "quaymaster.apiAccessMount" $root | nindent 12 }}
+            {{- end }}
+            {{- if .identity }}
+            - { name: identity, mountPath: /etc/quaymaster-identity, readOnly: true }
+            {{- end }}
+      volumes:
+        {{- include "quaymaster.commonVolumes" $root | nindent 8 }}
+        {{- if include "quaymaster.kekNeedsToken" $root }}
+        {{- include "quaymaster.apiAccessVolume" $root | nindent 8 }}
+        {{- end }}
+        {{- if .identity }}
+        - name: identity
+          secret:
+            secretName: {{ .identity }}
+            defaultMode: 0440
+        {{- end }}
+{{- end -}}
+
+{{- define "quaymaster.jobName" -}}
+{{- with .id -}}
+{{ include "quaymaster.name" $.root }}-{{ $.task }}-{{ . | toJson | sha256sum | trunc 8 }}
+{{- else -}}
+{{ include "quaymaster.name" .root }}-{{ .task }}
+{{- end -}}
+{{- end -}}
+
+{{- define "quaymaster.kekNeedsToken" -}}
+{{- if has "vault-transit" (list .Values.config.kek.type (dig "secondKek" "type" "" .Values.config)) -}}true{{- end -}}
+{{- end -}}
+
+{{/* Whether a Job works in place of the broker. */}}
+{{- define "quaymaster.isStopped" -}}
+{{- if or .Values.initialise.enabled .Values.restore.from .Values.unlock.comment -}}true{{- end -}}
+{{- end -}}
+
+{{/* The options with which a Job also reads the entries that the broker archived. */}}
+{{- define "quaymaster.archiveOptions" -}}
+{{- with dig "audit" "archive" "to" dict .Values.config -}}
+{{- if eq .type "directory" -}}
+{{- list "--archive" (include "quaymaster.archiveDirectory" $) | toJson -}}
+{{- else -}}
+{{- $place := printf "s3://%s%s" .bucket (empty .prefix | ternary "" (printf "/%s" .prefix)) -}}
+{{- $options := list "--archive" $place "--region" .region -}}
+{{- with .endpoint }}{{ $options = concat $options (list "--endpoint" .) }}{{ end -}}
+{{- $options | toJson -}}
+{{- end -}}
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+
+{{- define "quaymaster.restoreJob" -}}
+{{- with .Values.restore -}}
+{{- $archive := printf "%s/%s.age" (include "quaymaster.backupDirectory" $) .from -}}
+{{- $args := list "restore" $archive "--identity" (printf "/etc/quaymaster-identity/%s" .identityKey) "--replace" -}}
+{{- $args = concat $args (include "quaymaster.archiveOptions" $ | fromJsonArray) .options -}}
+{{- dict "task" "restore" "id" $args "args" $args "identity" .identitySecret | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "quaymaster.unlockJob" -}}
+{{- with .Values.unlock -}}
+{{- $args := concat (list "release" "--comment" .comment) (include "quaymaster.archiveOptions" $ | fromJsonArray) .options -}}
+{{- dict "task" "unlock" "id" $args "args" $args | toJson -}}
+{{- end -}}
+{{- end -}}
