@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
@@ -5,9 +7,11 @@ import { apply, type Manifest } from '../kit/backends/kube-apply.ts';
 import { createNamespace } from '../kit/backends/kube-objects.ts';
 import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { startKube, type Kube } from '../kit/backends/kube.ts';
+import { kubeRequest } from '../kit/backends/kube-calls.ts';
+import { until } from '../kit/backends/until.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { renderChart, VARIANTS, type Release } from './chart.ts';
-import { applyStrictly, only } from './manifests.ts';
+import { applyStrictly, only, parseManifests } from './manifests.ts';
 import { admission, asAccount, podTemplate, type Verb } from './verdicts.ts';
 
 const RESTRICTED = { 'pod-security.kubernetes.io/enforce': 'restricted' };
@@ -37,6 +41,19 @@ async function defineForeignKinds(kube: Kube): Promise<void> {
   }
 }
 
+/** Kinds of the Gateway API that the chart uses, with their own schemas. */
+async function defineGatewayKinds(kube: Kube, directory: string): Promise<void> {
+  for (const plural of ['httproutes', 'tlsroutes', 'backendtlspolicies']) {
+    const file = join(directory, `gateway.networking.k8s.io_${plural}.yaml`);
+    const [definition] = parseManifests(readFileSync(file, 'utf8'));
+    await apply(kube, definition!);
+    await until(`${plural} are served`, async () => {
+      const path = `/apis/gateway.networking.k8s.io/v1/${plural}?limit=1`;
+      return (await kubeRequest(kube, 'GET', path)).status === 200;
+    });
+  }
+}
+
 /** The pods that the objects create: templates of workloads, and bare pods. */
 function podsOf(manifests: readonly Manifest[]): readonly ReturnType<typeof podTemplate>[] {
   return manifests
@@ -49,12 +66,14 @@ function podsOf(manifests: readonly Manifest[]): readonly ReturnType<typeof podT
 }
 
 // A separate cluster: the webhook's configuration covers all namespaces of a cluster, and no webhook answers here.
-describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
+describeWith(['helm', 'kube', 'gatewayapi'], 'the chart on a real API server', (backends) => {
+  const { helm, gatewayapi } = backends;
   let kube: Running<Kube>;
 
   beforeAll(async () => {
     kube = await startKube();
     await defineForeignKinds(kube);
+    await defineGatewayKinds(kube, gatewayapi.program);
   });
   afterAll(() => kube.stop());
 

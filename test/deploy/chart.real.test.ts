@@ -13,6 +13,8 @@ import { only } from './manifests.ts';
 import { podTemplate } from './verdicts.ts';
 
 const variants = Object.entries(VARIANTS);
+const INGRESS = { enabled: true, host: 'a.example', annotations: { 'a/ssl-passthrough': 'true' } };
+const GATEWAY = { enabled: true, host: 'a.example', parentRefs: [{ name: 'b', sectionName: 'c' }] };
 const RESTORE = { from: 'quaymaster-20261127T061203123Z', identitySecret: 'backup-identity' };
 
 /** The one file of this name in the ConfigMaps. */
@@ -186,6 +188,53 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(behindProxy).toContain('The proxy ends TLS');
   });
 
+  it('leads to the broker under each name, also to a console with a name of its own', async () => {
+    const manifests = await variant('an Ingress, and a console with a name of its own');
+    const { console: page, listener } = checkConfig(configOf(manifests), 'the ConfigMap');
+    expect(page.listener).toMatchObject({ host: '0.0.0.0', port: 8230, tls: listener.tls });
+    const { tls, rules } = only(manifests, 'Ingress')['spec'] as {
+      tls: readonly object[];
+      rules: readonly { readonly host: string; readonly http: object }[];
+    };
+    const hosts = ['secrets.example', 'console.example'];
+    // A Secret would let the controller end TLS.
+    expect(tls).toEqual([{ hosts }]);
+    expect(
+      rules.map(({ host, http }) => [host, /"number":(\d+)/.exec(JSON.stringify(http))?.[1]]),
+    ).toEqual([
+      [hosts[0], '8200'],
+      [hosts[1], '8230'],
+    ]);
+    const { dnsNames } = only(manifests, 'Certificate')['spec'] as { dnsNames: readonly string[] };
+    expect(dnsNames).toEqual(expect.arrayContaining(hosts));
+    const { ingress } = only(manifests, 'NetworkPolicy')['spec'] as {
+      ingress: readonly { readonly ports: readonly { readonly port: number }[] }[];
+    };
+    const console = ingress.find(({ ports }) => ports[0]?.port === 8230);
+    expect(JSON.stringify(console)).toContain('quaymaster.dev/people');
+  });
+
+  it('opens no address for the console unless it has its own', async () => {
+    for (const page of [{ enabled: false, listener: {} }, { enabled: true }]) {
+      const console = { ...page, origin: 'https://console.example' };
+      const manifests = await renderChart(helm, { config: { console } });
+      expect(JSON.stringify(manifests)).not.toContain('8230');
+    }
+  });
+
+  it('lets a gateway that ends TLS verify the broker, and one that passes it through do nothing', async () => {
+    const through = await variant('a Gateway that passes TLS through');
+    expect(only(through, 'TLSRoute')['spec']).toMatchObject({ hostnames: ['secrets.example'] });
+    const again = await variant(
+      'a Gateway that encrypts again, and the console at the address of the API',
+    );
+    expect(only(again, 'HTTPRoute')['spec']).toMatchObject({ hostnames: ['secrets.example'] });
+    expect(only(again, 'BackendTLSPolicy')['spec']).toMatchObject({
+      validation: { hostname: 'quaymaster.quaymaster.svc' },
+    });
+    expect(through.map(({ kind }) => kind)).not.toContain('BackendTLSPolicy');
+  });
+
   it('accepts the values of docs/install.md', async () => {
     const page = readFileSync('docs/install.md', 'utf8');
     const [, values = ''] = /values\.yaml <<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
@@ -327,6 +376,64 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       'cert-manager without an issuer',
       { tls: { source: 'cert-manager' } },
       /issuerRef\.name is empty/,
+    ],
+    ['two ways to the broker', { ingress: INGRESS, gateway: GATEWAY }, /Choose one way/],
+    ['an Ingress without a name', { ingress: { ...INGRESS, host: '' } }, /ingress\.host is empty/],
+    [
+      'an Ingress that ends TLS',
+      { ingress: { ...INGRESS, annotations: { 'a.example/b': 'c' } } },
+      /would send tokens in plain HTTP/,
+    ],
+    [
+      'an Ingress to plain HTTP',
+      { tls: { source: 'proxy' }, ingress: INGRESS },
+      /cross the cluster in plain HTTP/,
+    ],
+    [
+      'addresses that a client could forge',
+      { ingress: INGRESS, config: { listener: { trustedProxies: ['10.0.0.0/8'] } } },
+      /a client could forge its address/,
+    ],
+    ['a route to any Gateway', { gateway: { ...GATEWAY, parentRefs: [] } }, /parentRefs is empty/],
+    [
+      'a route to any listener',
+      { gateway: { ...GATEWAY, parentRefs: [{ name: 'public' }] } },
+      /"public" has no sectionName/,
+    ],
+    [
+      'a gateway that verifies no broker',
+      { gateway: { ...GATEWAY, tls: 'reencrypt' } },
+      /gateway\.caConfigMap is empty/,
+    ],
+    [
+      'a gateway as the source of all requests',
+      { gateway: { ...GATEWAY, tls: 'reencrypt', caConfigMap: 'ca' } },
+      /trustedProxies is empty/,
+    ],
+    [
+      'certificates of clients at a gateway that ends TLS',
+      {
+        gateway: { ...GATEWAY, tls: 'reencrypt', caConfigMap: 'ca' },
+        config: { listener: { trustedProxies: ['10.0.0.0/8'] } },
+        tls: { clientCaFile: '/ca.crt' },
+      },
+      /sees no certificate of a client/,
+    ],
+    [
+      'a console under a name that it does not answer to',
+      {
+        gateway: GATEWAY,
+        config: { console: { enabled: true, origin: 'https://console.example' } },
+      },
+      /answers to no other name/,
+    ],
+    [
+      'a console of its own under the name of the API',
+      {
+        gateway: GATEWAY,
+        config: { console: { enabled: true, origin: 'https://a.example', listener: {} } },
+      },
+      /It needs another name than the API/,
     ],
     [
       'a watch of reports that every account may write',

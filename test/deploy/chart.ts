@@ -25,6 +25,8 @@ const TRANSIT = {
   auth: { method: 'kubernetes', role: 'quaymaster' },
 };
 
+const GATEWAY = [{ name: 'public', namespace: 'gateways', sectionName: 'tls' }];
+
 /** Values that change the rendered objects, each by its name. */
 export const VARIANTS: Readonly<Record<string, object>> = {
   sqlite: {},
@@ -131,6 +133,37 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     nameOverride: 'secrets',
     podAnnotations: { 'example.com/collect': 'true' },
     extraEnv: [{ name: 'TZ', value: 'UTC' }],
+  },
+  'an Ingress, and a console with a name of its own': {
+    tls: { source: 'cert-manager', certManager: { issuerRef: { name: 'ca' } } },
+    config: {
+      console: { enabled: true, origin: 'https://console.example:8443', listener: {} },
+    },
+    ingress: {
+      enabled: true,
+      host: 'secrets.example',
+      className: 'haproxy',
+      annotations: { 'haproxy.org/ssl-passthrough': 'true' },
+    },
+    networkPolicy: {
+      consoleFrom: [{ namespaceSelector: { matchLabels: { 'quaymaster.dev/people': 'true' } } }],
+    },
+  },
+  'a Gateway that passes TLS through': {
+    gateway: { enabled: true, host: 'secrets.example', parentRefs: GATEWAY },
+  },
+  'a Gateway that encrypts again, and the console at the address of the API': {
+    config: {
+      console: { enabled: true, origin: 'https://secrets.example' },
+      listener: { trustedProxies: ['10.0.7.0/24'] },
+    },
+    gateway: {
+      enabled: true,
+      host: 'secrets.example',
+      parentRefs: GATEWAY,
+      tls: 'reencrypt',
+      caConfigMap: 'quaymaster-ca',
+    },
   },
   'the injector with a certificate of its own making': {
     injector: {

@@ -62,5 +62,6 @@ export async function applyStrictly(kube: KubeAccess, manifest: Manifest): Promi
 
 function pluralOf(kind: string): string {
   const name = kind.toLowerCase();
+  if (name.endsWith('s')) return `${name}es`;
   return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`;
 }

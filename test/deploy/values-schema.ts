@@ -6,6 +6,7 @@ const name = z.string();
 const kubernetesObject = z.looseObject({});
 const texts = z.record(z.string(), z.string());
 const httpsUrl = z.string().regex(/^(?:https:\/\/.+)?$/);
+const dnsName = z.string().regex(/^(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*)?$/);
 const port = z.int().min(1).max(65_535);
 const claim = z.strictObject({ existingClaim: name, storageClassName: name, size: z.string() });
 
@@ -48,6 +49,21 @@ const tls = z.strictObject({
   }),
 });
 
+const ingress = z.strictObject({
+  enabled: z.boolean(),
+  host: dnsName,
+  className: name,
+  annotations: texts,
+});
+
+const gateway = z.strictObject({
+  enabled: z.boolean(),
+  host: dnsName,
+  parentRefs: z.array(kubernetesObject),
+  tls: z.enum(['passthrough', 'reencrypt']),
+  caConfigMap: name,
+});
+
 const csiProvider = z.strictObject({
   enabled: z.boolean(),
   cluster: z.string(),
@@ -62,6 +78,7 @@ const csiProvider = z.strictObject({
 const networkPolicy = z.strictObject({
   enabled: z.boolean(),
   apiFrom: z.array(kubernetesObject),
+  consoleFrom: z.array(kubernetesObject),
   injectorFrom: z.array(kubernetesObject),
   alertsFrom: z.array(kubernetesObject),
   metricsFrom: z.array(kubernetesObject),
@@ -98,6 +115,8 @@ const values = z.strictObject({
   }),
   unlock: z.strictObject({ comment: z.string(), options: z.array(z.string()) }),
   tls,
+  ingress,
+  gateway,
   serviceAccount: z.strictObject({ annotations: texts }),
   watch: z.strictObject({
     namespaces: z.boolean(),
@@ -135,6 +154,10 @@ const OWN_SETTINGS = new Set([
   'listener.tls',
   'listener.plaintextBehindProxy',
   'vaultApi.listener',
+  'console.listener.host',
+  'console.listener.port',
+  'console.listener.tls',
+  'console.listener.plaintextBehindProxy',
   'store.path',
   'store.connectionStringFile',
   'kek.path',

@@ -14,6 +14,7 @@ import {
   DETECT_SECRETS,
   GITLEAKS,
   GRYPE,
+  GATEWAY_API,
   GRYPE_REPORTS,
   HELM,
   HVAC,
@@ -58,6 +59,7 @@ export interface Backends {
   readonly podsecurity: Tool;
   readonly trivyreports: Tool;
   readonly grypereports: Tool;
+  readonly gatewayapi: Tool;
   readonly hvac: Tool;
   readonly consultemplate: Tool;
   readonly litewitness: Tool;
@@ -98,6 +100,7 @@ const START: Starters = {
   podsecurity: () => startTool(POD_SECURITY),
   trivyreports: () => startTool(TRIVY_REPORTS),
   grypereports: () => startTool(GRYPE_REPORTS),
+  gatewayapi: () => startTool(GATEWAY_API),
   hvac: () => startTool(HVAC),
   consultemplate: () => startTool(CONSUL_TEMPLATE),
   litewitness: () => startTool(LITEWITNESS),

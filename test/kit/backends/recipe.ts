@@ -19,6 +19,7 @@ export const BACKEND_NAMES = [
   'podsecurity',
   'trivyreports',
   'grypereports',
+  'gatewayapi',
   'hvac',
   'litewitness',
   'consultemplate',

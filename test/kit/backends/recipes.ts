@@ -209,6 +209,15 @@ export const GRYPE_REPORTS = goDataRecipe({
   folder: 'grype/presenter',
 });
 
+/** The definitions of the Gateway API's kinds. */
+export const GATEWAY_API = goDataRecipe({
+  name: 'gateway-api',
+  version: '1.6.3',
+  backend: 'gatewayapi',
+  module: 'sigs.k8s.io/gateway-api',
+  folder: 'config/crd/standard',
+});
+
 const HELM_VERSION = '4.3.1';
 
 export const HELM = goRecipe({
@@ -379,6 +388,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   podsecurity: [POD_SECURITY],
   trivyreports: [TRIVY_REPORTS],
   grypereports: [GRYPE_REPORTS],
+  gatewayapi: [GATEWAY_API],
   hvac: [HVAC],
   consultemplate: [CONSUL_TEMPLATE],
   litewitness: [LITEWITNESS],

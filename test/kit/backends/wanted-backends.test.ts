@@ -58,6 +58,7 @@ describe('wantedBackends', () => {
       'podsecurity',
       'trivyreports',
       'grypereports',
+      'gatewayapi',
       'hvac',
       'litewitness',
       'consultemplate',

@@ -27,6 +27,9 @@
 {{- if $config.vaultApi -}}
 {{- $_ := set $own "vaultApi" (dict "listener" (mergeOverwrite (deepCopy (default dict $config.listener)) $listener (dict "port" 8220))) -}}
 {{- end -}}
+{{- if include "quaymaster.consoleIsApart" . -}}
+{{- $_ := set $own "console" (dict "listener" (mergeOverwrite (deepCopy $listener) (dict "port" 8230))) -}}
+{{- end -}}
 {{- if $config.backup -}}
 {{- $_ := set $own "backup" (dict "directory" (include "quaymaster.backupDirectory" .)) -}}
 {{- end -}}
@@ -37,6 +40,11 @@
 {{- $_ := set $own "injector" (include "quaymaster.injectorConfig" . | fromYaml) -}}
 {{- end -}}
 {{- mergeOverwrite $config $own | toYaml -}}
+{{- end -}}
+
+{{/* Whether the console has an address of its own. */}}
+{{- define "quaymaster.consoleIsApart" -}}
+{{- if and (dig "console" "enabled" false .Values.config) (hasKey .Values.config.console "listener") -}}true{{- end -}}
 {{- end -}}
 
 {{- define "quaymaster.backupDirectory" -}}

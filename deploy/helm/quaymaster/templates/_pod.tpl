@@ -133,6 +133,9 @@ ports:
   {{- if .Values.config.vaultApi }}
   - { name: vault-api, containerPort: 8220 }
   {{- end }}
+  {{- if include "quaymaster.consoleIsApart" . }}
+  - { name: console, containerPort: 8230 }
+  {{- end }}
   - { name: metrics, containerPort: 9090 }
   {{- if .Values.injector.enabled }}
   - { name: injector, containerPort: 8443 }

@@ -37,6 +37,7 @@
 {{- if and (eq .Values.tls.source "proxy") .Values.tls.clientCaFile -}}
 {{- fail "\n\ntls.clientCaFile is set, and tls.source is proxy. The proxy ends TLS, so the broker sees no certificate of a client: check it at the proxy, or let the broker end TLS.\n" -}}
 {{- end -}}
+{{- include "quaymaster.routeRefusals" . -}}
 {{- if and .Values.watch.trivyReports (not .Values.evidenceWriters) -}}
 {{- fail "\n\nwatch.trivyReports is true, and evidenceWriters is empty. Everyone who may write these reports could call an image clean: name the account of the Trivy Operator, such as system:serviceaccount:trivy-system:trivy-operator.\n" -}}
 {{- end -}}
@@ -72,6 +73,57 @@
 {{- end -}}
 {{- if and .enabled .certificateSecret (not .caBundle) (not .caFromCertManager) -}}
 {{- fail "\n\ninjector.certificateSecret is set: then give injector.caBundle, the authority that the API server is to trust, in base64; or injector.caFromCertManager, the namespace/name of a Certificate.\n" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "quaymaster.routeRefusals" -}}
+{{- if or .Values.ingress.enabled .Values.gateway.enabled -}}
+{{- if and .Values.ingress.enabled .Values.gateway.enabled -}}
+{{- fail "\n\ningress.enabled and gateway.enabled are true. Choose one way to the broker.\n" -}}
+{{- end -}}
+{{- $way := .Values.ingress.enabled | ternary "ingress" "gateway" -}}
+{{- $own := get .Values $way -}}
+{{- $reencrypts := eq (get $own "tls" | default "") "reencrypt" -}}
+{{- $proxies := dig "listener" "trustedProxies" list .Values.config -}}
+{{- if not $own.host -}}
+{{- fail (printf "\n\n%[1]s.enabled is true, and %[1]s.host is empty. Give the name under which clients reach the API; the broker's certificate must be for it.\n" $way) -}}
+{{- end -}}
+{{- if eq .Values.tls.source "proxy" -}}
+{{- fail (printf "\n\n%s.enabled is true, and tls.source is proxy. Tokens and secrets would cross the cluster in plain HTTP: let the broker end TLS (tls.source secret or cert-manager).\n" $way) -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not (contains "passthrough" (toJson .Values.ingress.annotations))) -}}
+{{- fail "\n\ningress.enabled is true, and no annotation in ingress.annotations names passthrough. A controller ends TLS unless an annotation tells it to pass TLS through, and would send tokens in plain HTTP: give that of your controller, such as haproxy.org/ssl-passthrough or nginx.ingress.kubernetes.io/ssl-passthrough with the value 'true'.\n" -}}
+{{- end -}}
+{{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) -}}
+{{- fail "\n\ngateway.enabled is true, and gateway.parentRefs is empty. Name the Gateway and its listener.\n" -}}
+{{- end -}}
+{{- range .Values.gateway.parentRefs -}}
+{{- if not .sectionName -}}
+{{- fail (printf "\n\ngateway.parentRefs: %s has no sectionName. Without it the route also takes a listener in plain HTTP, which would receive tokens: name the listener with TLS.\n" (quote .name)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $reencrypts (not .Values.gateway.caConfigMap) -}}
+{{- fail "\n\ngateway.tls is reencrypt, and gateway.caConfigMap is empty. Without the authority of the broker's certificate the gateway would send tokens to anybody: name a ConfigMap of this namespace with ca.crt.\n" -}}
+{{- end -}}
+{{- if and $reencrypts (not $proxies) -}}
+{{- fail "\n\ngateway.tls is reencrypt, and config.listener.trustedProxies is empty. The broker would take the gateway for the source of every request, so that sourceCidrs and the limits of an address would not tell clients apart: name the addresses of the gateway's pods.\n" -}}
+{{- end -}}
+{{- if and $reencrypts .Values.tls.clientCaFile -}}
+{{- fail "\n\ngateway.tls is reencrypt, and tls.clientCaFile is set. The gateway ends TLS, so the broker sees no certificate of a client: use passthrough.\n" -}}
+{{- end -}}
+{{- if and (not $reencrypts) $proxies -}}
+{{- fail (printf "\n\n%s passes TLS through, and config.listener.trustedProxies is not empty. A proxy that passes TLS through cannot write X-Forwarded-For, so that a client could forge its address: leave trustedProxies empty. The broker then sees the address of the proxy.\n" $way) -}}
+{{- end -}}
+{{- if dig "console" "enabled" false .Values.config -}}
+{{- $console := get (urlParse (dig "console" "origin" "" .Values.config)) "hostname" -}}
+{{- if include "quaymaster.consoleIsApart" . -}}
+{{- if or (not $console) (eq $console $own.host) -}}
+{{- fail (printf "\n\nconfig.console has a listener of its own, and its origin names %s. It needs another name than the API, %s: give config.console.origin, such as https://console.example.\n" (quote $console) (quote $own.host)) -}}
+{{- end -}}
+{{- else if ne $console $own.host -}}
+{{- fail (printf "\n\nconfig.console.origin names %s, and %s.host is %s. The console is at the address of the API and answers to no other name: make them the same.\n" (quote $console) $way (quote $own.host)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
