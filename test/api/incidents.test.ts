@@ -334,6 +334,24 @@ describe('an incident', () => {
     expect((await read(other.token)).status).toBe(200);
   });
 
+  it('is the same one when it is opened again for a node or an image with several pods', async () => {
+    const digest = `sha256:${'5'.repeat(64)}`;
+    const containers = [{ name: 'a', image: `registry.test/own@${digest}` }];
+    const spec = { nodeName: 'node-z', containers };
+    const two = [await holder('own-9', spec), await holder('own-9', spec)];
+    for (const scope of [
+      { kind: 'node', node: 'node-z' },
+      { kind: 'image', digest },
+    ]) {
+      const wish = { ...scope, cluster: 'watched', since, reason: 'INC-19', rotate: false };
+      const first = await open(wish);
+      await untilDone(`/api/v1/incidents/${first.body.alert.id}`);
+      const again = await open(wish);
+      expect(again.body.alert).toMatchObject({ id: first.body.alert.id, about: { scopes: 2 } });
+    }
+    for (const { token } of two) expect((await read(token)).status).toBe(401);
+  });
+
   it('is opened by the name of a pod that ended lately (RS15)', async () => {
     const { pod } = await holder();
     const { namespace, name, uid } = pod.metadata;

@@ -26,9 +26,9 @@ import {
   type IncidentPage,
 } from './incident-view.ts';
 import { podsOnNode, postureOf } from './incident-context.ts';
-import { podIndex, podScope, subjectOf } from './pod-index.ts';
+import { factsOfPod, podIndex, podScope, subjectOf } from './pod-index.ts';
 import { extentOfImages, podsWithImage, quarantinesOf } from './respond.ts';
-import { findNamesakes, findSeenPod, nodeTrait, seenPods } from './seen-pods.ts';
+import { findNamesakes, findSeenPod, hasTrait, nodeTrait, seenPods } from './seen-pods.ts';
 
 /** A request whose scope can be quarantined. */
 interface ScopedRequest extends IncidentRequest {
@@ -258,9 +258,12 @@ async function resolveNode(
   return resolveExtent(parts, { running, extent, missing });
 }
 
-/** The running pods are cut off. If all are gone, the quarantine of one of them stands for the incident. */
+/**
+ * The running pods are cut off, and those that are cut off already belong to the incident: a repeated call finds the same pods. If all are gone, the quarantine
+ * of one of them stands for the incident.
+ */
 async function resolveExtent(
-  { store }: Pick<Parts, 'store'>,
+  { store, clusters, quarantines }: Parts,
   {
     running,
     extent,
@@ -273,7 +276,17 @@ async function resolveExtent(
 ): Promise<Resolved> {
   const { cluster } = extent;
   const found = { cluster, subject: undefined, extent };
-  if (running.length > 0) return { ...found, scopes: running };
+  const known = new Set(running.map(({ subject }) => subject));
+  const watch = clusters.watch(cluster);
+  const cutOff = quarantines.inForce().flatMap(({ kind, subject, mode }): readonly NamedScope[] => {
+    const uid = subject.slice(subject.indexOf('/') + 1);
+    if (kind !== 'pod' || mode === 'suspended' || known.has(subject)) return [];
+    if (subject !== `${cluster}/${uid}` || watch === undefined) return [];
+    const isOne = hasTrait(factsOfPod(watch, uid), extent.traits);
+    return isOne ? [podScope(cluster, uid, podIndex(watch).byUid(uid))] : [];
+  });
+  const scopes = [...running, ...cutOff].sort((a, b) => (a.subject < b.subject ? -1 : 1));
+  if (scopes.length > 0) return { ...found, scopes };
   for await (const pod of seenPods(store, extent))
     return { ...found, scopes: [podScope(cluster, pod.uid, pod)] };
   throw notFound(missing);

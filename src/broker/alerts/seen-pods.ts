@@ -77,6 +77,10 @@ function traitsOf(facts: PodFacts): readonly string[] {
   return traits.slice(0, MOST_TRAITS);
 }
 
+export function hasTrait(facts: PodFacts | undefined, traits: readonly string[]): boolean {
+  return facts !== undefined && traitsOf(facts).some((trait) => traits.includes(trait));
+}
+
 export function imageTrait(digest: string): string {
   return `image:${digest}`;
 }
