@@ -101,6 +101,8 @@ export interface PublishedVersion {
  * entry.
  */
 export interface SecretWrites {
+  /** Number of readable versions of each secret: a new version destroys the oldest beyond it. */
+  readonly keepVersions: number;
   /** `ifVersion`: the current version that the caller expects, `absent` to create only, undefined to replace any version. */
   put(
     locator: string,
@@ -108,8 +110,11 @@ export interface SecretWrites {
     ifVersion: string | undefined,
     origin: VersionOrigin,
   ): Promise<StagedWrite>;
-  /** Makes the whole secret absent. `undelete` restores it until `destroyAt`. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
-  delete(locator: string, ifVersion: string | undefined): Promise<StagedDeletion>;
+  /**
+   * Makes the whole secret absent, if one of `ifVersions` is current or it is undefined. `undelete` restores the secret until `destroyAt`.
+   * @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT.
+   */
+  delete(locator: string, ifVersions: readonly string[] | undefined): Promise<StagedDeletion>;
   /**
    * Restores the versions of a deleted secret, and makes `version` current, or the one that was. It never replaces a current version, and changes
    * nothing if the secret is not deleted. @throws ERR_NOT_FOUND, ERR_CONFLICT.

@@ -25,16 +25,27 @@ import { readRequest, type VaultRequest } from './read-request.ts';
 import { ShadowReads } from './shadow-reads.ts';
 import { listNames, readData, readMetadata, readValue } from './routes/key-values.ts';
 import { issue, lookUp, readAccount, renew, revoke, type WorkloadRoute } from './routes/leases.ts';
+import { listLeasesRoute, revokePrefixRoute } from './routes/lease-prefixes.ts';
 import { beginLoginRoute, finishLoginRoute } from './routes/people.ts';
 import { refusedRoute, refusedWrapping } from './routes/refused.ts';
-import { pathAt, type CallerRoute, type Matched, type PublicRoute } from './routes/route.ts';
 import {
+  pathAt,
+  type CallerRoute,
+  type Matched,
+  type OperatorRoute,
+  type PublicRoute,
+} from './routes/route.ts';
+import {
+  authTableRoute,
   capabilitiesRoute,
   healthRoute,
   leaderRoute,
   mountRoute,
+  mountRowRoute,
   mountsRoute,
+  mountTableRoute,
   sealStatusRoute,
+  tuningRoute,
   type Health,
 } from './routes/system.ts';
 import {
@@ -43,18 +54,20 @@ import {
   destroyAll,
   destroyVersions,
   patchData,
-  readConfig,
   undeleteVersions,
   writeData,
   writeValue,
 } from './routes/writes.ts';
+import { readConfig, writeConfig, writeMetadata } from './routes/settings.ts';
 import { lookUpWrapping, rewrap, unwrap, wrapData, wrapped } from './routes/wrapping.ts';
-import { logInRoute, lookUpSelf, renewSelf, revokeSelf } from './routes/tokens.ts';
+import { logInRoute, lookUpSelf, ofOwnToken, renewSelf, revokeSelf } from './routes/tokens.ts';
 
 /** The listener for clients of the HashiCorp Vault HTTP API. */
 export const VAULT_FACE: Face = { name: 'vault', errorAnswer: vaultErrorAnswer };
 
-type VaultRoutes = Readonly<Record<VaultOperationId, CallerRoute | PublicRoute | WorkloadRoute>>;
+type VaultRoutes = Readonly<
+  Record<VaultOperationId, CallerRoute | PublicRoute | WorkloadRoute | OperatorRoute>
+>;
 
 export interface VaultAppDeps {
   readonly surroundings: Surroundings;
@@ -116,7 +129,10 @@ class VaultApp {
       undeleteVersions,
       destroyVersions,
       destroyAll,
+      writeMetadata,
+      patchMetadata: writeMetadata,
       readConfig,
+      writeConfig,
       writeValue,
       deleteValue,
       issueCredential: issue,
@@ -124,11 +140,17 @@ class VaultApp {
       renewLease: renew,
       revokeLease: revoke,
       revokeNamedLease: revoke,
+      revokePrefix: revokePrefixRoute(mounts),
+      listLeases: listLeasesRoute(mounts),
       lookUpLease: lookUp,
       wrapData,
       unwrap,
       rewrap,
       lookUpWrapping,
+      readMountTable: mountTableRoute(mounts),
+      readTuning: tuningRoute(mounts),
+      readMountRow: mountRowRoute(mounts),
+      readAuthTable: authTableRoute(mounts, config.auth),
       readMounts: mountsRoute(mounts),
       readMount: mountRoute(mounts),
       readHealth: healthRoute(health),
@@ -138,6 +160,12 @@ class VaultApp {
       logIn: logInRoute(config.auth),
       beginPersonLogin: beginLoginRoute(config.auth),
       finishPersonLogin: finishLoginRoute(config.auth),
+      lookUpToken: ofOwnToken(lookUpSelf),
+      renewToken: ofOwnToken(renewSelf),
+      revokeToken: ofOwnToken(revokeSelf),
+      lookUpAccessor: ofOwnToken(lookUpSelf),
+      renewAccessor: ofOwnToken(renewSelf),
+      revokeAccessor: ofOwnToken(revokeSelf),
       lookUpSelf,
       renewSelf,
       revokeSelf,

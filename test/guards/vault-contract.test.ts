@@ -31,9 +31,10 @@ it('describes every operation for clients of the Vault HTTP API in openapi-vault
     const mount = template.includes('/oidc/') ? 'oidc' : 'kubernetes';
     const path = `/v1/${NAMES[area]}${template.replace('{mount}', mount)}`;
     if (!path.includes('/{folder}')) return [`${verb} ${path}`];
-    // A list of a whole mount is a GET of its own: there is no path to read.
+    // A list is also a GET. That of a whole mount is an operation of its own, because there is no path to read.
     const whole = path.replace('/{folder}', '');
-    return [`${verb} ${path.replace('folder', 'path')}`, `${verb} ${whole}`, `GET ${whole}`];
+    const below = path.replace('folder', 'path');
+    return [`${verb} ${below}`, `GET ${below}`, `${verb} ${whole}`, `GET ${whole}`];
   });
-  expect(described.sort()).toEqual(served.sort());
+  expect([...new Set(described)].sort()).toEqual([...new Set(served)].sort());
 });

@@ -45,6 +45,19 @@ const COMMANDS = [
   'kv get -format=json secret/F/a',
   'kv undelete -versions=3 secret/F/a',
   'kv get -field=k secret/F/a',
+  'kv delete -versions=2,3 secret/F/a',
+  'kv get -field=k secret/F/a',
+  'kv undelete -versions=3,2 secret/F/a',
+  'kv get -version=2 -field=k secret/F/a',
+  'kv delete -versions=2 secret/F/a',
+  'kv undelete -versions=2,3 secret/F/a',
+  'kv metadata put secret/F/a',
+  'kv metadata put -max-versions=0 -cas-required=false -delete-version-after=0s secret/F/a',
+  'kv metadata patch -max-versions=0 secret/F/a',
+  'kv metadata patch -remove-custom-metadata=owner secret/F/a',
+  'kv metadata put -custom-metadata=owner=pay secret/F/a',
+  'kv metadata patch secret/F/none',
+  'read -format=json secret/config',
   'kv destroy -versions=1 secret/F/a',
   'kv get -version=1 -field=k secret/F/a',
   'kv metadata delete secret/F/a',
@@ -69,8 +82,11 @@ const COMMANDS = [
 /** Commands whose results differ, with the reason. */
 const DIFFERENT: Readonly<Record<string, string>> = {
   'kv metadata get -format=json secret/F/a': 'only OpenBao counts the changes of metadata',
+  'kv delete -versions=2 secret/F/a': 'a secret is deleted as a whole',
+  'kv metadata put -custom-metadata=owner=pay secret/F/a': 'custom metadata is refused',
   'token lookup -format=json': 'a session has facts of its service account, and names no policies',
   'token renew -format=json': 'a session has facts of its service account, and names no policies',
+  'secrets list': 'a caller with any right sees the mounts',
   'status -format=json': 'only OpenBao has members of a raft cluster',
 };
 
@@ -133,7 +149,7 @@ describeWith(['openbao'], 'the bao command line at this broker', ({ openbao }) =
   }
 
   it('gives the same exit codes, texts and JSON types as OpenBao, with the differences listed', async () => {
-    const policy = [`secret/+/${folder}`, `secret/+/${folder}/*`, `${old}/*`, old]
+    const policy = ['secret/config', `secret/+/${folder}`, `secret/+/${folder}/*`, `${old}/*`, old]
       .map(
         (path) =>
           `path "${path}" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }`,

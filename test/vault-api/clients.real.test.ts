@@ -63,6 +63,22 @@ kv.patch('h/a', {'m': '2'})
 kv.create_or_update_secret('h/b/c', secret={'k': 'v'})
 found['keys'] = kv.list_secrets('h')['data']['keys']
 found['versions'] = sorted(kv.read_secret_metadata('h/a')['data']['versions'])
+kv.update_metadata('h/a', max_versions=10, cas_required=False)
+try:
+    kv.update_metadata('h/a', custom_metadata={'owner': 'pay'})
+except hvac.exceptions.InvalidRequest as error:
+    found['custom'] = 'quaymaster put --label' in str(error)
+admin = hvac.Client(url=os.environ['ADDRESS'], token=os.environ['OPERATOR']).secrets.kv.v2
+admin.configure(max_versions=7)
+found['kept'] = kv.read_configuration()['data']['max_versions']
+try:
+    kv.configure(max_versions=7)
+except hvac.exceptions.Forbidden:
+    found['forbidden'] = True
+kv.delete_secret_versions('h/a', [1, 2])
+kv.undelete_secret_versions('h/a', [1, 2])
+kv.destroy_secret_versions('h/a', [1])
+found['destroyed'] = kv.read_secret_metadata('h/a')['data']['versions']['1']['destroyed']
 kv.delete_latest_version_of_secret('h/a')
 try:
     kv.read_secret_version('h/a', raise_on_deleted_version=True)
@@ -88,6 +104,7 @@ describeWith(['hvac'], 'hvac', () => {
         HOME: directory,
         ADDRESS: `http://127.0.0.1:${port}`,
         JWT: broker.serviceAccountToken(),
+        OPERATOR: broker.operator,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -101,6 +118,10 @@ describeWith(['hvac'], 'hvac', () => {
       stale: 'check-and-set parameter did not match the current version',
       keys: ['a', 'b/'],
       versions: ['1', '2'],
+      custom: true,
+      kept: 7,
+      forbidden: true,
+      destroyed: true,
       deleted: true,
       other: true,
       ttl: true,

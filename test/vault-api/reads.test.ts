@@ -264,6 +264,57 @@ describe('reads', () => {
     expect(Object.keys(all.body.data.secret as object)).toEqual(['secret/', 'team/old/']);
   });
 
+  it('shows its mounts and logins, to callers with any right', async () => {
+    const { body } = await call('GET', 'sys/mounts');
+    expect(body.data['secret/']).toMatchObject({ type: 'kv', options: { version: '2' } });
+    expect(body['team/old/']).toEqual(body.data['team/old/']);
+    const one = await call('GET', 'sys/mounts/team/old');
+    expect(one.body).toMatchObject({ type: 'kv', data: { options: { version: '1' } } });
+    const tune = await call('GET', 'sys/mounts/secret/tune');
+    expect(tune.body.data).toMatchObject({ max_lease_ttl: 0, options: { version: '2' } });
+    const logins = await call('GET', 'sys/auth');
+    expect(logins.body.data).toMatchObject({ 'kubernetes/': { type: 'kubernetes' } });
+    expect((await call('GET', 'sys/mounts/other')).status).toBe(404);
+    const token = await api.logIn({ namespace: 'strangers' });
+    for (const path of ['sys/mounts', 'sys/mounts/secret', 'sys/mounts/secret/tune', 'sys/auth'])
+      expect((await call('GET', path, { token })).status).toBe(403);
+  });
+
+  it('looks up, renews and revokes a token by its text or accessor, for itself only', async () => {
+    const token = await api.logIn({ pod: { name: 'p-8', uid: 'uid-8' } });
+    const accessor = (await call('GET', 'auth/token/lookup-self', { token })).body.data
+      .accessor as string;
+    const looked = await call('POST', 'auth/token/lookup', { token, body: { token } });
+    expect(looked.body.data).toMatchObject({ id: token, accessor });
+    const hidden = await call('POST', 'auth/token/lookup-accessor', { token, body: { accessor } });
+    expect(hidden.body.data).toMatchObject({ id: '', accessor });
+    const renewed = await call('POST', 'auth/token/renew', {
+      token,
+      body: { token, increment: 5 },
+    });
+    expect(renewed.body.auth).toMatchObject({ client_token: token, accessor });
+    const kept = await call('POST', 'auth/token/renew-accessor', { token, body: { accessor } });
+    expect(kept.body.auth).toMatchObject({ client_token: '', accessor });
+    for (const by of ['lookup', 'renew', 'revoke']) {
+      for (const [path, body] of [
+        [by, { token }],
+        [`${by}-accessor`, { accessor }],
+        [by, {}],
+      ] as const) {
+        for (const other of [session, api.admin]) {
+          const refused = await call('PUT', `auth/token/${path}`, { token: other, body });
+          expect([refused.status, refused.body.errors[1]]).toEqual([
+            403,
+            expect.stringContaining('quaymaster session end'),
+          ]);
+        }
+      }
+    }
+    const ended = await call('PUT', 'auth/token/revoke-accessor', { token, body: { accessor } });
+    expect(ended.status).toBe(204);
+    expect((await call('GET', 'auth/token/lookup-self', { token })).status).toBe(403);
+  });
+
   it('says what the caller may do', async () => {
     const { body } = await call('POST', 'sys/capabilities-self', {
       body: { paths: ['secret/data/a/db', 'secret/metadata/a/db', 'other/x'] },
@@ -566,10 +617,11 @@ describe('attacks', () => {
     ['POST', 'transit/encrypt/k', 405],
     ['POST', 'auth/approle/login2', 405],
     ['DELETE', 'sys/health', 405],
-    ['POST', 'secret/metadata/b', 405],
-    ['POST', 'secret/config', 405],
+    ['POST', 'sys/mounts/new', 405],
+    ['DELETE', 'sys/auth/kubernetes', 405],
+    ['GET', 'auth/token/accessors?list=true', 405],
     ['PUT', 'sys/leases/revoke-force/database', 405],
-    ['GET', 'sys/leases/lookup/database?list=true', 405],
+    ['GET', 'sys/leases/count', 405],
     ['GET', 'sys/namespaces?list=true', 404],
   ])(
     'refuses what it does not have, in the form of errors that clients read: %s %s',

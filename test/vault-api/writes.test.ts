@@ -13,6 +13,9 @@ import { storedEntries } from '../kit/store/store-diff.ts';
 const MOUNTS = {
   secret: { engine: 'kv-v2', prefix: 'app' },
   old: { engine: 'kv-v1', prefix: 'app/one' },
+  few: { engine: 'kv-v2', prefix: 'few' },
+  below: { engine: 'kv-v2', prefix: 'few/below' },
+  all: { engine: 'kv-v2' },
   issued: { engine: 'database', prefix: 'db' },
   database: { engine: 'database', prefix: 'app/accounts' },
 };
@@ -83,8 +86,13 @@ describe('writes', () => {
   it('deletes, restores and destroys versions', async () => {
     await call('POST', 'secret/data/d', { body: { data: { a: '1' } } });
     await call('POST', 'secret/data/d', { body: { data: { a: '2' } } });
-    expect((await call('POST', 'secret/delete/d', { body: { versions: [1] } })).status).toBe(400);
-    expect((await call('POST', 'secret/delete/d', { body: { versions: ['2'] } })).status).toBe(204);
+    const old = await call('POST', 'secret/delete/d', { body: { versions: [1] } });
+    expect([old.status, old.body.errors[0]]).toEqual([
+      400,
+      expect.stringContaining('must name the current version'),
+    ]);
+    const current = { body: { versions: ['2'] } };
+    expect((await call('POST', 'secret/delete/d', current)).status).toBe(204);
     expect((await call('GET', 'secret/data/d')).status).toBe(404);
     expect((await call('PUT', 'secret/undelete/d', { body: { versions: [2] } })).status).toBe(204);
     expect((await call('GET', 'secret/data/d')).body.data.data).toEqual({ a: '2' });
@@ -96,11 +104,135 @@ describe('writes', () => {
     expect((await call('GET', 'secret/metadata/d')).status).toBe(404);
   });
 
+  it('deletes and restores a secret by several versions, numbers or texts', async () => {
+    for (const a of ['1', '2', '3'])
+      await call('POST', 'secret/data/many', { body: { data: { a } } });
+    const named = { body: { versions: ['1', 3] } };
+    expect((await call('PUT', 'secret/delete/many', named)).status).toBe(204);
+    for (const query of ['', '?version=1', '?version=2'])
+      expect((await call('GET', `secret/data/many${query}`)).status).toBe(404);
+    const older = await call('PUT', 'secret/undelete/many', { body: { versions: [1, '2'] } });
+    expect([older.status, older.body.errors[0]]).toEqual([
+      400,
+      expect.stringContaining('version 3 is then current; name it too'),
+    ]);
+    expect((await call('GET', 'secret/data/many')).status).toBe(404);
+    expect((await call('PUT', 'secret/undelete/many', named)).status).toBe(204);
+    expect((await call('GET', 'secret/data/many')).body.data).toMatchObject({
+      data: { a: '3' },
+      metadata: { version: 3 },
+    });
+    expect((await call('GET', 'secret/data/many?version=2')).body.data.data).toEqual({ a: '2' });
+    expect(
+      (await call('PUT', 'secret/destroy/many', { body: { versions: ['1', 2] } })).status,
+    ).toBe(204);
+    expect((await call('GET', 'secret/data/many?version=2')).status).toBe(404);
+    expect((await call('GET', 'secret/data/many')).status).toBe(200);
+  });
+
   it('writes and deletes secrets of KV version 1', async () => {
     expect((await call('PUT', 'old/x', { body: { k: 'v' } })).status).toBe(204);
     expect((await call('GET', 'old/x')).body.data).toEqual({ k: 'v' });
     expect((await call('DELETE', 'old/x')).status).toBe(204);
     expect(await call('GET', 'old/x')).toMatchObject({ status: 404, body: { errors: [] } });
+  });
+
+  it('accepts settings of a secret that hold, and refuses all others with the way to change them', async () => {
+    await call('POST', 'secret/data/set', { body: { data: { a: '1' } } });
+    const patch = { headers: { 'Content-Type': 'application/merge-patch+json' } };
+    const held = [
+      undefined,
+      {},
+      { max_versions: 0, cas_required: false, delete_version_after: '0s', custom_metadata: {} },
+      { max_versions: 10, custom_metadata: null },
+    ];
+    for (const body of held) {
+      const sent = body === undefined ? {} : { body };
+      expect((await call('POST', 'secret/metadata/set', sent)).status).toBe(204);
+      if (body !== undefined)
+        expect((await call('PATCH', 'secret/metadata/set', { body, ...patch })).status).toBe(204);
+    }
+    const removed = { body: { custom_metadata: { gone: null } }, ...patch };
+    expect((await call('PATCH', 'secret/metadata/set', removed)).status).toBe(204);
+    for (const [body, way] of [
+      [{ max_versions: 5 }, '"max_versions" is 10 for all secrets of the mount'],
+      [{ cas_required: true }, 'quaymaster put --if-version'],
+      [{ delete_version_after: '3h' }, 'options.keepVersions'],
+      [{ custom_metadata: { owner: 'pay' } }, 'quaymaster put --label'],
+      [{ other: 1 }, 'other'],
+    ] as const) {
+      for (const [method, more] of [
+        ['POST', {}],
+        ['PATCH', patch],
+      ] as const) {
+        const refused = await call(method, 'secret/metadata/set', { body, ...more });
+        expect([refused.status, String(refused.body.errors)]).toEqual([
+          400,
+          expect.stringContaining(way),
+        ]);
+      }
+    }
+    const { body } = await call('GET', 'secret/metadata/set');
+    expect(body.data).toMatchObject({ current_version: 1, custom_metadata: null });
+    const absent = await call('POST', 'secret/metadata/none', { body: {} });
+    expect([absent.status, absent.body.errors[0]]).toEqual([
+      404,
+      expect.stringContaining('write its first version'),
+    ]);
+  });
+
+  it('shows how many versions a mount keeps, and changes it for an admin as its document', async () => {
+    await api.put('mounts/few', {
+      prefix: 'few',
+      connection: 'embedded',
+      options: { keepVersions: 3 },
+    });
+    await api.put('policies/few', policy('few', ['few/**'], ['read', 'write']));
+    const most = async (mount: string): Promise<unknown> => {
+      const { status, body } = await call('GET', `${mount}/config`);
+      return status === 200 ? body.data.max_versions : [status, body.errors[0]];
+    };
+    expect([await most('secret'), await most('few')]).toEqual([10, 3]);
+    expect(await most('all')).toEqual([400, expect.stringContaining('quaymaster mount ls')]);
+    const stranger = await api.logIn({ namespace: 'strangers' });
+    expect((await call('GET', 'few/config', { token: stranger })).status).toBe(403);
+
+    const scoped = await api.operator('few-editor', [{ role: 'secret-editor', scope: ['few'] }]);
+    for (const token of [session, scoped]) {
+      const refused = await call('POST', 'few/config', { token, body: { max_versions: 5 } });
+      expect(refused.status).toBe(403);
+    }
+    const change = async (mount: string, body: object): Promise<readonly unknown[]> => {
+      const changed = await call('POST', `${mount}/config`, { token: api.admin, body });
+      return [changed.status, changed.status === 204 ? '' : String(changed.body.errors)];
+    };
+    expect(
+      await change('few', { max_versions: 5, cas_required: false, metadata_cas_required: false }),
+    ).toEqual([204, '']);
+    expect(await most('few')).toBe(5);
+    const read = await api.call('GET', '/api/v1/mounts/few', { token: api.admin });
+    expect(read.body.document).toMatchObject({ prefix: 'few', options: { keepVersions: 5 } });
+    expect(await change('few', {})).toEqual([204, '']);
+    expect(await change('few', { max_versions: 0, delete_version_after: '0s' })).toEqual([204, '']);
+    expect(await most('few')).toBe(10);
+    expect(await change('few', { max_versions: 1_000 })).toEqual([400, expect.any(String)]);
+    expect(await change('few', { cas_required: true })).toEqual([
+      400,
+      expect.stringContaining('cannot be true'),
+    ]);
+    expect(await change('below', { max_versions: 5 })).toEqual([
+      400,
+      expect.stringContaining('mount "few" of Quaymaster has paths outside this one'),
+    ]);
+    const entries = await storedEntries(api.broker.parts.store);
+    expect(entries).toContainEqual(
+      expect.objectContaining({
+        action: 'document.write',
+        outcome: 'ok',
+        document: expect.objectContaining({ kind: 'mount', name: 'few', version: 2 }),
+        client: expect.objectContaining({ face: 'vault' }),
+      }),
+    );
   });
 
   it('names the place of a value that is not a text, without the value', async () => {
@@ -119,6 +251,7 @@ describe('writes', () => {
       ['DELETE', 'secret/data/w'],
       ['PUT', 'secret/destroy/w'],
       ['DELETE', 'secret/metadata/w'],
+      ['PUT', 'secret/metadata/w'],
       ['PUT', 'old/x'],
     ] as const) {
       const answered = await call(method, path, {
@@ -210,7 +343,7 @@ describe('leases and schedules', () => {
     },
   );
 
-  it('renews, looks up and ends own leases only', async () => {
+  it('renews, looks up and ends own leases only (L08, N02)', async () => {
     const other = await api.logIn({ pod: { name: 'p-2', uid: 'uid-2' } });
     const read = await api.call('GET', '/api/v1/secrets/app/w', { token: session });
     const id = `database/creds/w/${read.body.lease.id}`;
@@ -227,14 +360,96 @@ describe('leases and schedules', () => {
       expect([answered.status, answered.body]).toEqual([400, { errors: ['lease not found'] }]);
     }
     expect((await call('PUT', 'sys/leases/revoke', { token: other, body })).status).toBe(204);
-    for (const prefix of ['revoke-prefix', 'revoke-force', 'revoke'])
-      await call('PUT', `sys/leases/${prefix}/database/creds`, { token: other, body: {} });
     expect((await call('PUT', 'sys/leases/lookup', { body })).status).toBe(200);
     expect((await call('PUT', `sys/leases/revoke/${id}`, { body: { sync: true } })).status).toBe(
       204,
     );
     expect((await call('PUT', 'sys/leases/lookup', { body })).status).toBe(400);
-    expect((await call('PUT', 'sys/leases/revoke-prefix/database', { body: {} })).status).toBe(405);
+  });
+
+  it('lists and ends by prefix the leases of the own session only (L06, N02)', async () => {
+    const own = await api.logIn({ pod: { name: 'p-4', uid: 'uid-4' } });
+    const other = await api.logIn({ pod: { name: 'p-5', uid: 'uid-5' } });
+    const issued = async (token: string): Promise<string> =>
+      (await call('GET', 'issued/creds/app', { token })).body.lease_id as string;
+    const keys = async (token: string, prefix: string): Promise<unknown> => {
+      const { status, body } = await call('GET', `sys/leases/lookup${prefix}?list=true`, { token });
+      return status === 200 ? body.data.keys : status;
+    };
+    const last = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
+    const [one, two, theirs] = [await issued(own), await issued(own), await issued(other)];
+    await call('GET', 'secret/data/w', { token: own });
+    expect(await keys(own, '')).toEqual(['issued/']);
+    expect(await keys(own, '/issued/creds/')).toEqual(['app/']);
+    expect(await keys(own, '/issued/creds/app')).toEqual([last(one), last(two)].sort());
+    expect(await keys(own, '/issued/creds/ap')).toBe(404);
+    expect(await keys(own, '/database/creds/w')).toBe(404);
+    expect(await keys(other, '/issued/creds/app')).toEqual([last(theirs)]);
+
+    const end = async (token: string, prefix: string): Promise<number> =>
+      (await call('PUT', `sys/leases/revoke-prefix/${prefix}`, { token, body: { sync: true } }))
+        .status;
+    expect(await end(other, one)).toBe(204);
+    expect(await end(other, 'issued/creds/ap')).toBe(204);
+    expect(await end(own, theirs)).toBe(204);
+    expect(await keys(own, '/issued/creds/app')).toEqual([last(one), last(two)].sort());
+    expect(await keys(other, '/issued/creds/app')).toEqual([last(theirs)]);
+    expect(await end(own, one)).toBe(204);
+    expect(await keys(own, '/issued/creds/app')).toEqual([last(two)]);
+    expect(await end(own, 'issued/')).toBe(204);
+    expect(await keys(own, '')).toBe(404);
+    expect(await keys(other, '')).toEqual(['issued/']);
+    expect((await call('GET', 'secret/data/w', { token: own })).status).toBe(200);
+    const forced = await call('PUT', 'sys/leases/revoke-force/issued', { token: own, body: {} });
+    expect([forced.status, forced.body.errors[0]]).toEqual([
+      405,
+      expect.stringContaining('quaymaster revocation ls'),
+    ]);
+    const entries = await storedEntries(api.broker.parts.store);
+    const ended = entries.filter(
+      ({ action, cause, client }) =>
+        action === 'lease.revoke' && cause === 'released' && client?.['face'] === 'vault',
+    );
+    expect(ended.map(({ lease }) => lease)).toEqual(expect.arrayContaining([last(one), last(two)]));
+  });
+
+  it('lists and ends leases of all sessions for a responder, within the role', async () => {
+    const own = await api.logIn({ pod: { name: 'p-6', uid: 'uid-6' } });
+    const id = (await call('GET', 'issued/creds/app', { token: own })).body.lease_id as string;
+    const lookup = 'sys/leases/lookup/issued/creds/app?list=true';
+    const scoped = await api.operator('scoped', [{ role: 'responder', scope: ['app'] }]);
+    for (const [method, path] of [
+      ['GET', lookup],
+      ['PUT', 'sys/leases/revoke-prefix/issued/creds/app'],
+      ['PUT', `sys/leases/revoke/${id}`],
+    ] as const) {
+      const body = method === 'PUT' ? { body: {} } : {};
+      expect((await call(method, path, { token: scoped, ...body })).status).toBe(403);
+    }
+    const listed = await call('GET', lookup, { token: api.admin });
+    expect(listed.body.data.keys).toContain(id.slice('issued/creds/app/'.length));
+    const whole = await call('PUT', 'sys/leases/revoke-prefix/issued', {
+      token: api.admin,
+      body: {},
+    });
+    expect([whole.status, whole.body.errors[0]]).toEqual([
+      400,
+      expect.stringContaining('quaymaster lease revoke'),
+    ]);
+    const ended = await call('PUT', 'sys/leases/revoke-prefix/issued/creds/app', {
+      token: api.admin,
+      body: {},
+    });
+    expect(ended.status).toBe(204);
+    const body = { lease_id: id };
+    expect((await call('PUT', 'sys/leases/renew', { token: own, body })).status).toBe(400);
+    const next = (await call('GET', 'issued/creds/app', { token: own })).body.lease_id as string;
+    expect(
+      (await call('PUT', `sys/leases/revoke/${next}`, { token: api.admin, body: {} })).status,
+    ).toBe(204);
+    expect(
+      (await call('PUT', 'sys/leases/renew', { token: own, body: { lease_id: next } })).status,
+    ).toBe(400);
   });
 
   it('issues a credential for each request, under a lease that ends with it', async () => {

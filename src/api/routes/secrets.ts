@@ -115,8 +115,9 @@ export const deleteSecret: RouteOf<'deleteSecret'> = {
     const path = pathOf(params);
     const ifVersion = versionWanted(headers);
     if (ifVersion === ABSENT) throw refused('If-None-Match is for creating');
+    const ifVersions = ifVersion === undefined ? undefined : [ifVersion];
     return async ({ parts, call, caller }) => {
-      const destroyAt = await remove(parts, call, caller, { path, ifVersion });
+      const destroyAt = await remove(parts, call, caller, { path, ifVersions });
       const until = destroyAt === undefined ? {} : { destroyAt: instant(destroyAt) };
       return { status: 200, body: { path, ...until } };
     };

@@ -58,10 +58,20 @@ export interface WrittenSecret {
 
 export interface SecretDeletion {
   readonly path: string;
-  readonly ifVersion?: string | undefined;
+  /** Versions of which one must be current; undefined deletes any version. */
+  readonly ifVersions?: readonly string[] | undefined;
 }
 
-export interface SecretDestruction extends SecretDeletion {
+export interface SecretRestoration {
+  readonly path: string;
+  /** The version that becomes current; undefined: the one that was. */
+  readonly version?: string | undefined;
+  readonly among?: readonly string[];
+}
+
+export interface SecretDestruction {
+  readonly path: string;
+  readonly ifVersion?: string | undefined;
   /** Versions; undefined: the whole secret. */
   readonly versions?: readonly string[] | undefined;
 }
@@ -182,28 +192,38 @@ export async function deleteSecret(
   parts: Recording & Access & Pick<Backends, 'connections'>,
   call: Call,
   caller: Caller,
-  { path, ifVersion }: SecretDeletion,
+  { path, ifVersions }: SecretDeletion,
 ): Promise<number | undefined> {
   const staging = { parts, call, caller, path, action: 'secret.delete' } as const;
   const { destroyAt } = await stage(staging, async ({ writes, locator }) => {
-    const staged = await writes.delete(locator, ifVersion);
+    const staged = await writes.delete(locator, ifVersions);
     return { ...staged, facts: { endsAt: staged.destroyAt } };
   });
   return destroyAt;
 }
 
 /**
- * Restores a deleted secret, and returns its current version. It changes nothing if the secret is not deleted.
- * @throws as {@link writeSecret}, and ERR_CONFLICT if another version than the named one is current
+ * Restores a deleted secret, and returns its current version. It changes nothing if the secret is not deleted. `among`: the versions of which one must
+ * become current, so that a caller that restores old versions does not change what readers get.
+ * @throws as {@link writeSecret}, and ERR_CONFLICT if another version than the named ones is current
  */
 export async function undeleteSecret(
   parts: Recording & Access & Pick<Backends, 'connections'>,
   call: Call,
   caller: Caller,
-  { path, version }: { readonly path: string; readonly version?: string | undefined },
+  { path, version, among }: SecretRestoration,
 ): Promise<WrittenSecret> {
   const staging = { parts, call, caller, path, action: 'secret.undelete' } as const;
-  const restored = await stage(staging, ({ writes, locator }) => writes.undelete(locator, version));
+  const restored = await stage(staging, async ({ writes, locator }) => {
+    const staged = await writes.undelete(locator, version);
+    if (among?.includes(staged.version ?? '') === false) {
+      throw new BrokerError(
+        'ERR_CONFLICT',
+        `all versions are restored together, and version ${staged.version} is then current; name it too`,
+      );
+    }
+    return staged;
+  });
   return { path, version: restored.version ?? '', rotates: restored.rotates };
 }
 
@@ -233,6 +253,22 @@ export async function secretVersions(
     if (!verdict.allowed) throw refusalOf(verdict);
     const { writes, locator } = writable(parts, call, path);
     return writes.versions(locator);
+  });
+}
+
+/** Versions of a secret (none if it is absent), and how many are kept, for a caller that may write it. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
+export async function writableVersions(
+  parts: Recording & Access & Pick<Backends, 'connections'>,
+  call: Call,
+  caller: Caller,
+  path: string,
+): Promise<{ readonly versions: readonly SecretVersionInfo[]; readonly keepVersions: number }> {
+  return recordOperation({ parts, call, caller }, { action: 'secret.list', path }, async (now) => {
+    const verdict = judge(parts, call, now, { capability: 'write', path });
+    if (!verdict.allowed) throw refusalOf(verdict);
+    const { writes, locator } = writable(parts, call, path);
+    const versions = (await writes.versions(locator).catch(absentIfMissing)) ?? [];
+    return { versions, keepVersions: writes.keepVersions };
   });
 }
 

@@ -155,7 +155,7 @@ export const readValue: CallerRoute = (matched) => ({
 
 const PAGE = 1_000;
 /** Limit of the names of one list: clients of this API ask for no next page. */
-const MOST_NAMES = 10_000;
+export const MOST_NAMES = 10_000;
 
 /** Lists the names below a folder; folders end in a slash. */
 export const listNames: CallerRoute = ({ path: prefix }) => ({
@@ -171,7 +171,7 @@ export const listNames: CallerRoute = ({ path: prefix }) => ({
         for (const { path } of found.items) addKey(keys, path, prefix);
         count += found.items.length;
         after = found.next;
-        if (count >= MOST_NAMES && after !== undefined) throw tooMany();
+        if (count >= MOST_NAMES && after !== undefined) throw tooMany('quaymaster ls');
       } while (after !== undefined);
       if (keys.size === 0) throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'empty' });
       return envelope(call, { data: { keys: [...keys].sort() } });
@@ -179,17 +179,18 @@ export const listNames: CallerRoute = ({ path: prefix }) => ({
   },
 });
 
-function addKey(keys: Set<string>, path: string, prefix: string): void {
+/** Adds the part of a name that follows the folder; a slash ends the name of a folder. */
+export function addKey(keys: Set<string>, path: string, prefix: string): void {
   if (path === prefix) return;
   const below = prefix === '' ? path : path.slice(prefix.length + 1);
   const slash = below.indexOf('/');
   keys.add(slash === -1 ? below : below.slice(0, slash + 1));
 }
 
-function tooMany(): BrokerError {
+export function tooMany(command: string): BrokerError {
   return new BrokerError(
     'ERR_REQUEST_INVALID',
-    `more than ${MOST_NAMES} names lie below this folder; list a folder below it, or use quaymaster ls`,
+    `more than ${MOST_NAMES} names lie below this folder; list a folder below it, or use ${command}`,
     { reason: 'too_many_names' },
   );
 }

@@ -6,9 +6,10 @@ import { parseInput } from '../../api/request/parse-input.ts';
 import { issueCredential } from '../../broker/credentials/issue-credential.ts';
 import { readLease, releaseLease } from '../../broker/leases/leases.ts';
 import { renewLease } from '../../broker/leases/renew-lease.ts';
+import { revokeLeases } from '../../broker/leases/revoke-leases.ts';
 import { shownSchedule, type ShownSchedule } from '../../broker/rotations/shown-schedule.ts';
 import { readSecret } from '../../broker/secrets/read-secrets.ts';
-import type { LiveSession } from '../../broker/state/session-memory.ts';
+import { LiveSession } from '../../broker/state/session-memory.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { ByteText } from '../../domain/words/byte-text.ts';
@@ -66,7 +67,7 @@ export const readAccount: CallerRoute = ({ path: given }) => ({
   },
 });
 
-const SMALL = { maxBytes: 4_096, mayBeEmpty: true };
+export const SMALL = { maxBytes: 4_096, mayBeEmpty: true };
 const leaseId = z.string().max(1_024);
 const named = z.object({ lease_id: leaseId });
 const increment = z
@@ -113,14 +114,15 @@ export const renew: WorkloadRoute = () => ({
   },
 });
 
-/** Ends a lease that the body or the path names. */
-export const revoke: WorkloadRoute = ({ name }) => ({
+/** Ends a lease that the body or the path names: one of the own session, or any lease for a responder. */
+export const revoke: CallerRoute = ({ name }) => ({
   body: SMALL,
   read: ({ body }) => {
     const given = name === '' ? parseInput(named, body?.value).lease_id : name;
     return ({ parts, call, caller }) =>
       onLease(given, { status: 204 }, async (id) => {
-        await releaseLease(parts, call, caller, id);
+        if (caller instanceof LiveSession) await releaseLease(parts, call, caller, id);
+        else await revokeLeases(parts, call, caller, { selector: { id } });
         return { status: 204 };
       });
   },

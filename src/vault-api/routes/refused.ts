@@ -22,6 +22,10 @@ const OTHER_WAYS: readonly (readonly [beginning: RegExp, text: string])[] = [
     /^sys\/(?:storage|replication|ha-status|step-down)/,
     'back up the broker with quaymaster backup',
   ],
+  [
+    /^sys\/leases\/revoke-force/,
+    'the broker drops no credential that a backend has not revoked: it retries, and quaymaster revocation ls lists the credential',
+  ],
   [/^sys\/leases/, 'leases of others are revoked with quaymaster lease revoke'],
   [/^sys\/namespaces/, 'namespaces are not supported; unset VAULT_NAMESPACE'],
   [
@@ -31,6 +35,10 @@ const OTHER_WAYS: readonly (readonly [beginning: RegExp, text: string])[] = [
   [
     /^auth\/[^/]+\/oidc\/poll$/,
     'the modes device and direct are not served; log in with callbackmode=client, or with the token of quaymaster login',
+  ],
+  [
+    /^auth\/token\/(?:accessors|tidy|roles|lookup|renew|revoke)/,
+    'list and end sessions with quaymaster session ls and quaymaster session end',
   ],
   [/^auth\//, 'workloads log in with the token of their cluster at a mount of vaultApi.auth'],
   [/^transit\//, 'this broker does not encrypt data for its callers'],
@@ -56,12 +64,12 @@ export const refusedWrapping: CallerRoute = () => {
 };
 
 function refusalOf({ path, verb }: VaultRequest, isKnown: boolean): BrokerError {
-  if (isKnown) return unsupported('unsupported operation');
   const below = path.replace(/^\/v1\//, '');
   if (verb === 'LIST' && below.startsWith('sys/namespaces'))
     return new BrokerError('ERR_NOT_FOUND');
   const known = OTHER_WAYS.find(([beginning]) => beginning.test(below));
   if (known !== undefined) return unsupported(`unsupported operation: ${known[1]}`);
+  if (isKnown) return unsupported('unsupported operation');
   return new BrokerError(
     'ERR_NOT_FOUND',
     'no handler for this path: no mount of vaultApi.mounts covers it, or the engine of the mount has no such path',

@@ -1,5 +1,6 @@
 import type { Route } from '../../api/contract/route.ts';
 import type { Caller } from '../../broker/access/call.ts';
+import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
 import type { VaultApiConfig } from '../config.ts';
 
 export interface Mount {
@@ -22,6 +23,7 @@ export interface Matched {
 
 /** Makes the route of one request. Its steps, limits and records are those of the broker's own API. */
 export type CallerRoute = (asked: Matched) => Route<Caller>;
+export type OperatorRoute = (asked: Matched) => Route<LiveOperator>;
 export type PublicRoute = (asked: Matched) => Route<undefined>;
 
 export function pathAt({ prefix }: Pick<Mount, 'prefix'>, name: string): string {

@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import type { Answer } from '../../api/answer/answers.ts';
+import type { Asked } from '../../api/contract/route.ts';
 import { parseInput } from '../../api/request/parse-input.ts';
 import type { MachineFacts } from '../../api/routes/probes.ts';
+import type { Call, Caller } from '../../broker/access/call.ts';
 import { ownCapabilities } from '../../broker/decisions/own-capabilities.ts';
 import { holdsAnything } from '../../broker/recording/judge-target.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Capability } from '../../domain/policy/index.ts';
 import { envelope } from '../answers.ts';
+import type { VaultApiConfig } from '../config.ts';
 import type { VaultMounts } from '../mounts.ts';
 import type { CallerRoute, Matched, Mount, PublicRoute } from './route.ts';
 
@@ -98,22 +101,32 @@ export const leaderRoute: PublicRoute = () => ({
     }),
 });
 
-function mountJson({ engine }: Mount): object {
-  const options = { 'kv-v2': { version: '2' }, 'kv-v1': { version: '1' }, database: null };
-  return {
-    type: engine === 'database' ? 'database' : 'kv',
-    description: '',
-    options: options[engine],
-    local: false,
-    seal_wrap: false,
-    external_entropy_access: false,
-    accessor: '',
-    uuid: '',
-    config: { default_lease_ttl: 0, max_lease_ttl: 0, force_no_cache: false },
-  };
+const CONFIG = { default_lease_ttl: 0, max_lease_ttl: 0, force_no_cache: false };
+const MOUNT = {
+  local: false,
+  seal_wrap: false,
+  external_entropy_access: false,
+  accessor: '',
+  uuid: '',
+  config: CONFIG,
+};
+
+function optionsOf({ engine }: Mount): object | null {
+  return { 'kv-v2': { version: '2' }, 'kv-v1': { version: '1' }, database: null }[engine];
 }
 
-/** Clients ask which mount covers a path before they read or write it. A caller without any right learns nothing. */
+function mountJson(mount: Mount): object {
+  const type = mount.engine === 'database' ? 'database' : 'kv';
+  return { type, description: '', options: optionsOf(mount), ...MOUNT };
+}
+
+/** The configured mounts. A caller without any right learns nothing. @throws ERR_DENIED */
+function seen({ parts, caller }: Asked<Caller>, mounts: VaultMounts): VaultMounts {
+  if (holdsAnything({ parts, caller })) return mounts;
+  throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_rule' });
+}
+
+/** Clients ask which mount covers a path before they read or write it. */
 export function mountRoute(mounts: VaultMounts): CallerRoute {
   return ({ name }) => ({
     read:
@@ -131,16 +144,70 @@ export function mountRoute(mounts: VaultMounts): CallerRoute {
   });
 }
 
+function tableOf({ all }: VaultMounts): object {
+  return Object.fromEntries(all.map((each) => [`${each.name}/`, mountJson(each)]));
+}
+
 export function mountsRoute(mounts: VaultMounts): CallerRoute {
   return () => ({
     read:
       () =>
       ({ parts, call, caller }) => {
-        const seen = holdsAnything({ parts, caller }) ? mounts.all : [];
-        const secret = Object.fromEntries(seen.map((each) => [`${each.name}/`, mountJson(each)]));
+        const secret = holdsAnything({ parts, caller }) ? tableOf(mounts) : {};
         return Promise.resolve(envelope(call, { data: { secret, auth: {} } }));
       },
   });
+}
+
+/** An answer whose members are below `data` and at the top: clients read either. */
+function twice(call: Call, data: object): Answer {
+  const made = envelope(call, { data });
+  return { ...made, body: { ...(made.body as object), ...data } };
+}
+
+export function mountTableRoute(mounts: VaultMounts): CallerRoute {
+  return () => ({
+    read: () => (asked) => Promise.resolve(twice(asked.call, tableOf(seen(asked, mounts)))),
+  });
+}
+
+/** The names and types of the mounts for logins. */
+export function authTableRoute(mounts: VaultMounts, auth: VaultApiConfig['auth']): CallerRoute {
+  const rows = Object.entries(auth).map(([name, login]) => {
+    const type = 'cluster' in login ? 'kubernetes' : 'oidc';
+    return [`${name}/`, { type, description: '', options: null, ...MOUNT }];
+  });
+  const table = Object.fromEntries(rows) as object;
+  return () => ({
+    read: () => (asked) => {
+      seen(asked, mounts);
+      return Promise.resolve(twice(asked.call, table));
+    },
+  });
+}
+
+type Show = (mount: Mount) => object;
+
+/** Shows one mount by its name. */
+function oneMount(mounts: VaultMounts, show: Show): CallerRoute {
+  return ({ name }) => ({
+    read: () => (asked) => {
+      const mount = seen(asked, mounts).all.find((each) => each.name === name.replace(/\/$/, ''));
+      if (mount === undefined) {
+        const detail = `no mount of vaultApi.mounts has the name "${name}"`;
+        throw new BrokerError('ERR_NOT_FOUND', detail, { isDetailShown: true, reason: 'no_mount' });
+      }
+      return Promise.resolve(twice(asked.call, show(mount)));
+    },
+  });
+}
+
+export function mountRowRoute(mounts: VaultMounts): CallerRoute {
+  return oneMount(mounts, mountJson);
+}
+
+export function tuningRoute(mounts: VaultMounts): CallerRoute {
+  return oneMount(mounts, (mount) => ({ description: '', options: optionsOf(mount), ...CONFIG }));
 }
 
 const MOST_PATHS = 32;
@@ -174,8 +241,7 @@ export function capabilitiesRoute(mounts: VaultMounts): CallerRoute {
         const all = Object.fromEntries(answers) as Record<string, readonly string[]>;
         const only = asked.length === 1 ? { capabilities: all[asked[0] ?? ''] } : {};
         const data = { ...all, ...only };
-        const made = envelope(call, { data });
-        return { ...made, body: { ...(made.body as object), ...data } };
+        return twice(call, data);
       };
     },
   });

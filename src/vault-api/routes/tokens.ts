@@ -202,3 +202,36 @@ export const revokeSelf: CallerRoute = () => ({
       return { status: 204 };
     },
 });
+
+const byName = z.object({
+  token: z.string().max(LOGIN_BYTES).optional(),
+  accessor: z.string().max(256).optional(),
+});
+const ONLY_ITSELF =
+  'a token is looked up, renewed and revoked only by itself; list and end other sessions with quaymaster session ls and quaymaster session end';
+
+/** A route of the caller's own token, which the body names by its text or its accessor. As in other servers of this API, an accessor never gives the token. */
+export function ofOwnToken(make: CallerRoute): CallerRoute {
+  return (matched) => {
+    const route = make(matched);
+    return {
+      body: { maxBytes: LOGIN_BYTES, mayBeEmpty: true },
+      read: (incoming) => {
+        const { token, accessor } = parseInput(byName, incoming.body?.value ?? {});
+        const isOwn =
+          token === undefined ? accessor === accessorOf(incoming.caller) : token === incoming.token;
+        if (!isOwn) {
+          throw new BrokerError('ERR_DENIED', ONLY_ITSELF, {
+            isDetailShown: true,
+            reason: 'other_token',
+          });
+        }
+        return route.read({ ...incoming, token: token ?? '' });
+      },
+    };
+  };
+}
+
+function accessorOf(caller: Caller | undefined): string | undefined {
+  return caller instanceof LiveSession ? caller.session.id : caller?.operator.tokenId;
+}

@@ -106,14 +106,14 @@ export const destroyAll: CallerRoute = ({ path: given }) => ({
 const version = z
   .union([z.int().min(1), z.string().regex(/^[1-9][0-9]{0,14}$/, 'is not a number')])
   .transform(String);
-const versions = z.object({ versions: z.array(version).min(1).max(100) });
+const versionsBody = z.object({ versions: z.array(version).min(1).max(100) });
 
 type Change = (
   parts: Parameters<typeof deleteSecret>[0],
   call: Call,
   caller: Caller,
   target: { readonly path: string; readonly versions: readonly string[] },
-) => Promise<unknown>;
+) => Promise<Answer>;
 
 function versionsRoute(change: Change): CallerRoute {
   return ({ path: given }) => ({
@@ -121,44 +121,40 @@ function versionsRoute(change: Change): CallerRoute {
     judge: judged,
     read: ({ body }) => {
       const path = parseSecretPath(given);
-      const { versions: named } = parseInput(versions, body?.value);
-      return async ({ parts, call, caller }) => {
-        await change(parts, call, caller, { path, versions: named });
-        return NO_CONTENT;
-      };
+      const { versions: named } = parseInput(versionsBody, body?.value);
+      return ({ parts, call, caller }) => change(parts, call, caller, { path, versions: named });
     },
   });
 }
 
-/** The broker deletes and restores the current version only. @throws ERR_BODY_INVALID for several */
-function only([first, ...more]: readonly string[]): string {
-  if (first !== undefined && more.length === 0) return first;
-  throw new BrokerError(
-    'ERR_BODY_INVALID',
-    '"versions" names one version, the current one; destroy takes several',
-  );
-}
+/** An answer and no error: the use case recorded the refusal already. */
+const NOT_CURRENT: Answer = {
+  status: 400,
+  body: {
+    errors: [
+      'a secret is deleted as a whole, so "versions" must name the current version; destroy removes single versions',
+    ],
+  },
+};
 
-export const deleteVersions = versionsRoute((parts, call, caller, { path, versions: named }) =>
-  deleteSecret(parts, call, caller, { path, ifVersion: only(named) }),
-);
+/** Deletes the secret if the current version is among the named ones. The broker deletes no version without the others. */
+export const deleteVersions = versionsRoute(async (parts, call, caller, { path, versions }) => {
+  try {
+    await deleteSecret(parts, call, caller, { path, ifVersions: versions });
+    return NO_CONTENT;
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_VERSION_CONFLICT') return NOT_CURRENT;
+    throw error;
+  }
+});
 
-export const undeleteVersions = versionsRoute((parts, call, caller, { path, versions: named }) =>
-  undeleteSecret(parts, call, caller, { path, version: only(named) }),
-);
+/** Restores the secret with all its versions, if the version that was current is among the named ones. */
+export const undeleteVersions = versionsRoute(async (parts, call, caller, { path, versions }) => {
+  await undeleteSecret(parts, call, caller, { path, among: versions });
+  return NO_CONTENT;
+});
 
-export const destroyVersions = versionsRoute((parts, call, caller, { path, versions: named }) =>
-  destroySecret(parts, call, caller, { path, versions: named }),
-);
-
-/** Settings of a mount of KV version 2, which this face does not change. */
-export const readConfig: CallerRoute = () => ({
-  read:
-    () =>
-    ({ call }) =>
-      Promise.resolve(
-        envelope(call, {
-          data: { cas_required: false, delete_version_after: '0s', max_versions: 0 },
-        }),
-      ),
+export const destroyVersions = versionsRoute(async (parts, call, caller, { path, versions }) => {
+  await destroySecret(parts, call, caller, { path, versions });
+  return NO_CONTENT;
 });

@@ -43,6 +43,10 @@ export class EmbeddedWrites implements SecretWrites {
     this.#options = options;
   }
 
+  get keepVersions(): number {
+    return this.#options.keepVersions;
+  }
+
   async put(
     path: string,
     data: SecretData,
@@ -83,13 +87,13 @@ export class EmbeddedWrites implements SecretWrites {
     };
   }
 
-  async delete(path: string, ifVersion: string | undefined): Promise<StagedDeletion> {
+  async delete(path: string, ifVersions: readonly string[] | undefined): Promise<StagedDeletion> {
     const { undeleteWindow } = this.#options;
     const { head, live } = await this.#findLive(path);
     if (!live.some(({ version }) => !isDeleted(head, version))) {
       throw new BrokerError('ERR_NOT_FOUND');
     }
-    refuseUnlessCurrent(head, ifVersion);
+    refuseUnlessCurrent(head, ...(ifVersions ?? [undefined]));
     if (undeleteWindow === 0) {
       return { ...destroyed(this.#parts, { head, live }, live), destroyAt: undefined };
     }
@@ -311,11 +315,14 @@ function tombstone(row: VersionRow, now: number): Write {
   };
 }
 
-function refuseUnlessCurrent(head: SecretHead | undefined, ifVersion: string | undefined): void {
-  if (ifVersion === undefined) return;
+function refuseUnlessCurrent(
+  head: SecretHead | undefined,
+  ...expected: readonly (string | undefined)[]
+): void {
   const current = head?.current_version ?? null;
   const found = current === null ? 'absent' : String(current);
-  if (ifVersion !== found) throw new BrokerError('ERR_VERSION_CONFLICT');
+  if (!expected.includes(undefined) && !expected.includes(found))
+    throw new BrokerError('ERR_VERSION_CONFLICT');
 }
 
 function select(live: readonly VersionRow[], versions: readonly string[]): readonly VersionRow[] {
