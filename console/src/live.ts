@@ -22,9 +22,10 @@ const LOCK = 'quaymaster-changes';
 
 type Message =
   | { readonly is: 'changed'; readonly changes: readonly Change[] }
-  | { readonly is: 'reset' | 'beat' | 'broken' | 'hello' };
+  | { readonly is: 'ready' | 'reset' | 'beat' | 'broken' | 'hello' };
 
-type Listener = (changes: readonly Change[] | 'all' | 'beat') => void;
+/** `all`: changes were missed. `ready`: the stream begins; what was asked for a moment ago may have changed since. */
+type Listener = (changes: readonly Change[] | 'all' | 'ready' | 'beat') => void;
 let listener: Listener = () => undefined;
 let stopped: AbortController | undefined;
 let heardAt = Date.now();
@@ -72,7 +73,7 @@ function take(message: Message): void {
   isLive.value = true;
   if (message.is === 'reset' || !wasLive) listener('all');
   else if (message.is === 'changed') listener(message.changes);
-  else listener('beat');
+  else listener(message.is === 'ready' ? 'ready' : 'beat');
 }
 
 function tell(message: Message): void {
@@ -136,7 +137,7 @@ function messageOf(block: string): Message | 'ended' {
       .find((line) => line.startsWith(`${name}: `))
       ?.slice(name.length + 2);
   const event = field('event');
-  if (event === 'ready' || event === 'reset') return { is: 'reset' };
+  if (event === 'ready' || event === 'reset') return { is: event };
   if (event === 'token.ended') return 'ended';
   if (event !== 'changed') return { is: 'beat' };
   const { changes } = JSON.parse(field('data') ?? '') as { readonly changes: readonly Change[] };

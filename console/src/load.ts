@@ -20,6 +20,8 @@ const kept = new Map<string, unknown>();
 const MOST_KEPT = 100;
 /** Things whose changes a view waits for: `secret`, or `secret:demo/shop/db` for one of them. `beat` stands for what the broker does not announce. */
 export type Topic = string;
+/** Topic of a search that the broker records: it is repeated if one of the other topics changed or changes were missed, and otherwise only on request. */
+export const RECORDED = 'recorded';
 
 interface Watch {
   readonly topics: readonly Topic[];
@@ -35,14 +37,15 @@ onSignOut(() => {
   kept.clear();
 });
 
-/** Loads everything that the page shows again, for example after an action. */
+/** Loads what the page shows again, for example after an action, but repeats no recorded search. */
 export function reload(): void {
-  for (const { load } of watches) load();
+  loadAbout(({ topics }) => !topics.includes(RECORDED));
 }
 
 export function startRefreshing(): void {
   onChange((changes) => {
-    if (changes === 'all') reload();
+    if (changes === 'all') loadAbout(() => true);
+    else if (changes === 'ready') reload();
     else if (changes === 'beat') loadAbout(({ topics }) => topics.includes('beat'));
     else loadAbout(({ topics }) => changes.some((change) => concerns(topics, change)));
   });

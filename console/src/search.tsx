@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { forgetPeople, loadNames, lookUp, type Found } from './finders.ts';
-import { useLoad, useSettled, type Loaded } from './load.ts';
+import { RECORDED, useLoad, useSettled, type Loaded } from './load.ts';
 import { go, to } from './router.ts';
 import { onSignOut } from './session.ts';
 
@@ -74,7 +74,7 @@ function Palette(): JSX.Element {
   const names = useLoad('search', loadNames, []);
   const typed = text.trim();
   const settled = useSettled(typed);
-  const more = useLoad(`search ${settled}`, () => lookUp(settled), []);
+  const more = useLoad(`search ${settled}`, () => lookUp(settled), [RECORDED]);
   const isLooking = typed !== settled || names.is === 'loading' || more.is === 'loading';
   const found = matching([...VIEWS, ...itemsOf(names), ...itemsOf(more)], typed);
   // Results that arrive late must not move the choice to another one.

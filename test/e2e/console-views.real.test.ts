@@ -103,6 +103,10 @@ describeWith(
 
     it('shows who had a secret at a time, which the address has', async () => {
       const page = await suite.signIn('/secrets/demo/shop/db');
+      const asked: string[] = [];
+      page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+      const times = (operation: string): number =>
+        asked.filter((path) => path.endsWith(operation)).length;
       const section = page.getByRole('region', { name: 'Who had it at a time' });
       await section
         .getByRole('row', { name: /k8s:\/\/dev\/shop\/web.*held it/ })
@@ -115,6 +119,15 @@ describeWith(
       await page.keyboard.press('End');
       await section.getByText('held it').first().waitFor();
       expect(page.url()).toMatch(/\/secrets\/demo\/shop\/db$/);
+      // The broker records each search of the log, so the page repeats it on request only.
+      const [searches, lists] = [times('/audit/receivers'), times('/leases')];
+      await page.evaluate(`dispatchEvent(new Event('focus'))`);
+      await until('the page loads again', () => Promise.resolve(times('/leases') > lists));
+      expect(times('/audit/receivers')).toBe(searches);
+      await section.getByRole('button', { name: 'Search again' }).click();
+      await until('the page searches again', () =>
+        Promise.resolve(times('/audit/receivers') === searches + 1),
+      );
     });
 
     it('compares two prefixes by name, marks what is missing, and reads no value', async () => {

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { kindOf, listDocuments, readDocument, type Stored } from '../kinds.ts';
-import { useLoad } from '../load.ts';
+import { RECORDED, useLoad } from '../load.ts';
 import {
   Command,
   Facts,
@@ -121,7 +121,7 @@ function Overview(): JSX.Element {
 }
 
 function People(): JSX.Element {
-  const people = useLoad('people', loadPeople, ['token']);
+  const people = useLoad('people', loadPeople, ['token', RECORDED]);
   return (
     <Section
       title="People"

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { call, Refusal, type Schema } from '../client.ts';
 import { saveFile } from '../download.ts';
 import { indented, unmasked } from '../format.ts';
-import { useLoad, useSettled } from '../load.ts';
+import { RECORDED, useLoad, useSettled } from '../load.ts';
 import { Fields, SecretLink } from '../navigation.tsx';
 import {
   Command,
@@ -77,7 +77,7 @@ export function Audit(): JSX.Element {
   const pages = usePages(
     `audit ${settled}`,
     (after) => call('searchAudit', { query: { ...filter, limit: 100, ...after } }),
-    [],
+    [RECORDED],
     ({ index }) => String(index),
   );
   const words = typed.flatMap(([name, value]) => [`--${optionOf(name)}`, value]);
@@ -226,7 +226,7 @@ export function EntryPage({ index }: { readonly index: string }): JSX.Element {
       ]);
       return { proof, key, verdict: await verdictOf(proof, key) };
     },
-    [],
+    [RECORDED],
   );
   return (
     <Page title={`Entry ${index}`}>

@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
 import { exactTime } from '../format.ts';
-import { useLoad } from '../load.ts';
+import { useState } from 'preact/hooks';
+import { RECORDED, useLoad } from '../load.ts';
 import { WorkloadLink } from '../navigation.tsx';
 import { Command, Loading, Name, Section, State, Table, Time } from '../parts.tsx';
 import { DAY_MS, Period, PERIODS } from '../period.tsx';
@@ -27,8 +28,9 @@ export function Receivers({ path }: { readonly path: string }): JSX.Element {
   const { query } = address.value;
   const asked = query.get('days');
   const days = PERIODS.find(([value]) => value === asked)?.[0] ?? '7';
+  const [times, setTimes] = useState(0);
   const found = useLoad(
-    `receivers ${path} ${days}`,
+    `receivers ${path} ${days} ${times}`,
     async () => {
       const now = brokerNow();
       const from = now - Number(days) * DAY_MS;
@@ -46,7 +48,7 @@ export function Receivers({ path }: { readonly path: string }): JSX.Element {
         leases: new Map(leases.items.map((lease) => [lease.id, lease])),
       };
     },
-    [`secret:${path}`, 'beat'],
+    [`secret:${path}`, RECORDED],
   );
   const show = (change: { readonly at?: string | undefined; readonly days?: string }): void => {
     const all = { ...Object.fromEntries(query), ...change };
@@ -54,7 +56,10 @@ export function Receivers({ path }: { readonly path: string }): JSX.Element {
   };
   const typed = Date.parse(query.get('at') ?? '');
   return (
-    <Section title="Who had it at a time" note="From the audit log and the leases.">
+    <Section
+      title="Who had it at a time"
+      note="From the audit log and the leases, when this page was opened. The broker records the search."
+    >
       <Loading of={found}>
         {({ now, from, isWhole, items, leases }) => {
           const at = Number.isNaN(typed) ? now : Math.min(now, Math.max(from, typed));
@@ -85,6 +90,9 @@ export function Receivers({ path }: { readonly path: string }): JSX.Element {
                     }}
                   />
                 </label>
+                <button type="button" onClick={() => setTimes(times + 1)}>
+                  Search again
+                </button>
               </div>
               {!isWhole && (
                 <p class="quiet">
