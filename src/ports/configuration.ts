@@ -13,6 +13,8 @@ export interface ConfigurationInUse {
 /** The configuration file of the broker. */
 export interface Configuration {
   inUse(): ConfigurationInUse;
+  /** All settings in use, without secrets. */
+  settings(): Readonly<Record<string, unknown>>;
   /**
    * Reads the file again and uses it. If it is not valid, or changes a setting that needs a restart, nothing changes.
    * @throws ERR_CONFIG_INVALID that names every problem

@@ -53,7 +53,7 @@ describeWith(['chromium'], 'search, access, system and posture in the console', 
     ] as const;
     for (const [typed = '', option, path] of wanted) {
       await page.keyboard.press('Control+k');
-      await page.locator('dialog input:focus').waitFor();
+      await page.locator('.palette input:focus').waitFor();
       await page.keyboard.type(typed);
       const result = page.getByRole('option', { name: option, exact: true });
       await result.waitFor();
@@ -63,12 +63,12 @@ describeWith(['chromium'], 'search, access, system and posture in the console', 
         return false;
       });
       await page.keyboard.press('Enter');
-      await page.locator('dialog').waitFor({ state: 'detached' });
+      await page.locator('.palette').waitFor({ state: 'detached' });
       expect(page.url()).toBe(suite.at(path));
     }
     searches.length = 0;
     await page.keyboard.press('Control+k');
-    await page.locator('dialog input:focus').waitFor();
+    await page.locator('.palette input:focus').waitFor();
     for (const typed of ['no such name', 'nor this one']) {
       await page.keyboard.press('Control+a');
       await page.keyboard.type(typed);
@@ -86,11 +86,11 @@ describeWith(['chromium'], 'search, access, system and posture in the console', 
     });
     for (let times = 0; times < 2; times += 1) {
       await page.keyboard.press('Control+k');
-      await page.locator('dialog input:focus').waitFor();
+      await page.locator('.palette input:focus').waitFor();
       await page.keyboard.type('demo-web');
       await page.getByText('Nothing that you may list has this name.').waitFor();
       await page.keyboard.press('Escape');
-      await page.locator('dialog').waitFor({ state: 'detached' });
+      await page.locator('.palette').waitFor({ state: 'detached' });
     }
     expect(refused).toEqual([...new Set(refused)]);
     expect(refused).toContain('/console/call/api/v1/policies');
@@ -143,6 +143,26 @@ describeWith(['chromium'], 'search, access, system and posture in the console', 
     await page.getByRole('table', { name: 'Root keys' }).getByText('● active').waitFor();
     await page.getByText('has no section "backup"').waitFor();
     await page.getByText('runs without a configuration file').waitFor();
+    const brokers = page.getByRole('table', { name: 'Brokers' });
+    await brokers.getByRole('row', { name: /^w.* no stop recorded/ }).waitFor();
+  });
+
+  it('shows the settings of a broker with a configuration file', async () => {
+    const page = await suite.open();
+    await page.route('**/console/call/api/v1/configuration', (route) =>
+      route.fulfill({
+        json: {
+          generation: 1,
+          digest: '0'.repeat(64),
+          loadedAt: new Date().toISOString(),
+          settings: { log: { level: 'debug' } },
+        },
+      }),
+    );
+    await page.goto(suite.at('/system'));
+    await suite.signInOn(page);
+    await page.getByText('All settings, with their defaults').click();
+    await page.getByText('"level": "debug"').waitFor();
   });
 
   it('shows which watch of a cluster shows nothing now', async () => {

@@ -26,7 +26,7 @@ const VIEW_LINKS = [
 /** The number of parts of each view that a role may not see; a view without a number is whole. */
 const REFUSED_PARTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   admin: {},
-  responder: { Secrets: 1, Rotations: 1, Posture: 1, Audit: 1, Access: 3, System: 6 },
+  responder: { Secrets: 1, Rotations: 1, Posture: 1, Audit: 1, Access: 3, System: 7 },
   auditor: { Secrets: 1, Posture: 1, Access: 2, System: 5 },
   'secret-reader': {
     Workloads: 2,
@@ -36,7 +36,7 @@ const REFUSED_PARTS: Readonly<Record<string, Readonly<Record<string, number>>>> 
     Posture: 3,
     Audit: 1,
     Access: 3,
-    System: 7,
+    System: 8,
   },
   'secret-editor': {
     Workloads: 2,
@@ -46,7 +46,7 @@ const REFUSED_PARTS: Readonly<Record<string, Readonly<Record<string, number>>>> 
     Posture: 3,
     Audit: 1,
     Access: 3,
-    System: 7,
+    System: 8,
   },
   rotator: {
     Secrets: 1,
@@ -56,7 +56,7 @@ const REFUSED_PARTS: Readonly<Record<string, Readonly<Record<string, number>>>> 
     Posture: 3,
     Audit: 1,
     Access: 3,
-    System: 7,
+    System: 8,
   },
   'policy-editor': {
     Secrets: 1,
@@ -67,7 +67,7 @@ const REFUSED_PARTS: Readonly<Record<string, Readonly<Record<string, number>>>> 
     Posture: 3,
     Audit: 1,
     Access: 3,
-    System: 7,
+    System: 8,
   },
 };
 

@@ -2,12 +2,13 @@ import { useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { call, Refusal, type Schema } from '../client.ts';
-import { count } from '../format.ts';
+import { count, unmasked } from '../format.ts';
 import { kindOf, listDocuments, type Stored } from '../kinds.ts';
 import { useLoad, type Loaded } from '../load.ts';
 import { Command, Empty, Facts, Loading, Name, Page, Problem, Section } from '../parts.tsx';
 import { State, Table, Time, type Tone } from '../parts.tsx';
 import { to } from '../router.ts';
+import { Starts } from './starts.tsx';
 
 const MOUNT = kindOf('mount');
 const CLUSTER = kindOf('cluster');
@@ -17,6 +18,7 @@ export function System(): JSX.Element {
   return (
     <Page title="System">
       <Brokers />
+      <Starts />
       <Mounts />
       <Clusters />
       <AlertSources />
@@ -368,7 +370,7 @@ function Keys(): JSX.Element {
 }
 
 function Backups(): JSX.Element {
-  const backups = useLoad('backups', () => call('listBackups'), ['beat']);
+  const backups = useLoad('backups', () => call('listBackups'), []);
   return (
     <Section title="Backups">
       <IfConfigured of={backups}>
@@ -410,7 +412,7 @@ function Backups(): JSX.Element {
 }
 
 function Archive(): JSX.Element {
-  const archive = useLoad('archive', () => call('readArchive'), ['beat']);
+  const archive = useLoad('archive', () => call('readArchive'), []);
   return (
     <Section title="Archive of the audit log">
       <Loading of={archive}>
@@ -432,11 +434,11 @@ function Archive(): JSX.Element {
 }
 
 function Configuration(): JSX.Element {
-  const configuration = useLoad('configuration', () => call('readConfiguration'), ['beat']);
+  const configuration = useLoad('configuration', () => call('readConfiguration'), []);
   return (
     <Section title="Configuration" note="Brokers with the same settings have the same digest.">
       <IfConfigured of={configuration}>
-        {({ generation, digest, loadedAt, failure }) => (
+        {({ generation, digest, loadedAt, failure, settings = {} }) => (
           <>
             {failure !== undefined && (
               <p>
@@ -451,6 +453,12 @@ function Configuration(): JSX.Element {
                 ['Digest', <code>{digest}</code>],
               ]}
             />
+            <details>
+              <summary>All settings, with their defaults</summary>
+              <pre class="document" tabIndex={0}>
+                {unmasked(JSON.stringify(settings, undefined, 2))}
+              </pre>
+            </details>
             <Action
               label="Reload"
               explanation={<p>The broker reads its configuration file again and uses it.</p>}
@@ -460,7 +468,7 @@ function Configuration(): JSX.Element {
           </>
         )}
       </IfConfigured>
-      <Command words={['reload']} />
+      <Command words={['config', 'show']} />
     </Section>
   );
 }

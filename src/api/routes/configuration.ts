@@ -10,10 +10,10 @@ import type { Shape } from '../contract/shapes.ts';
 export const readConfiguration: RouteOf<'readConfiguration'> = {
   read:
     () =>
-    async ({ parts, call, caller }) => ({
-      status: 200,
-      body: configurationJson(await read(parts, call, caller)),
-    }),
+    async ({ parts, call, caller }) => {
+      const { settings, ...inUse } = await read(parts, call, caller);
+      return { status: 200, body: { ...configurationJson(inUse), settings } };
+    },
 };
 
 export const reloadConfiguration: RouteOf<'reloadConfiguration'> = {

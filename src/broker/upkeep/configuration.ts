@@ -13,10 +13,11 @@ export function readConfiguration(
   parts: Configured,
   call: Call,
   caller: LiveOperator,
-): Promise<ConfigurationInUse> {
+): Promise<ConfigurationInUse & { readonly settings: ReturnType<Configuration['settings']> }> {
   return recordOperation({ parts, call, caller }, { action: 'config.read' }, (operator) => {
     requireRole(operator, 'admin');
-    return configurationOf(parts).inUse();
+    const configuration = configurationOf(parts);
+    return { ...configuration.inUse(), settings: configuration.settings() };
   });
 }
 

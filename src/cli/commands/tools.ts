@@ -37,6 +37,14 @@ export const TOOLS: CommandTable = {
       examples: ['quaymaster reload', 'quaymaster reload --output json'],
       load: async () => (await import('../verbs/reload.ts')).runReload,
     },
+    {
+      command: 'config show',
+      summary: 'show the settings that the broker uses, with their defaults',
+      details:
+        'Of the replica that answers. Settings name the files that have secrets, and have none themselves. Addresses are shown without user, path and query. It needs the role admin.',
+      examples: ['quaymaster config show', 'quaymaster config show --output json'],
+      load: async () => (await import('../verbs/reload.ts')).runConfigShow,
+    },
     ...POSTURE,
     {
       command: 'api',

@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 import type { CliContext } from '../run/context.ts';
-import { printable } from '../output/printable.ts';
+import { printable, printableYaml } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
 
 export type ConfigurationInUse = components['schemas']['ConfigurationInUse'];
@@ -15,4 +15,11 @@ export async function runReload(context: CliContext): Promise<void> {
       ['digest', printable(body.digest)],
     ]),
   );
+}
+
+/** Prints the settings that the broker uses. */
+export async function runConfigShow(context: CliContext): Promise<void> {
+  const { body } = await (await context.broker()).call('readConfiguration');
+  const settings = await printableYaml(body.settings ?? {});
+  await context.output.show(body, () => settings.trimEnd());
 }

@@ -7,6 +7,7 @@ import type { Configuration, ConfigurationInUse } from '../../ports/configuratio
 import type { Log } from '../../ports/log.ts';
 import type { Store } from '../../ports/store.ts';
 import { isMap, settingsForRestart } from '../config/changes.ts';
+import { shownSettings } from '../config/shown.ts';
 import type { Config } from '../config/schema.ts';
 
 const POLL_MS = 10_000;
@@ -70,6 +71,10 @@ export class ConfigReload implements Configuration {
 
   inUse(): ConfigurationInUse {
     return this.#inUse;
+  }
+
+  settings(): Readonly<Record<string, unknown>> {
+    return shownSettings(this.#config);
   }
 
   reload(): Promise<ConfigurationInUse> {

@@ -830,6 +830,10 @@ export interface components {
             /** @description SHA-256 of all settings, with defaults and environment. Replicas with the same settings have the same digest. */
             readonly digest: string;
             readonly loadedAt: components["schemas"]["Instant"];
+            /** @description All settings in use, with defaults and environment; only in answers of `readConfiguration`. Absent in answers of earlier brokers. A setting names the file that has a secret, and no setting is one. Addresses are without user, path and query. */
+            readonly settings?: {
+                readonly [key: string]: unknown;
+            };
             /** @description The last reload failed; the configuration before it is in use */
             readonly failure?: {
                 readonly at: components["schemas"]["Instant"];

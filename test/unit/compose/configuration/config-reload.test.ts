@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { settingsForRestart } from '../../../../src/compose/config/changes.ts';
 import { checkConfig } from '../../../../src/compose/config/load.ts';
+import { shownSettings } from '../../../../src/compose/config/shown.ts';
 import type { Config } from '../../../../src/compose/config/schema.ts';
 import {
   ConfigReload,
@@ -219,5 +220,37 @@ describe('settings that need a restart', () => {
     expect(settingsForRestart(one, other)).toEqual([]);
     expect(digestOf(one)).toBe(digestOf(other));
     expect(digestOf(one)).not.toBe(digestOf(configWith()));
+  });
+});
+
+describe('the settings for people', () => {
+  it('have the defaults and the names of files, and addresses without user, path and query', () => {
+    const sink = 'https://logs.test/in/0f3a9c';
+    const settings = shownSettings(
+      configWith({
+        audit: {
+          ...BASE.audit,
+          sinks: [{ type: 'http', url: sink, headersFile: '/keys/headers' }],
+        },
+        notifications: {
+          hook: {
+            format: 'quaymaster',
+            url: 'https://chat.test/hook/s3cr3t?key=s3cr3t',
+            secretFile: '/keys/hook',
+          },
+        },
+      }),
+    );
+    expect(settings).toMatchObject({
+      log: { level: 'info' },
+      audit: { sinks: [{ url: 'https://logs.test/…', headersFile: '/keys/headers' }] },
+      notifications: { hook: { url: 'https://chat.test/…', secretFile: '/keys/hook' } },
+    });
+    expect(
+      shownSettings({ a: 'postgres://u:s3cr3t@db:5432/x', b: 'HTTPS://u@h?q=s3cr3t' } as never),
+    ).toEqual({
+      a: 'postgres://db:5432/…',
+      b: 'HTTPS://h/…',
+    });
   });
 });
