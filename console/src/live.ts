@@ -24,7 +24,7 @@ type Message =
   | { readonly is: 'changed'; readonly changes: readonly Change[] }
   | { readonly is: 'ready' | 'reset' | 'beat' | 'broken' | 'hello' };
 
-/** `all`: changes were missed. `ready`: the stream begins; what was asked for a moment ago may have changed since. */
+/** `all`: changes were missed. `ready`: the stream begins, and does not name changes before it. */
 type Listener = (changes: readonly Change[] | 'all' | 'ready' | 'beat') => void;
 let listener: Listener = () => undefined;
 let stopped: AbortController | undefined;
