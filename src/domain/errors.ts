@@ -91,6 +91,7 @@ export interface BrokerErrorOptions {
   readonly cause?: unknown;
   /** Stable short reason for the audit entry (`bad_alg`, `aud_mismatch`, …); never shown to an unauthenticated caller. */
   readonly reason?: string;
+  /** Infinity if no time helps: the answer then names none. */
   readonly retryAfterSeconds?: number;
   /** Parameters of the `WWW-Authenticate` of the answer, if they say more than the form of the request does. */
   readonly challenge?: string;

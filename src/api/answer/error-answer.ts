@@ -84,5 +84,7 @@ function hints(error: BrokerError, status: number, challenge: string): readonly 
   if (status === 401) return ['WWW-Authenticate', challenge];
   const seconds =
     error.retryAfterSeconds ?? (status === 503 ? UNAVAILABLE_RETRY_SECONDS : undefined);
-  return seconds === undefined ? [] : ['Retry-After', String(Math.max(1, Math.ceil(seconds)))];
+  return seconds === undefined || seconds === Infinity
+    ? []
+    : ['Retry-After', String(Math.max(1, Math.ceil(seconds)))];
 }

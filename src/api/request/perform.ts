@@ -183,13 +183,16 @@ async function refuseOrAnswer(
 
 /** A sealed broker answers only probes. @throws ERR_SEALED */
 function requireKeys({ parts }: Surroundings, operation: Operation): void {
-  if (!parts.keyring.isSealed || isProbe(operation)) return;
-  throw new BrokerError('ERR_SEALED', SEALED, { isDetailShown: true });
+  const { sealedAt } = parts.keyring;
+  if (sealedAt === undefined || isProbe(operation)) return;
+  const detail = `sealed since ${new Date(sealedAt).toISOString()}, ${SEALED}`;
+  const answer = { isDetailShown: true, retryAfterSeconds: Infinity };
+  throw new BrokerError('ERR_SEALED', detail, answer);
 }
 
 /** A sealed broker cannot authenticate the caller, so it names neither the person nor the reason. */
 const SEALED =
-  'the broker is sealed until it is restarted; who sealed it, when and why is in the audit log (broker.seal)';
+  'until it is restarted; the log of the broker that took the command, and the audit log (broker.seal), say who sealed it and why';
 
 /** Counts body and answer for the caller from now on. @throws ERR_DENIED */
 function take(

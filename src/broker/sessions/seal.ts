@@ -1,6 +1,6 @@
 import type { Call } from '../access/call.ts';
 import { recordFailure, requireRole } from '../recording/operation.ts';
-import type { Access, Recording } from '../state/dependencies.ts';
+import type { Access, Recording, Work } from '../state/dependencies.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
@@ -9,7 +9,7 @@ import type { LiveOperator } from '../state/operator-token-memory.ts';
  * first. All requests in flight depend on policies, mounts or a cluster, so none of them commits later. @throws ERR_DENIED
  */
 export async function sealInstallation(
-  parts: Recording & Access,
+  parts: Recording & Access & Pick<Work, 'log'>,
   call: Call,
   live: LiveOperator,
   comment: string,
@@ -28,7 +28,12 @@ export async function sealInstallation(
         urgent: true,
         entries: [entryOf(parts, call, operator, { ...described, outcome: 'ok' })],
       },
-      settle: () => undefined,
+      settle: () => {
+        parts.log.error(
+          { operator: operator.operator.name, reason: comment },
+          'an operator sealed the installation',
+        );
+      },
     };
   }).catch((error: unknown) => recordFailure(acting, [described], error));
 }

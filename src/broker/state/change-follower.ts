@@ -121,9 +121,9 @@ export class State {
 
   /** The installation was sealed: this process drops its keys and values before it applies the rest of the change. */
   #seal(): void {
-    const { keyring, followers } = this.#following;
+    const { keyring, followers, clock } = this.#following;
     if (keyring.isSealed) return;
-    keyring.seal();
+    keyring.seal(clock.now());
     for (const each of followers) each.clear?.();
     for (const listener of this.#sealListeners) listener();
   }

@@ -22,7 +22,7 @@ export class Keyring {
   #lookup: LookupKeys;
   /** Another process activated a key that is not in memory yet. Nothing may be sealed under the old one any more. */
   #isOutdated = false;
-  #wasSealed = false;
+  #sealedAt: number | undefined;
 
   constructor(active: RootKey, older: readonly RootKey[] = []) {
     this.#lookup = LookupKeys.of(active);
@@ -45,6 +45,11 @@ export class Keyring {
     return this.#active === undefined;
   }
 
+  /** The time at which this process forgot its keys. */
+  get sealedAt(): number | undefined {
+    return this.#sealedAt;
+  }
+
   /** Undefined for an unknown id; callers never fall back to the active key. @throws ERR_SEALED */
   find(id: string): RootKey | undefined {
     this.#opened();
@@ -64,7 +69,7 @@ export class Keyring {
 
   /** Takes the keys that the store has now; a sealed ring takes none. @throws RangeError for two keys with one id. */
   replace({ active, older = [], pending, lookup }: RingKeys): void {
-    if (this.#wasSealed) return;
+    if (this.#sealedAt !== undefined) return;
     const keys = new Map<string, RootKey>();
     for (const key of [...older, ...(pending === undefined ? [] : [pending]), active]) {
       if (keys.has(key.id)) throw new RangeError('two root keys have one id');
@@ -86,8 +91,8 @@ export class Keyring {
   }
 
   /** Forgets every key and everything that was derived from it. Only a new process that can reach the key-encryption key loads them again. */
-  seal(): void {
-    this.#wasSealed = true;
+  seal(at: number): void {
+    this.#sealedAt = at;
     for (const key of this.#keys.values()) key.forget();
     this.#keys.clear();
     this.#lookup.forget();

@@ -208,7 +208,7 @@ describe('modified rows of a stopped broker', () => {
     const broker = await own.open();
     const { store, keyring, tokens, catalog } = broker.parts;
     const id = (await tokens.find(token, catalog))!.operator.tokenId;
-    keyring.seal();
+    keyring.seal(Date.now());
     const removal = store.commit({ writes: [{ table: 'operator_tokens', remove: { id } }] });
     const other = store.commit({ writes: [{ table: 'claims', remove: { name: 'absent' } }] });
     await expect(removal).rejects.toMatchObject({ code: 'ERR_SEALED' });
