@@ -87,6 +87,10 @@ describe('an agent with broker.sealed', () => {
     await rotated.run();
     await until('the new password is there', async () => (await agent.password()) !== first);
     await rotated.untilEnded();
+    // The broker ends the rotation before the agent has its answer.
+    await until('the agent has the answer', () =>
+      Promise.resolve(agent.logged('acknowledged').length > 0),
+    );
     expect(agent.logged('acknowledged')).toMatchObject([{ path: rotated.path, outcome: 'ok' }]);
     const second = (await agent.password())!;
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
