@@ -21,7 +21,7 @@ import { authorizeDocument, authorizeSpec, mayCreatePolicy } from './authority.t
 import { grantingOf } from '../recording/granting.ts';
 import { checkElevated, neededElevation } from './elevated-documents.ts';
 import { checkAdminRemains } from './check-admin-remains.ts';
-import { checkReferences, checkUnused } from './check-references.ts';
+import { checkReferences, checkUnused, withAbsentNames } from './check-references.ts';
 import {
   documentFence,
   authenticateDocument,
@@ -101,7 +101,7 @@ export async function applyDocument(
     editor: LiveOperator,
   ): Promise<Attempt<AppliedDocument>> => {
     const current = parts.catalog.find(change.kind, change.name);
-    const document = next(parts, editor, change, current);
+    const document = nextOrAll(parts, editor, change, current);
     const isDryRun = change.isDryRun === true;
     if (!isDryRun) requireStepUp(parts, editor, () => isRisky(current, document));
     if (document !== current && document.elevation !== undefined)
@@ -197,6 +197,20 @@ function outcomeOf(
 ): AppliedDocument['outcome'] {
   if (current === undefined) return 'created';
   return document === current ? 'unchanged' : 'changed';
+}
+
+/** Makes the next document. @throws as `next`; of a body with wrong fields also what it names and does not exist */
+function nextOrAll(
+  parts: Access & Backends & People,
+  live: LiveOperator,
+  change: DocumentWrite,
+  current: StoredDocument | undefined,
+): StoredDocument {
+  try {
+    return next(parts, live, change, current);
+  } catch (error) {
+    throw withAbsentNames(parts, change, error);
+  }
 }
 
 function next(

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { loadKeyless, TrustRoot } from '../../crypto/signatures/keyless-signature.ts';
-import { BrokerError } from '../../domain/errors.ts';
+import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { didYouMean } from '../../domain/words/schema-words.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/secrets/locator-bounds.ts';
 import type { MountSpec } from '../../domain/secrets/mount.ts';
@@ -32,9 +32,8 @@ export async function checkReferences(
   } else if (document.kind === 'cluster')
     checkCluster(parts, document as StoredDocument<'cluster'>);
   else if (document.kind === 'role-binding') {
-    const { spec } = document as StoredDocument<'role-binding'>;
-    if ('issuer' in spec && !parts.people.issuers.has(spec.issuer))
-      throw wrong('/issuer', 'no such issuer under "people" in the configuration file');
+    const problems = absentNames(parts, document);
+    if (problems.length > 0) throw wrong(...problems);
   } else if (document.kind === 'posture-profile') {
     await checkTrustRoots(document as StoredDocument<'posture-profile'>);
   } else if (document.kind === 'definition') {
@@ -46,6 +45,64 @@ export async function checkReferences(
   }
 }
 
+/**
+ * Adds to the problems of a document's fields those of the names in it, so that one answer has all of them. The caller may write documents of this kind
+ * and name.
+ */
+export function withAbsentNames(
+  parts: Rights & Backends & People,
+  document: NamedBody,
+  error: unknown,
+): unknown {
+  if (!(error instanceof BrokerError) || error.problems === undefined) return error;
+  const { code, detail, problems } = error;
+  const places = new Set(problems.map(({ pointer }) => pointer));
+  const absent = absentNames(parts, document).filter(({ pointer }) => !places.has(pointer));
+  return absent.length === 0
+    ? error
+    : new BrokerError(code, detail, { problems: [...problems, ...absent] });
+}
+
+type NamedBody = Pick<StoredDocument, 'kind' | 'name' | 'body'>;
+
+/** Checks the names that a body has, whatever else is wrong with it. */
+function absentNames(
+  { connections, catalog, clusters, people }: Rights & Backends & People,
+  { kind, name, body }: NamedBody,
+): readonly Problem[] {
+  const { connection, prefix, issuer } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  const problems: Problem[] = [];
+  const check = (pointer: string, given: unknown, find: (text: string) => string | undefined) => {
+    const message = typeof given === 'string' ? find(given) : undefined;
+    if (message !== undefined) problems.push({ pointer, message });
+  };
+  if (kind === 'mount') {
+    check('/connection', connection, (text) =>
+      connections.find(text) === undefined
+        ? `no such connection in the configuration file: "${text}"${didYouMean(text, connections.names())}`
+        : undefined,
+    );
+    check('/prefix', prefix, (text) => nestingText(catalog.mounts.nesting(name, text)));
+  } else if (kind === 'cluster') {
+    check('/connection', connection, (text) => clusters.connectionProblem(text));
+  } else if (kind === 'role-binding') {
+    check('/issuer', issuer, (text) =>
+      people.issuers.has(text)
+        ? undefined
+        : `no such issuer under "people" in the configuration file${didYouMean(text, [...people.issuers.keys()])}`,
+    );
+  } else if (kind === 'definition') {
+    check('', name, (path) => (catalog.mounts.find(path) === undefined ? NO_MOUNT : undefined));
+  }
+  return problems;
+}
+
+const NO_MOUNT = 'no mount covers this path; create the mount first';
+
+function nestingText(mount: { readonly name: string } | undefined): string | undefined {
+  return mount && `its prefix nests with that of the mount "${mount.name}"`;
+}
+
 /** A root that does not parse would trust no signer, and an operator would notice it only when pods lose their secrets. */
 async function checkTrustRoots({ spec }: StoredDocument<'posture-profile'>): Promise<void> {
   const roots = Object.entries(spec.image.trustRoots);
@@ -54,44 +111,33 @@ async function checkTrustRoots({ spec }: StoredDocument<'posture-profile'>): Pro
     try {
       new TrustRoot(json);
     } catch {
-      throw wrong(
-        `/image/trustRoots/${name}`,
-        'must be a trusted_root.json with certificate authorities, logs of certificates and transparency logs',
-      );
+      throw wrong({
+        pointer: `/image/trustRoots/${name}`,
+        message:
+          'must be a trusted_root.json with certificate authorities, logs of certificates and transparency logs',
+      });
     }
   }
 }
 
-function checkMount(
-  parts: Pick<Backends, 'catalog' | 'connections'>,
-  mount: StoredDocument<'mount'>,
-): void {
+function checkMount(parts: Rights & Backends & People, mount: StoredDocument<'mount'>): void {
   const { spec, name } = mount;
   const bound = parts.connections.find(spec.connection);
-  if (bound === undefined)
-    throw wrong(
-      '/connection',
-      `no such connection in the configuration file: "${spec.connection}"${didYouMean(spec.connection, parts.connections.names())}`,
-    );
+  if (bound === undefined) throw wrong(...absentNames(parts, mount));
   if (!isWithinBounds(spec.prefix, bound.prefixes)) {
-    throw wrong(
-      '/prefix',
-      `the connection may not be used at this prefix: its "prefixes" in the configuration would need "${spec.prefix}"`,
-    );
+    throw wrong({
+      pointer: '/prefix',
+      message: `the connection may not be used at this prefix: its "prefixes" in the configuration would need "${spec.prefix}"`,
+    });
   }
-  const nesting = parts.catalog.mounts.nesting(name, spec.prefix);
-  if (nesting !== undefined) {
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `its prefix nests with that of the mount "${nesting.name}"`,
-    );
-  }
+  const nesting = nestingText(parts.catalog.mounts.nesting(name, spec.prefix));
+  if (nesting !== undefined) throw new BrokerError('ERR_CONFLICT', nesting);
   const own = placesOf(parts, mount);
   if (!parts.connections.reaches(mount)) {
-    throw wrong(
-      '/options',
-      `connection "${spec.connection}": ${own} is outside its locators (${bound.locators.join(', ')})`,
-    );
+    throw wrong({
+      pointer: '/options',
+      message: `connection "${spec.connection}": ${own} is outside its locators (${bound.locators.join(', ')})`,
+    });
   }
   for (const other of parts.catalog.mounts.all()) {
     if (other.name === name || !sameConnection(other.spec, spec)) continue;
@@ -133,7 +179,7 @@ function leadsElsewhere({ spec }: StoredDocument<'mount'>, was: StoredDocument<'
 
 function checkCluster(parts: Pick<Rights, 'clusters'>, { spec }: StoredDocument<'cluster'>): void {
   const problem = parts.clusters.problem(spec);
-  if (problem !== undefined) throw wrong('/connection', problem);
+  if (problem !== undefined) throw wrong({ pointer: '/connection', message: problem });
 }
 
 interface DefinitionChange {
@@ -148,14 +194,17 @@ async function checkDefinition(
 ): Promise<void> {
   const mount = parts.catalog.mounts.find(definition.name);
   if (mount === undefined) {
-    throw new BrokerError('ERR_CONFLICT', 'no mount covers this path; create the mount first');
+    throw new BrokerError('ERR_CONFLICT', NO_MOUNT);
   }
   const provider = parts.connections.provider(mount);
   const scope = EditorScope.of(editor, mount, definition, current);
   scope?.checkRef(provider, definition.spec.ref);
   checkTakeover(editor, definition, current);
   if (definition.spec.class === 'dynamic' && provider.credentials === undefined) {
-    throw wrong('/class', `the mount "${mount.name}" issues no dynamic credentials`);
+    throw wrong({
+      pointer: '/class',
+      message: `the mount "${mount.name}" issues no dynamic credentials`,
+    });
   }
   const locator = ownLocator(parts, mount, definition);
   await checkRotation(parts, definition, { mount, locator, scope });
@@ -176,10 +225,11 @@ function ownLocator(
 /** A reader is only denied; an editor of the definition learns which field to change, and where. */
 function outOfBounds(error: unknown): unknown {
   if (!(error instanceof BrokerError) || error.reason !== 'out_of_bounds') return error;
-  return wrong(
-    '/ref',
-    'the connection may not touch this place at its backend; see its "locators" in the configuration',
-  );
+  return wrong({
+    pointer: '/ref',
+    message:
+      'the connection may not touch this place at its backend; see its "locators" in the configuration',
+  });
 }
 
 /**
@@ -211,6 +261,6 @@ export async function checkUnused(
   }
 }
 
-function wrong(pointer: string, message: string): BrokerError {
-  return new BrokerError('ERR_BODY_INVALID', undefined, { problems: [{ pointer, message }] });
+function wrong(...problems: readonly Problem[]): BrokerError {
+  return new BrokerError('ERR_BODY_INVALID', undefined, { problems });
 }

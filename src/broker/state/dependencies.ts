@@ -44,6 +44,8 @@ export interface Clusters {
   namespaces(name: string): NamespaceFacts | undefined;
   /** The reason why this cluster cannot be served: its connection is missing or of another kind. */
   problem(spec: ClusterSpec): string | undefined;
+  /** Explains why no cluster can use a connection of this name; undefined if one can. */
+  connectionProblem(name: string): string | undefined;
 }
 
 /** The database, and the time by which rows begin and end. */

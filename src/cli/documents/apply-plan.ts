@@ -187,10 +187,10 @@ function problemsOf(
 ): readonly FileProblem[] {
   if (error === undefined) return [];
   if (!REFUSED.includes(error.status)) throw error;
-  const isExpected =
-    error.detail?.startsWith(NO_MOUNT) === true &&
-    prefixes.some((prefix) => change.name.startsWith(`${prefix}/`));
-  return isExpected ? [] : problemsAt(error, change);
+  const hasMount = prefixes.some((prefix) => change.name.startsWith(`${prefix}/`));
+  if (!hasMount) return problemsAt(error, change);
+  if (error.detail?.startsWith(NO_MOUNT) === true) return [];
+  return problemsAt(error, change).filter(({ message }) => !message.startsWith(NO_MOUNT));
 }
 
 /** The prefix of a mount that the plan creates or changes. */

@@ -1,4 +1,5 @@
 import { confirm } from '../input/ask.ts';
+import type { Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
 import { applyPlan, checkPlan } from '../documents/apply-plan.ts';
@@ -55,12 +56,19 @@ async function applyFiles(
   if (manifests.length === 0) throw new UsageError('the files contain no document');
   const broker = await context.broker();
   const plan = await planChanges(broker, manifests, prune.map(kindOf));
-  await checkPlan(context, broker, plan);
-  const policies = manifests.filter(({ kind }) => kind === POLICY);
-  const absent = await absentReferences(broker, policies.map(policyOf), manifests);
+  const absent = await absentNames(broker, manifests);
   const { output } = context;
+  const warn = (): void => {
+    for (const line of absent) output.note(`warning: ${line}`);
+  };
+  try {
+    await checkPlan(context, broker, plan);
+  } catch (error) {
+    warn();
+    throw error;
+  }
   await output.show(planJson(plan), () => planText(plan));
-  for (const line of absent) output.note(`warning: ${line}`);
+  warn();
   if (plan.changes.length === 0) return EXIT.done;
   if (dryRun) return EXIT.changes;
   const { length } = plan.changes;
@@ -70,6 +78,11 @@ async function applyFiles(
   return EXIT.done;
 }
 
+function absentNames(broker: Broker, manifests: readonly Manifest[]): Promise<readonly string[]> {
+  const policies = manifests.filter(({ kind }) => kind === POLICY);
+  return absentReferences(broker, policies.map(policyOf), manifests);
+}
+
 /** Problems that the broker finds in the valid documents, so that one run lists all. Without a broker there are none. */
 async function problemsAtBroker(
   context: CliContext,
@@ -77,6 +90,9 @@ async function problemsAtBroker(
 ): Promise<readonly FileProblem[]> {
   try {
     const broker = await context.broker();
+    for (const line of await absentNames(broker, manifests)) {
+      context.output.note(`warning: ${line}`);
+    }
     await checkPlan(context, broker, await planChanges(broker, manifests, []));
     return [];
   } catch (error) {

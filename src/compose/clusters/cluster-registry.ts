@@ -8,6 +8,7 @@ import {
 } from '../../auth/index.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ClusterSpec } from '../../domain/identity/cluster.ts';
+import { didYouMean } from '../../domain/words/schema-words.ts';
 import type { Clusters } from '../../broker/state/dependencies.ts';
 import type { DocumentKind } from '../../broker/model/kinds.ts';
 import type { Catalog } from '../../broker/state/catalog.ts';
@@ -195,8 +196,7 @@ export class ClusterRegistry implements Clusters {
 
   problem(spec: ClusterSpec): string | undefined {
     const connection = this.#deps.connections.get(spec.connection);
-    if (connection === undefined)
-      return 'no kubernetes, jwks or spiffe connection of this name in the configuration file';
+    if (connection === undefined) return this.connectionProblem(spec.connection);
     try {
       checkCluster(spec, connection);
       return undefined;
@@ -205,6 +205,12 @@ export class ClusterRegistry implements Clusters {
         .problems?.map(({ pointer, message }) => `${pointer}: ${message}`)
         .join('; ');
     }
+  }
+
+  connectionProblem(name: string): string | undefined {
+    const { connections } = this.#deps;
+    if (connections.has(name)) return undefined;
+    return `no kubernetes, jwks or spiffe connection of this name in the configuration file: "${name}"${didYouMean(name, [...connections.keys()])}`;
   }
 
   /** The watch status of each cluster, for metrics and readiness. */

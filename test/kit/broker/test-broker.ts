@@ -495,7 +495,8 @@ async function openParts(made: PartsOf): Promise<Parts> {
       },
     watch: (name) => watches.get(name),
     namespaces: () => undefined,
-    problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
+    problem: ({ connection }) => clusters.connectionProblem(connection),
+    connectionProblem: (name) => (name === 'k' ? undefined : 'no such connection'),
   };
   const judgedPods = new JudgedPods();
   const options = {

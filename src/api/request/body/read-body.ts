@@ -36,7 +36,7 @@ export async function readBody(
 ): Promise<ParsedBody> {
   const parse = parserFor(request, rules);
   const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > rules.maxBytes) throw tooLarge(rules);
+  if (announced > rules.maxBytes) throw tooLarge(rules, String(announced));
   share.receive(announced);
   const bytes = await collect(request, rules, share);
   await rules.verify?.(bytes);
@@ -135,6 +135,8 @@ function ownBytes(chunks: readonly Buffer[], length: number): Buffer<ArrayBuffer
   return whole;
 }
 
-function tooLarge({ maxBytes }: BodyRules): BrokerError {
-  return new BrokerError('ERR_BODY_TOO_LARGE', `the body may have ${maxBytes} bytes`);
+/** @param size what is known about the size */
+function tooLarge({ maxBytes }: BodyRules, size = `more than ${maxBytes}`): BrokerError {
+  const detail = `the body has ${size} bytes; the limit of this operation is ${maxBytes}`;
+  return new BrokerError('ERR_BODY_TOO_LARGE', detail);
 }
