@@ -10,6 +10,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   describe:
     'quaymaster get PATH shows a secret; each kind of document has a get, such as quaymaster policy get NAME',
   show: 'each kind of document has a get, such as quaymaster policy get NAME',
+  view: 'the brokers that you use: quaymaster profile ls; the configuration file of a broker: quaymaster config check',
   history:
     'list the versions of a secret: quaymaster versions PATH; who received it: quaymaster audit who-received PATH',
   rollback: 'write an older version again: quaymaster cp PATH PATH --version N --replace',

@@ -45,6 +45,8 @@ const SUBJECT = '{ clusters: [c1], namespaces: [prod], serviceAccounts: [web] }'
 
 const FILES = {
   value: 'v',
+  large: 'a'.repeat(65_536),
+  huge: 'a'.repeat(2_100_000),
   'not-a-token': 'hello',
   'numbers.json': '{"port": 5432}',
   'broken.json': '{',
@@ -54,6 +56,13 @@ const FILES = {
     '{ prefix: team, connection: embedded, leaseTTL: 1h }',
   ),
   'connection.yaml': document('Mount', 'team', '{ prefix: team, connection: embeded }'),
+  'several.yaml': [
+    document('Mount', 'app2', '{ prefix: app/team, connection: embeded, leaseTTL: 1h }'),
+    document('Cluster', 'prod', '{ connection: kyes, issuer: "https://i.test", audiences: [] }'),
+    document('Definition', 'team/db', '{ leaseTtl: 60 }'),
+    policyOf('{ clusters: [porduction], namespaces: [prod], serviceAccounts: [web] }', 'app/**'),
+    policyOf(SUBJECT, 'app/**').replace('effect: allow', 'effect: alow'),
+  ].join('---\n'),
   'nested.yaml': document('Mount', 'team', '{ prefix: app/team, connection: embedded }'),
   'window.yaml': document(
     'Mount',
@@ -72,6 +81,7 @@ const FILES = {
     '{ rotation: { strategy: alternatingusers, options: {}, schedule: { every: 30d } } }',
   ),
   'role.yaml': document('Operator', 'eva', '{ grants: [{ role: admn }] }'),
+  'bare.yaml': 'subjects: []\nrules: []\n',
   'audience.yaml': document(
     'Cluster',
     'prod',
@@ -162,6 +172,56 @@ const SECRETS: readonly Row[] = [
     'undelete app/db --version 9',
     6,
     'version 1 is current, and undelete never replaces a current version',
+  ],
+  ...[
+    'get app/db --version 99',
+    'get app/db --version abc',
+    'destroy app/db --versions 99 --yes',
+    'diff app/db --from 99',
+    'cp app/db app/copy --version 99',
+  ].map((words): Row => [
+    'a version that does not exist',
+    `${words} --token-file DIR/reader`,
+    4,
+    /app\/db has no version (?:99|abc); versions: 1\n/,
+    'list them: quaymaster versions app/db',
+  ]),
+  [
+    'put of a mount itself',
+    'put app password=@DIR/value',
+    4,
+    'no mount covers this path; mounts: app',
+  ],
+  [
+    'put with an empty segment',
+    'put app//db password=@DIR/value',
+    64,
+    'a path has no slash at its beginning and end',
+  ],
+  [
+    'put of a value that is too large',
+    'put app/big v=@DIR/large',
+    1,
+    'the secret has 65544 bytes as JSON; the limit is 65536 (limits.maxValueBytes)',
+  ],
+  [
+    'put of a body that is too large',
+    'put app/big v=@DIR/huge',
+    1,
+    'the body has 2100017 bytes; the limit of this operation is 2097152',
+  ],
+  [
+    'patch --remove of a key that is not there',
+    'patch app/db --remove nokey',
+    6,
+    'app/db: the secret has no key "nokey"',
+    'to list its keys: quaymaster get app/db',
+  ],
+  [
+    'ls of nothing',
+    'ls app/nothing/',
+    0,
+    'no secret that you may list below app/nothing; mounts: ',
   ],
   [
     'a label without a value',
@@ -328,6 +388,28 @@ const DOCUMENTS: readonly Row[] = [
     64,
     'connection.yaml:4:',
     'no such connection in the configuration file: "embeded"; did you mean "embedded"?',
+  ],
+  [
+    'wrong fields and wrong names in one run',
+    'apply --dry-run -f DIR/several.yaml',
+    64,
+    'several.yaml:4:58: /spec/leaseTTL is not a known field; did you mean "leaseTtl"?',
+    'several.yaml:4:39: /spec/connection no such connection in the configuration file: "embeded"; did you mean "embedded"?',
+    'several.yaml:4:17: /spec/prefix its prefix nests with that of the mount "app"',
+    'several.yaml:9:64: /spec/audiences must have at least 1 items',
+    '/spec/connection no kubernetes, jwks or spiffe connection of this name in the configuration file: "kyes"; did you mean "keys"?',
+    '/spec/leaseTtl must be a duration such as 30s, 15m, 1h or 7d',
+    'several.yaml:14:7: /spec no mount covers this path; create the mount first',
+    'warning: policy "p": no cluster "porduction" is registered; clusters: c1, prod',
+    '/spec/rules/0/effect must be allow or deny',
+  ],
+  ['a directory without -f', 'apply DIR', 64, 'quaymaster apply -f config/'],
+  [
+    'a policy without its envelope',
+    'apply --dry-run -f DIR/bare.yaml',
+    64,
+    'bare.yaml',
+    '/kind must be one of Cluster, Mount,',
   ],
   [
     'a prefix inside another',
@@ -523,6 +605,21 @@ const CONNECTIONS: readonly Row[] = [
     'no response',
     'check that the broker runs and that its URL is right',
   ],
+  [
+    'an operation of operators with the session of a workload',
+    'mount ls --token-file DIR/session',
+    3,
+    'ERR_DENIED: only operators may call this; the session is of a workload',
+    'log in as an operator with quaymaster login --token-file FILE',
+  ],
+  ['config view', 'config view', 64, 'quaymaster profile ls', 'quaymaster config check'],
+  ['-v', '-v', 64, 'the version: quaymaster --version'],
+  [
+    '--duration',
+    'quarantine add k8s://c1/prod/web --duration 4h --reason x',
+    64,
+    'how long something lasts: --for 4h',
+  ],
   ['a misspelled command', 'statuss', 64, "unknown command 'statuss'", 'Did you mean status?'],
   [
     'an option of another command',
@@ -546,7 +643,10 @@ beforeAll(async () => {
   const body = { data: { host: 'h', user: 'u' } };
   await api.call('PUT', '/api/v1/secrets/app/db', { token: api.admin, body });
   const pod = api.serviceAccountToken();
-  const directory = await fileTree({ ...FILES, token: api.admin, 'pod-token': pod });
+  const session = await api.logIn();
+  const reader = await api.operator('rea', [{ role: 'secret-reader' }, { role: 'secret-editor' }]);
+  const tokens = { token: api.admin, reader, session, 'pod-token': pod };
+  const directory = await fileTree({ ...FILES, ...tokens });
   Object.assign(PLACES, {
     DIR: directory,
     URL: api.url,

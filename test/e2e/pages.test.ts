@@ -130,7 +130,6 @@ async function pasteAgainstDevBroker(shell: Shell, page: string): Promise<Pasted
     const blocks = [...logIn, ...runnable(page)].map((text) =>
       text
         .replaceAll('http://127.0.0.1:8200', broker.url)
-        .replaceAll('npm run --silent quaymaster --', PROGRAM_WORDS)
         .replaceAll(IN_CHECKOUT, PROGRAM_WORDS),
     );
     const programs = join(broker.directory, 'programs');

@@ -56,6 +56,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
 const WHOAMI =
   'your token: quaymaster whoami; to get the role for a time: quaymaster break-glass request --role ROLE --scope PATH --for 30m --reason TEXT; to get it for good: an admin adds it to the grants of the operator or to a RoleBinding, see docs/operations.md#operators-and-their-roles';
 
+const ROTATION_STATUS = 'what it waits for: quaymaster rotate status PATH';
+
+/** A session of a workload never has a role. */
+const OPERATORS_ONLY = 'only operators may call this';
+const LOG_IN_AS_OPERATOR =
+  'this token is of a workload: log in as an operator with quaymaster login --token-file FILE or --issuer NAME, or choose a profile with quaymaster profile use NAME';
+
 const CHECK_URL =
   'check that the broker runs and that its URL is right: --url, QUAYMASTER_URL or the profile';
 const UNREACHABLE_REMEDIES: Partial<Readonly<Record<UnreachableReason, string>>> = {
@@ -192,7 +199,10 @@ function remedyOf(
   expired: string | undefined,
 ): string | undefined {
   if (code === 'ERR_TOKEN_INVALID' && operation === 'finishPersonLogin') return PERSON_REFUSED;
-  if (code === 'ERR_DENIED' && detail !== undefined) return WHOAMI;
+  if (code === 'ERR_DENIED' && detail !== undefined) {
+    return detail.startsWith(OPERATORS_ONLY) ? LOG_IN_AS_OPERATOR : WHOAMI;
+  }
+  if (code === 'ERR_CONFLICT' && detail?.endsWith('is in progress')) return ROTATION_STATUS;
   if (code === 'ERR_UNAUTHENTICATED' && expired !== undefined) {
     return `your token expired ${expired}: run quaymaster login again; an operator creates tokens with quaymaster operator token create`;
   }

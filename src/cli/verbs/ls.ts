@@ -9,9 +9,11 @@ const PAGE = 1_000;
 /** Lists secrets, or the deleted secrets that can be restored. */
 export async function runLs(
   context: CliContext,
-  { args: [prefix], options }: Call<{ readonly deleted?: true }>,
+  { args: [place], options }: Call<{ readonly deleted?: true }>,
 ): Promise<void> {
   const { deleted } = options;
+  // Listings of other tools take a directory with its slash.
+  const prefix = place?.replace(/\/$/, '');
   const query = { ...defined({ prefix, deleted }), limit: PAGE };
   const items = await allPages(await context.broker(), 'listSecrets', { query });
   // Most operators see no decoys, and most installations have none.
