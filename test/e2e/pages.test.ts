@@ -128,9 +128,7 @@ async function pasteAgainstDevBroker(shell: Shell, page: string): Promise<Pasted
   try {
     const logIn = page === QUICKSTART ? [] : runnable(QUICKSTART).slice(0, 1);
     const blocks = [...logIn, ...runnable(page)].map((text) =>
-      text
-        .replaceAll('http://127.0.0.1:8200', broker.url)
-        .replaceAll(IN_CHECKOUT, PROGRAM_WORDS),
+      text.replaceAll('http://127.0.0.1:8200', broker.url).replaceAll(IN_CHECKOUT, PROGRAM_WORDS),
     );
     const programs = join(broker.directory, 'programs');
     await mkdir(programs);

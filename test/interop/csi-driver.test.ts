@@ -2,17 +2,14 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findProgram } from '../kit/backends/find-program.ts';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
 import { CsiProcess } from '../kit/delivery/csi-process.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const run = promisify(execFile);
-const go = findProgram('go');
-// As with the log under Go's tools, only a missing Go skips the suite.
-if (go === null) process.stderr.write("left out: the CSI driver's own client (no go on PATH)\n");
 
-(go === null ? describe.skip : describe)("the Secrets Store CSI driver's own client", () => {
+describeWithProgram('go', "the Secrets Store CSI driver's own client", (go) => {
   let broker: PreparedBroker;
   let csi: CsiProcess;
   let program: string;
@@ -22,7 +19,7 @@ if (go === null) process.stderr.write("left out: the CSI driver's own client (no
     await broker.write('own/db', { user: 'app', password: 'of the driver' });
     csi = await CsiProcess.start(broker);
     program = join(csi.directory, 'driver');
-    await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/csi-driver' });
+    await run(go, ['build', '-o', program, '.'], { cwd: 'test/interop/csi-driver' });
   });
   afterAll(async () => {
     await csi.remove();

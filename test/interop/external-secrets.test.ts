@@ -4,16 +4,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { findProgram } from '../kit/backends/find-program.ts';
+import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const run = promisify(execFile);
-const go = findProgram('go');
-// Only a missing Go skips the suite.
-if (go === null)
-  process.stderr.write('left out: the webhook provider of External Secrets (no go)\n');
 /** The provider imports a good part of Kubernetes: a minute and a half on two cores, the first time. */
 const BUILD_MS = 600_000;
 
@@ -37,7 +33,7 @@ function documented(): readonly object[] {
   return [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml = '']) => load(yaml) as object);
 }
 
-(go === null ? describe.skip : describe)('External Secrets Operator', () => {
+describeWithProgram('go', 'External Secrets Operator', (go) => {
   let broker: PreparedBroker;
   let program: string;
   let token: string;
@@ -61,7 +57,7 @@ function documented(): readonly object[] {
     );
     token = String(json['token']);
     program = join(broker.installation.directory, 'external-secrets');
-    await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/external-secrets' });
+    await run(go, ['build', '-o', program, '.'], { cwd: 'test/interop/external-secrets' });
   }, BUILD_MS);
   afterAll(() => broker.installation.remove());
 

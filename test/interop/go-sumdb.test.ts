@@ -1,22 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { exportLog } from '../../src/audit/export/export.ts';
 import { storeSource } from '../../src/audit/export/export-source.ts';
-import { findProgram } from '../kit/backends/find-program.ts';
+import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
 import { publicLog } from '../../src/audit/tree/public-log.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
 import { LogBench } from '../kit/log/log-bench.ts';
 import { RunningApi } from '../kit/api/running-api.ts';
 
 const run = promisify(execFile);
-const go = findProgram('go');
 // A module cache without golang.org/x/mod and no way to the module proxy fails the suite: only a missing Go skips it.
-if (go === null) process.stderr.write('left out: the log under Go sumdb tools (no go on PATH)\n');
 
-(go === null ? describe.skip : describe)("the log under Go's sumdb tools", () => {
+describeWithProgram('go', "the log under Go's sumdb tools", (go) => {
   let bench: LogBench;
   let directory: string;
   let program: string;
@@ -29,7 +27,7 @@ if (go === null) process.stderr.write('left out: the log under Go sumdb tools (n
     directory = join(bench.directory, 'export');
     ({ logKey } = await exportLog(storeSource(bench.store, bench.log), directory));
     program = join(bench.directory, 'interop');
-    await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/go' });
+    await run(go, ['build', '-o', program, '.'], { cwd: 'test/interop/go' });
   });
   afterAll(() => bench.remove());
 

@@ -15,11 +15,20 @@ export default class LeftOutReporter {
   onRunComplete(_contexts: unknown, results: Results): void {
     const skipped = results.testResults
       .flatMap((file) => file.testResults)
-      .filter(({ status, title }) => status === 'pending' && title.startsWith(LEFT_OUT));
+      .filter(({ status }) => status === 'pending')
+      .flatMap(leftOutLine);
     if (skipped.length === 0) return;
     console.error(`\nLeft out (npm run backends install; BACKENDS=required makes this a failure):`);
-    for (const { ancestorTitles, title } of skipped) {
-      console.error(`  ${ancestorTitles.join(' > ')}: ${title.slice(LEFT_OUT.length)}`);
-    }
+    for (const line of new Set(skipped)) console.error(line);
   }
 }
+
+/** The suite and the reason, which is the title of the suite's one test, or the end of its own title if only some of its tests are skipped. */
+function leftOutLine({ ancestorTitles, title }: Assertion): readonly string[] {
+  const suite = ancestorTitles.join(' > ');
+  if (title.startsWith(LEFT_OUT)) return [`  ${suite}: ${title.slice(LEFT_OUT.length)}`];
+  const [, before, reason] = PARTLY.exec(suite) ?? [];
+  return reason === undefined ? [] : [`  some tests of ${before}: ${reason}`];
+}
+
+const PARTLY = new RegExp(`^([^]*) \\(${LEFT_OUT}([^)]*)\\)`);
