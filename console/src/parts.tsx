@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ComponentChildren, JSX } from 'preact';
+import { Fragment, type ComponentChildren, type JSX } from 'preact';
 import { Refusal } from './client.ts';
 import { exactTime, quoted, relativeTime } from './format.ts';
 import type { Loaded } from './load.ts';
@@ -180,10 +180,18 @@ export function Table<T>({ label, items, columns, keyOf, empty }: TableProps<T>)
 
 /** The command that does or shows the same, to copy. */
 export function Command({ words }: { readonly words: readonly string[] }): JSX.Element {
-  const text = ['quaymaster', ...words.map(quoted)].join(' ');
+  const all = ['quaymaster', ...words.map(quoted)];
+  const text = all.join(' ');
   return (
     <p class="command">
-      <code>{text}</code>{' '}
+      <code>
+        {all.map((word, index) => (
+          <Fragment key={index}>
+            {index > 0 && ' '}
+            <span>{word}</span>
+          </Fragment>
+        ))}
+      </code>{' '}
       <Copy text={() => Promise.resolve(text)} label="Copy" subject="the command" />
     </p>
   );

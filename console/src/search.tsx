@@ -113,7 +113,7 @@ function Palette(): JSX.Element {
             aria-expanded="true"
             aria-controls="found"
             aria-activedescendant={chosen === undefined ? undefined : `found-${at}`}
-            placeholder="A name, an id, the number of an entry or the digest of an image"
+            placeholder="Name, id, entry or digest"
             value={text}
             autocomplete="off"
             spellcheck={false}

@@ -106,7 +106,7 @@ export function Home(): JSX.Element {
       <Section title="Needs a person">
         {tasks.length === 0 &&
           (isLoading ? (
-            <p class="quiet" role="status">
+            <p class="quiet loading" role="status">
               Loading…
             </p>
           ) : (
