@@ -12,6 +12,8 @@ import { until } from '../kit/backends/until.ts';
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE = join(ROOT, 'node_modules/.bin/node');
+/** Node's cache of compiled code. The program runs from its source here, and each start would compile all of it. */
+const COMPILED = join(tmpdir(), 'quaymaster-compiled');
 /** Name of a directory that a shell splits if a printed line does not quote it. */
 const FILES = 'my files';
 
@@ -30,7 +32,11 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
       '--port',
       '0',
     ];
-    broker = spawn(NODE, words, { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] });
+    broker = spawn(NODE, words, {
+      cwd: directory,
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     broker.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await until('the guide is printed', () => Promise.resolve(output.includes('audit verify')));
   }
@@ -55,7 +61,11 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
     const lines = output
       .split('\n')
       .filter((line) => beginnings.some((start) => line.startsWith(start)));
-    const env = { PATH: process.env['PATH'] ?? '', HOME: directory };
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: directory,
+      NODE_COMPILE_CACHE: COMPILED,
+    };
     const { stdout } = await run('bash', ['-c', lines.join('\n')], { cwd: tmpdir(), env });
     return stdout;
   }

@@ -10,7 +10,7 @@ import { leaseRow } from '../../../kit/fakes/store-rows.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const PATH = 'app/db';
-const ENDED = 200_000;
+const ENDED = 20_000;
 const LIVE = 1_200;
 const CHUNK = 5_000;
 
