@@ -214,6 +214,53 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(JSON.stringify(console)).toContain('quaymaster.dev/people');
   });
 
+  it('lets the broker out to the systems of its configuration, and no further', async () => {
+    const egressOf = (manifests: readonly Manifest[]): unknown =>
+      (only(manifests, 'NetworkPolicy')['spec'] as { egress: readonly object[] }).egress.slice(2);
+    const tcp = (...ports: number[]): object => ({
+      ports: ports.map((port) => ({ protocol: 'TCP', port })),
+    });
+    const at = (cidr: string, port: number): object => ({
+      to: [{ ipBlock: { cidr } }],
+      ...tcp(port),
+    });
+    const named = await variant(
+      'sqlite with systems at addresses, in other namespaces and elsewhere',
+    );
+    const namespace = { matchLabels: { 'kubernetes.io/metadata.name': 'vault' } };
+    expect(egressOf(named)).toEqual([
+      tcp(443, 6443, 6514, 8443, 5432, 9443),
+      at('10.1.2.3/32', 8200),
+      at('10.9.0.1/32', 9000),
+      at('2001:db8::7/128', 6379),
+      at('2001:db8::8/128', 6443),
+      { to: [{ namespaceSelector: namespace }] },
+    ]);
+    expect(egressOf(await variant('sqlite'))).toEqual([tcp(443, 6443)]);
+    // An empty list of ports would open all of them.
+    const none = { networkPolicy: { egressPorts: [] } };
+    expect(egressOf(await renderChart(helm, none))).toEqual([]);
+  });
+
+  it('lets the CSI provider and the test of the release reach the broker, wherever that is', async () => {
+    const own = await variant('the CSI provider');
+    const policies = own.filter(({ kind }) => kind === 'NetworkPolicy');
+    expect(policies).toHaveLength(2);
+    for (const { spec } of policies) {
+      const text = JSON.stringify((spec as { egress: readonly object[] }).egress[1]);
+      expect(text).toContain('"app.kubernetes.io/component":"broker"');
+      expect(text).toContain('"port":8200');
+    }
+    const brokerUrl = 'https://secrets.example:9200';
+    const csiProvider = { enabled: true, cluster: 'home', brokerUrl };
+    const elsewhere = (await renderChart(helm, { csiProvider })).find(
+      ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name.endsWith('csi-provider'),
+    );
+    expect((elsewhere!['spec'] as { egress: readonly object[] }).egress.slice(1)).toEqual([
+      { ports: [{ protocol: 'TCP', port: 9200 }] },
+    ]);
+  });
+
   it('opens no address for the console unless it has its own', async () => {
     for (const page of [{ enabled: false, listener: {} }, { enabled: true }]) {
       const console = { ...page, origin: 'https://console.example' };

@@ -25,6 +25,8 @@ const TRANSIT = {
   auth: { method: 'kubernetes', role: 'quaymaster' },
 };
 
+const ACCOUNT = { username: 'quaymaster', passwordFile: '/etc/accounts/password' };
+
 const GATEWAY = [{ name: 'public', namespace: 'gateways', sectionName: 'tls' }];
 
 /** Values that change the rendered objects, each by its name. */
@@ -85,6 +87,46 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       vaultApi: {
         mounts: { secret: { engine: 'kv-v2', prefix: 'payments' } },
         auth: { kubernetes: { cluster: 'home' } },
+      },
+    },
+  },
+  'sqlite with systems at addresses, in other namespaces and elsewhere': {
+    config: {
+      audit: {
+        sinks: [
+          { type: 'syslog', host: 'logs.example' },
+          { type: 'http', url: 'https://collector.example:8443/in' },
+        ],
+        archive: {
+          to: {
+            type: 's3',
+            bucket: 'logs',
+            region: 'eu-central-1',
+            endpoint: 'http://10.9.0.1:9000',
+          },
+        },
+      },
+      kek: { ...TRANSIT, address: 'https://bao.vault.svc.cluster.local:8200' },
+      traces: { endpoint: 'http://127.0.0.1:4318/v1/traces' },
+      notifications: {
+        pager: { format: 'quaymaster', url: 'https://hooks.example', secretFile: '/s' },
+      },
+      people: { issuers: { corp: { issuerUrl: 'https://login.example:9443', clientId: 'q' } } },
+      connections: {
+        vault: {
+          type: 'vault',
+          address: 'https://10.1.2.3:8200',
+          auth: { method: 'kubernetes', role: 'quaymaster' },
+          locators: ['secret'],
+        },
+        db: { ...ACCOUNT, type: 'postgres', host: 'db.example', locators: ['roles/app'] },
+        cache: { ...ACCOUNT, type: 'redis', host: '2001:db8::7', locators: ['users/app'] },
+        second: {
+          type: 'kubernetes',
+          server: 'https://[2001:db8::8]:6443',
+          caFile: '/etc/second/ca.crt',
+          tokenFile: '/etc/second/token',
+        },
       },
     },
   },
