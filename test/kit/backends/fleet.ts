@@ -19,6 +19,7 @@ import {
   HELM,
   HVAC,
   KUBECTL,
+  KUBE_SCORE,
   KYVERNO,
   LITEWITNESS,
   NGINX,
@@ -69,6 +70,7 @@ export interface Backends {
   readonly grype: Tool;
   readonly trivy: Tool;
   readonly kubectl: Tool;
+  readonly kubescore: Tool;
   readonly kyverno: Tool;
 }
 
@@ -110,6 +112,7 @@ const START: Starters = {
   grype: () => startTool(GRYPE),
   trivy: () => startTool(TRIVY),
   kubectl: () => startTool(KUBECTL),
+  kubescore: () => startTool(KUBE_SCORE),
   kyverno: () => startTool(KYVERNO),
 };
 

@@ -31,6 +31,7 @@ export const BACKEND_NAMES = [
   'trivy',
   'kube',
   'kubectl',
+  'kubescore',
   'kyverno',
 ] as const;
 

@@ -353,6 +353,17 @@ export const KUBECTL = goRecipe({
   linkerVariables: KUBERNETES_VARIABLES,
 });
 
+/** Checks of Kubernetes manifests that others wrote. */
+export const KUBE_SCORE = goRecipe({
+  name: 'kube-score',
+  version: '1.20.0',
+  backend: 'kubescore',
+  module: 'github.com/zegl/kube-score',
+  package: 'github.com/zegl/kube-score/cmd/kube-score',
+  replacements: () => [],
+  linkerVariables: ['main.version=1.20.0'],
+});
+
 const KYVERNO_VERSION = '1.19.1';
 
 /** Program that judges pods and image signatures by policies, without a cluster: a second opinion on the broker's decisions. */
@@ -400,5 +411,6 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   trivy: [TRIVY],
   kube: [ETCD, KUBE_APISERVER],
   kubectl: [KUBECTL],
+  kubescore: [KUBE_SCORE],
   kyverno: [KYVERNO],
 };

@@ -70,6 +70,7 @@ describe('wantedBackends', () => {
       'trivy',
       'kube',
       'kubectl',
+      'kubescore',
       'kyverno',
     ]);
   });
