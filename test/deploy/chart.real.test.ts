@@ -529,6 +529,23 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it.each([
+    ['kek', { kek: { type: 'vault-transit', adress: 'https://vault.example' } }, /'adress' not/],
+    ['kek', { kek: { type: 'vault' } }, /one of 'local-file', 'vault-transit', 'aws-kms'/],
+    [
+      'connection',
+      { connections: { db: { type: 'postgres', host: 'a', locators: ['roles/a'] } } },
+      /missing properties 'username', 'passwordFile'/,
+    ],
+  ])(
+    'names what is wrong with the chosen kind, and no other kind: %s',
+    async (_, config, words) => {
+      const text = await refusal({ config });
+      expect(text).toMatch(words);
+      expect(text).not.toMatch(/value must be '/);
+    },
+  );
+
+  it.each([
     ['an unknown value', { replicaCount: 1 }, /replicaCount/],
     ['an unknown value further in', { storage: { data: { sise: '1Gi' } } }, /sise/],
     ['a wrong type', { replicas: 'two' }, /replicas/],

@@ -170,6 +170,7 @@ const OWN_SETTINGS = new Set([
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly oneOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
   readonly required?: readonly string[];
   readonly [keyword: string]: unknown;
 }
@@ -195,9 +196,50 @@ function withoutOwn(schema: Schema, place: string): Schema {
   };
 }
 
+/** The members by which the alternatives of the configuration differ. */
+const TAGS = ['type', 'format'];
+
+function leavesOf(schema: Schema): readonly Schema[] {
+  const choices = schema.oneOf ?? schema.anyOf;
+  return choices === undefined ? [schema] : choices.flatMap(leavesOf);
+}
+
+/**
+ * The schema with conditions in place of alternatives that one member tells apart. Helm then says what is wrong with the chosen alternative, and not
+ * what is wrong with every other.
+ */
+function withConditions(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withConditions);
+  if (typeof node !== 'object' || node === null) return node;
+  const schema = node as Schema;
+  const leaves = leavesOf(schema);
+  const tag = TAGS.find((key) => leaves.every(({ properties }) => properties?.[key]?.['const']));
+  if (leaves.length === 1 || tag === undefined)
+    return Object.fromEntries(
+      Object.entries(schema).map(([key, value]) => [key, withConditions(value)]),
+    );
+  const rest = Object.entries(schema).filter(([key]) => key !== 'oneOf' && key !== 'anyOf');
+  const names = leaves.map(({ properties }) => properties?.[tag]?.['const']);
+  const byName = Map.groupBy(leaves, ({ properties }) => properties?.[tag]?.['const']);
+  return {
+    ...Object.fromEntries(rest),
+    type: 'object',
+    required: [tag],
+    properties: { [tag]: { enum: [...new Set(names)] } },
+    allOf: [...byName].map(([name, same]) => {
+      const then = same.map(withConditions);
+      return {
+        if: { properties: { [tag]: { const: name } }, required: [tag] },
+        then: then.length === 1 ? then[0] : { anyOf: then },
+      };
+    }),
+  };
+}
+
 /** values.schema.json: Helm refuses violations of it by itself. */
 export function valuesSchema(): object {
   const config = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Schema;
   const schema = z.toJSONSchema(values, { io: 'input' }) as Schema;
-  return { ...schema, properties: { ...schema.properties, config: withoutOwn(config, '') } };
+  const own = withConditions(withoutOwn(config, ''));
+  return { ...schema, properties: { ...schema.properties, config: own } };
 }
