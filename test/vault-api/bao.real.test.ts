@@ -62,6 +62,14 @@ const COMMANDS = [
   'kv get -version=1 -field=k secret/F/a',
   'kv metadata delete secret/F/a',
   'kv metadata get secret/F/a',
+  'kv metadata delete secret/F/a',
+  'kv delete secret/F/none',
+  'kv delete -versions=1 secret/F/none',
+  'kv undelete -versions=1 secret/F/none',
+  'kv destroy -versions=1 secret/F/none',
+  'kv metadata delete secret/F/none',
+  'kv patch secret/F/none k=v',
+  'kv delete K/none',
   'kv put K/x k=v',
   'kv get -format=json K/x',
   'kv get -field=k K/x',
@@ -84,6 +92,7 @@ const DIFFERENT: Readonly<Record<string, string>> = {
   'kv metadata get -format=json secret/F/a': 'only OpenBao counts the changes of metadata',
   'kv delete -versions=2 secret/F/a': 'a secret is deleted as a whole',
   'kv metadata put -custom-metadata=owner=pay secret/F/a': 'custom metadata is refused',
+  'kv undelete -versions=1 secret/F/none': 'nothing was restored',
   'token lookup -format=json': 'a session has facts of its service account, and names no policies',
   'token renew -format=json': 'a session has facts of its service account, and names no policies',
   'secrets list': 'a caller with any right sees the mounts',
@@ -163,8 +172,12 @@ describeWith(['openbao'], 'the bao command line at this broker', ({ openbao }) =
     const differing: Record<string, unknown> = {};
     for (const command of COMMANDS) {
       const words = command.replace(/\bF\b/, folder).replace(/\bK\b/, old).split(' ');
-      const expected = comparable(command, await bao(openbao.address, theirs, words));
-      const found = comparable(command, await bao(address, ours, words));
+      const [there, here] = await Promise.all([
+        bao(openbao.address, theirs, words),
+        bao(address, ours, words),
+      ]);
+      const expected = comparable(command, there);
+      const found = comparable(command, here);
       if (JSON.stringify(found) !== JSON.stringify(expected))
         differing[command] = { expected, found };
     }

@@ -130,6 +130,31 @@ describe('writes', () => {
     expect((await call('GET', 'secret/data/many')).status).toBe(200);
   });
 
+  it('answers the removal of what is absent like any other, and still removes the rest', async () => {
+    const named = { body: { versions: [1, 2, '9'] } };
+    for (const [method, path, sent] of [
+      ['DELETE', 'secret/data/absent', {}],
+      ['DELETE', 'secret/metadata/absent', {}],
+      ['POST', 'secret/delete/absent', named],
+      ['POST', 'secret/destroy/absent', named],
+      ['DELETE', 'old/absent', {}],
+    ] as const)
+      expect([path, (await call(method, path, sent)).status]).toEqual([path, 204]);
+    expect((await call('POST', 'secret/undelete/absent', named)).status).toBe(404);
+    for (const a of ['1', '2', '3'])
+      await call('POST', 'secret/data/rest', { body: { data: { a } } });
+    await call('POST', 'secret/destroy/rest', { body: { versions: [1] } });
+    expect((await call('POST', 'secret/destroy/rest', named)).status).toBe(204);
+    const { versions } = (await call('GET', 'secret/metadata/rest')).body.data;
+    expect([versions['1'].destroyed, versions['2'].destroyed, versions['3'].destroyed]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    const token = await api.logIn({ namespace: 'strangers' });
+    expect((await call('DELETE', 'secret/data/absent', { token })).status).toBe(403);
+  });
+
   it('writes and deletes secrets of KV version 1', async () => {
     expect((await call('PUT', 'old/x', { body: { k: 'v' } })).status).toBe(204);
     expect((await call('GET', 'old/x')).body.data).toEqual({ k: 'v' });

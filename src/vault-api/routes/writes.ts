@@ -4,6 +4,7 @@ import {
   destroySecret,
   patchSecret,
   undeleteSecret,
+  writableVersions,
   writeSecret,
 } from '../../broker/secrets/write-secret.ts';
 import type { Call, Caller } from '../../broker/access/call.ts';
@@ -81,13 +82,28 @@ export const writeValue: CallerRoute = ({ path: given }) => ({
   },
 });
 
+function isAbsent(error: unknown): boolean {
+  return (
+    error instanceof BrokerError && error.code === 'ERR_NOT_FOUND' && error.reason !== 'no_mount'
+  );
+}
+
+/**
+ * Answers the removal of what is absent like any other removal, as other servers of this API do. The use case recorded that nothing was there.
+ */
+async function removal(removed: Promise<unknown>): Promise<Answer> {
+  try {
+    await removed;
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+  return NO_CONTENT;
+}
+
 export const deleteValue: CallerRoute = ({ path: given }) => ({
   read: () => {
     const path = parseSecretPath(given);
-    return async ({ parts, call, caller }) => {
-      await deleteSecret(parts, call, caller, { path });
-      return NO_CONTENT;
-    };
+    return ({ parts, call, caller }) => removal(deleteSecret(parts, call, caller, { path }));
   },
 });
 
@@ -95,10 +111,7 @@ export const deleteValue: CallerRoute = ({ path: given }) => ({
 export const destroyAll: CallerRoute = ({ path: given }) => ({
   read: () => {
     const path = parseSecretPath(given);
-    return async ({ parts, call, caller }) => {
-      await destroySecret(parts, call, caller, { path });
-      return NO_CONTENT;
-    };
+    return ({ parts, call, caller }) => removal(destroySecret(parts, call, caller, { path }));
   },
 });
 
@@ -140,8 +153,7 @@ const NOT_CURRENT: Answer = {
 /** Deletes the secret if the current version is among the named ones. The broker deletes no version without the others. */
 export const deleteVersions = versionsRoute(async (parts, call, caller, { path, versions }) => {
   try {
-    await deleteSecret(parts, call, caller, { path, ifVersions: versions });
-    return NO_CONTENT;
+    return await removal(deleteSecret(parts, call, caller, { path, ifVersions: versions }));
   } catch (error) {
     if (error instanceof BrokerError && error.code === 'ERR_VERSION_CONFLICT') return NOT_CURRENT;
     throw error;
@@ -154,7 +166,16 @@ export const undeleteVersions = versionsRoute(async (parts, call, caller, { path
   return NO_CONTENT;
 });
 
+/** Destroys the named versions that exist. The use case destroys all of them or none, so those that are gone are left out when it finds one. */
 export const destroyVersions = versionsRoute(async (parts, call, caller, { path, versions }) => {
-  await destroySecret(parts, call, caller, { path, versions });
+  try {
+    await destroySecret(parts, call, caller, { path, versions });
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    const kept = (await writableVersions(parts, call, caller, path)).versions
+      .filter(({ state, version: each }) => state !== 'destroyed' && versions.includes(each))
+      .map(({ version: each }) => each);
+    if (kept.length > 0) await destroySecret(parts, call, caller, { path, versions: kept });
+  }
   return NO_CONTENT;
 });

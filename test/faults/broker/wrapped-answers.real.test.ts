@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,19 +12,21 @@ import { boundClaims, ecKey, signedToken } from '../../kit/identity/token-factor
 const ISSUER = 'https://issuer.test';
 const ROUNDS = 3;
 
-describeWith(['postgres'], 'a wrapped answer at two brokers on one PostgreSQL', (backends) => {
+describeWith(['postgres'], 'Vault clients of two brokers on one PostgreSQL', (backends) => {
   const cleanUps: (() => Promise<unknown>)[] = [];
-  afterEach(async () => {
+  const ports: number[] = [];
+  let session: string;
+
+  afterAll(async () => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
   });
 
-  it('opens at exactly one of them if both open it at once, and ends at both with its session', async () => {
+  beforeAll(async () => {
     const key = ecKey('key-1');
     const directory = await mkdtemp(join(tmpdir(), 'qm-wrapped-'));
     cleanUps.push(() => rm(directory, { recursive: true }));
     const file = join(directory, 'jwks.json');
     await writeFile(file, JSON.stringify({ keys: [key.jwk] }));
-    const ports: number[] = [];
     const { brokers, token, remove } = await startTwoBrokers(backends.postgres, async () => {
       const port = await freePort();
       ports.push(port);
@@ -56,14 +58,35 @@ describeWith(['postgres'], 'a wrapped answer at two brokers on one PostgreSQL', 
     await put('secrets/app/b', { data: { k: 'v' } });
     await second.broker.parts.state.waitUntilCurrent();
 
-    const at = (index: number, path: string, use: object = {}, method = 'PUT') =>
-      vaultCall(ports[index] ?? 0, method, path, use);
     const jwt = signedToken(
       key,
       boundClaims({ issuer: ISSUER, audience: ['a'], issuedAt: Math.floor(Date.now() / 1_000) }),
     );
     const login = await at(0, 'auth/kubernetes/login', { body: { jwt } });
-    const session = login.body.auth.client_token as string;
+    session = login.body.auth.client_token as string;
+  });
+
+  const at = (
+    index: number,
+    path: string,
+    use: object = {},
+    method = 'PUT',
+  ): Promise<VaultAnswer> => vaultCall(ports[index] ?? 0, method, path, use);
+
+  it('read at one broker what was just written at the other, whatever X-Vault-Index says', async () => {
+    const token = session;
+    for (let round = 0; round < 2 * ROUNDS; round += 1) {
+      const [writer, reader] = round % 2 === 0 ? [0, 1] : [1, 0];
+      const data = { k: String(round) };
+      const wrote = await at(writer, 'secret/data/c', { token, body: { data } });
+      expect(wrote.status).toBe(200);
+      const headers = { 'X-Vault-Index': 'old', 'X-Vault-Inconsistent': 'forward-active-node' };
+      const read = await at(reader, 'secret/data/c', { token, headers }, 'GET');
+      expect([read.status, read.body.data?.data]).toEqual([200, data]);
+    }
+  });
+
+  it('open a wrapped answer at exactly one broker, and nowhere after its session has ended', async () => {
     const wrap = async (): Promise<string> => {
       const headers = { 'X-Vault-Wrap-TTL': '5m' };
       const answer = await at(0, 'secret/data/b', { token: session, headers }, 'GET');
