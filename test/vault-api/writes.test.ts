@@ -169,7 +169,9 @@ describe('writes', () => {
       undefined,
       {},
       { max_versions: 0, cas_required: false, delete_version_after: '0s', custom_metadata: {} },
-      { max_versions: 10, custom_metadata: null },
+      { max_versions: 10, custom_metadata: null, delete_version_after: '0s0ns' },
+      { delete_version_after: 0 },
+      { delete_version_after: '' },
     ];
     for (const body of held) {
       const sent = body === undefined ? {} : { body };
@@ -183,6 +185,7 @@ describe('writes', () => {
       [{ max_versions: 5 }, '"max_versions" is 10 for all secrets of the mount'],
       [{ cas_required: true }, 'quaymaster put --if-version'],
       [{ delete_version_after: '3h' }, 'options.keepVersions'],
+      [{ delete_version_after: '0s1ns' }, 'options.keepVersions'],
       [{ custom_metadata: { owner: 'pay' } }, 'quaymaster put --label'],
       [{ other: 1 }, 'other'],
     ] as const) {

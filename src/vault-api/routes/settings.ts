@@ -13,6 +13,11 @@ import type { CallerRoute, Matched, OperatorRoute } from './route.ts';
 const SMALL = { maxBytes: 100_000, mayBeEmpty: true };
 const NO_CONTENT = { status: 204 } as const;
 
+/** No time, in the ways of several clients: `0s`, `0`, `0s0ns`, or an empty text. */
+const NO_TIME = /^(?:0(?:ns|us|ms|s|m|h|d)?)*$/;
+const EXPIRY =
+  'must be 0s: versions do not expire; options.keepVersions of the mount limits their number, and quaymaster destroy removes them';
+
 /**
  * Settings of KV version 2 that this broker does not have. A request may state what holds anyway, because clients send default values; every other value is
  * refused, because a client would rely on it.
@@ -25,10 +30,7 @@ const fixed = {
     )
     .nullish(),
   delete_version_after: z
-    .literal(
-      ['0s', '0', '', 0],
-      'must be 0s: versions do not expire; options.keepVersions of the mount limits their number, and quaymaster destroy removes them',
-    )
+    .union([z.literal(0), z.string().max(32).regex(NO_TIME, EXPIRY)], EXPIRY)
     .nullish(),
 };
 const customMetadata = z
