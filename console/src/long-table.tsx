@@ -5,10 +5,10 @@ import {
   windowScroll,
 } from '@tanstack/virtual-core';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { JSX } from 'preact';
+import { Component, type JSX } from 'preact';
 import { Empty, type TableProps } from './parts.tsx';
 
-/** Height of a row before it was measured. */
+/** Height of a row before any was measured. */
 const ROW = 31;
 /** Rows that are drawn beyond the window. */
 const BEYOND = 12;
@@ -20,16 +20,44 @@ interface LongTableProps<T> extends TableProps<T> {
   readonly onEnd: (() => void) | undefined;
 }
 
+interface RowProps<T> {
+  readonly item: T;
+  readonly index: number;
+  readonly columns: TableProps<T>['columns'];
+  readonly measureElement: (row: HTMLTableRowElement | null) => void;
+}
+
+/** A row is drawn again only if it shows something else: most rows stay from one frame to the next. */
+class Row<T> extends Component<RowProps<T>> {
+  override shouldComponentUpdate({ item, index, columns }: RowProps<T>): boolean {
+    const { props } = this;
+    return item !== props.item || index !== props.index || columns !== props.columns;
+  }
+
+  override render({ item, index, columns, measureElement }: RowProps<T>): JSX.Element {
+    return (
+      <tr data-index={index} aria-rowindex={index + 2} ref={measureElement}>
+        {columns.map(({ title, of, isNumber }) => (
+          <td key={title} data-title={title} class={isNumber === true ? 'number' : undefined}>
+            {of(item)}
+          </td>
+        ))}
+      </tr>
+    );
+  }
+}
+
 /** A table of any length: only the rows in the window are elements. */
 export function LongTable<T>(props: LongTableProps<T>): JSX.Element {
   const { label, items, columns, keyOf, empty, onEnd } = props;
   const body = useRef<HTMLTableSectionElement>(null);
   const askedAt = useRef(-1);
   const [, redraw] = useState(0);
+  const [height, setHeight] = useState(ROW);
   const options = {
     count: items.length,
     getScrollElement: () => window,
-    estimateSize: () => ROW,
+    estimateSize: () => height,
     overscan: BEYOND,
     scrollMargin: body.current === null ? 0 : body.current.getBoundingClientRect().top + scrollY,
     initialRect: { width: innerWidth, height: innerHeight },
@@ -42,6 +70,13 @@ export function LongTable<T>(props: LongTableProps<T>): JSX.Element {
   virtualizer.setOptions(options);
   useLayoutEffect(() => virtualizer._didMount(), []);
   useLayoutEffect(() => virtualizer._willUpdate());
+  // Each row that is not as high as expected makes the virtualizer place all rows after it again.
+  useLayoutEffect(() => {
+    const row = body.current?.querySelector<HTMLElement>('[data-index]');
+    if (row === null || row === undefined || row.offsetHeight === height) return;
+    setHeight(row.offsetHeight);
+    virtualizer.measure();
+  }, [items.length > 0]);
   const rows = virtualizer.getVirtualItems();
   const [first, last] = [rows[0], rows.at(-1)];
   useLayoutEffect(() => {
@@ -69,20 +104,9 @@ export function LongTable<T>(props: LongTableProps<T>): JSX.Element {
         <Space height={above} />
         {rows.map(({ index }) => {
           const item = items[index];
-          return item === undefined ? null : (
-            <tr
-              key={keyOf(item)}
-              data-index={index}
-              aria-rowindex={index + 2}
-              ref={(row) => virtualizer.measureElement(row)}
-            >
-              {columns.map(({ title, of, isNumber }) => (
-                <td key={title} data-title={title} class={isNumber === true ? 'number' : undefined}>
-                  {of(item)}
-                </td>
-              ))}
-            </tr>
-          );
+          if (item === undefined) return null;
+          const { measureElement } = virtualizer;
+          return <Row key={keyOf(item)} {...{ item, index, columns, measureElement }} />;
         })}
         <Space height={below} />
       </tbody>
