@@ -622,6 +622,8 @@ describe('attacks', () => {
     ['GET', 'auth/token/accessors?list=true', 405],
     ['PUT', 'sys/leases/revoke-force/database', 405],
     ['GET', 'sys/leases/count', 405],
+    ['GET', 'sys/events/subscribe/kv*', 400],
+    ['GET', 'sys/events/subscribe/kv', 405],
     ['GET', 'sys/namespaces?list=true', 404],
   ])(
     'refuses what it does not have, in the form of errors that clients read: %s %s',

@@ -27,6 +27,10 @@ const OTHER_WAYS: readonly (readonly [beginning: RegExp, text: string])[] = [
     'the broker drops no credential that a backend has not revoked: it retries, and quaymaster revocation ls lists the credential',
   ],
   [/^sys\/leases/, 'leases of others are revoked with quaymaster lease revoke'],
+  [
+    /^sys\/events/,
+    'clients of this listener poll; a session follows its events with GET /api/v1/events of Quaymaster',
+  ],
   [/^sys\/namespaces/, 'namespaces are not supported; unset VAULT_NAMESPACE'],
   [
     /^auth\/token\/create/,
