@@ -27,22 +27,39 @@ const FILTERS: Readonly<Record<string, string>> = {
   req: 'requestId',
 };
 
-/** Lists that the broker refused: the session gets no further role, so they are not asked again. */
-const refused = new Set<Finder>();
-onSignOut(() => refused.clear());
+/** Requests and refusals of one session. */
+interface Asked {
+  /** Lists that the broker refused: the session gets no further role, so they are not asked again. */
+  readonly refused: Set<Finder>;
+  /** Requests without an answer yet, which later searches share. */
+  readonly pending: Map<Finder, ReturnType<Finder>>;
+}
+
+function nothingAsked(): Asked {
+  return { refused: new Set(), pending: new Map() };
+}
+
+let asked = nothingAsked();
+onSignOut(() => (asked = nothingAsked()));
 
 /** Asks all finders. A list that is refused, or that has nothing of this name, gives nothing: its view says why. */
 async function ask(finders: readonly Finder[]): Promise<readonly Found[]> {
-  const answers = finders.map(async (find) => {
-    if (refused.has(find)) return [];
-    try {
-      return await find();
-    } catch (thrown) {
-      if (Refusal.from(thrown).status === 403) refused.add(find);
-      return [];
-    }
-  });
-  return (await Promise.all(answers)).flat();
+  return (await Promise.all(finders.map(askOne))).flat();
+}
+
+function askOne(find: Finder): ReturnType<Finder> {
+  const { refused, pending } = asked;
+  if (refused.has(find)) return Promise.resolve([]);
+  const answer =
+    pending.get(find) ??
+    find()
+      .catch((thrown: unknown) => {
+        if (Refusal.from(thrown).status === 403) refused.add(find);
+        return [];
+      })
+      .finally(() => pending.delete(find));
+  pending.set(find, answer);
+  return answer;
 }
 
 const LISTS: readonly Finder[] = [
