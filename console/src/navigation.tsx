@@ -3,6 +3,20 @@ import { workloadPath } from './format.ts';
 import { Name } from './parts.tsx';
 import { address, go, to } from './router.ts';
 
+export function DocumentLink({
+  kind,
+  name,
+}: {
+  readonly kind: string;
+  readonly name: string;
+}): JSX.Element {
+  return (
+    <a href={to(`/documents/${kind}/${name}`)}>
+      <bdi>{name}</bdi>
+    </a>
+  );
+}
+
 export function SecretLink({ path }: { readonly path: string }): JSX.Element {
   return (
     <a href={to(`/secrets/${path}`)}>

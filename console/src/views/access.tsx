@@ -3,6 +3,7 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { kindOf, listDocuments, readDocument, type Stored } from '../kinds.ts';
 import { RECORDED, useLoad } from '../load.ts';
+import { DocumentLink } from '../navigation.tsx';
 import {
   Command,
   Facts,
@@ -96,11 +97,7 @@ function Overview(): JSX.Element {
                 columns={[
                   {
                     title: 'Binding',
-                    of: ({ name }) => (
-                      <a href={to(`/documents/role-binding/${name}`)}>
-                        <bdi>{name}</bdi>
-                      </a>
-                    ),
+                    of: ({ name }) => <DocumentLink kind="role-binding" name={name} />,
                   },
                   { title: 'Who', of: (each) => <Bound to={each.document as RoleBinding} /> },
                   { title: 'Roles', of: (each) => <Rights grants={grantsOf(each)} /> },

@@ -7,7 +7,7 @@ import { deleteDocument, KINDS, listDocuments, listVersions, readDocument } from
 import type { Kind, Stored, Version } from '../kinds.ts';
 import { unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { currentFilter, Filter } from '../navigation.tsx';
+import { DocumentLink, currentFilter, Filter } from '../navigation.tsx';
 import {
   Command,
   Empty,
@@ -132,11 +132,7 @@ function DocumentList({ kind }: { readonly kind: Kind }): JSX.Element {
               columns={[
                 {
                   title: 'Name',
-                  of: ({ name }) => (
-                    <a href={to(`/documents/${kind.word}/${name}`)}>
-                      <bdi>{name}</bdi>
-                    </a>
-                  ),
+                  of: ({ name }) => <DocumentLink kind={kind.word} name={name} />,
                 },
                 { title: 'Version', isNumber: true, of: ({ version }) => version },
                 { title: 'Updated', of: ({ updatedAt }) => <Time at={updatedAt} /> },

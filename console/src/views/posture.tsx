@@ -4,7 +4,7 @@ import { call, Refusal, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { kindOf, listDocuments } from '../kinds.ts';
 import { useLoad } from '../load.ts';
-import { Fields, WorkloadLink } from '../navigation.tsx';
+import { DocumentLink, Fields, WorkloadLink } from '../navigation.tsx';
 import { Command, Loading, More, Name, Page, Problem, Section, State } from '../parts.tsx';
 import { Table, Time } from '../parts.tsx';
 import { address, to } from '../router.ts';
@@ -35,11 +35,7 @@ export function Posture(): JSX.Element {
               columns={[
                 {
                   title: 'Profile',
-                  of: ({ name }) => (
-                    <a href={to(`/documents/posture-profile/${name}`)}>
-                      <bdi>{name}</bdi>
-                    </a>
-                  ),
+                  of: ({ name }) => <DocumentLink kind="posture-profile" name={name} />,
                 },
                 { title: 'Mode', of: ({ document }) => <Mode of={document as Profile} /> },
                 {

@@ -5,9 +5,9 @@ import { call, Refusal, type Schema } from '../client.ts';
 import { count, unmasked } from '../format.ts';
 import { kindOf, listDocuments, type Stored } from '../kinds.ts';
 import { useLoad, type Loaded } from '../load.ts';
+import { DocumentLink } from '../navigation.tsx';
 import { Command, Empty, Facts, Loading, Name, Page, Problem, Section } from '../parts.tsx';
 import { State, Table, Time, type Tone } from '../parts.tsx';
-import { to } from '../router.ts';
 import { Starts } from './starts.tsx';
 
 const MOUNT = kindOf('mount');
@@ -141,11 +141,7 @@ function Mounts(): JSX.Element {
             columns={[
               {
                 title: 'Mount',
-                of: ({ name }) => (
-                  <a href={to(`/documents/mount/${name}`)}>
-                    <bdi>{name}</bdi>
-                  </a>
-                ),
+                of: ({ name }) => <DocumentLink kind="mount" name={name} />,
               },
               { title: 'Prefix', of: (each) => <Name>{textOf(each, 'prefix')}</Name> },
               { title: 'Connection', of: (each) => <Name>{textOf(each, 'connection')}</Name> },
@@ -247,11 +243,7 @@ function Clusters(): JSX.Element {
             columns={[
               {
                 title: 'Cluster',
-                of: ({ name }) => (
-                  <a href={to(`/documents/cluster/${name}`)}>
-                    <bdi>{name}</bdi>
-                  </a>
-                ),
+                of: ({ name }) => <DocumentLink kind="cluster" name={name} />,
               },
               { title: 'Issuer', of: (each) => <Name>{textOf(each, 'issuer')}</Name> },
               { title: 'Kind', of: (each) => textOf(each, 'type') || 'kubernetes' },
