@@ -33,7 +33,7 @@ import { checkSpace } from './attestation-space.ts';
 import type { AttestationReader } from './attestation-reader.ts';
 import { checkSize, MOST_SIGNATURE_BYTES } from './parse-attestation.ts';
 import type { PushedAttestation } from './attestation-thread.ts';
-import { anchorId } from './read-attestation.ts';
+import { anchorId, subjectOf } from './read-attestation.ts';
 
 /** Signatures and attestations of images, and the profiles that may accept them. */
 export interface Attesting {
@@ -152,20 +152,6 @@ function anchorsIn({ profiles }: Attesting): readonly TrustAnchor[] {
 /** Reports whether signers were found that are not known of the stored attestation: their authorities are newer than its push. */
 function isNews(signers: PushedAttestation['signers'], stored: Attestation): boolean {
   return [...signers].some(([id, signer]) => signer !== null && !stored.signers.get(id));
-}
-
-function subjectOf({ subjects, wanted }: PushedAttestation): string {
-  const [only, ...more] = subjects;
-  if (wanted !== undefined && subjects.includes(wanted)) return wanted;
-  if (wanted === undefined && only !== undefined && more.length === 0) return only;
-  const message =
-    wanted === undefined
-      ? `must name the image, because the statement is about ${subjects.length}`
-      : 'is not an image that the statement is about';
-  throw new BrokerError('ERR_BODY_INVALID', undefined, {
-    problems: [{ pointer: '/digest', message }],
-    reason: 'digest_mismatch',
-  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { isSignedBy, signerKey } from '../../crypto/signatures/image-signature.ts';
 import { TrustRoot } from '../../crypto/signatures/keyless-signature.ts';
@@ -81,4 +82,25 @@ function rootOf(json: PinnedRoot): TrustRoot | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Chooses the image for which an attestation is stored: the one that its sender names, or the only one of its statement.
+ * @throws ERR_BODY_INVALID
+ */
+export function subjectOf({
+  subjects,
+  wanted,
+}: Pick<ReadAttestation, 'subjects'> & { readonly wanted: string | undefined }): string {
+  const [only, ...more] = subjects;
+  if (wanted !== undefined && subjects.includes(wanted)) return wanted;
+  if (wanted === undefined && only !== undefined && more.length === 0) return only;
+  const message =
+    wanted === undefined
+      ? `must name the image, because the statement is about ${subjects.length}`
+      : 'is not an image that the statement is about';
+  throw new BrokerError('ERR_BODY_INVALID', undefined, {
+    problems: [{ pointer: '/digest', message }],
+    reason: 'digest_mismatch',
+  });
 }
