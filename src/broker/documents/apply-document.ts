@@ -21,7 +21,8 @@ import { authorizeDocument, authorizeSpec, mayCreatePolicy } from './authority.t
 import { grantingOf } from '../recording/granting.ts';
 import { checkElevated, neededElevation } from './elevated-documents.ts';
 import { checkAdminRemains } from './check-admin-remains.ts';
-import { checkReferences, checkUnused, withAbsentNames } from './check-references.ts';
+import { checkReferences, checkUnused } from './check-references.ts';
+import { withAbsentNames } from './absent-names.ts';
 import {
   documentFence,
   authenticateDocument,

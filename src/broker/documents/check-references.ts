@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { loadKeyless, TrustRoot } from '../../crypto/signatures/keyless-signature.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
-import { didYouMean } from '../../domain/words/schema-words.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/secrets/locator-bounds.ts';
 import type { MountSpec } from '../../domain/secrets/mount.ts';
 import type { Backends, People, Rights, Storage } from '../state/dependencies.ts';
 import { UNREVOKED } from '../kernel/credential-states.ts';
+import { absentNames, nestingText, NO_MOUNT } from './absent-names.ts';
 import { checkRotation } from './check-rotation.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import type { StoredDocument } from '../model/document.ts';
@@ -43,64 +43,6 @@ export async function checkReferences(
       editor,
     });
   }
-}
-
-/**
- * Adds to the problems of a document's fields those of the names in it, so that one answer has all of them. The caller may write documents of this kind
- * and name.
- */
-export function withAbsentNames(
-  parts: Rights & Backends & People,
-  document: NamedBody,
-  error: unknown,
-): unknown {
-  if (!(error instanceof BrokerError) || error.problems === undefined) return error;
-  const { code, detail, problems } = error;
-  const places = new Set(problems.map(({ pointer }) => pointer));
-  const absent = absentNames(parts, document).filter(({ pointer }) => !places.has(pointer));
-  return absent.length === 0
-    ? error
-    : new BrokerError(code, detail, { problems: [...problems, ...absent] });
-}
-
-type NamedBody = Pick<StoredDocument, 'kind' | 'name' | 'body'>;
-
-/** Checks the names that a body has, whatever else is wrong with it. */
-function absentNames(
-  { connections, catalog, clusters, people }: Rights & Backends & People,
-  { kind, name, body }: NamedBody,
-): readonly Problem[] {
-  const { connection, prefix, issuer } = (body ?? {}) as Readonly<Record<string, unknown>>;
-  const problems: Problem[] = [];
-  const check = (pointer: string, given: unknown, find: (text: string) => string | undefined) => {
-    const message = typeof given === 'string' ? find(given) : undefined;
-    if (message !== undefined) problems.push({ pointer, message });
-  };
-  if (kind === 'mount') {
-    check('/connection', connection, (text) =>
-      connections.find(text) === undefined
-        ? `no such connection in the configuration file: "${text}"${didYouMean(text, connections.names())}`
-        : undefined,
-    );
-    check('/prefix', prefix, (text) => nestingText(catalog.mounts.nesting(name, text)));
-  } else if (kind === 'cluster') {
-    check('/connection', connection, (text) => clusters.connectionProblem(text));
-  } else if (kind === 'role-binding') {
-    check('/issuer', issuer, (text) =>
-      people.issuers.has(text)
-        ? undefined
-        : `no such issuer under "people" in the configuration file${didYouMean(text, [...people.issuers.keys()])}`,
-    );
-  } else if (kind === 'definition') {
-    check('', name, (path) => (catalog.mounts.find(path) === undefined ? NO_MOUNT : undefined));
-  }
-  return problems;
-}
-
-const NO_MOUNT = 'no mount covers this path; create the mount first';
-
-function nestingText(mount: { readonly name: string } | undefined): string | undefined {
-  return mount && `its prefix nests with that of the mount "${mount.name}"`;
 }
 
 /** A root that does not parse would trust no signer, and an operator would notice it only when pods lose their secrets. */
