@@ -541,6 +541,12 @@ const SETTINGS: readonly Row[] = [
     'quaymaster dev --port',
   ],
   [
+    'a directory that cannot be used',
+    'dev --directory DIR/value/dev --port PORT',
+    2,
+    /value\/dev cannot be used \(ENOTDIR\); choose a directory that you may write: --directory/,
+  ],
+  [
     'a wrong log key',
     'audit verify DIR --log-key nonsense',
     2,

@@ -39,6 +39,13 @@ for (const { folder, groups } of sections) {
   }
 }
 
+/** The label of each page in the menu. */
+const labels = new Map(
+  sections
+    .flatMap(({ groups }) => groups.flatMap(({ pages }) => pages))
+    .map(({ path, text }) => [path, text]),
+);
+
 const linkTo = (path) => `/${addresses.get(path)?.replace(/(?:index)?\.md$/, '')}`;
 
 function sidebar() {
@@ -63,7 +70,7 @@ function nav() {
 }
 
 /**
- * Links lead to the addresses of the site. Links to other files of the repository lead nowhere, so only their text is shown. Code is never a
+ * Links lead to the addresses of the site, and name pages instead of files. Links to other files of the repository lead nowhere, so only their text is shown. Code is never a
  * template of Vue: the pages on templates have braces of their own.
  */
 function fitToSite(md) {
@@ -73,15 +80,19 @@ function fitToSite(md) {
       // The title of the first page is in its head.
       if (source === LANDING && block.tag === 'h1') block.tag = 'h2';
       let isOutside = false;
-      for (const token of block.children ?? []) {
+      for (const [index, token] of (block.children ?? []).entries()) {
         if (token.type === 'code_inline') token.attrSet('v-pre', '');
         if (token.type === 'link_open') {
           const href = token.attrGet('href') ?? '';
           isOutside = false;
           if (!/^(?:#|https?:)/.test(href)) {
             const [file, anchor] = href.split('#', 2);
-            const address = addresses.get(posix.join(posix.dirname(source), file));
+            const path = posix.join(posix.dirname(source), file);
+            const address = addresses.get(path);
             isOutside = address === undefined;
+            const text = block.children[index + 1];
+            if (labels.has(path) && /^[\w./-]+\.md$/.test(text.content))
+              text.content = labels.get(path);
             if (!isOutside) token.attrSet('href', `/${address}${anchor ? `#${anchor}` : ''}`);
           }
         }
@@ -104,11 +115,28 @@ function drawDiagrams(md) {
   };
 }
 
-/** A table scrolls in a box of its own, which the keyboard reaches too. A header without text is a cell. */
+/**
+ * A table scrolls in a box of its own, which the keyboard reaches too. A header without text is a cell. Cells know their columns, because a phone shows the
+ * rows of a wide table as cards.
+ */
 function boxTables(md) {
-  md.renderer.rules.table_open = () =>
-    '<div class="table-box" role="group" aria-label="Table" tabindex="0"><table>';
+  md.renderer.rules.table_open = (tokens, index) =>
+    `<div class="table-box${tokens[index].meta?.isWide ? ' is-wide' : ''}" role="group" aria-label="Table" tabindex="0"><table>`;
   md.renderer.rules.table_close = () => '</table></div>';
+  md.core.ruler.push('columns', ({ tokens }) => {
+    let [table, columns, column] = [undefined, [], 0];
+    for (const [index, token] of tokens.entries()) {
+      if (token.type === 'table_open') [table, columns] = [token, []];
+      else if (token.type === 'tr_open') column = 0;
+      else if (token.type === 'th_open') {
+        columns.push(tokens[index + 1].children.map(({ content }) => content).join(''));
+        table.meta = { isWide: columns.length > 2 };
+      } else if (token.type === 'td_open') {
+        token.attrSet('data-column', columns[column]);
+        column += 1;
+      }
+    }
+  });
   md.core.ruler.push('empty-headers', ({ tokens }) => {
     for (const [index, { type, content }] of tokens.entries()) {
       const around = [tokens[index - 1], tokens[index + 1]];

@@ -6,7 +6,7 @@ const SMALLEST_TEXT = 11;
 const TEXT_CONTRAST = 4.5;
 const GRAPHICS_CONTRAST = 3;
 
-/** Reports a page that is wider than its window, and tables outside a box that scrolls. */
+/** Reports a page that is wider than its window, tables outside a box that scrolls, and cards of a wide table that do not fit on a phone. */
 export function overflowFindings(page: Page): Promise<readonly string[]> {
   return page.evaluate<readonly string[]>(`(() => {
     const width = document.documentElement.clientWidth;
@@ -16,7 +16,10 @@ export function overflowFindings(page: Page): Promise<readonly string[]> {
       found.push('wider than the window: ' + wide.slice(0, 3).map((each) => each.tagName + '.' + each.className).join(' '));
     }
     for (const table of document.querySelectorAll('table')) {
-      if (table.parentElement.className !== 'table-box') found.push('a table without a box');
+      if (!table.parentElement.classList.contains('table-box')) found.push('a table without a box');
+    }
+    for (const box of document.querySelectorAll('.table-box.is-wide')) {
+      if (width < 640 && box.scrollWidth > box.clientWidth) found.push('a row that does not fit: ' + box.textContent.slice(0, 40));
     }
     return found;
   })()`);

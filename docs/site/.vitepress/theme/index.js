@@ -82,7 +82,7 @@ const Diagram = defineComponent({
     watch(isDark, redraw);
     return () =>
       drawn.value === undefined
-        ? h('pre', source)
+        ? h('pre', { class: 'diagram' }, source)
         : h('div', { class: 'diagram', role: 'group', 'aria-label': 'Diagram', tabindex: 0 }, [
             h('div', { style: drawn.value.style, innerHTML: drawn.value.svg }),
           ]);
