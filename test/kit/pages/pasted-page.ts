@@ -17,9 +17,10 @@ const ARGUMENTS: Readonly<Record<Shell, readonly string[]>> = {
   bash: ['--noprofile', '--norc', '--noediting', '-i', '-s'],
   zsh: ['-f', '-i', '-s', '-o', 'no_prompt_sp', '-o', 'no_prompt_cr'],
 };
+/** Standard error is the output of the shell: zsh calls the trap inside a function whose standard output goes to a file. */
 const REPORT_FAILURES: Readonly<Record<Shell, string>> = {
-  bash: `trap 'printf "\\n@failed %s\\n" $?' ERR; set -H`,
-  zsh: `TRAPZERR() { printf "\\n@failed %s\\n" $? }`,
+  bash: `trap 'printf "\\n@failed %s\\n" $? >&2' ERR; set -H`,
+  zsh: `TRAPZERR() { printf "\\n@failed %s\\n" $? >&2 }`,
 };
 
 export function shellBlocks(page: string): readonly ShellBlock[] {
