@@ -20,7 +20,7 @@ import { diagramFindings, overflowFindings } from './findings.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const SITE = join(ROOT, 'dist/site');
 const VERSION = manifestOf(ROOT).version;
-/** The whole check takes no pictures, because nobody looks at them. */
+/** The whole check takes no pictures: people look at those of a run of their own. */
 const isRequired = process.env['BACKENDS'] === 'required';
 const OUT = join(ROOT, 'bench-out/site-shots');
 const WIDTHS = [360, 768, 1440] as const;
