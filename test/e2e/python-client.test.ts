@@ -139,7 +139,7 @@ bad = session(token_file=None, token=lambda: "not.a.token")
 try:
     bad.read("own/team/app/db")
 except ApiError as error:
-    say(error.code, error.status)
+    say(error.code, error.status, "check the name of the cluster" in str(error))
 `,
       environment,
     );
@@ -147,7 +147,7 @@ except ApiError as error:
       'ERR_DENIED 403 own/denied/db True None',
       'ERR_NOT_FOUND 404 own/absent True None',
       'ERR_NOT_FOUND 404 own/team/app/db True None',
-      'ERR_TOKEN_INVALID 401',
+      'ERR_TOKEN_INVALID 401 True',
     ]);
   });
 

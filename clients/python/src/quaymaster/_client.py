@@ -28,6 +28,11 @@ _LONGEST_PAUSE = 10.0
 # A retry would fail again: the backend refuses, or an operator must act.
 _FINAL = frozenset(["ERR_HELD", "ERR_PROVIDER_MALFORMED", "ERR_PROVIDER_DENIED"])
 _MOST_CODE = 64
+# The broker names no reason of a refused login to strangers, so the message says what to check.
+_LOGIN_HINT = (
+    "; check the name of the cluster, and that the token is for the audience of the broker and not expired; "
+    "the broker has the reason in its audit log"
+)
 # A proxy in front of the broker may send any number.
 _LONGEST_RETRY_AFTER = 3_600
 
@@ -165,8 +170,9 @@ def api_error(call: Call, problem: Document, status: int, retry_after: int | Non
     title, request_id = plain_text(problem.text("title")), plain_text(problem.text("requestId"))
     detail = problem.optional_text("detail")
     shown = None if detail is None else plain_text(detail)
+    hint = _LOGIN_HINT if code == "ERR_TOKEN_INVALID" else ""
     return ApiError(
-        f"{call.operation}: {shown or title} ({code}, status {status}, request {request_id})",
+        f"{call.operation}: {shown or title}{hint} ({code}, status {status}, request {request_id})",
         status=status,
         code=code,
         title=title,
