@@ -39,6 +39,8 @@ export function onSignOut(forget: () => void): void {
 interface Described {
   readonly issuers: readonly string[];
   readonly latest?: string;
+  /** The reason of a login that the broker refused just now. */
+  readonly refused?: string;
 }
 
 /** Asks the broker who is signed in. A code in the address comes from development mode and is used once. */
@@ -63,7 +65,6 @@ async function openSession(): Promise<void> {
 }
 
 function refusedText(code: string): string {
-  if (code === 'ERR_NO_ROLE') return 'The issuer knows you, but no role binding gives you a role.';
   return `The login was refused (${code.replaceAll(/\W/g, '')}). Sign in once more.`;
 }
 
@@ -72,7 +73,11 @@ async function describe(notice?: string): Promise<void> {
     const described = (await send('GET', '/console/session')) as Described;
     issuers.value = described.issuers;
     if (described.latest === undefined) {
-      session.value = { is: 'signed-out', notice };
+      const { refused } = described;
+      session.value = {
+        is: 'signed-out',
+        notice: refused === undefined ? notice : `${refused}. Ask an admin for what is missing.`,
+      };
       return;
     }
     const own = await call('readOwnToken');

@@ -93,6 +93,22 @@ describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
     expect(JSON.stringify(body)).toContain('INC-8: typed before');
   });
 
+  it('learns what the issuer said, and what is missing, while no role binding matches', async () => {
+    const observed = await openPage(browser, { ignoreHTTPSErrors: true });
+    opened.push(observed);
+    const { page } = observed;
+    people.corp.user = { ...ALICE, claims: { groups: ['visitors'] } };
+    await page.goto(`${people.api.url}/console/`);
+    await page.getByRole('button', { name: 'Sign in with corp' }).click();
+    await page
+      .getByText(/sub: alice; .*groups: visitors.*No role binding gives you a role/)
+      .waitFor();
+    expect(page.url()).toBe(`${people.api.url}/console/`);
+    await page.reload();
+    await page.getByRole('button', { name: 'Sign in with corp' }).waitFor();
+    expect(await page.getByText('No role binding').count()).toBe(0);
+  });
+
   it('violated its policy nowhere, and logged no error', () => {
     expect(opened.flatMap(({ complaints }) => complaints)).toEqual([]);
   });

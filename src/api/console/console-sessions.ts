@@ -10,12 +10,16 @@ const SESSION_MS = 8 * 3_600_000;
 /** The session ends after this time without a request. */
 const IDLE_MS = 30 * 60_000;
 const FLOW_SECONDS = 600;
+/** The page asks for the reason of a refused login at once. */
+const REFUSAL_SECONDS = 60;
 
 const SESSION = 'console-session';
 const FLOW = 'console-flow';
+const REFUSAL = 'console-refusal';
 
 const session = z.strictObject({ token: z.string(), until: z.number(), latest: z.number() });
 const flow = z.strictObject({ login: z.string(), returnTo: z.string(), until: z.number() });
+const refusal = z.strictObject({ detail: z.string(), until: z.number() });
 
 export type ConsoleSession = z.output<typeof session>;
 export type LoginFlow = z.output<typeof flow>;
@@ -74,6 +78,20 @@ export class ConsoleSessions {
 
   endFlow({ flow: name, isSecure }: CookieNames): string {
     return setCookie(name, '', { sameSite: 'Lax', isSecure, maxAgeSeconds: 0 });
+  }
+
+  /** Ends a flow that was refused. The cookie keeps the reason for the page: its address would be in the history, and any link could bring a text of its own. */
+  refuseFlow({ flow: name, isSecure }: CookieNames, detail: string): string {
+    const until = this.#parts.clock.now() + REFUSAL_SECONDS * 1000;
+    const value = encodeCursor(this.#parts, REFUSAL, { detail, until });
+    return setCookie(name, value, { sameSite: 'Lax', isSecure, maxAgeSeconds: REFUSAL_SECONDS });
+  }
+
+  findRefusal(names: CookieNames, request: IncomingMessage): string | undefined {
+    const read = refusal.safeParse(this.#open(REFUSAL, findCookie(request, names.flow)));
+    return read.success && read.data.until >= this.#parts.clock.now()
+      ? read.data.detail
+      : undefined;
   }
 
   #cookie(names: CookieNames, token: string, latest: number): string {

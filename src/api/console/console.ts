@@ -177,6 +177,7 @@ export class Console {
     const { request } = exchange;
     this.#origin.requireOwnPage(request);
     const session = this.#sessions.find(names, request);
+    const refused = this.#sessions.findRefusal(names, request);
     const body = {
       issuers: [...this.#surroundings.parts.people.issuers.keys()],
       build: this.#files.build,
@@ -184,8 +185,10 @@ export class Console {
         until: instant(session.until),
         latest: instant(session.latest),
       }),
+      ...(refused !== undefined && { refused }),
     };
-    exchange.send(200, JSON_TYPE, JSON.stringify(body));
+    const shown = refused === undefined ? [] : ['Set-Cookie', this.#sessions.endFlow(names)];
+    exchange.send(200, [...JSON_TYPE, ...shown], JSON.stringify(body));
   }
 
   /**
@@ -248,8 +251,10 @@ export class Console {
       const failure = BrokerError.from(error);
       if (failure.kind === 'unauthenticated') rates.failed(exchange.network);
       this.#surroundings.log.failed(exchange, failure);
-      const location = `${ROOT}/?refused=${failure.code}`;
-      exchange.send(303, [...ended, 'Location', location, ...PAGE_HEADERS], '');
+      const { code, detail = '', isDetailShown } = failure;
+      const told = isDetailShown ? ['Set-Cookie', this.#sessions.refuseFlow(names, detail)] : ended;
+      const location = `${ROOT}/?refused=${code}`;
+      exchange.send(303, [...told, 'Location', location, ...PAGE_HEADERS], '');
     }
   }
 
