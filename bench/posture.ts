@@ -25,7 +25,8 @@ import { median, type Result } from './result.ts';
 const SECRET = 'a-secret-of-falcosidekick';
 const CONTAINERS = 5;
 const FINDINGS = 2_000;
-const ALERTS = 100;
+/** Number of alerts: the responses to the first ones run beside the last ones. */
+const ALERTS = 400;
 /** Reads of one round. Rounds are short, so that both of a pair meet the same load on the machine. */
 const READS = 1_000;
 /** Number of simultaneous reads, which share commits as reads of many callers do. */
