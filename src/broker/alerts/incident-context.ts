@@ -6,8 +6,9 @@ import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
 import { SESSIONS } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Access, Storage } from '../state/dependencies.ts';
-import type { AlertRecord, PodPosture } from './alert-record.ts';
-import { digestsOf, factsOfPod, podScope, reading } from './pod-index.ts';
+import type { AlertRecord, Extent, PodPosture } from './alert-record.ts';
+import { digestsOf, factsOfPod, podIndex, podScope, reading } from './pod-index.ts';
+import { hasTrait } from './seen-pods.ts';
 import type { Enforcing } from './enforcement.ts';
 
 type Parts = Storage & Pick<Access, 'clusters'> & Partial<Enforcing>;
@@ -149,6 +150,24 @@ export async function podsOnNode(
     if (traits?.node === node) scopes.set(uid, podScope(cluster, uid, traits));
   }
   return [...scopes.values()];
+}
+
+/** The pods of an extent that a quarantine cuts off. */
+export async function podsCutOff(
+  { clusters, quarantines }: Pick<Access, 'clusters' | 'quarantines'>,
+  { cluster, traits }: Extent,
+): Promise<readonly NamedScope[]> {
+  const watch = clusters.watch(cluster);
+  const scopes: NamedScope[] = [];
+  for (const [at, { kind, subject, mode }] of quarantines.inForce().entries()) {
+    if (at % SLICE === SLICE - 1) await loopTurn();
+    if (watch === undefined || kind !== 'pod' || mode === 'suspended') continue;
+    if (!subject.startsWith(`${cluster}/`)) continue;
+    const uid = subject.slice(cluster.length + 1);
+    if (!hasTrait(factsOfPod(watch, uid), traits)) continue;
+    scopes.push(podScope(cluster, uid, podIndex(watch).byUid(uid)));
+  }
+  return scopes;
 }
 
 type FoundPods = Readonly<Record<'image' | 'node' | 'account', Found>>;

@@ -25,10 +25,10 @@ import {
   type Incident,
   type IncidentPage,
 } from './incident-view.ts';
-import { podsOnNode, postureOf } from './incident-context.ts';
-import { factsOfPod, podIndex, podScope, subjectOf } from './pod-index.ts';
+import { podsCutOff, podsOnNode, postureOf } from './incident-context.ts';
+import { podIndex, podScope, subjectOf } from './pod-index.ts';
 import { extentOfImages, podsWithImage, quarantinesOf } from './respond.ts';
-import { findNamesakes, findSeenPod, hasTrait, nodeTrait, seenPods } from './seen-pods.ts';
+import { findNamesakes, findSeenPod, nodeTrait, seenPods } from './seen-pods.ts';
 
 /** A request whose scope can be quarantined. */
 interface ScopedRequest extends IncidentRequest {
@@ -263,7 +263,7 @@ async function resolveNode(
  * of one of them stands for the incident.
  */
 async function resolveExtent(
-  { store, clusters, quarantines }: Parts,
+  parts: Parts,
   {
     running,
     extent,
@@ -276,18 +276,11 @@ async function resolveExtent(
 ): Promise<Resolved> {
   const { cluster } = extent;
   const found = { cluster, subject: undefined, extent };
-  const known = new Set(running.map(({ subject }) => subject));
-  const watch = clusters.watch(cluster);
-  const cutOff = quarantines.inForce().flatMap(({ kind, subject, mode }): readonly NamedScope[] => {
-    const uid = subject.slice(subject.indexOf('/') + 1);
-    if (kind !== 'pod' || mode === 'suspended' || known.has(subject)) return [];
-    if (subject !== `${cluster}/${uid}` || watch === undefined) return [];
-    const isOne = hasTrait(factsOfPod(watch, uid), extent.traits);
-    return isOne ? [podScope(cluster, uid, podIndex(watch).byUid(uid))] : [];
-  });
-  const scopes = [...running, ...cutOff].sort((a, b) => (a.subject < b.subject ? -1 : 1));
+  const pods = [...running, ...(await podsCutOff(parts, extent))];
+  const bySubject = new Map(pods.map((scope) => [scope.subject, scope]));
+  const scopes = [...bySubject.values()].sort((a, b) => (a.subject < b.subject ? -1 : 1));
   if (scopes.length > 0) return { ...found, scopes };
-  for await (const pod of seenPods(store, extent))
+  for await (const pod of seenPods(parts.store, extent))
     return { ...found, scopes: [podScope(cluster, pod.uid, pod)] };
   throw notFound(missing);
 }
