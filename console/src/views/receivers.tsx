@@ -1,7 +1,7 @@
+import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
 import { exactTime } from '../format.ts';
-import { useState } from 'preact/hooks';
 import { RECORDED, useLoad } from '../load.ts';
 import { WorkloadLink } from '../navigation.tsx';
 import { Command, Loading, Name, Section, State, Table, Time } from '../parts.tsx';

@@ -102,7 +102,7 @@ export async function applyDocument(
     editor: LiveOperator,
   ): Promise<Attempt<AppliedDocument>> => {
     const current = parts.catalog.find(change.kind, change.name);
-    const document = nextOrAll(parts, editor, change, current);
+    const document = nextOrProblems(parts, editor, change, current);
     const isDryRun = change.isDryRun === true;
     if (!isDryRun) requireStepUp(parts, editor, () => isRisky(current, document));
     if (document !== current && document.elevation !== undefined)
@@ -201,7 +201,7 @@ function outcomeOf(
 }
 
 /** Makes the next document. @throws as `next`; of a body with wrong fields also what it names and does not exist */
-function nextOrAll(
+function nextOrProblems(
   parts: Access & Backends & People,
   live: LiveOperator,
   change: DocumentWrite,
