@@ -245,7 +245,7 @@ function warningsOf(watched: Watched): readonly string[] {
     ...(opened.hasUnreadablePage ? ['store_page_unreadable'] : []),
     ...space.warnings(),
     ...trail.warnings(),
-    ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
+    ...indexes.warnings(),
     ...(keys.wrappers.problems().size > 0 ? ['kek_unreachable'] : []),
     ...wayIn.warnings(),
     ...features.warnings(),

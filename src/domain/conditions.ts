@@ -117,6 +117,10 @@ export const WARNINGS: Readonly<Record<string, Condition>> = {
     what: 'an index of the audit log is damaged, so searches may miss entries',
     todo: 'docs/operations.md, "Damage in a SQLite file"',
   },
+  index_check_incomplete: {
+    what: 'the check of the indexes of the store failed or takes too long, so damage in an index is not noticed',
+    todo: 'the log of the broker has the reason: docs/operations.md, "Damage in a SQLite file"',
+  },
   audit_chain_broken: {
     what: 'entries of another replica did not verify',
     todo: 'docs/operations.md, "Damage in the audit log"',

@@ -17,7 +17,11 @@ export interface MeasuredBroker {
   readonly syncMs: number | undefined;
   space(): { readonly usedBytes: number; readonly limitBytes?: number | undefined } | undefined;
   clockAheadMs(): number;
-  indexes(): { readonly rows: number; readonly completedAt: number | undefined };
+  indexes(): {
+    readonly rows: number;
+    readonly isOffered: boolean;
+    readonly completedAt: number | undefined;
+  };
 }
 
 interface Refusal {
@@ -130,8 +134,12 @@ function storeMetrics(broker: MeasuredBroker): readonly Metric[] {
     },
     {
       name: 'quaymaster_store_check_completed_timestamp_seconds',
-      help: 'When the last complete check of the indexes ended; 0 before the first in this process',
-      value: () => (broker.indexes().completedAt ?? 0) / 1000,
+      help: 'When the last complete check of the indexes ended; 0 before the first in this process; SQLite only',
+      labels: [],
+      values() {
+        const { isOffered, completedAt = 0 } = broker.indexes();
+        return isOffered ? [[{}, completedAt / 1000]] : [];
+      },
     },
     {
       name: 'quaymaster_store_used_bytes',

@@ -109,4 +109,17 @@ describeWith(['promtool'], 'promtool', ({ promtool: { program, directory } }) =>
     // It sent something at 30 h, then the broker restarted.
     expect(await silent('108000x400 0x100')).toBe(false);
   });
+
+  it('fires for a check of the indexes that fails, or that no process completes in two days of restarts', async () => {
+    const incomplete = (series: string, values: string): Promise<boolean> =>
+      firing({ [series]: values }, 'QuaymasterIndexCheckIncomplete', '60h');
+    const warning = 'quaymaster_warning{warning="index_check_incomplete"}';
+    expect(await incomplete(warning, '0x600 1x200')).toBe(true);
+    expect(await incomplete(warning, '0x800')).toBe(false);
+    const completed = 'quaymaster_store_check_completed_timestamp_seconds';
+    expect(await incomplete(completed, '0x100 _x5 0x100 _x5 0x600')).toBe(true);
+    expect(await incomplete(completed, '0x300 5000x5 0x500')).toBe(false);
+    // The broker began a day ago.
+    expect(await incomplete(completed, '_x432 0x400')).toBe(false);
+  });
 });

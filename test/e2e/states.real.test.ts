@@ -204,6 +204,12 @@ describeWith(
         damageIndex(broker.installation.file('store/quaymaster.db'));
         broker.begin();
       },
+      'index check that fails': async (broker) => {
+        await broker.serve();
+        await broker.installation.stop();
+        replaceRunnerTable(broker.installation.file('store/quaymaster.db'));
+        await broker.installation.start();
+      },
       'no backup ever': (broker) => broker.serve(),
       'backup place missing': async (broker) => {
         const { recipient } = await generateAgeKeyPair();
@@ -302,4 +308,12 @@ function damageIndex(path: string): void {
   const at = bytes.indexOf('bootstrap', (page - 1) * PAGE_BYTES);
   bytes.write('c', at);
   writeFileSync(path, bytes);
+}
+
+/** Replaces the table of the migration runner, which no check of the schema compares, by one without the row ids that the check of the indexes walks. */
+function replaceRunnerTable(path: string): void {
+  const database = new Database(path);
+  database.exec(`DROP TABLE "quaymaster_schema"`);
+  database.exec(`CREATE TABLE "quaymaster_schema" ("id" INTEGER PRIMARY KEY) WITHOUT ROWID`);
+  database.close();
 }
