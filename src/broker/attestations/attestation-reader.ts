@@ -1,4 +1,5 @@
 import type { Clock } from '../../ports/clock.ts';
+import type { FairBulkhead } from '../../ports/fair-bulkhead.ts';
 import type { TrustAnchor } from '../../domain/posture/image-trust.ts';
 import { TaskThread, type TaskCall } from '../kernel/task-thread.ts';
 import type { AttestationTask, PushedAttestation } from './attestation-thread.ts';
@@ -8,8 +9,8 @@ import type { ReadAttestation } from './read-attestation.ts';
 export class AttestationReader {
   readonly #thread: TaskThread<AttestationTask, ReadAttestation | PushedAttestation>;
 
-  constructor(clock: Pick<Clock, 'after'>) {
-    this.#thread = new TaskThread(clock, async () => {
+  constructor(clock: Pick<Clock, 'after'>, queue: FairBulkhead) {
+    this.#thread = new TaskThread(clock, queue, async () => {
       const { startAttestationThread } = await import('./attestation-thread.ts');
       return startAttestationThread();
     });

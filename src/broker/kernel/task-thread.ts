@@ -4,7 +4,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { FairBulkhead } from '../../ports/fair-bulkhead.ts';
 import type { TaskAnswer } from './serve-tasks.ts';
 
-/** Tasks that wait for the thread, of all tenants together. */
+/** Tasks that wait, of all tenants and threads together. */
 const MOST_WAITING = 64;
 /** Limit of one task. The thread has a low priority, so this is far above what a task needs on an idle machine. */
 const TASK_MS = 20_000;
@@ -26,20 +26,28 @@ export interface TaskCall {
 }
 
 /**
+ * Makes the queue that all threads for hostile input share: one of them works at a time, so on two cores the event loop keeps one. The next
+ * task is that of the tenant with the fewest, in turn among equals; a full queue takes the task of a tenant with few in place of one of the
+ * tenant with the most.
+ */
+export function taskQueue(): FairBulkhead {
+  return new FairBulkhead(1, MOST_WAITING, busy);
+}
+
+/**
  * Runs tasks on hostile input in a thread with its own heap, one after another, so that the event loop keeps working meanwhile. The thread
- * starts with the first task. The next task is that of the tenant with the fewest, in turn among equals; a full queue takes the
- * task of a tenant with few in place of one of the tenant with the most. A task that takes too long, or too much memory, ends
- * the thread; the next task starts another one.
+ * starts with the first task. A task that takes too long, or too much memory, ends the thread; the next task starts another one.
  */
 export class TaskThread<Task, Result> {
   readonly #start: () => Promise<Worker>;
   readonly #clock: Pick<Clock, 'after'>;
-  readonly #queue = new FairBulkhead(1, MOST_WAITING, busy);
+  readonly #queue: FairBulkhead;
   #worker: Promise<Worker> | undefined;
   #cancelEnd: () => void = () => undefined;
 
-  constructor(clock: Pick<Clock, 'after'>, start: () => Promise<Worker>) {
+  constructor(clock: Pick<Clock, 'after'>, queue: FairBulkhead, start: () => Promise<Worker>) {
     this.#clock = clock;
+    this.#queue = queue;
     this.#start = start;
   }
 

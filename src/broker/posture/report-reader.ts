@@ -1,4 +1,5 @@
 import type { Clock } from '../../ports/clock.ts';
+import type { FairBulkhead } from '../../ports/fair-bulkhead.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { TaskThread, type TaskCall } from '../kernel/task-thread.ts';
 import type { PackedReport } from './pack-report.ts';
@@ -9,8 +10,8 @@ import type { ReadReport, ReportResult, ReportTask } from './report-thread.ts';
 export class ReportReader {
   readonly #thread: TaskThread<ReportTask, ReportResult>;
 
-  constructor(clock: Pick<Clock, 'after'>) {
-    this.#thread = new TaskThread(clock, async () => {
+  constructor(clock: Pick<Clock, 'after'>, queue: FairBulkhead) {
+    this.#thread = new TaskThread(clock, queue, async () => {
       const { startReportThread } = await import('./report-thread.ts');
       return startReportThread();
     });

@@ -4,6 +4,7 @@ import * as evidenceRoutes from '../../api/routes/evidence.ts';
 import * as postureRoutes from '../../api/routes/posture.ts';
 import { attestationFollower, Attestations } from '../../broker/attestations/attestation-memory.ts';
 import { AttestationReader } from '../../broker/attestations/attestation-reader.ts';
+import { taskQueue } from '../../broker/kernel/task-thread.ts';
 import { EnforcedProfiles } from '../../broker/posture/enforced-profiles.ts';
 import { evidenceFollower, ImageEvidence } from '../../broker/posture/evidence-memory.ts';
 import { evidenceWorker } from '../../broker/posture/evidence-worker.ts';
@@ -32,10 +33,11 @@ export const posture = {
   routes,
   open({ store, rows, clock, clusters }) {
     const profiles = new Profiles();
-    const attestationReader = new AttestationReader(clock);
+    const tasks = taskQueue();
+    const attestationReader = new AttestationReader(clock, tasks);
     const attestations = new Attestations(store, rows, attestationReader);
     const evidence = new ImageEvidence(store);
-    const reportReader = new ReportReader(clock);
+    const reportReader = new ReportReader(clock, tasks);
     const secretValues = new SecretValueMemory();
     const judgedPods = new JudgedPods();
     const memory = { profiles, attestations, evidence, secretValues, judgedPods };

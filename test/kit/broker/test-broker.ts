@@ -40,6 +40,7 @@ import {
   secretValueFollower,
   SecretValueMemory,
 } from '../../../src/broker/posture/secret-value-memory.ts';
+import { taskQueue } from '../../../src/broker/kernel/task-thread.ts';
 import { AttestationReader } from '../../../src/broker/attestations/attestation-reader.ts';
 import { ReportReader } from '../../../src/broker/posture/report-reader.ts';
 import { Quarantines } from '../../../src/broker/state/quarantine-memory.ts';
@@ -475,7 +476,8 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const sealing = { keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const approvals = new Approvals(store, rows, clock);
-  const attestationReader = new AttestationReader(NEVER);
+  const tasks = taskQueue();
+  const attestationReader = new AttestationReader(NEVER, tasks);
   const attestations = new Attestations(store, rows, attestationReader);
   const tokens = new OperatorTokens(store, sealing, undefined, approvals);
   const root = keyring.active;
@@ -484,7 +486,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const canaries = new RotationCanaries({ store, values, keyring, installation: 'in_test' });
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);
-  const reports = new ReportReader(NEVER);
+  const reports = new ReportReader(NEVER, tasks);
   const secretValues = new SecretValueMemory();
   const memory = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
   const clusters: Clusters = {

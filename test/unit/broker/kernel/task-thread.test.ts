@@ -3,8 +3,10 @@ import { pathToFileURL } from 'node:url';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { startTaskThread } from '../../../../src/broker/kernel/serve-tasks.ts';
-import { TaskThread, type TaskCall } from '../../../../src/broker/kernel/task-thread.ts';
+import { taskQueue, TaskThread, type TaskCall } from '../../../../src/broker/kernel/task-thread.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 
@@ -28,6 +30,8 @@ interface Task {
 let directory: string;
 let clock: HandClock;
 let thread: TaskThread<Task, string>;
+/** Shares the queue with `thread`. */
+let other: TaskThread<Task, string>;
 let starts = 0;
 const spent = new Map<string, number>();
 
@@ -38,13 +42,17 @@ beforeEach(async () => {
   clock = new HandClock();
   starts = 0;
   spent.clear();
-  thread = new TaskThread(clock, () => {
+  const start = (): Promise<Worker> => {
     starts += 1;
     return Promise.resolve(startTaskThread(pathToFileURL(file).href, 'test'));
-  });
+  };
+  const queue = taskQueue();
+  thread = new TaskThread(clock, queue, start);
+  other = new TaskThread(clock, queue, start);
 });
 afterEach(async () => {
   await thread.close();
+  await other.close();
   await rm(directory, { recursive: true });
 });
 
@@ -75,6 +83,17 @@ describe('tasks on hostile input', () => {
     );
     await Promise.all(tasks);
     expect(order.indexOf('b')).toBeLessThan(3);
+  });
+
+  it('wait for a task of another thread of their queue', async () => {
+    const hanging = run('a', 'hang');
+    const waiting = other.run(call('b'), { name: 'work' });
+    await turn();
+    expect([starts, other.waiting]).toEqual([1, 1]);
+    await clock.advance(20_000);
+    expect(await hanging).toBe('ERR_BUSY task_queue');
+    expect(await waiting).toBe('work');
+    expect(starts).toBe(2);
   });
 
   it('are refused beyond the queue, those of the tenant with the most first', async () => {
