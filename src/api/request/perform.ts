@@ -65,7 +65,8 @@ export async function perform(
     requireRoom(surroundings, exchange, operation);
     const query = queryOf(exchange, route);
     const asking = { parts, call: exchange, caller };
-    const tenant = route.body && (await judgeSender(asking, performance, params));
+    const tenant =
+      route.body && caller && (await judgeSender({ ...asking, caller }, performance, params));
     if (route.body === undefined) requireNoBody(exchange);
     const share = new RequestShare(surroundings, exchange, caller, tenant);
     request.share = share;
@@ -91,13 +92,12 @@ export async function perform(
 
 /** Decides before the body is read. Returns the tenant whose tasks for a thread the body belongs to. */
 async function judgeSender(
-  { caller, ...asking }: Asked<Caller | undefined>,
+  asking: Asked<Caller>,
   performance: Performance,
   params: Params,
 ): Promise<string | undefined> {
-  if (caller === undefined) return undefined;
-  await judgeRequest({ ...asking, caller }, performance, params);
-  return performance.route.requireRoom?.({ ...asking, caller });
+  await judgeRequest(asking, performance, params);
+  return performance.route.requireRoom?.(asking);
 }
 
 /** Frees the memory of a request, and charges measured processor time, also that of a refused request. */
@@ -283,63 +283,37 @@ function requireNoBody({ request }: Exchange): void {
   throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
 }
 
-async function readRequestBody(
+/** A body: whole, or in pieces as it arrives. */
+type Input = Pick<Incoming, 'body' | 'stream'>;
+const NO_INPUT: Input = { body: undefined, stream: undefined };
+
+interface Given {
+  readonly admitted: Admitted | undefined;
+  readonly params: Params;
+  readonly share: RequestShare;
+}
+
+async function readInput(
   { parts }: Surroundings,
   exchange: Exchange,
   { body: rules, oversize }: Route<Caller | undefined>,
-  {
-    params,
-    share,
-    verify,
-  }: Pick<Admitted, 'verify'> & { readonly params: Params; readonly share: RequestShare },
-): Promise<ParsedBody | undefined> {
-  if (rules === undefined) return undefined;
+  { admitted, params, share }: Given,
+): Promise<Input> {
+  if (rules === undefined) return NO_INPUT;
   const { request, response, hasRights } = exchange;
   if (isAsking(request)) response.writeContinue();
+  if (admitted?.streamedBytes !== undefined)
+    return { body: undefined, stream: streamBody(request, admitted.streamedBytes) };
   const maxBytes = hasRights ? rules.maxBytes : Math.min(rules.maxBytes, STRANGERS_BYTES);
   try {
-    return await readBody(request, { ...rules, maxBytes, verify }, share);
+    const { verify } = admitted ?? {};
+    const body = await readBody(request, { ...rules, maxBytes, verify }, share);
+    return { body, stream: undefined };
   } catch (error) {
     if (hasRights && BrokerError.from(error).code === 'ERR_BODY_TOO_LARGE')
       await oversize?.({ parts, params, call: exchange });
     throw error;
   }
-}
-
-/** A body: whole, or in pieces as it arrives. */
-type Input = Pick<Incoming, 'body' | 'stream'>;
-const NO_INPUT: Input = { body: undefined, stream: undefined };
-
-async function readInput(
-  surroundings: Surroundings,
-  exchange: Exchange,
-  route: Route<Caller | undefined>,
-  {
-    admitted,
-    ...given
-  }: {
-    readonly admitted: Admitted | undefined;
-    readonly params: Params;
-    readonly share: RequestShare;
-  },
-): Promise<Input> {
-  const stream = admitted && streamRequestBody(exchange, admitted);
-  if (stream !== undefined) return { body: undefined, stream };
-  const { verify } = admitted ?? {};
-  return {
-    body: await readRequestBody(surroundings, exchange, route, { ...given, verify }),
-    stream,
-  };
-}
-
-/** The body in pieces; undefined if the route reads it whole. */
-function streamRequestBody(
-  { request, response }: Exchange,
-  { streamedBytes }: Pick<Admitted, 'streamedBytes'>,
-): AsyncIterable<Buffer> | undefined {
-  if (streamedBytes === undefined) return undefined;
-  if (isAsking(request)) response.writeContinue();
-  return streamBody(request, streamedBytes);
 }
 
 /** Reports whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */

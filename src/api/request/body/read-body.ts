@@ -39,7 +39,7 @@ export async function readBody(
   if (announced > rules.maxBytes) throw tooLarge(rules, String(announced));
   share.receive(announced);
   const bytes = await collect(request, rules, share);
-  await rules.verify?.(bytes);
+  if (rules.verify !== undefined) await rules.verify(bytes);
   if (rules.isForThread === true) return { ...EMPTY, bytes };
   return bytes.length === 0 && rules.mayBeEmpty === true ? EMPTY : parse(decodeBody(bytes));
 }
