@@ -124,14 +124,22 @@ class StoreClaims implements Claims {
 
   async #put(claim: Claim, before: Claim | undefined): Promise<Claim | undefined> {
     const { name } = this.#options;
-    const expected: Expectation =
-      before === undefined ? { table: 'claims', key: { name }, absent: true } : this.isHeld(before);
     const { owner, epoch, until } = claim;
+    const expected = this.#expected(owner, before);
     const outcome = await this.#store.commit({
       expect: [expected],
       writes: [{ table: 'claims', put: { name, owner, epoch, until, mac: null } }],
     });
     return outcome.status === 'committed' ? claim : undefined;
+  }
+
+  /** A claim that its owner renewed since it was read is not taken from it. */
+  #expected(owner: string, before: Claim | undefined): Expectation {
+    const { name } = this.#options;
+    if (before === undefined) return { table: 'claims', key: { name }, absent: true };
+    if (before.owner === owner) return this.isHeld(before);
+    const { owner: other, epoch, until } = before;
+    return { table: 'claims', key: { name }, match: { owner: other, epoch, until } };
   }
 }
 

@@ -167,6 +167,15 @@ describe('the integrator', () => {
     expect(outcome.status).toBe('conflict');
   });
 
+  it('is given to one of two processes that take a free claim at the same time', async () => {
+    const [one, two] = ['one', 'two'].map((owner) =>
+      storeClaims(bench.store, clock, { owner, alone: false })('audit-integrator'),
+    );
+    await one!.giveUp((await one!.take())!);
+    const taken = await Promise.all([one!.take(), two!.take()]);
+    expect(taken.filter((claim) => claim !== undefined)).toHaveLength(1);
+  });
+
   it('hashes leaves as RFC 6962 requires', () => {
     const entries = ['{"a":1}', '', '{"b":2}'];
     const bytes = Buffer.from(entries.map((entry) => `${entry}\n`).join(''));
