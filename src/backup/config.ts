@@ -8,6 +8,15 @@ export const backupConfigSchema = z.strictObject({
     .string()
     .min(2)
     .regex(/^\/[^\0]*$/, 'must be an absolute path'),
+  /**
+   * PostgreSQL: the directory of the copy that the broker encrypts, which is removed afterwards. Default: that of temporary files. Values in the copy are encrypted,
+   * paths and the log are not.
+   */
+  copyDirectory: z
+    .string()
+    .min(2)
+    .regex(/^\/[^\0]*$/, 'must be an absolute path')
+    .optional(),
   /** Public keys of age. The holder of any one of the secret keys can decrypt the archive. */
   recipients: z
     .array(z.string().regex(AGE_RECIPIENT, 'must be a public key of age: age1…'))

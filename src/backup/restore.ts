@@ -8,17 +8,25 @@ import { identityIn } from '../crypto/encryption/age.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { instant } from '../domain/time/instant.ts';
 import { SqliteConnection } from '../store/sqlite/sqlite-connection.ts';
-import { prepareStoreDirectory, removeStoreFiles } from '../store/sqlite/store-files.ts';
 import { readNamedFile } from '../audit/named-file.ts';
-import type { StoreConfig } from '../store/config.ts';
+import { openStore, restoreDatabase, type StoreConfig } from '../store/index.ts';
 import type { StoreMode } from '../store/store-deps.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
+import type { BackupConfig } from './config.ts';
+import { copyPlace } from './copy-place.ts';
 import { ARCHIVE, MANIFEST, openManifest, type BackupManifest } from './manifest.ts';
-import { verifyCopy, type CopyDeps } from './verify-copy.ts';
+import {
+  NO_CHAIN,
+  verifyCopy,
+  verifyStore,
+  type CopyDeps,
+  type VerifiedCopy,
+} from './verify-copy.ts';
 
 /** The configuration of the installation that a backup belongs to. */
 export interface RestoredConfig {
   readonly store: StoreConfig;
+  readonly backup?: BackupConfig | undefined;
   readonly mode: StoreMode;
   readonly audit: { readonly origin: string; readonly logKeyFile: string };
 }
@@ -65,10 +73,11 @@ export interface DecryptDeps extends Omit<CopyDeps, 'identity' | 'mode'> {
  * @throws ERR_CONFIG_INVALID for an identity file that is not one, ERR_CIPHERTEXT_INVALID, ERR_SEALED
  */
 export async function decryptBackup(
-  { archive, manifest, identity }: FoundBackup,
+  found: FoundBackup,
   to: string,
   { config, identityFile, progress, ...deps }: DecryptDeps,
 ): Promise<void> {
+  const { archive, manifest, identity } = found;
   const secret = identityIn(await readNamedFile('--identity', identityFile));
   if (secret === undefined)
     throw new BrokerError(
@@ -89,9 +98,7 @@ export async function decryptBackup(
     },
   );
   assertSame(archive, plain, manifest.store);
-  const verified = await verifyCopy(to, { ...deps, identity, mode: config.mode });
-  if (verified.checkpoint !== manifest.checkpoint)
-    throw invalid('the log in the archive is not that of the manifest');
+  assertManifest(await verifyCopy(to, { ...deps, identity, mode: config.mode }), found);
 }
 
 /** Result of a restore. */
@@ -101,21 +108,28 @@ export interface Restored {
   readonly previous: string | undefined;
 }
 
+type RestoreDeps = DecryptDeps & { readonly replace: boolean };
+
 /**
- * Replaces the store of a stopped broker. The new store is complete and verified before it takes the place; the previous one is kept beside it.
+ * Restores the store of a stopped broker. The restored store is complete and verified before it takes the place of a SQLite store, or is written to an empty database.
  * @throws ERR_CONFLICT if there is a store and `replace` is not set, ERR_CONFIG_INVALID if a broker uses it
  */
-export async function restoreBackup(
+export async function restoreBackup(found: FoundBackup, deps: RestoreDeps): Promise<Restored> {
+  const { store } = deps.config;
+  const previous =
+    store.type === 'sqlite'
+      ? await restoreFile(found, store.path, deps)
+      : await restoreRows(found, store, deps);
+  return { manifest: found.manifest, previous };
+}
+
+/** Keeps the previous store beside the restored one. @returns its path */
+async function restoreFile(
   found: FoundBackup,
-  deps: DecryptDeps & { readonly replace: boolean },
-): Promise<Restored> {
+  path: string,
+  deps: RestoreDeps,
+): Promise<string | undefined> {
   const { config, clock, replace } = deps;
-  if (config.store.type !== 'sqlite')
-    throw new BrokerError(
-      'ERR_CONFIG_INVALID',
-      'archives are restored to SQLite; restore PostgreSQL with its own tools',
-    );
-  const { path } = config.store;
   const isThere = existsSync(path);
   if (isThere && !replace)
     throw new BrokerError(
@@ -123,10 +137,9 @@ export async function restoreBackup(
       `there is a store at ${path}: stop the broker, then add --replace, which keeps the present store beside the restored one`,
     );
   if (isThere) await assertUnused(path);
-  prepareStoreDirectory(dirname(path));
+  const place = copyPlace(config, 'restore');
+  const draft = await place.prepare();
   if (isThere) await dropSecondNames(path);
-  const draft = `${path}.restore`;
-  await removeStoreFiles(draft);
   try {
     await decryptBackup(found, draft, deps);
     // Decryption takes long: a broker may have started meanwhile.
@@ -138,10 +151,44 @@ export async function restoreBackup(
     if (previous !== undefined) await keepStore(path, previous);
     await rename(draft, path);
     await syncDirectory(dirname(path));
-    return { manifest: found.manifest, previous };
+    return previous;
   } finally {
-    await removeStoreFiles(draft);
+    await place.clear();
   }
+}
+
+/** Fills an empty database, and verifies it again there. */
+async function restoreRows(
+  found: FoundBackup,
+  store: Extract<StoreConfig, { type: 'postgres' }>,
+  deps: RestoreDeps,
+): Promise<undefined> {
+  const { config, clock, createGuard, keys } = deps;
+  if (deps.replace)
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      '--replace is for SQLite; for PostgreSQL create an empty database, and let store.connectionStringFile name it',
+    );
+  const place = copyPlace(config, 'restore');
+  try {
+    const path = await place.prepare();
+    await decryptBackup(found, path, deps);
+    await restoreDatabase(store, path, config.mode);
+  } finally {
+    await place.clear();
+  }
+  const guard = createGuard();
+  const restored = await openStore(store, { chain: NO_CHAIN, clock, mode: config.mode, guard });
+  try {
+    assertManifest(await verifyStore(restored, guard, { identity: found.identity, keys }), found);
+  } finally {
+    await restored.close();
+  }
+}
+
+function assertManifest({ checkpoint }: VerifiedCopy, { manifest }: FoundBackup): void {
+  if (checkpoint !== manifest.checkpoint)
+    throw invalid('the log in the archive is not that of the manifest');
 }
 
 /** @throws ERR_CONFIG_INVALID while a broker has the store open. A damaged store may be replaced. */

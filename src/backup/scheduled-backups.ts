@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '../audit/durable-file.ts';
 import type { LogIdentity } from '../audit/identity/log-identity.ts';
@@ -9,17 +9,18 @@ import { sha256Hex } from '../crypto/hashes/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { instant } from '../domain/time/instant.ts';
 import type { Backup, BackupRun, Backups } from '../ports/backups.ts';
+import type { Claims } from '../ports/claims.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
-import type { OpenedStore } from '../store/index.ts';
+import type { OpenedStore, StoreConfig } from '../store/index.ts';
 import { isNoRoom } from '../store/sqlite/sqlite-fault.ts';
-import { removeStoreFiles } from '../store/sqlite/store-files.ts';
 import type { StoreMode } from '../store/store-deps.ts';
 import type { InstallationKeys } from '../broker/keys/installation-keys.ts';
 import { encryptFile } from './archive.ts';
 import type { BackupConfig } from './config.ts';
+import { copyPlace, storeBytes, type CopyPlace } from './copy-place.ts';
 import {
   ARCHIVE,
   backupName,
@@ -38,13 +39,16 @@ const RETRY_MS = 600_000;
 const PLACE_MS = 60_000;
 /** The encrypted archive is larger than the copy by less than this share. */
 const ARCHIVE_SHARE = 1.01;
+/** Interval of renewals of the claim, well within its time. */
+const RENEW_MS = 10_000;
 /** An unfinished file of a backup. */
 const PART = '.part';
 
 interface BackupDeps {
   readonly config: BackupConfig;
-  /** The database file. The copy is beside it until it is encrypted. */
-  readonly storePath: string;
+  readonly storeConfig: StoreConfig;
+  /** Lets one of several brokers make a backup; undefined if no other broker can have the store open. */
+  readonly claims: Claims | undefined;
   /** Makes the copy. */
   readonly opened: OpenedStore;
   /** Records the result. */
@@ -60,13 +64,15 @@ interface BackupDeps {
   readonly log: Log;
 }
 
-/** Makes backups of a SQLite store, on request and on schedule: copy, verify, encrypt, sign. One at a time. */
+/** Makes backups of the store, on request and on schedule: copy, verify, encrypt, sign. One at a time, in all brokers together. */
 export class ScheduledBackups implements Backups {
   readonly #deps: BackupDeps;
   readonly #system: SystemActor;
+  readonly #place: CopyPlace;
   #run: BackupRun | undefined;
   #work: Promise<void> = Promise.resolve();
   #last: number | undefined;
+  #hasFailed = false;
   #isPlaceMissing = false;
   #cancel: () => void = () => undefined;
   #isStopped = false;
@@ -74,6 +80,8 @@ export class ScheduledBackups implements Backups {
   private constructor(deps: BackupDeps) {
     this.#deps = deps;
     this.#system = new SystemActor({ clock: deps.clock, digest: sha256Hex }, 'backup');
+    const { storeConfig: store, config: backup, keys } = deps;
+    this.#place = copyPlace({ store, backup }, 'backup', keys.installation);
   }
 
   /**
@@ -97,12 +105,10 @@ export class ScheduledBackups implements Backups {
   }
 
   start(): BackupRun {
-    if (this.#run?.state !== 'running') {
-      const startedAt = this.#deps.clock.now();
-      this.#run = { state: 'running', step: 'copy', done: 0, total: 0, startedAt };
-      this.#work = this.#work.then(() => this.#make());
-    }
-    return this.#run;
+    if (this.#run?.state === 'running') return this.#run;
+    const begun = this.#begin();
+    this.#work = this.#work.then(() => this.#makeOnRequest());
+    return begun;
   }
 
   run(): BackupRun | undefined {
@@ -116,7 +122,7 @@ export class ScheduledBackups implements Backups {
 
   /** The last attempt failed. */
   get hasFailed(): boolean {
-    return this.#run?.state === 'failed';
+    return this.#hasFailed;
   }
 
   /** The directory of the backups cannot be written, so none can be made. */
@@ -139,6 +145,8 @@ export class ScheduledBackups implements Backups {
         log.warn({ err: error, file }, 'a manifest in the backup directory is not valid; ignored');
       }
     }
+    // Another broker may have made the newest one.
+    this.#last = backups[0]?.createdAt;
     return backups;
   }
 
@@ -167,8 +175,9 @@ export class ScheduledBackups implements Backups {
     const { directory } = config;
     const wasMissing = this.#isPlaceMissing;
     try {
-      await this.#removeUnfinished();
-      this.#last = (await this.list())[0]?.createdAt;
+      // Unfinished files in a directory that brokers share may be those of a backup in progress.
+      if (this.#deps.claims === undefined) await this.#removeUnfinished();
+      await this.list();
       if (wasMissing) log.info({ directory }, 'the directory of the backups is there again');
     } catch (error) {
       this.#isPlaceMissing = true;
@@ -176,8 +185,9 @@ export class ScheduledBackups implements Backups {
     }
   }
 
-  #schedule(): void {
-    const { config, clock } = this.#deps;
+  /** @param least the shortest pause */
+  #schedule(least = 0): void {
+    const { clock } = this.#deps;
     if (this.#isStopped) return;
     if (this.#isPlaceMissing) {
       this.#cancel = clock.after(PLACE_MS, () => {
@@ -187,13 +197,84 @@ export class ScheduledBackups implements Backups {
       });
       return;
     }
-    if (config.intervalHours === undefined) return;
-    const due = (this.#last ?? 0) + config.intervalHours * HOUR_MS - clock.now();
-    const pause = Math.max(due, this.hasFailed ? RETRY_MS : 0);
+    const pause = Math.max(this.#dueIn(), this.#hasFailed ? RETRY_MS : least);
     this.#cancel = clock.after(Math.min(pause, HOUR_MS), () => {
-      if (pause <= HOUR_MS) this.start();
-      void this.#work.then(() => this.#schedule());
+      this.#work = this.#work.then(() => this.#makeIfDue());
+      // While another broker makes it, the backup stays due.
+      void this.#work.then(() => this.#schedule(PLACE_MS));
     });
+  }
+
+  /** Milliseconds until a scheduled backup is due. */
+  #dueIn(): number {
+    const { config, clock } = this.#deps;
+    if (config.intervalHours === undefined) return Infinity;
+    return (this.#last ?? 0) + config.intervalHours * HOUR_MS - clock.now();
+  }
+
+  /** Makes a backup under the claim, unless another broker makes one or has just made it. */
+  async #makeIfDue(): Promise<void> {
+    const { log } = this.#deps;
+    await this.#lookForPlace();
+    if (this.#isPlaceMissing || this.#dueIn() > 0) return;
+    await this.#underClaim(async () => {
+      await this.list();
+      if (this.#dueIn() > 0) return;
+      this.#begin();
+      await this.#make();
+    }).catch((error: unknown) => {
+      this.#hasFailed = true;
+      log.error({ err: error }, 'the backup failed; the previous backups are unchanged');
+    });
+  }
+
+  async #makeOnRequest(): Promise<void> {
+    try {
+      if (await this.#underClaim(() => this.#make())) return;
+      this.#fail(
+        new BrokerError(
+          'ERR_CONFLICT',
+          'another broker makes a backup now; quaymaster backup ls lists it when it is complete',
+        ),
+      );
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#fail(error);
+    }
+  }
+
+  /** @returns false if another broker makes a backup */
+  async #underClaim(work: () => Promise<void>): Promise<boolean> {
+    const { claims, log } = this.#deps;
+    if (claims === undefined) {
+      await work();
+      return true;
+    }
+    const claim = await claims.take();
+    if (claim === undefined) return false;
+    const stop = this.#renew(claims);
+    try {
+      await work();
+      return true;
+    } finally {
+      stop();
+      await claims.giveUp(claim).catch((error: unknown) => {
+        log.warn({ err: error }, 'the claim to backups expires by itself');
+      });
+    }
+  }
+
+  /** Keeps the claim during a long backup. A backup of another broker after a lost claim has its own files. */
+  #renew(claims: Claims): () => void {
+    let cancel = (): void => undefined;
+    const again = (): void => {
+      cancel = this.#deps.clock.after(RENEW_MS, () => {
+        void claims.take().catch(() => undefined);
+        again();
+      });
+    };
+    again();
+    return () => cancel();
   }
 
   async #make(): Promise<void> {
@@ -211,12 +292,13 @@ export class ScheduledBackups implements Backups {
         ],
       });
       this.#last = backup.createdAt;
+      this.#hasFailed = false;
       this.#update({ state: 'done', backup, finishedAt: clock.now() });
       await this.#removeOldest();
       log.info({ name: backup.name, bytes: backup.bytes }, 'a backup of the store is complete');
     } catch (error) {
-      const { code, message } = asBackupFailure(error, this.#deps);
-      this.#update({ state: 'failed', error: `${code}: ${message}`, finishedAt: clock.now() });
+      this.#hasFailed = true;
+      const { code } = this.#fail(error);
       log.error({ err: error }, 'the backup failed; the previous backups are unchanged');
       const entry = this.#system.entry({ action: 'backup.create', outcome: 'error', code });
       await store.commit({ entries: [entry] }).catch(() => undefined);
@@ -224,15 +306,15 @@ export class ScheduledBackups implements Backups {
   }
 
   async #copyAndEncrypt(): Promise<Backup> {
-    const { config, storePath, identity, clock, keys, release } = this.#deps;
-    const copy = `${storePath}.backup`;
+    const { config, identity, clock, keys, release } = this.#deps;
     const createdAt = clock.now();
     const name = backupName(createdAt);
     const archivePath = join(config.directory, `${name}${ARCHIVE}`);
     await this.#removeUnfinished();
     await this.#requireSpace();
     try {
-      await this.#deps.opened.copyTo?.(copy, (done, total) => this.#update({ done, total }));
+      const copy = await this.#place.prepare();
+      await this.#deps.opened.copyTo(copy, (done, total) => this.#update({ done, total }));
       this.#update({ step: 'verify', done: 0, total: 0 });
       const verified = await verifyCopy(copy, { ...this.#deps, keys: () => Promise.resolve(keys) });
       this.#update({ step: 'encrypt' });
@@ -254,16 +336,15 @@ export class ScheduledBackups implements Backups {
       await this.#publish(name, signManifest(manifest, identity));
       return backupOf(manifest, identity.configured.verifier);
     } finally {
-      await removeStoreFiles(copy);
       await this.#removeUnfinished().catch(() => undefined);
     }
   }
 
   /** @throws ERR_CONFLICT if the copy or the archive would fill a volume. A full volume of the store would stop the broker. */
   async #requireSpace(): Promise<void> {
-    const { config, storePath } = this.#deps;
-    const needed = (await readSize(storePath)) + (await readSize(`${storePath}-wal`));
-    for (const directory of [join(storePath, '..'), config.directory]) {
+    const { config, storeConfig, opened } = this.#deps;
+    const needed = await storeBytes(storeConfig, opened);
+    for (const directory of [this.#place.directory, config.directory]) {
       const { bsize, bavail } = await statfs(directory);
       const free = bsize * bavail;
       if (free < 2 * needed * ARCHIVE_SHARE)
@@ -292,9 +373,9 @@ export class ScheduledBackups implements Backups {
 
   /** Removes the files of an interrupted backup. Between the two renames its archive had its name already. */
   async #removeUnfinished(): Promise<void> {
-    const { config, storePath } = this.#deps;
+    const { config } = this.#deps;
+    await this.#place.clear();
     await this.#openPlace();
-    await removeStoreFiles(`${storePath}.backup`);
     for (const file of await readdir(config.directory)) {
       if (!file.startsWith('quaymaster-') || !file.endsWith(PART)) continue;
       const path = join(config.directory, file);
@@ -314,6 +395,19 @@ export class ScheduledBackups implements Backups {
     }
   }
 
+  #begin(): BackupRun {
+    const startedAt = this.#deps.clock.now();
+    return (this.#run = { state: 'running', step: 'copy', done: 0, total: 0, startedAt });
+  }
+
+  #fail(cause: unknown): BrokerError {
+    const { config, clock } = this.#deps;
+    const failure = asBackupFailure(cause, config, this.#place);
+    const error = `${failure.code}: ${failure.message}`;
+    this.#update({ state: 'failed', error, finishedAt: clock.now() });
+    return failure;
+  }
+
   #update(change: Partial<BackupRun>): void {
     if (this.#run !== undefined) this.#run = { ...this.#run, ...change };
   }
@@ -324,23 +418,12 @@ function placeMissing(directory: string): string {
 }
 
 /** The disk may fill up during the backup. The message names the step by the volumes that it writes to. */
-function asBackupFailure(
-  error: unknown,
-  { config, storePath }: Pick<BackupDeps, 'config' | 'storePath'>,
-): BrokerError {
+function asBackupFailure(error: unknown, config: BackupConfig, place: CopyPlace): BrokerError {
   const { cause } = BrokerError.from(error);
   if (!isNoRoom(error) && !isNoRoom(cause)) return BrokerError.from(error);
   return new BrokerError(
     'ERR_STORE_UNAVAILABLE',
-    `the disk is full: a backup needs room for a copy beside ${storePath} and for the archive in ${config.directory}`,
+    `the disk is full: a backup needs room for a copy in ${place.directory} and for the archive in ${config.directory}`,
     { cause: error },
-  );
-}
-
-/** Reads the size without opening the file: closing a descriptor of the database would drop SQLite's locks. */
-async function readSize(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => 0,
   );
 }

@@ -3,6 +3,7 @@ import type { BrokerStatus } from '../ports/broker-status.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
+import { storeClaims } from '../store/claims.ts';
 import type { OpenedStore } from '../store/index.ts';
 import type { ArchiveConfig } from '../audit/config.ts';
 import { ArchiveRuns } from '../backup/archive-runs.ts';
@@ -66,15 +67,16 @@ interface CopiesDeps {
 /** Loads the code for backups only if the configuration has them. */
 async function openBackups(
   { backup, store: storeConfig, mode }: Config,
-  { opened, store, keys, bootLog, clock, log }: CopiesDeps,
+  { opened, store, keys, trail, bootLog, clock, log }: CopiesDeps,
 ): Promise<ScheduledBackups | undefined> {
-  if (backup === undefined || storeConfig.type !== 'sqlite') return undefined;
+  if (backup === undefined) return undefined;
   const { ScheduledBackups } = await import('../backup/scheduled-backups.ts');
   const { identity } = bootLog;
-  const { path: storePath } = storeConfig;
+  const claims = storeClaims(store, clock, { owner: trail.owner, alone: false });
   return ScheduledBackups.open({
     config: backup,
-    storePath,
+    storeConfig,
+    claims: storeConfig.type === 'sqlite' ? undefined : claims('backup'),
     opened,
     store,
     identity,

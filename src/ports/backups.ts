@@ -14,7 +14,7 @@ export interface Backup {
 export interface BackupRun {
   readonly state: 'running' | 'done' | 'failed';
   readonly step: 'copy' | 'verify' | 'encrypt';
-  /** Pages or bytes of the step that are done, and of how many. */
+  /** Pages, rows or bytes of the step that are done, and of how many; 0 if that is not known. */
   readonly done: number;
   readonly total: number;
   readonly startedAt: number;

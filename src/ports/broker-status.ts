@@ -32,7 +32,7 @@ export interface BrokerStatus {
   /** Time of the broker in milliseconds, by which everything expires. */
   readonly time: number;
   readonly clockAheadMs: number;
-  /** `scheduled`: the broker makes backups. `elsewhere`: on PostgreSQL it knows of none. `unknown`: it does not look while the store is held. */
+  /** `scheduled`: the broker makes backups. `elsewhere`: it makes none, and does not know of those by the tools of PostgreSQL. `unknown`: it does not look while the store is held. */
   readonly backups: 'scheduled' | 'none' | 'elsewhere' | 'unknown';
   /** Watches of clusters that are not live, at most a hundred. */
   readonly watchesDown: readonly WatchDown[];

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../domain/errors.ts';
 import type { StoreConfig } from './config.ts';
 import type { OpenedStore } from './opened-store.ts';
-import { openPostgresStore } from './postgres/open-postgres-store.ts';
+import { openPostgresStore, restorePostgresStore } from './postgres/open-postgres-store.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
-import type { StoreDeps } from './store-deps.ts';
+import type { StoreDeps, StoreMode } from './store-deps.ts';
 
 export { storeConfigSchema } from './config.ts';
 export type { StoreConfig } from './config.ts';
@@ -21,6 +21,18 @@ export async function openStore(config: StoreConfig, deps: StoreDeps): Promise<O
   const { poolSize, maxBytes } = config;
   return openPostgresStore({ connectionString, poolSize, maxBytes }, deps);
 }
+
+/** Fills the empty database of the configuration from a SQLite store at `path`. @throws as `restorePostgresStore` */
+export async function restoreDatabase(
+  { connectionStringFile }: PostgresConfig,
+  path: string,
+  mode: StoreMode,
+): Promise<void> {
+  const connectionString = await readConnectionString(connectionStringFile);
+  await restorePostgresStore({ connectionString, path }, mode);
+}
+
+type PostgresConfig = Extract<StoreConfig, { type: 'postgres' }>;
 
 async function readConnectionString(path: string): Promise<string> {
   try {

@@ -49,9 +49,9 @@ export interface OpenedStore extends Store {
   /** @throws ERR_STORE_UNAVAILABLE, or the file system's error. */
   space(): Promise<StoreSpace>;
   /**
-   * Copies the database to a new file while the store stays in use. The copy is consistent: it has every commit up to its end. Absent if a server
-   * holds the database.
+   * Copies the store to a new SQLite file while it stays in use. The copy is consistent: it has every commit up to its end, of PostgreSQL up to its begin.
+   * @param progress gets the pages or rows that are done, and their number in all; 0 if that is not known
    * @throws ERR_STORE_UNAVAILABLE
    */
-  copyTo?(path: string, progress: (done: number, total: number) => void): Promise<void>;
+  copyTo(path: string, progress: (done: number, total: number) => void): Promise<void>;
 }

@@ -353,6 +353,23 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       expect(metadata).toMatchObject({ annotations: { 'helm.sh/resource-policy': 'keep' } });
   });
 
+  it('shares the backups of PostgreSQL among the replicas, and keeps the copy in the pod', async () => {
+    const manifests = await variant('postgres with backups, being restored');
+    expect(checkConfig(configOf(manifests), 'the ConfigMap').backup).toMatchObject({
+      directory: '/var/lib/quaymaster-backups',
+      copyDirectory: '/var/lib/quaymaster-copy',
+    });
+    for (const kind of ['Deployment', 'Job']) {
+      const text = JSON.stringify(podTemplate(only(manifests, kind)));
+      expect(text).toContain('{"name":"copy","mountPath":"/var/lib/quaymaster-copy"}');
+      expect(text).toContain('{"name":"copy","emptyDir":{}}');
+    }
+    const claim = manifests.find(({ metadata }) => metadata.name === 'quaymaster-backups');
+    expect(claim).toMatchObject({ spec: { accessModes: ['ReadWriteMany'] } });
+    // The Job fills an empty database: nothing is replaced.
+    expect(JSON.stringify(only(manifests, 'Job'))).not.toContain('--replace');
+  });
+
   it('gives only the Job of a restore the secret key of the backups', async () => {
     for (const [name, values] of variants) {
       const manifests = await variant(name);
@@ -389,16 +406,6 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       'PostgreSQL without its Secret',
       { config: { store: { type: 'postgres' } } },
       /postgres\.secretName is empty/,
-    ],
-    [
-      'backups of PostgreSQL by the broker',
-      { ...VARIANTS['postgres'], config: { store: { type: 'postgres' }, backup: BACKUP } },
-      /config\.backup is set, and config\.store\.type is postgres/,
-    ],
-    [
-      'a restore of PostgreSQL by the broker',
-      { ...VARIANTS['postgres'], restore: RESTORE },
-      /Restore a dump with pg_restore/,
     ],
     [
       'a restore during an initialisation',

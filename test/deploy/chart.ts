@@ -70,6 +70,12 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     },
     restore: { from: 'quaymaster-20261127T061203123Z', identitySecret: 'backup-identity' },
   },
+  'postgres with backups, being restored': {
+    config: { store: { type: 'postgres' }, backup: BACKUP },
+    postgres: { secretName: 'database' },
+    replicas: 2,
+    restore: { from: 'quaymaster-20261127T061203123Z', identitySecret: 'backup-identity' },
+  },
   'sqlite with backups on a claim, being unlocked': {
     config: {
       backup: BACKUP,

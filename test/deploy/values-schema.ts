@@ -165,6 +165,7 @@ const OWN_SETTINGS = new Set([
   'audit.checkpointFile',
   'audit.archive.to.path',
   'backup.directory',
+  'backup.copyDirectory',
 ]);
 
 interface Schema {

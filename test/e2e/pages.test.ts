@@ -65,7 +65,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/testing.md': [0, 3],
   'docs/threat-coverage.md': [0, 1],
   'docs/token-scanners.md': [0, 1],
-  'docs/upgrade-and-backup.md': [7, 11],
+  'docs/upgrade-and-backup.md': [7, 12],
   'docs/writing-a-webhook-rotator.md': [0, 1],
 };
 

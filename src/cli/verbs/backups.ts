@@ -6,6 +6,8 @@ import { fields } from '../output/table.ts';
 type Run = components['schemas']['BackupRun'];
 
 const PAUSE_MS = 1_000;
+/** Answers without the run, after which it counts as lost: another broker of the store gives them, or one that restarted. */
+const MOST_UNKNOWN = 60;
 
 /** Starts a backup, or joins the one in progress, and polls it until it is finished. @returns 1 if it failed */
 export async function runBackupCreate({
@@ -17,13 +19,15 @@ export async function runBackupCreate({
   const client = await broker();
   let run: Run = (await client.call('createBackup')).body;
   const { startedAt } = run;
-  while (run.state === 'running' && run.startedAt === startedAt) {
+  for (let unknown = 0; run.state === 'running' && unknown < MOST_UNKNOWN;) {
     output.progress(progressOf(run));
     await clock.sleep(PAUSE_MS, signal);
     const { body } = await client.call('listBackups');
-    // A broker that restarted meanwhile knows of no run.
-    if (body.run === undefined) break;
-    run = body.run;
+    const [newest] = body.items;
+    if (body.run?.startedAt === startedAt) run = body.run;
+    else if (newest !== undefined && newest.createdAt >= startedAt)
+      run = { ...run, state: 'done', backup: newest };
+    else unknown += 1;
   }
   output.endProgress();
   await output.show(run, () =>
@@ -41,5 +45,6 @@ export async function runBackupCreate({
 
 function progressOf({ step, done, total }: Run): string {
   if (step === 'copy' && total > 0) return `copy: ${Math.floor((done / total) * 100)} %`;
+  if (step === 'copy' && done > 0) return `copy: ${done} rows`;
   return step === 'encrypt' ? `encrypt: ${done} bytes` : step;
 }

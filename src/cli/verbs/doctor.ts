@@ -159,7 +159,11 @@ async function backupFindings(broker: Broker, now: number): Promise<readonly Fin
   const { backups, lastBackupAt } = await readStatus(broker);
   if (backups === 'elsewhere')
     return [
-      { about, state: 'unknown', text: 'PostgreSQL: the broker makes none, and knows of none' },
+      {
+        about,
+        state: 'unknown',
+        text: 'the broker makes none, because the configuration has no section "backup"; it does not know of backups by PostgreSQL\'s own tools',
+      },
     ];
   if (backups === 'unknown')
     return [{ about, state: 'unknown', text: 'not looked for, because the store is held' }];

@@ -350,7 +350,8 @@ function clusterLines({ watchesDown = [] }: Self): readonly string[] {
 }
 
 function backupLines({ backups, lastBackupAt }: Self, now: number): readonly string[] {
-  if (backups === 'elsewhere') return ['of PostgreSQL; the broker knows of none'];
+  if (backups === 'elsewhere')
+    return ["none by the broker; it does not know of those by PostgreSQL's own tools"];
   if (backups === 'unknown') return ['not looked for, because the store is held'];
   if (lastBackupAt !== undefined) return [`newest ${distance(Date.parse(lastBackupAt), now)}`];
   const cure =

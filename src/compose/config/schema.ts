@@ -127,10 +127,9 @@ export const configSchema = z
     message:
       'is needed: the origin under which browsers reach the console, for example https://quaymaster.example',
   })
-  .refine(({ backup, store }) => backup === undefined || store.type === 'sqlite', {
-    path: ['backup'],
-    message:
-      'is for SQLite only; back up PostgreSQL with its own tools: docs/upgrade-and-backup.md',
+  .refine(({ backup, store }) => !backup?.copyDirectory || store.type === 'postgres', {
+    path: ['backup', 'copyDirectory'],
+    message: 'is for PostgreSQL only; the copy of a SQLite store is beside it',
   })
   .refine(({ backup, store }) => backup === undefined || isOutside(backup.directory, store), {
     path: ['backup', 'directory'],

@@ -31,7 +31,7 @@ export const copies = {
   metrics: (parts) => [
     {
       name: 'quaymaster_backup_completed_timestamp_seconds',
-      help: 'When the newest backup of the store was made; 0 if there is none. Absent on PostgreSQL, whose backups the broker does not make, and while the store is held',
+      help: 'When the newest backup of the store was made; 0 if there is none. Absent on PostgreSQL without the section backup, and while the store is held',
       labels: [],
       values: () => (knowsBackups(parts) ? [[{}, (parts.backups?.last ?? 0) / 1000] as const] : []),
     },

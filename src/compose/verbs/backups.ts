@@ -4,8 +4,8 @@ import { systemClock } from '../../process/clock.ts';
 import { generateAgeKeyPair } from '../../crypto/encryption/age.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../process/log.ts';
-import { removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import { openStore } from '../../store/index.ts';
+import { copyPlace } from '../../backup/copy-place.ts';
 import { lostText, newerExport, newerStore, UNLISTED } from '../../backup/lost-changes.ts';
 import type { BackupManifest } from '../../backup/manifest.ts';
 import {
@@ -59,18 +59,15 @@ export async function runBackupVerify(
   const found = await findBackup(config, archive);
   if (options.identity === undefined)
     return `${textOf(found.manifest)}\nverified: manifest and archive. Pass --identity to verify its content.`;
-  if (config.store.type !== 'sqlite')
-    throw new BrokerError('ERR_CONFIG_INVALID', 'only archives of SQLite stores can be opened');
-  const copy = `${config.store.path}.verify`;
-  await removeStoreFiles(copy);
+  const place = copyPlace(config, 'verify');
   try {
-    await decryptBackup(found, copy, {
+    await decryptBackup(found, await place.prepare(), {
       ...opening(config),
       identityFile: options.identity,
       progress,
     });
   } finally {
-    await removeStoreFiles(copy);
+    await place.clear();
   }
   return `${textOf(found.manifest)}\nverified: manifest, archive, database, end of the log, and the digests of all rows`;
 }

@@ -113,7 +113,7 @@ async function inDatabase<T>(config: Config, work: (database: Database) => Promi
   if (config.store.type !== 'postgres')
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
-      'this is for PostgreSQL; the broker makes the manifests of SQLite backups itself: quaymaster backup create',
+      'this is for dumps and base backups of PostgreSQL; the broker makes the manifests of its own backups: quaymaster backup create',
     );
   const clock = systemClock;
   const key = await loadLogKeyFile(config.audit.logKeyFile);

@@ -112,13 +112,11 @@ async function check(name: string, run: () => Promise<string>): Promise<DrillChe
 
 /** @throws ERR_CONFIG_INVALID without a backup that the configuration names */
 async function findNewest(config: Config): Promise<FoundBackup> {
-  const { backup, store } = config;
-  if (store.type !== 'sqlite' || backup === undefined)
+  const { backup } = config;
+  if (backup === undefined)
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
-      store.type === 'sqlite'
-        ? 'the configuration has no section "backup": docs/upgrade-and-backup.md'
-        : 'the broker makes no backups of PostgreSQL: restore a dump elsewhere and run quaymaster backup check',
+      'the configuration has no section "backup": docs/upgrade-and-backup.md',
     );
   const files = await readdir(backup.directory).catch((cause: unknown) => {
     throw new BrokerError('ERR_CONFIG_INVALID', `${backup.directory} cannot be read`, { cause });

@@ -814,7 +814,7 @@ export interface components {
             readonly state: "running" | "done" | "failed";
             /** @enum {string} */
             readonly step: "copy" | "verify" | "encrypt";
-            /** @description Pages copied, or bytes encrypted */
+            /** @description Pages or rows copied, or bytes encrypted */
             readonly done: number;
             /** @description Pages to copy; 0 if it is not known */
             readonly total: number;
@@ -1542,7 +1542,7 @@ export interface components {
             /** @description Seconds by which that time is ahead of the system clock of the broker. */
             readonly clockAheadSeconds: number;
             /**
-             * @description `scheduled`: the broker makes backups. `none`: the configuration has no section `backup`. `elsewhere`: on PostgreSQL the broker makes none and knows of none. `unknown`: the broker does not look for backups while the store is held.
+             * @description `scheduled`: the broker makes backups. `none`: the configuration has no section `backup`. `elsewhere`: on PostgreSQL, without that section; the broker does not know of backups by the tools of PostgreSQL. `unknown`: the broker does not look for backups while the store is held.
              * @enum {string}
              */
             readonly backups: "scheduled" | "none" | "elsewhere" | "unknown";

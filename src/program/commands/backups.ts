@@ -9,7 +9,7 @@ const NEWER_LOG: OptionRow = [
   'an export of the log that is newer than the backup: list the lost changes',
 ];
 
-/** The commands for backups that need no running broker. A server makes the backups of PostgreSQL: `manifest` and `check` verify them. */
+/** The commands for backups that need no running broker. `manifest` and `check` verify backups by the tools of PostgreSQL. */
 export const BACKUP_FILES: CommandTable<ActionRow> = {
   heading: 'Backups:',
   commands: [
@@ -90,11 +90,13 @@ export const RESTORE: CommandTable<ActionRow> = {
         command: 'restore',
         summary:
           'restore the store of a stopped broker from an archive; see docs/upgrade-and-backup.md',
+        details:
+          'A PostgreSQL store is restored into an empty database, which the configuration names.',
         arguments: [['<archive>', 'a file that ends with .age, beside its manifest']],
         options: [
           CONFIG,
           ['--identity <file>', 'secret key of a recipient', { isRequired: true }],
-          ['--replace', 'replace the present store, which is kept beside the restored one'],
+          ['--replace', 'SQLite: replace the present store, which is kept beside the restored one'],
           NEWER_LOG,
           ...ARCHIVE,
         ],

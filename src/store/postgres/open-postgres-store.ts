@@ -9,6 +9,7 @@ import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { UnreadablePages } from '../schema/unreadable-pages.ts';
 import { checkedClient } from './checked-client.ts';
 import { clientOptions } from './client-options.ts';
+import { copyFromSqlite } from './copy-rows.ts';
 import { lockForMigration } from './migration-lock.ts';
 import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
 import { PostgresStore } from './postgres-store.ts';
@@ -78,10 +79,31 @@ export async function openPostgresStore(
       pages,
       condition,
       maxBytes: options.maxBytes,
+      copySession: () => new Checked({ ...common, application_name: 'quaymaster-copy' }),
     });
     events.invalidated = (): void => store.poll();
     events.lost = (): void => writer.noticeLoss();
     return store;
+  } catch (error) {
+    throw asOpenFailure(error);
+  }
+}
+
+/**
+ * Creates the tables in an empty database, and fills them with the content of a store in a SQLite file, all of it or nothing.
+ * @throws ERR_CONFLICT if the database contains an installation, and as `openPostgresStore`
+ */
+export async function restorePostgresStore(
+  { connectionString, path }: { readonly connectionString: string; readonly path: string },
+  mode: StoreMode,
+): Promise<void> {
+  const { default: driver } = await import('pg');
+  const common = clientOptions(connectionString, driver.types);
+  const Checked = checkedClient(driver);
+  const patient = (): Client => new Checked({ ...common, ...PATIENT });
+  try {
+    await prepare(patient, mode);
+    await copyFromSqlite(patient(), path);
   } catch (error) {
     throw asOpenFailure(error);
   }

@@ -1,4 +1,4 @@
-import type { Pool, QueryResult } from 'pg';
+import type { Client, Pool, QueryResult } from 'pg';
 import type { DurationTally } from '../../domain/time/duration-tally.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type {
@@ -23,6 +23,7 @@ import { POSTGRES } from '../sql/sql.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
 import type { UnreadablePages } from '../schema/unreadable-pages.ts';
+import { copyToSqlite } from './copy-rows.ts';
 import { isUnreadable } from './postgres-fault.ts';
 import type { PostgresWriter } from './postgres-writer.ts';
 import type { StatementNames } from './statement-names.ts';
@@ -53,6 +54,8 @@ export interface PostgresStoreParts {
   readonly pages: UnreadablePages;
   readonly condition: StoreCondition;
   readonly maxBytes: number | undefined;
+  /** Creates a session that reads the snapshot of a copy. */
+  readonly copySession: () => Client;
 }
 
 /** The broker's database on a PostgreSQL server, shared with other processes. */
@@ -144,6 +147,16 @@ export class PostgresStore implements OpenedStore {
   async space(): Promise<StoreSpace> {
     const { rows } = await this.#read({ text: SIZE, values: [] });
     return { usedBytes: (rows[0] as { n: number }).n, limitBytes: this.#parts.maxBytes };
+  }
+
+  async copyTo(path: string, progress: (done: number, total: number) => void): Promise<void> {
+    const { copySession, deps } = this.#parts;
+    try {
+      // The number of rows in the snapshot is not known before.
+      await copyToSqlite(copySession(), { path, mode: deps.mode }, (rows) => progress(rows, 0));
+    } catch (cause) {
+      throw new BrokerError('ERR_STORE_UNAVAILABLE', 'the store could not be copied', { cause });
+    }
   }
 
   async close(): Promise<void> {

@@ -5,9 +5,10 @@ import type { MigrationTarget } from '../migrate.ts';
 import { migrate, migrationsOf } from '../migrate.ts';
 import type { StoreMode } from '../store-deps.ts';
 
-/** Rows of `meta`: the mode of the store and the migrations that it has run. */
 const MODE = 'mode';
 const MIGRATIONS = 'migrations';
+/** Rows of `meta` that belong to one database: the mode of the store and the migrations that it has run. Every other row is content. */
+export const STAMPS: readonly string[] = [MODE, MIGRATIONS];
 const INSTALLATION = 'installation';
 
 interface Stamp {

@@ -61,6 +61,20 @@ export async function openSqliteStore(
   }
 }
 
+/** Creates a database file with the tables of this release, for a copy of another store. */
+export async function createSqliteFile(path: string, mode: StoreMode): Promise<SqliteConnection> {
+  const { default: Driver } = await import('better-sqlite3');
+  prepareStoreFiles(path);
+  const connection = SqliteConnection.open(Driver, path);
+  try {
+    await migrateFile(connection, mode);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
 /**
  * Empties the write-ahead log, which after a crash may have pages from before a destruction. False if it cannot be emptied now, as on a full disk.
  */

@@ -11,7 +11,7 @@ import { until } from '../../kit/backends/until.ts';
 import { itIfMounted, leftOut, SmallDisk } from '../../kit/files/small-disk.ts';
 
 const FULL =
-  /^ERR_STORE_UNAVAILABLE: the disk is full: a backup needs room for a copy beside .*quaymaster\.db and for the archive in /;
+  /^ERR_STORE_UNAVAILABLE: the disk is full: a backup needs room for a copy in .* and for the archive in /;
 
 describe(`a backup while the broker runs, when the disk becomes full (F22)${leftOut}`, () => {
   let own: AttackedInstallation;

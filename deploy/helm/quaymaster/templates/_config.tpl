@@ -31,7 +31,11 @@
 {{- $_ := set $own "console" (dict "listener" (mergeOverwrite (deepCopy $listener) (dict "port" 8230))) -}}
 {{- end -}}
 {{- if $config.backup -}}
-{{- $_ := set $own "backup" (dict "directory" (include "quaymaster.backupDirectory" .)) -}}
+{{- $backup := dict "directory" (include "quaymaster.backupDirectory" .) -}}
+{{- if include "quaymaster.copiesDatabase" . -}}
+{{- $_ := set $backup "copyDirectory" (include "quaymaster.copyDirectory" .) -}}
+{{- end -}}
+{{- $_ := set $own "backup" $backup -}}
 {{- end -}}
 {{- if include "quaymaster.archivesToVolume" . -}}
 {{- $_ := set $audit "archive" (dict "to" (dict "path" (include "quaymaster.archiveDirectory" .))) -}}
@@ -49,6 +53,15 @@
 
 {{- define "quaymaster.backupDirectory" -}}
 /var/lib/quaymaster-backups
+{{- end -}}
+
+{{/* Whether a backup is first a copy of a database, in a volume that lives as long as the pod. */}}
+{{- define "quaymaster.copiesDatabase" -}}
+{{- if and .Values.config.backup (include "quaymaster.isPostgres" .) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "quaymaster.copyDirectory" -}}
+/var/lib/quaymaster-copy
 {{- end -}}
 
 {{- define "quaymaster.archiveDirectory" -}}

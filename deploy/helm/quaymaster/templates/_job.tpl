@@ -96,7 +96,8 @@ spec:
 {{- define "quaymaster.restoreJob" -}}
 {{- with .Values.restore -}}
 {{- $archive := printf "%s/%s.age" (include "quaymaster.backupDirectory" $) .from -}}
-{{- $args := list "restore" $archive "--identity" (printf "/etc/quaymaster-identity/%s" .identityKey) "--replace" -}}
+{{- $args := list "restore" $archive "--identity" (printf "/etc/quaymaster-identity/%s" .identityKey) -}}
+{{- if not (include "quaymaster.isPostgres" $) }}{{ $args = append $args "--replace" }}{{ end -}}
 {{- $args = concat $args (include "quaymaster.archiveOptions" $ | fromJsonArray) .options -}}
 {{- dict "task" "restore" "id" $args "args" $args "identity" .identitySecret | toJson -}}
 {{- end -}}

@@ -57,6 +57,9 @@ priorityClassName: {{ . }}
 {{- if .Values.config.backup }}
 - { name: backups, mountPath: {{ include "quaymaster.backupDirectory" . }} }
 {{- end }}
+{{- if include "quaymaster.copiesDatabase" . }}
+- { name: copy, mountPath: {{ include "quaymaster.copyDirectory" . }} }
+{{- end }}
 {{- if include "quaymaster.archivesToVolume" . }}
 - { name: archive, mountPath: {{ include "quaymaster.archiveDirectory" . }} }
 {{- end }}
@@ -93,6 +96,10 @@ priorityClassName: {{ . }}
 - name: backups
   persistentVolumeClaim:
     claimName: {{ .Values.storage.backups.existingClaim | default (printf "%s-backups" $name) }}
+{{- end }}
+{{- if include "quaymaster.copiesDatabase" . }}
+- name: copy
+  emptyDir: {}
 {{- end }}
 {{- if include "quaymaster.archivesToVolume" . }}
 - name: archive

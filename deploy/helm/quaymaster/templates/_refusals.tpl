@@ -10,17 +10,11 @@
 {{- else if ne (int .Values.replicas) 1 -}}
 {{- fail (printf "\n\nreplicas: %d does not work on SQLite: the store is a file, and one process holds it. Leave replicas at 1, or set config.store.type to postgres.\n" (int .Values.replicas)) -}}
 {{- end -}}
-{{- if and .Values.config.backup (include "quaymaster.isPostgres" .) -}}
-{{- fail "\n\nconfig.backup is set, and config.store.type is postgres. The broker makes backups of SQLite only: back up PostgreSQL with its own tools (docs/upgrade-and-backup.md).\n" -}}
-{{- end -}}
 {{- $tasks := compact (list (ternary "initialise.enabled" "" .Values.initialise.enabled) (empty .Values.restore.from | ternary "" "restore.from") (empty .Values.unlock.comment | ternary "" "unlock.comment")) -}}
 {{- if gt (len $tasks) 1 -}}
 {{- fail (printf "\n\n%s are set. Each runs a Job in place of the broker: set one of them for one upgrade, then the next.\n" (join " and " $tasks)) -}}
 {{- end -}}
 {{- with .Values.restore -}}
-{{- if and .from (include "quaymaster.isPostgres" $) -}}
-{{- fail "\n\nrestore.from is set, and config.store.type is postgres. Restore a dump with pg_restore, then set unlock.comment (docs/upgrade-and-backup.md).\n" -}}
-{{- end -}}
 {{- if and .from (not (regexMatch "^quaymaster-[0-9]{8}T[0-9]{9}Z$" .from)) -}}
 {{- fail (printf "\n\nrestore.from is %s, which is not the name of a backup. Give the name as \"quaymaster backup ls\" prints it, such as quaymaster-20261127T061203123Z, without a directory and .age.\n" (quote .from)) -}}
 {{- end -}}
