@@ -8,6 +8,10 @@ const BACKUP_FILE = '^src/crypto/encryption/age\\.ts$';
 /** The files that leave YAML to a library. */
 const YAML = '^src/domain/text/(strict-yaml|yaml-[a-z]+)\\.ts$';
 const KEYLESS = '^src/crypto/signatures/keyless-signature\\.ts$';
+/** Files of the command line that make reports from answers of the broker. The console makes the same reports with them. */
+const REPORTS = '^src/cli/(reports/|output/(csv|html)\\.ts$|run/(count|defined)\\.ts$)';
+/** The types of the client, without its code. */
+const CONTRACT_TYPES = '^src/client/contract-types\\.ts$';
 /** The floors of the broker, from the ground. Each imports only those below it; the nouns stand on top of them. */
 const FLOORS = ['kernel', 'model', 'state', 'access', 'recording'];
 /** Nouns that a broker can be built without. The rest of the broker knows none of them: it asks ports (ARCHITECTURE.md, "Options"). */
@@ -173,8 +177,13 @@ module.exports = {
     ),
     rule(
       'client-has-one-door',
-      { path: '^src/', pathNot: room('client') },
+      { path: '^src/', pathNot: [room('client'), REPORTS] },
       { path: room('client'), pathNot: '^src/client/index\\.ts$' },
+    ),
+    rule(
+      'reports-run-in-a-browser-too',
+      { path: REPORTS },
+      { pathNot: [REPORTS, CONTRACT_TYPES, '^src/(domain|ports/openapi)/'] },
     ),
     rule(
       'the-command-line-uses-the-client-only',
@@ -205,13 +214,14 @@ module.exports = {
       { path: '^src/delivery/(agent|csi|injector)/' },
     ),
     rule(
-      'the-console-knows-the-contract-only',
+      'the-console-knows-the-contract-and-reports-only',
       { path: '^console/' },
       {
         pathNot: [
           '^console/',
           '^src/ports/openapi/',
-          '^src/client/contract-types\\.ts$',
+          CONTRACT_TYPES,
+          REPORTS,
           '(^|/)node_modules/(@preact/|preact/|@codemirror/|@lezer/|@tanstack/|js-yaml/)',
         ],
       },

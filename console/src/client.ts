@@ -48,6 +48,7 @@ export const OPERATIONS = {
   searchAudit: 'GET /api/v1/audit/entries',
   proveEntry: 'GET /api/v1/audit/entries/{index}/proof',
   readLogKey: 'GET /api/v1/audit/log-key',
+  readCheckpoint: 'GET /api/v1/audit/checkpoint',
   listPolicies: 'GET /api/v1/policies',
   readPolicy: 'GET /api/v1/policies/{name}',
   putPolicy: 'PUT /api/v1/policies/{name}',

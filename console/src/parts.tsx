@@ -147,13 +147,22 @@ export interface TableProps<T> {
   readonly keyOf: (item: T) => string;
   /** The text of a table without rows. */
   readonly empty: ComponentChildren;
+  /** A class of the style, if the widths of the columns are not those of their content. */
+  readonly layout?: 'report';
 }
 
 /** A table; on a narrow screen each row becomes a small list with the titles of the columns. */
-export function Table<T>({ label, items, columns, keyOf, empty }: TableProps<T>): JSX.Element {
+export function Table<T>({
+  label,
+  items,
+  columns,
+  keyOf,
+  empty,
+  layout,
+}: TableProps<T>): JSX.Element {
   if (items.length === 0) return <Empty>{empty}</Empty>;
   return (
-    <table aria-label={label}>
+    <table aria-label={label} class={layout}>
       <thead>
         <tr>
           {columns.map(({ title, isNumber }) => (

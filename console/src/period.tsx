@@ -21,7 +21,7 @@ export function Period({
   readonly label: string;
   readonly days: string;
   readonly isDisabled?: boolean;
-  readonly periods?: readonly (typeof PERIODS)[number][];
+  readonly periods?: readonly (readonly [days: string, text: string])[];
   readonly onChange: (days: string) => void;
 }): JSX.Element {
   return (

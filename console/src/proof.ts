@@ -9,7 +9,7 @@ export type Verdict =
  * Verifies that the signed checkpoint covers the entry (docs/spec/checkpoint-v1.md): the inclusion proof of RFC 9162 section 2.1.3.2, and the Ed25519
  * signature by the verifier key of the log. It trusts the key that the broker names; compare its hash with a copy that you trust.
  */
-export async function verifyEntry(proof: Schema<'EntryProof'>, logKey: string): Promise<Verdict> {
+async function verifyEntry(proof: Schema<'EntryProof'>, logKey: string): Promise<Verdict> {
   const [origin = '', sizeText = '', rootText = ''] = proof.checkpoint.split('\n');
   const size = Number(sizeText);
   if (!(await isSigned(proof.checkpoint, logKey.trim())))
@@ -19,6 +19,20 @@ export async function verifyEntry(proof: Schema<'EntryProof'>, logKey: string): 
   if (root === undefined || base64(root) !== rootText)
     return { is: 'wrong', why: 'the checkpoint does not cover this entry' };
   return { is: 'proven', size, origin };
+}
+
+/** The verdict about an entry. Undefined: this browser cannot verify Ed25519. */
+export async function verdictOf(
+  proof: Schema<'EntryProof'>,
+  key: string,
+): Promise<Verdict | undefined> {
+  try {
+    return await verifyEntry(proof, key);
+  } catch (error) {
+    const isUnsupported = error instanceof DOMException && error.name === 'NotSupportedError';
+    if (isUnsupported || !('subtle' in crypto)) return undefined;
+    return { is: 'wrong', why: 'the proof, the checkpoint or the key is malformed' };
+  }
 }
 
 /** The root of the tree by the entry and its proof; undefined if the proof has another length than the tree demands. */

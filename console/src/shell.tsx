@@ -43,6 +43,7 @@ const NAVIGATION = [
 ] as const;
 
 const Leases = lazy(async () => (await import('./views/leases.tsx')).Leases);
+const Compliance = lazy(async () => (await import('./views/compliance.tsx')).Compliance);
 const Documents = lazy(async () => (await import('./views/documents.tsx')).Documents);
 const Access = lazy(async () => (await import('./views/access.tsx')).Access);
 const System = lazy(async () => (await import('./views/system.tsx')).System);
@@ -66,7 +67,11 @@ const VIEWS: Readonly<
   rotations: { all: () => <Rotations />, one: (rest) => <RotationPage key={rest} path={rest} /> },
   incidents: { all: () => <Incidents />, one: (rest) => <IncidentPage key={rest} id={rest} /> },
   leases: { all: () => <Leases rest="" /> },
-  audit: { all: () => <Audit />, one: (rest) => <EntryPage key={rest} index={rest} /> },
+  audit: {
+    all: () => <Audit />,
+    one: (rest) =>
+      rest === 'compliance' ? <Compliance rest="" /> : <EntryPage key={rest} index={rest} />,
+  },
   approvals: { all: () => <ApprovalList />, one: (rest) => <ApprovalPage key={rest} id={rest} /> },
   documents: {
     all: () => <Documents rest="" />,

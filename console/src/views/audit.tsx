@@ -18,7 +18,7 @@ import {
   Table,
   Time,
 } from '../parts.tsx';
-import { verifyEntry, type Verdict } from '../proof.ts';
+import { verdictOf, type Verdict } from '../proof.ts';
 import { address, to } from '../router.ts';
 import { usePages } from './pages.ts';
 
@@ -99,14 +99,13 @@ export function Audit(): JSX.Element {
         )}
       </Loading>
       <Command words={['audit', 'search', ...words]} />
-      <Section
-        title="Reports"
-        note="The command line writes them, because it asks many operations with your rights."
-      >
+      <Section title="Reports">
+        <p>
+          <a href={to('/audit/compliance')}>Compliance report</a>: the controls of standards, each
+          with what was seen and entries as evidence.
+        </p>
         <p>The whole log with its proofs, which can be verified without the broker:</p>
         <Command words={['audit', 'export', 'DIRECTORY']} />
-        <p>The controls of standards, each with what was seen and entries as evidence:</p>
-        <Command words={['audit', 'compliance', '--since', '90d', '--as', 'html']} />
       </Section>
     </Page>
   );
@@ -245,17 +244,6 @@ export function EntryPage({ index }: { readonly index: string }): JSX.Element {
       <Command words={['audit', 'proof', index]} />
     </Page>
   );
-}
-
-/** Verifies in the same step as the load, so that the verdict is about the text that the page shows. Undefined: this browser cannot. */
-async function verdictOf(proof: Schema<'EntryProof'>, key: string): Promise<Verdict | undefined> {
-  try {
-    return await verifyEntry(proof, key);
-  } catch (error) {
-    const isUnsupported = error instanceof DOMException && error.name === 'NotSupportedError';
-    if (isUnsupported || !('subtle' in crypto)) return undefined;
-    return { is: 'wrong', why: 'the proof, the checkpoint or the key is malformed' };
-  }
 }
 
 function Proof({

@@ -1,86 +1,25 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { call, Refusal, type Schema } from '../client.ts';
+import { accessChanges, decisionText } from '../../../src/cli/reports/access-changes.ts';
+import { readReplay, type Draft, type Replayed } from '../../../src/cli/reports/replay.ts';
+import { call, Refusal } from '../client.ts';
 import { brokerNow } from '../clock.ts';
 import { count } from '../format.ts';
 import { SecretLink, WorkloadLink } from '../navigation.tsx';
 import { Problem, State, Table, Time } from '../parts.tsx';
 import { DAY_MS, Period, PERIODS } from '../period.tsx';
 
-/** Changes of policies that are not saved: JSON texts, and names. */
-export interface PolicyDraft {
-  readonly policies: readonly string[];
-  readonly remove: readonly string[];
-}
-
-interface Change {
-  readonly is: 'gains' | 'loses' | 'unknown';
-  readonly workload: string;
-  readonly capability: string;
-  readonly path: string;
-  count: number;
-  live: number;
-  last: string;
-}
-
-interface Found {
-  readonly changes: readonly Change[];
-  readonly widened: Schema<'PolicyReplay'>['widened'];
-  readonly entries: number;
-  readonly isWhole: boolean;
-}
-
 /** Periods of a replay, which reads every entry. */
 const REPLAYED = PERIODS.slice(0, 3);
-/** Each page reads a part of the log; the person may go on. */
+/** Each page reads a part of the log; for more the person shortens the time. */
 const PAGES = 10;
-
-/** What the draft does to one request of the log; undefined: nothing. */
-function effectOn({ current, draft = current }: Schema<'SeenRequest'>): Change['is'] | undefined {
-  if (draft.effect === current.effect) return undefined;
-  if (draft.effect === 'unknown' || current.effect === 'unknown') return 'unknown';
-  return draft.effect === 'allow' ? 'gains' : 'loses';
-}
-
-/** Reads the log with the draft, page by page. */
-async function replay(
-  draft: PolicyDraft,
-  from: string,
-  report: (found: Found) => void,
-): Promise<void> {
-  const changes = new Map<string, Change>();
-  const widened: Schema<'PolicyReplay'>['widened'][number][] = [];
-  let entries = 0;
-  let after: string | undefined;
-  for (let page = 0; page < PAGES; page += 1) {
-    const body = { from, draft: { policies: [...draft.policies], remove: [...draft.remove] } };
-    const part = await call('replayPolicies', {
-      body: { ...body, ...(after !== undefined && { after }) },
-    });
-    for (const item of part.items) {
-      const is = effectOn(item);
-      if (is === undefined) continue;
-      const { workload, capability, path, last } = item;
-      const key = JSON.stringify([is, workload, capability, path]);
-      const known = changes.get(key) ?? { is, workload, capability, path, count: 0, live: 0, last };
-      known.count += item.count;
-      known.live += item.live;
-      changes.set(key, known);
-    }
-    entries += part.entries;
-    widened.push(...part.widened);
-    after = part.next;
-    report({ changes: [...changes.values()], widened, entries, isWhole: after === undefined });
-    if (after === undefined) return;
-  }
-}
 
 const TONES = { gains: 'info', loses: 'bad', unknown: 'warn' } as const;
 
 /** Shows who gains and who loses, by the live leases and the requests of the log. */
-export function PolicyPlan({ draft }: { readonly draft: () => PolicyDraft }): JSX.Element {
+export function PolicyPlan({ draft }: { readonly draft: () => Draft }): JSX.Element {
   const [days, setDays] = useState('7');
-  const [found, setFound] = useState<Found>();
+  const [found, setFound] = useState<Replayed>();
   const [error, setError] = useState<Refusal>();
   const [isRunning, setRunning] = useState(false);
   const run = async (): Promise<void> => {
@@ -88,7 +27,15 @@ export function PolicyPlan({ draft }: { readonly draft: () => PolicyDraft }): JS
     setError(undefined);
     setFound(undefined);
     try {
-      await replay(draft(), new Date(brokerNow() - Number(days) * DAY_MS).toISOString(), setFound);
+      const from = new Date(brokerNow() - Number(days) * DAY_MS).toISOString();
+      let pages = 0;
+      const isEnough = (sofar: Replayed): boolean => {
+        setFound(sofar);
+        pages += 1;
+        return pages === PAGES;
+      };
+      const question = { draft: draft(), period: { from }, comparison: 'draft', isEnough } as const;
+      await readReplay({ call, progress: () => undefined }, question);
     } catch (thrown) {
       setError(Refusal.from(thrown, String(thrown)));
     }
@@ -118,30 +65,37 @@ export function PolicyPlan({ draft }: { readonly draft: () => PolicyDraft }): JS
 }
 
 function Gains({
-  found: { changes, widened, entries, isWhole },
+  found,
   isRunning,
 }: {
-  readonly found: Found;
+  readonly found: Replayed;
   readonly isRunning: boolean;
 }): JSX.Element {
-  const number = (is: Change['is']): number => changes.filter((each) => each.is === is).length;
+  const { gains, loses, unknown, widened } = accessChanges(found);
+  const changes = Object.entries({ loses, gains, unknown }).flatMap(([is, requests]) =>
+    requests.map((request) => ({ is: is as keyof typeof TONES, ...request })),
+  );
   return (
     <>
       <p role="status">
-        {count(number('gains'), 'request')} would be allowed and {number('loses')} denied, of{' '}
-        {count(entries, 'entry', 'entries')} read and the live leases.
-        {!isWhole && !isRunning && ' The log has more: shorten the time to read all of it.'}
+        {count(gains.length, 'request')} would be allowed and {loses.length} denied, of{' '}
+        {count(found.entries, 'entry', 'entries')} read and the live leases.
+        {!found.isWhole && !isRunning && ' The log has more: shorten the time to read all of it.'}
       </p>
       <Table
         label="Who gains and who loses"
         items={changes}
-        keyOf={({ is, workload, capability, path }) => `${is} ${workload} ${capability} ${path}`}
+        keyOf={({ workload, capability, path, before, after }) =>
+          JSON.stringify([workload, capability, path, before, after])
+        }
         empty="No workload that asked before gains or loses access."
         columns={[
           { title: 'Change', of: ({ is }) => <State tone={TONES[is]}>{is}</State> },
           { title: 'Workload', of: ({ workload }) => <WorkloadLink workload={workload} /> },
           { title: 'Capability', of: ({ capability }) => capability },
           { title: 'Path', of: ({ path }) => <SecretLink path={path} /> },
+          { title: 'Before', of: ({ before }) => decisionText(before) },
+          { title: 'After', of: ({ after }) => decisionText(after) },
           { title: 'Requests', isNumber: true, of: ({ count: requests }) => requests },
           { title: 'Live leases', isNumber: true, of: ({ live }) => live },
           { title: 'Last', of: ({ last }) => <Time at={last} /> },

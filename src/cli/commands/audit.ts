@@ -1,5 +1,5 @@
 import { LOG_FORMATS } from '../../domain/audit/formats/format-names.ts';
-import { STANDARD_NAMES } from '../compliance/standards.ts';
+import { STANDARD_NAMES } from '../reports/compliance/standards.ts';
 import { AUDIT_FILTERS, CLOSED } from '../input/audit-filters.ts';
 import type { CommandTable, OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';

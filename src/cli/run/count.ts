@@ -1,29 +1,4 @@
-import { ApiError, type PagedId } from '../../client/index.ts';
-import { callWith, type Broker, type LooseInput } from '../connection/broker.ts';
-
-const MOST = 1000;
-
-/**
- * Counts the items of a list for a question: `3 live leases`, or `over 1000 live leases`. A caller that may not list them is
- * asked without the count.
- */
-export async function countText(
-  broker: Broker,
-  id: PagedId,
-  query: LooseInput['query'],
-  [one, many]: readonly [string, string],
-): Promise<string> {
-  try {
-    const { body } = await callWith(broker, id, { query: { ...query, limit: MOST } });
-    const { length } = body.items;
-    if (body.next !== undefined) return `over ${length} ${many}`;
-    return counted(length, one, many);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return many;
-    throw error;
-  }
-}
-
+/** A number with its noun: `1 lease`, `3 leases`. */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }

@@ -8,6 +8,7 @@ import {
 } from '../../domain/identity/workload.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
+import { sourceOf } from '../connection/source.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
 import { coloured } from '../output/output.ts';
@@ -20,10 +21,10 @@ import {
   readMounts,
   readStatus,
   silenceOf,
-  type Finding,
   type Mount,
   type LogStatus,
 } from './health-checks.ts';
+import { accounts, broadPolicies, listener, type Finding } from '../reports/findings.ts';
 import { isReadiness, noAnswer, readinessFindings } from './readiness-findings.ts';
 import { distance } from '../run/time.ts';
 
@@ -107,23 +108,12 @@ async function installation(
     ...(await runCheck('clock', () => compareClocks(broker, clock.now()))),
     ...(await runCheck('clusters', () => clusterFindings(broker))),
     ...(await runCheck('backup', () => backupFindings(broker, clock.now()))),
-    ...(await runCheck('policies', () => broadPolicies(broker))),
-    ...(await runCheck('operators', () => accounts(broker))),
+    ...(await runCheck('policies', () => broadPolicies(sourceOf(broker)))),
+    ...(await runCheck('operators', () => accounts(sourceOf(broker)))),
     ...(await runCheck('audit log', () => logFindings(broker))),
     ...(await runCheck('audit archive', () => archiveFindings(broker, clock.now()))),
     ...(await runCheck('mounts', () => mountHealth(broker))),
   ];
-}
-
-export function listener(url: string): Finding {
-  const about = 'listener';
-  if (url.startsWith('https://')) return { about, state: 'ok', text: `${url} speaks TLS` };
-  return {
-    about,
-    state: 'warning',
-    text: `${url} speaks no TLS; only clients on this machine may use it`,
-    cure: 'set listener.tls in the configuration',
-  };
 }
 
 const MOST_SKEW_MS = 30_000;
@@ -183,97 +173,6 @@ async function backupFindings(broker: Broker, now: number): Promise<readonly Fin
 
 /** Limit of the alert QuaymasterBackupOld. */
 const OLD_BACKUP_MS = 2 * 86_400_000;
-
-interface Rule {
-  readonly name?: string;
-  readonly effect: string;
-  readonly paths: readonly string[];
-  readonly capabilities: readonly string[];
-}
-interface PolicyBody {
-  readonly spec: {
-    readonly subjects: readonly {
-      readonly namespaces?: readonly string[];
-      readonly serviceAccounts?: readonly string[];
-      readonly identities?: readonly string[];
-    }[];
-    readonly rules: readonly Rule[];
-  };
-}
-
-/** Rules that allow a whole cluster something, or anybody everything. */
-export async function broadPolicies(broker: Broker): Promise<readonly Finding[]> {
-  const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
-  const broad = policies.flatMap(({ name, document }) => {
-    const { spec } = document as unknown as PolicyBody;
-    const isAnyone = spec.subjects.some(
-      ({ namespaces = ['*'], serviceAccounts = ['*'], identities }) =>
-        identities === undefined && namespaces.includes('*') && serviceAccounts.includes('*'),
-    );
-    return spec.rules
-      .filter(({ effect }) => effect === 'allow')
-      .filter(
-        ({ paths }) => paths.some((each) => /^\*/.test(each)) || (isAnyone && !paths.every(isOwn)),
-      )
-      .map(
-        (rule) =>
-          `policy "${name}": ${rule.capabilities.join(', ')} on ${rule.paths.join(', ')}${isAnyone ? ' for every workload of a cluster' : ''}`,
-      );
-  });
-  if (broad.length === 0) {
-    return [{ about: 'policies', state: 'ok', text: `${policies.length}, none over-broad` }];
-  }
-  return broad.map((text) => ({
-    about: 'policies',
-    state: 'warning' as const,
-    text,
-    cure: 'name namespaces and service accounts, or use ${namespace} in the paths',
-  }));
-}
-
-/** A path that contains the caller's own namespace or name. */
-function isOwn(path: string): boolean {
-  return path.includes('${');
-}
-
-export async function accounts(broker: Broker): Promise<readonly Finding[]> {
-  const operators = await allPages(broker, 'listOperators', { query: { limit: 1000 } });
-  const admins = operators.filter(isAdmin);
-  // People who log in with one of these are not counted; there may be many.
-  const bindings = await allPages(broker, 'listRoleBindings', { query: { limit: 1000 } });
-  const arePeopleAdmins = bindings.some(isAdmin);
-  const findings: Finding[] = [];
-  if (operators.some(({ name }) => name === 'bootstrap') && operators.length > 1) {
-    findings.push({
-      about: 'operators',
-      state: 'warning',
-      text: 'the account "bootstrap" of init still exists',
-      cure: 'if another admin can log in: quaymaster operator rm bootstrap',
-    });
-  }
-  if (admins.length < 2 && !arePeopleAdmins) {
-    findings.push({
-      about: 'operators',
-      state: 'warning',
-      text: `only ${admins.map(({ name }) => name).join(', ')} has the role admin`,
-      cure: 'create an operator for each person: quaymaster apply -f FILE',
-    });
-  }
-  return findings.length > 0
-    ? findings
-    : [
-        {
-          about: 'operators',
-          state: 'ok',
-          text: `${operators.length}, ${admins.length} of them admins`,
-        },
-      ];
-}
-
-function isAdmin({ document }: { readonly document: object }): boolean {
-  const { grants } = document as { readonly grants: readonly { readonly role: string }[] };
-  return grants.some(({ role }) => role === 'admin');
-}
 
 const MOST_LAG = 10_000;
 

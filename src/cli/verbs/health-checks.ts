@@ -4,15 +4,6 @@ import { refusalText } from '../run/failure.ts';
 
 export type Mount = ItemOf<'listMounts'>;
 
-/** Result of a check, with the remedy of a problem. */
-export interface Finding {
-  readonly about: string;
-  /** State of the check. `unknown`: the caller may not see it. */
-  readonly state: 'ok' | 'warning' | 'problem' | 'unknown';
-  readonly text: string;
-  readonly cure?: string;
-}
-
 /** The value of a part, or why the caller cannot see it. */
 export type IfAllowed<T> = { readonly value: T } | { readonly unseen: string };
 

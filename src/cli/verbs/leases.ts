@@ -3,7 +3,7 @@ import { parseWorkloadId } from '../../domain/identity/workload.ts';
 import { confirm } from '../input/ask.ts';
 import { allPages } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
-import { countText } from '../run/count.ts';
+import { countText } from '../connection/count-text.ts';
 import { defined } from '../run/defined.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
 import { table } from '../output/table.ts';

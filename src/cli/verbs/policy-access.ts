@@ -1,6 +1,6 @@
 import { ApiError } from '../../client/index.ts';
-import { grantsOf, type PolicyGrant } from '../../domain/policy/index.ts';
-import { allPages } from '../connection/broker.ts';
+import type { PolicyGrant } from '../../domain/policy/index.ts';
+import { sourceOf } from '../connection/source.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
 import { checkPlan } from '../documents/apply-plan.ts';
@@ -12,9 +12,8 @@ import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
 import { EXIT, Failed, UsageError, type ExitCode } from '../run/errors.ts';
 import { table } from '../output/table.ts';
-import { accessChanges, accessJson, accessText, coverage } from '../policy-access/access-text.ts';
+import { accessChanges, changeOf } from '../reports/access-changes.ts';
 import {
-  changeOf,
   grantKey,
   readReplay,
   type ComparedRequest,
@@ -22,9 +21,12 @@ import {
   type Draft,
   type Period,
   type Replayed,
+  type ReplayQuestion,
   type UsedGrant,
-} from '../policy-access/replayed.ts';
+} from '../reports/replay.ts';
+import { unusedGrants } from '../reports/unused-grants.ts';
 import { periodOf } from '../run/time.ts';
+import { accessJson, accessText, coverage } from './access-text.ts';
 
 interface DraftOptions {
   readonly prune?: readonly DocumentWord[];
@@ -64,7 +66,7 @@ export async function runPolicyReplay(
   const period = periodSince(context, options.since);
   const { plan } = await planDraft(context, args, options);
   const comparison = 'log';
-  const replayed = await readReplay(context, { draft: draftOf(plan), period, comparison });
+  const replayed = await replay(context, { draft: draftOf(plan), period, comparison });
   const changes = accessChanges(replayed);
   await context.output.show(
     { requests: replayed.requests.map(withChange), ...accessJson(changes, replayed, period) },
@@ -117,7 +119,7 @@ async function replayIfAllowed(
   question: { readonly period: Period; readonly comparison: Comparison },
 ): Promise<Replayed | undefined> {
   try {
-    return await readReplay(context, { draft, ...question });
+    return await replay(context, { draft, ...question });
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 'ERR_DENIED') throw error;
     context.output.note(
@@ -125,6 +127,27 @@ async function replayIfAllowed(
     );
     return undefined;
   }
+}
+
+const MOST_REQUESTS = 200_000;
+
+/** Replays the log and shows how far it is. @throws Failed if there are too many different requests */
+export async function replay(
+  context: CliContext,
+  { isEnough = () => false, ...question }: ReplayQuestion,
+): Promise<Replayed> {
+  const { output } = context;
+  const replayed = await readReplay(sourceOf(await context.broker(), output), {
+    ...question,
+    isEnough: (sofar) => {
+      if (sofar.requests.length <= MOST_REQUESTS) return isEnough(sofar);
+      throw new Failed(
+        `the log has more than ${MOST_REQUESTS} different requests since ${question.period.from}; use a shorter --since`,
+      );
+    },
+  });
+  output.endProgress();
+  return replayed;
 }
 
 export function periodSince({ clock }: CliContext, since: string): { readonly from: string } {
@@ -143,7 +166,9 @@ export async function runPolicyUnused(
   { options }: Call<UnusedOptions>,
 ): Promise<void> {
   const period = periodSince(context, options.since);
-  const { grants, unused, replayed } = await unusedGrants(context, period);
+  const source = sourceOf(await context.broker(), context.output);
+  const { grants, unused, replayed } = await unusedGrants(source, period);
+  context.output.endProgress();
   const earlier = unused.length === 0 ? undefined : await earlierUses(context, unused, period);
   const items = unused.map((grant) => {
     const last = earlier?.get(grantKey(grant))?.last;
@@ -179,31 +204,6 @@ export async function runPolicyUnused(
   );
 }
 
-type DatedGrant = PolicyGrant & { readonly changedAt: string };
-
-/** The grants of all policies that no request of the log used. */
-export async function unusedGrants(
-  context: CliContext,
-  period: Period,
-): Promise<{
-  readonly grants: number;
-  readonly unused: readonly DatedGrant[];
-  readonly replayed: Replayed;
-}> {
-  const policies = await allPages(await context.broker(), 'listPolicies', {
-    query: { limit: 1000 },
-  });
-  const grants = policies.flatMap((policy) =>
-    grantsOf(policy.document).map((grant) => ({
-      ...grant,
-      changedAt: policy.updatedAt,
-    })),
-  );
-  const replayed = await readReplay(context, { period, comparison: 'log' });
-  const unused = grants.filter((grant) => !replayed.grants.has(grantKey(grant)));
-  return { grants: grants.length, unused, replayed };
-}
-
 /** The log before the period is read until every grant was found, or to its beginning. */
 async function earlierUses(
   context: CliContext,
@@ -211,7 +211,7 @@ async function earlierUses(
   { from }: Period,
 ): Promise<ReadonlyMap<string, UsedGrant>> {
   const period = { from: new Date(0).toISOString(), to: from };
-  const isEnough = (found: ReadonlyMap<string, UsedGrant>): boolean =>
-    unused.every((grant) => found.has(grantKey(grant)));
-  return (await readReplay(context, { period, comparison: 'log', isEnough })).grants;
+  const isEnough = ({ grants }: Replayed): boolean =>
+    unused.every((grant) => grants.has(grantKey(grant)));
+  return (await replay(context, { period, isEnough })).grants;
 }

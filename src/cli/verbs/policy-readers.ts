@@ -7,9 +7,9 @@ import { counted } from '../run/count.ts';
 import { subjectText } from '../connection/identity.ts';
 import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
-import { coverage } from '../policy-access/access-text.ts';
-import { readReplay, type ComparedRequest } from '../policy-access/replayed.ts';
-import { periodSince } from './policy-access.ts';
+import { coverage } from './access-text.ts';
+import type { ComparedRequest } from '../reports/replay.ts';
+import { periodSince, replay } from './policy-access.ts';
 
 interface ReadersOptions {
   readonly since: string;
@@ -36,7 +36,7 @@ export async function runPolicyReaders(
 ): Promise<void> {
   const period = periodSince(context, options.since);
   const broker = await context.broker();
-  const replayed = await readReplay(context, { period, comparison: 'log' });
+  const replayed = await replay(context, { period, comparison: 'log' });
   const did = replayed.requests
     .filter(({ capability, before }) => capability === 'read' && before.effect === 'allow')
     .map(readerOf);

@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 import type { Call, CliContext } from '../run/context.ts';
-import { allPages, type Broker } from '../connection/broker.ts';
+import { sourceOf } from '../connection/source.ts';
 import { counted } from '../run/count.ts';
 import { POSTURE_PROFILE } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
@@ -9,6 +9,7 @@ import { readDocuments } from '../documents/read-files.ts';
 import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
+import { surveyPods, type Surveyed } from '../reports/survey-pods.ts';
 import { scopeNote } from './evidence.ts';
 
 interface ExplainOptions {
@@ -48,8 +49,6 @@ function isRefused({ profiles }: Explained): boolean {
   return profiles.some(({ mode, met }) => mode === 'enforce' && !met);
 }
 
-type Surveyed = components['schemas']['SurveyedPod'];
-
 /** Shows the findings of a file's profile at the pods that have sessions, before it is saved. @returns 1 if one does not meet it */
 export async function runPostureSurvey(
   context: CliContext,
@@ -60,7 +59,7 @@ export async function runPostureSurvey(
   if (manifest === undefined || manifests.length > 1) {
     throw new UsageError(`give one posture profile; the files have ${manifests.length}`);
   }
-  const items = await surveyPods(await context.broker(), manifest.body);
+  const items = await surveyPods(sourceOf(await context.broker()), manifest.body);
   const refused = items.filter(({ met }) => !met);
   await context.output.show({ items }, () =>
     [
@@ -72,15 +71,6 @@ export async function runPostureSurvey(
     ].join('\n'),
   );
   return refused.length === 0 ? EXIT.done : EXIT.failed;
-}
-
-/** Fetches the findings of a profile at each pod that holds a session. */
-export async function surveyPods(broker: Broker, profile: unknown): Promise<readonly Surveyed[]> {
-  const page = { body: profile, query: { limit: 200 } };
-  const pods = (await allPages(broker, 'surveyPosture', page)).map(
-    (pod) => [pod.pod.uid, pod] as const,
-  );
-  return [...new Map(pods).values()];
 }
 
 function toLines(item: Explained): readonly string[] {

@@ -8,7 +8,8 @@ import {
   type Condition,
 } from '../../domain/conditions.ts';
 import { failureOf } from '../run/failure.ts';
-import type { Finding, Readiness } from './health-checks.ts';
+import type { Finding } from '../reports/findings.ts';
+import type { Readiness } from './health-checks.ts';
 
 export function isReadiness(answer: unknown): answer is Readiness {
   return typeof answer === 'object' && answer !== null && 'ready' in answer;

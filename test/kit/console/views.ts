@@ -89,6 +89,15 @@ export function consoleViews({ alert, approval }: Prepared): readonly View[] {
       open: (page) => page.getByText('● Proven').waitFor(),
     },
     {
+      name: 'compliance',
+      path: '/audit/compliance',
+      open: async (page) => {
+        await page.getByRole('button', { name: 'Assess the controls' }).click();
+        await page.getByRole('button', { name: 'Verify in this browser' }).click();
+        await page.getByText(/● (\d+) of \1 proven/).waitFor();
+      },
+    },
+    {
       name: 'edit',
       path: '/secrets/demo/shop/api',
       open: async (page) => {

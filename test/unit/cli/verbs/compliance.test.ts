@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CHECKS } from '../../../../src/cli/compliance/checks.ts';
-import { STANDARD_NAMES, STANDARDS } from '../../../../src/cli/compliance/standards.ts';
+import { CHECKS } from '../../../../src/cli/reports/compliance/checks.ts';
+import { STANDARD_NAMES, STANDARDS } from '../../../../src/cli/reports/compliance/standards.ts';
 import { runCompliance } from '../../../../src/cli/verbs/compliance.ts';
 import { UsageError } from '../../../../src/cli/run/errors.ts';
 import { brokerStatus } from '../../../kit/cli/broker-status.ts';

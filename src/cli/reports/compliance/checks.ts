@@ -1,35 +1,33 @@
-import { ApiError, type components, type ItemOf } from '../../client/index.ts';
-import { allPages, callWith, type Broker } from '../connection/broker.ts';
-import type { CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
-import {
-  readStatus,
-  readIfAllowed,
-  type Finding,
-  type BrokerStatus,
-} from '../verbs/health-checks.ts';
-import { accounts, broadPolicies, listener } from '../verbs/doctor.ts';
-import { unusedGrants } from '../verbs/policy-access.ts';
-import { surveyPods } from '../verbs/posture-explain.ts';
+import type { ItemOf } from '../../../client/contract-types.ts';
+import type { components } from '../../../ports/openapi/api.ts';
+import { counted } from '../../run/count.ts';
+import { accounts, broadPolicies, listener, type Finding } from '../findings.ts';
+import { allItems, type Source } from '../source.ts';
+import { surveyPods, type Surveyed } from '../survey-pods.ts';
+import { unusedGrants } from '../unused-grants.ts';
 import type { CheckResult } from './check-result.ts';
 import { coverageOf, gate, type Coverage } from './coverage.ts';
 
-/** Facts that the checks read, each once. */
-export interface Facts {
-  readonly context: CliContext;
-  readonly broker: Broker;
+/** Subject and period of a report. */
+export interface Question {
+  readonly source: Source;
+  /** The address of the broker. */
   readonly url: string;
   /** The beginning of the period, as the API writes it. */
   readonly from: string;
   /** `--since` as it was given, for the commands that show the same. */
   readonly since: string;
+  /** The time now, in milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** Facts that the checks read, each once. */
+export interface Facts extends Question {
   readonly pods: () => Promise<readonly Surveyed[]>;
   readonly profiles: () => Promise<readonly ItemOf<'listPostureProfiles'>[]>;
   readonly coverage: Coverage;
-  readonly status: () => Promise<BrokerStatus>;
+  readonly status: () => Promise<components['schemas']['BrokerStatus']>;
 }
-
-type Surveyed = components['schemas']['SurveyedPod'];
 
 const MOST_EXAMPLES = 10;
 const DAY_MS = 86_400_000;
@@ -50,18 +48,14 @@ const SURVEY = {
   image: { digest: 'pinned' },
 };
 
-export function factsOf(
-  context: CliContext,
-  given: Pick<Facts, 'broker' | 'url' | 'from' | 'since'>,
-): Facts {
-  const { broker } = given;
+export function factsOf(question: Question): Facts {
+  const { source } = question;
   return {
-    ...given,
-    context,
-    pods: once(() => surveyPods(broker, SURVEY)),
-    profiles: once(() => allPages(broker, 'listPostureProfiles', { query: { limit: 1000 } })),
-    coverage: coverageOf(given),
-    status: once(() => readStatus(broker)),
+    ...question,
+    pods: once(() => surveyPods(source, SURVEY)),
+    profiles: once(() => allItems(source, 'listPostureProfiles')),
+    coverage: coverageOf(source),
+    status: once(() => source.call('readStatus')),
   };
 }
 
@@ -131,11 +125,11 @@ interface TokenHolder {
 }
 
 /** Operators with a token that has not expired. An operator without one cannot log in. */
-async function liveTokens(broker: Broker, now: number): Promise<readonly TokenHolder[]> {
-  const operators = await allPages(broker, 'listOperators', { query: { limit: 1000 } });
+async function liveTokens({ source, now }: Question): Promise<readonly TokenHolder[]> {
+  const operators = await allItems(source, 'listOperators');
   const holders = await Promise.all(
     operators.map(async ({ name }) => {
-      const { items } = (await callWith(broker, 'listOperatorTokens', { path: { name } })).body;
+      const { items } = await source.call('listOperatorTokens', { path: { name } });
       const live = items.filter(({ endsAt }) => Date.parse(endsAt) > now);
       const grants = live.flatMap(({ carries }) => carries);
       return {
@@ -152,7 +146,7 @@ const percent = (part: number, all: number): number => Math.round((100 * part) /
 
 /** Entries of the log in the period, newest first: the count up to a thousand, and the newest as evidence. */
 async function searchPeriod(
-  { broker, from }: Facts,
+  { source, from }: Facts,
   query: Readonly<Record<string, string>>,
 ): Promise<{
   readonly count: number;
@@ -161,7 +155,7 @@ async function searchPeriod(
   readonly items: readonly ItemOf<'searchAudit'>[];
 }> {
   const asked = { query: { ...query, from, limit: 1000 } };
-  const { items, next } = (await callWith(broker, 'searchAudit', asked)).body;
+  const { items, next } = await source.call('searchAudit', asked);
   const entries = items.slice(0, MOST_EXAMPLES).map(({ index }) => index);
   return { count: items.length, isMore: next !== undefined, entries, items };
 }
@@ -222,18 +216,18 @@ export const CHECKS = {
   vulnerability_gate: gate('denies images with critical vulnerabilities'),
   posture_gate: gate('demands a Pod Security Standard'),
 
-  narrow_policies: async ({ broker }) => {
-    const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
+  narrow_policies: async ({ source }) => {
+    const policies = await allItems(source, 'listPolicies');
     const query = 'quaymaster doctor';
     return policies.length === 0
       ? result(query, { state: 'not-applicable', text: 'there is no policy' })
-      : fromFindings(query, await broadPolicies(broker));
+      : fromFindings(query, await broadPolicies(source));
   },
-  admins: async ({ broker }) => fromFindings('quaymaster doctor', await accounts(broker)),
+  admins: async ({ source }) => fromFindings('quaymaster doctor', await accounts(source)),
   tls: ({ url }) => Promise.resolve(fromFindings('quaymaster doctor', [listener(url)])),
 
-  used_grants: async ({ context, from, since }) => {
-    const { grants, unused } = await unusedGrants(context, { from });
+  used_grants: async ({ source, from, since }) => {
+    const { grants, unused } = await unusedGrants(source, { from });
     return result(`quaymaster policy unused --since ${since}`, {
       state: grants === 0 ? 'not-applicable' : unused.length === 0 ? 'pass' : 'fail',
       text: `${unused.length} of ${counted(grants, 'grant')} not used since ${from.slice(0, 10)}`,
@@ -260,17 +254,15 @@ export const CHECKS = {
   },
 
   rotation: async (facts) => {
-    const { broker } = facts;
-    const definitions = await allPages(broker, 'listDefinitions', { query: { limit: 1000 } });
+    const { source } = facts;
+    const definitions = await allItems(source, 'listDefinitions');
     const rotating = new Set(
       definitions.filter(({ document }) => document.rotation !== undefined).map(({ name }) => name),
     );
-    const secrets = await allPages(broker, 'listSecrets', { query: { limit: 1000 } });
+    const secrets = await allItems(source, 'listSecrets');
     const without = secrets.map(({ path }) => path).filter((path) => !rotating.has(path));
     const list = async (query: object): Promise<readonly string[]> =>
-      (await allPages(broker, 'listRotations', { query: { ...query, limit: 1000 } })).map(
-        ({ path }) => path,
-      );
+      (await allItems(source, 'listRotations', { query })).map(({ path }) => path);
     const late = [...(await list({ overdue: true })), ...(await list({ state: 'parked' }))];
     const ended = await searchPeriod(facts, { action: 'rotation.end', outcome: 'ok' });
     const done = ended.items.filter(({ entry }) => entry['cause'] === 'done');
@@ -284,15 +276,15 @@ export const CHECKS = {
     });
   },
 
-  strong_login: async ({ broker, context }) => {
-    const all = await allPages(broker, 'listRoleBindings', { query: { limit: 1000 } });
+  strong_login: async (facts) => {
+    const all = await allItems(facts.source, 'listRoleBindings');
     const bindings = all.flatMap(({ name, document }) =>
       'workloads' in document ? [] : [{ name, ...document }],
     );
     const weak = bindings
       .filter(({ acr = [], amr = [] }) => acr.length + amr.length === 0)
       .map(({ name }) => `role binding "${name}" demands neither acr nor amr`);
-    const tokens = await liveTokens(broker, context.clock.now());
+    const tokens = await liveTokens(facts);
     const admins = tokens
       .filter(({ isAdmin }) => isAdmin)
       .map(({ name }) => `operator "${name}" has a token of the role admin, which is for people`);
@@ -318,8 +310,8 @@ export const CHECKS = {
     });
   },
 
-  two_persons: async ({ broker }) => {
-    const { required } = (await broker.call('listApprovals')).body;
+  two_persons: async ({ source }) => {
+    const { required } = await source.call('listApprovals');
     return result('quaymaster approval ls', {
       state: required.includes('admin') ? 'pass' : 'fail',
       text: required.includes('admin')
@@ -328,11 +320,11 @@ export const CHECKS = {
     });
   },
 
-  log_intact: async ({ status, context }) => {
+  log_intact: async ({ status, now }) => {
     const { entries, brokenChains, damagedEntries, checkedAt } = (await status()).log;
     const broken = brokenChains + damagedEntries;
     const done = checkedAt === undefined ? 0 : Date.parse(checkedAt);
-    const isOld = context.clock.now() - done > 8 * DAY_MS;
+    const isOld = now - done > 8 * DAY_MS;
     return result('quaymaster audit verify EXPORT', {
       state: broken > 0 ? 'fail' : isOld ? 'not-assessed' : 'pass',
       text: `${entries} entries, ${broken} do not verify; the broker last checked the whole log: ${checkedAt ?? 'not yet in this process'}`,
@@ -360,10 +352,10 @@ export const CHECKS = {
     });
   },
 
-  log_retained: async ({ broker, status, context }) => {
+  log_retained: async ({ source, status, now }) => {
     const { entries, archivedEntries } = (await status()).log;
-    const to = new Date(context.clock.now() - YEAR_MS).toISOString();
-    const { items } = (await callWith(broker, 'searchAudit', { query: { to, limit: 1 } })).body;
+    const to = new Date(now - YEAR_MS).toISOString();
+    const { items } = await source.call('searchAudit', { query: { to, limit: 1 } });
     const [old] = items;
     const archived =
       archivedEntries === 0 ? '' : `, of which ${archivedEntries} are in the archive`;
@@ -374,8 +366,8 @@ export const CHECKS = {
     });
   },
 
-  keys: async ({ broker }) => {
-    const { keys, keks } = (await broker.call('readKeys')).body;
+  keys: async ({ source }) => {
+    const { keys, keks } = await source.call('readKeys');
     const failing = keks.filter(({ problem }) => problem !== undefined);
     const compromised = keys.filter(({ state }) => state === 'compromised');
     const bad = [
@@ -395,13 +387,13 @@ export const CHECKS = {
     });
   },
 
-  backups: async ({ broker, context }) => {
-    const items = await listBackups(broker);
+  backups: async ({ source, now }) => {
+    const items = await listBackups(source);
     const newest = items
       .map(({ createdAt }) => createdAt)
       .toSorted()
       .at(-1);
-    const isOld = newest === undefined || context.clock.now() - Date.parse(newest) > 7 * DAY_MS;
+    const isOld = newest === undefined || now - Date.parse(newest) > 7 * DAY_MS;
     return result('quaymaster backup ls', {
       state: isOld ? 'fail' : 'pass',
       text:
@@ -418,11 +410,11 @@ export const CHECKS = {
 } as const satisfies Readonly<Record<string, Check>>;
 
 /** Lists the backups. Without a section "backup" in the configuration there is none. */
-async function listBackups(broker: Broker): Promise<readonly ItemOf<'listBackups'>[]> {
+async function listBackups(source: Source): Promise<readonly ItemOf<'listBackups'>[]> {
   try {
-    return (await broker.call('listBackups')).body.items;
+    return (await source.call('listBackups')).items;
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'ERR_CONFLICT') return [];
+    if (source.refusalOf(error)?.code === 'ERR_CONFLICT') return [];
     throw error;
   }
 }
@@ -431,7 +423,11 @@ export type CheckName = keyof typeof CHECKS;
 
 /** Assesses a check. If the caller may not see its facts, it is not assessed; other errors end the report. */
 export async function assess(name: CheckName, facts: Facts): Promise<CheckResult> {
-  const found = await readIfAllowed(() => CHECKS[name](facts));
-  if ('value' in found) return found.value;
-  return { state: 'not-assessed', text: found.unseen, examples: [], query: '', entries: [] };
+  try {
+    return await CHECKS[name](facts);
+  } catch (error) {
+    const refusal = facts.source.refusalOf(error);
+    if (refusal === undefined) throw error;
+    return { state: 'not-assessed', text: refusal.text, examples: [], query: '', entries: [] };
+  }
 }

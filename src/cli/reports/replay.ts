@@ -1,10 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { components } from '../../client/index.ts';
-import { callWith } from '../connection/broker.ts';
-import type { CliContext } from '../run/context.ts';
+import type { components } from '../../ports/openapi/api.ts';
 import { counted } from '../run/count.ts';
 import { defined } from '../run/defined.ts';
-import { Failed } from '../run/errors.ts';
+import type { Source } from './source.ts';
 
 type Schemas = components['schemas'];
 export type Redecision = Schemas['Redecision'];
@@ -36,8 +33,9 @@ export interface ComparedRequest {
   last: string;
 }
 
-/** The result of all pages. */
+/** The result of the pages that were read. */
 export interface Replayed {
+  /** Empty without a comparison. */
   readonly requests: readonly ComparedRequest[];
   readonly grants: ReadonlyMap<string, UsedGrant>;
   readonly widened: readonly WidenedGrant[];
@@ -46,6 +44,8 @@ export interface Replayed {
   readonly entries: number;
   /** The time of the oldest entry that the log has. */
   readonly knownSince: string | undefined;
+  /** Says that all of the period was read. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -53,8 +53,6 @@ export interface Replayed {
  * those of the draft; live leases have no entry and are left out.
  */
 export type Comparison = 'draft' | 'log';
-
-const MOST_REQUESTS = 200_000;
 
 export function grantKey({
   policy,
@@ -64,50 +62,66 @@ export function grantKey({
   return JSON.stringify([policy, rule, path]);
 }
 
-interface Question {
+export interface ReplayQuestion {
   readonly draft?: Draft | undefined;
   readonly period: Period;
-  readonly comparison: Comparison;
-  /** Reports whether the grants suffice, so that no older entries are needed. */
-  readonly isEnough?: ((grants: ReadonlyMap<string, UsedGrant>) => boolean) | undefined;
+  /** Decisions to compare. Only the grants that were used are collected without one. */
+  readonly comparison?: Comparison | undefined;
+  /** Reports after each page whether the result suffices, so that no older entries are needed. */
+  readonly isEnough?: ((sofar: Replayed) => boolean) | undefined;
 }
 
-/** Reads all pages of a replay and adds up equal requests. @throws Failed if there are too many different requests */
+/** The sums of the pages that were read. */
+interface Sums {
+  readonly requests: Map<string, ComparedRequest>;
+  readonly grants: Map<string, UsedGrant>;
+  readonly skipped: Map<string, number>;
+  readonly widened: WidenedGrant[];
+  entries: number;
+  knownSince: string | undefined;
+}
+
+/** Reads the pages of a replay and adds up equal requests. */
 export async function readReplay(
-  context: Pick<CliContext, 'broker' | 'output'>,
-  { draft, period, comparison, isEnough = () => false }: Question,
+  { call, progress }: Pick<Source, 'call' | 'progress'>,
+  { draft, period, comparison, isEnough = () => false }: ReplayQuestion,
 ): Promise<Replayed> {
-  const broker = await context.broker();
-  const requests = new Map<string, ComparedRequest>();
-  const grants = new Map<string, UsedGrant>();
-  const skipped = new Map<string, number>();
-  const widened: WidenedGrant[] = [];
-  let entries = 0;
-  let knownSince: string | undefined;
+  const sums: Sums = {
+    requests: new Map(),
+    grants: new Map(),
+    skipped: new Map(),
+    widened: [],
+    entries: 0,
+    knownSince: undefined,
+  };
+  const asked = { from: period.from, ...defined({ to: period.to, draft }) };
   let after: string | undefined;
+  let replayed: Replayed;
   do {
-    const body = { ...period, ...defined({ draft, after }) };
-    const { body: page } = await callWith(broker, 'replayPolicies', { body });
-    for (const item of page.items) addRequest(requests, item, comparison);
-    for (const grant of page.grants) addGrant(grants, grant);
-    for (const { reason, count } of page.skipped)
-      skipped.set(reason, (skipped.get(reason) ?? 0) + count);
-    widened.push(...page.widened);
-    entries += page.entries;
-    knownSince = page.knownSince ?? knownSince;
+    const body = after === undefined ? asked : { ...asked, after };
+    const page = await call('replayPolicies', { body });
+    addPage(sums, page, comparison);
     after = page.next;
     const reached = page.reached === undefined ? '' : `, back to ${page.reached.slice(0, 16)}`;
-    context.output.progress(`read ${counted(entries, 'entry', 'entries')} of the log${reached}`);
-    if (requests.size > MOST_REQUESTS) throw tooMany(period);
-  } while (after !== undefined && !isEnough(grants));
-  context.output.endProgress();
-  return { requests: [...requests.values()], grants, skipped, widened, entries, knownSince };
+    progress(`read ${counted(sums.entries, 'entry', 'entries')} of the log${reached}`);
+    replayed = { ...sums, requests: [...sums.requests.values()], isWhole: after === undefined };
+  } while (!isEnough(replayed) && after !== undefined);
+  return replayed;
 }
 
-function tooMany({ from }: Period): Failed {
-  return new Failed(
-    `the log has more than ${MOST_REQUESTS} different requests since ${from}; use a shorter --since`,
-  );
+function addPage(
+  sums: Sums,
+  { items, grants, skipped, widened, entries, knownSince }: Schemas['PolicyReplay'],
+  comparison: Comparison | undefined,
+): void {
+  if (comparison !== undefined)
+    for (const item of items) addRequest(sums.requests, item, comparison);
+  for (const grant of grants) addGrant(sums.grants, grant);
+  for (const { reason, count } of skipped)
+    sums.skipped.set(reason, (sums.skipped.get(reason) ?? 0) + count);
+  sums.widened.push(...widened);
+  sums.entries += entries;
+  sums.knownSince = knownSince ?? sums.knownSince;
 }
 
 function addRequest(
@@ -138,14 +152,4 @@ function addGrant(grants: Map<string, UsedGrant>, { count, last, ...grant }: Use
     count: (known?.count ?? 0) + count,
     last: known !== undefined && known.last > last ? known.last : last,
   });
-}
-
-export type Change = 'same' | 'loses' | 'gains' | 'unknown';
-
-/** Compares the decisions. The same rules decide the same whatever the unknown facts were. */
-export function changeOf({ before, after }: ComparedRequest): Change {
-  if (isDeepStrictEqual(before, after)) return 'same';
-  if (before.effect === 'unknown' || after.effect === 'unknown') return 'unknown';
-  if (before.effect === after.effect) return 'same';
-  return after.effect === 'allow' ? 'gains' : 'loses';
 }

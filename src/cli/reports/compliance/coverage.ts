@@ -1,10 +1,9 @@
-import type { components, ItemOf } from '../../client/index.ts';
-import type { Broker } from '../connection/broker.ts';
-import { counted } from '../run/count.ts';
-import { surveyPods } from '../verbs/posture-explain.ts';
+import type { ItemOf } from '../../../client/contract-types.ts';
+import { counted } from '../../run/count.ts';
+import type { Source } from '../source.ts';
+import { surveyPods, type Surveyed } from '../survey-pods.ts';
 import type { CheckResult } from './check-result.ts';
 
-type Surveyed = components['schemas']['SurveyedPod'];
 type Permission = 'allow' | 'deny';
 
 /** The parts of a posture profile that decide whether it is a gate. */
@@ -53,10 +52,10 @@ export const DEMANDS = {
 /** The findings of a profile at the pods that it is for, each profile once. */
 export type Coverage = (name: string, document: unknown) => Promise<readonly Surveyed[]>;
 
-export function coverageOf({ broker }: { readonly broker: Broker }): Coverage {
+export function coverageOf(source: Source): Coverage {
   const read = new Map<string, Promise<readonly Surveyed[]>>();
   return (name, document) => {
-    const known = read.get(name) ?? surveyPods(broker, document);
+    const known = read.get(name) ?? surveyPods(source, document);
     read.set(name, known);
     return known;
   };

@@ -1,46 +1,14 @@
 import { counted } from '../run/count.ts';
 import { coloured } from '../output/output.ts';
 import { table } from '../output/table.ts';
-import { changeOf, type Change, type ComparedRequest, type Redecision } from './replayed.ts';
-import {
-  grantKey,
-  type Comparison,
-  type Period,
-  type Replayed,
-  type WidenedGrant,
-} from './replayed.ts';
-
-/** Changes that a draft makes for requests that were seen. */
-export interface AccessChanges {
-  readonly loses: readonly ComparedRequest[];
-  readonly gains: readonly ComparedRequest[];
-  readonly unknown: readonly ComparedRequest[];
-  readonly unchanged: number;
-  /** Grants that the text of the draft widens, although no request uses them. */
-  readonly widened: readonly WidenedGrant[];
-}
-
-export function accessChanges({ requests, grants, widened }: Replayed): AccessChanges {
-  const groups = Map.groupBy(requests, changeOf);
-  const of = (change: Change): readonly ComparedRequest[] =>
-    (groups.get(change) ?? []).toSorted(byWorkload);
-  return {
-    loses: of('loses'),
-    gains: of('gains'),
-    unknown: of('unknown'),
-    unchanged: of('same').length,
-    widened: widened.filter(
-      (grant) => grant.change === 'deny_removed' || !grants.has(grantKey(grant)),
-    ),
-  };
-}
-
-function byWorkload(a: ComparedRequest, b: ComparedRequest): number {
-  const [left, right] = [a, b].map(({ workload, path, capability }) =>
-    [workload, path, capability].join('\n'),
-  );
-  return String(left) < String(right) ? -1 : 1;
-}
+import { decisionText, type AccessChanges } from '../reports/access-changes.ts';
+import type {
+  ComparedRequest,
+  Comparison,
+  Period,
+  Replayed,
+  WidenedGrant,
+} from '../reports/replay.ts';
 
 export function accessJson(
   { loses, gains, unknown, unchanged, widened }: AccessChanges,
@@ -101,21 +69,6 @@ function section(
   });
   return [title, table(columns, rows), ''];
 }
-
-/** `allow payments/own`, `deny`, or the facts on which it depends. */
-function decisionText(decision: Redecision): string {
-  const { effect, policy, rule, dependsOn = [] } = decision;
-  if (effect === 'unknown') return `depends on ${dependsOn.map((fact) => FACTS[fact]).join(', ')}`;
-  return policy === undefined ? effect : `${effect} ${policy}/${rule ?? ''}`;
-}
-
-const FACTS = {
-  podLabels: 'pod labels',
-  sourceAddress: 'source address',
-  time: 'time',
-  sealed: 'sealed delivery',
-  pod: 'pod',
-} as const;
 
 function widenedTable(widened: readonly WidenedGrant[]): string {
   const rows = widened.map(({ change, policy, rule, path, capabilities }) => [

@@ -1,29 +1,6 @@
-import { csv } from '../output/csv.ts';
-import { escapeHtml as escaped } from '../output/html.ts';
-import type { CheckResult, CheckState } from './check-result.ts';
-import type { CheckName } from './checks.ts';
-import type { StandardName } from './standards.ts';
-
-/** One control with the observations of its checks. */
-export interface AssessedControl {
-  readonly id: string;
-  readonly title: string;
-  readonly state: CheckState;
-  readonly checks: readonly (CheckResult & { readonly check: CheckName })[];
-}
-
-export interface ComplianceReport {
-  readonly broker: string;
-  readonly from: string;
-  readonly to: string;
-  /** The signed checkpoint that covers the entries that are named as evidence. */
-  readonly checkpoint: string;
-  readonly standards: readonly {
-    readonly name: StandardName;
-    readonly title: string;
-    readonly controls: readonly AssessedControl[];
-  }[];
-}
+import { csv } from '../../output/csv.ts';
+import { escapeHtml as escaped } from '../../output/html.ts';
+import type { AssessedControl, ComplianceReport } from './assess-standards.ts';
 
 const COLUMNS = [
   'standard',
