@@ -57,7 +57,30 @@ export async function runDev(
   const serving =
     (await serveWithKeptToken(files, config, deps)) ??
     (await serveWithNewToken(files, config, deps, print));
-  onSignals(serving, log);
+  const isStopping = onSignals(serving, log);
+  const shown = { files, issuer, serving, consoleCode, print };
+  try {
+    await showDemonstration(shown);
+  } catch (error) {
+    // A signal during the demonstration closes the broker, so its next request fails.
+    if (!isStopping()) throw error;
+  }
+  // The lines above report the requests of the demonstration itself.
+  isShowing = true;
+}
+
+/** Parts that the demonstration uses. */
+interface Shown {
+  readonly files: DevFiles;
+  readonly issuer: DevIssuer;
+  readonly serving: Serving;
+  readonly consoleCode: OneTimeCode;
+  readonly print: (text: string) => void;
+}
+
+/** Prints what the broker answers to a few pods, then lines to paste. */
+async function showDemonstration(shown: Shown): Promise<void> {
+  const { files, issuer, serving, consoleCode, print } = shown;
   const operatorToken = await readTrimmed(files.operatorToken);
   // The demonstration shows the first answer, also one that a client would retry.
   const client = new BrokerClient({ url: serving.url, tries: 1 });
@@ -80,8 +103,6 @@ export async function runDev(
   const { consoleUrl } = serving;
   const link = consoleUrl && `${consoleUrl}#code=${consoleCode.create(operatorToken)}`;
   print(guide(serving, files, link));
-  // The lines above report the requests of the demonstration itself.
-  isShowing = true;
 }
 
 /** @throws ERR_CONFIG_INVALID if the directory is of another user, or cannot be written */

@@ -155,6 +155,23 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
     expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
   });
 
+  it('stops without an error at Ctrl-C during the demonstration', async () => {
+    const program = join(ROOT, 'src/program/main.ts');
+    const words = [program, 'dev', '--directory', join(directory, 'stopped'), '--port', '0'];
+    const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED };
+    const stopped = spawn(NODE, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let printed = '';
+    const keep = (chunk: Buffer): void => void (printed += chunk.toString());
+    stopped.stdout.on('data', keep);
+    stopped.stderr.on('data', keep);
+    const isShowing = (): Promise<boolean> => Promise.resolve(printed.includes('registered clus'));
+    await until('the demonstration begins', isShowing);
+    stopped.kill('SIGINT');
+    expect(await once(stopped, 'close')).toEqual([0, null]);
+    expect(printed).not.toContain('ERR_');
+    expect(printed).not.toContain('Paste these lines');
+  });
+
   it('makes a new token if the earlier one is gone or is not accepted', async () => {
     const file = join(directory, FILES, 'operator.token');
     await stop();

@@ -5,8 +5,8 @@ import type { Serving } from '../serving/serve.ts';
 /** Time after which the reader of standard output is considered hung: unread output keeps the process alive until then. */
 const OUTPUT_MS = 5_000;
 
-/** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */
-export function onSignals(serving: Serving, log: Log): void {
+/** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. @returns whether one of them came */
+export function onSignals(serving: Serving, log: Log): () => boolean {
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) {
@@ -29,4 +29,5 @@ export function onSignals(serving: Serving, log: Log): void {
   process.on('SIGHUP', () => void serving.reload());
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  return () => stopping;
 }
