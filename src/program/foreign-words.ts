@@ -11,8 +11,6 @@ export const COMMANDS: Readonly<Record<string, string>> = {
     'quaymaster get PATH shows a secret; each kind of document has a get, such as quaymaster policy get NAME',
   show: 'each kind of document has a get, such as quaymaster policy get NAME',
   view: 'the brokers that you use: quaymaster profile ls; the configuration file of a broker: quaymaster config check',
-  history:
-    'list the versions of a secret: quaymaster versions PATH; who received it: quaymaster audit who-received PATH',
   rollback: 'write an older version again: quaymaster cp PATH PATH --version N --replace',
   exec: 'run a program with secrets: quaymaster run --env NAME=PATH#KEY -- PROGRAM; in a pod: quaymaster agent',
   env: 'write a .env file: quaymaster get PATH --reveal --output dotenv; run a program with secrets: quaymaster run',
@@ -23,7 +21,11 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   auth: 'list clusters whose pods may log in: quaymaster cluster ls',
   token: 'tokens of operators: quaymaster operator token create, ls and revoke',
   profiles: 'list the profiles: quaymaster profile ls',
+  use: 'select a broker: quaymaster profile use NAME',
+  'use-context': 'select a broker: quaymaster profile use NAME',
+  'get-contexts': 'list brokers: quaymaster profile ls; select one: quaymaster profile use NAME',
   context: 'list brokers: quaymaster profile ls; select one: quaymaster profile use NAME',
+  logs: 'what happened: quaymaster audit search; as it happens: quaymaster watch',
   health: 'quaymaster status; what is wrong and what to do: quaymaster doctor',
   ping: 'quaymaster status; what is wrong and what to do: quaymaster doctor',
   rotations: 'list what rotates: quaymaster rotate ls',
@@ -31,7 +33,9 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   unseal: 'restart each replica to unseal it: it reads its key-encryption key by itself',
 };
 
-/** Options of the same tools. */
+const AFTER = 'options follow their command: quaymaster ls --profile NAME -o json';
+
+/** Options of the same tools, options before their command, and those that a command does not need. */
 export const OPTIONS: Readonly<Record<string, string>> = {
   '--format': '-o table, -o json or -o yaml',
   '-format': '-o table, -o json or -o yaml',
@@ -42,6 +46,15 @@ export const OPTIONS: Readonly<Record<string, string>> = {
   '--force': 'confirm in advance: --yes',
   '--duration': 'how long something lasts: --for 4h',
   '-v': 'the version: quaymaster --version',
+  '-q': 'for scripts: -o json',
+  '--quiet': 'for scripts: -o json',
+  '--profile': AFTER,
+  '--url': AFTER,
+  '--token-file': AFTER,
+  '-o': AFTER,
+  '--output': AFTER,
+  '-y': 'the command does not ask: leave it out',
+  '--yes': 'the command does not ask: leave it out',
 };
 
 /** Commands that a guess must not lead to: they delete, revoke, stop or accept something. */
@@ -54,11 +67,19 @@ export function withAdvice(text: string): string {
   }
   const [, kind = '', word = ''] = /^error: unknown (command|option) '([^'=]*)/.exec(text) ?? [];
   const known = kind === 'option' ? OPTIONS : COMMANDS;
-  if (Object.hasOwn(known, word)) return `error: unknown ${kind} '${word}'\n(${known[word]})\n`;
+  const advice = Object.hasOwn(known, word)
+    ? known[word]
+    : kind === 'command' && adviceForPath(word);
+  if (advice) return `error: unknown ${kind} '${word}'\n(${advice})\n`;
   return text.replace(/\n\(Did you mean (?:one of )?([^\n]*)\?\)/, (_line, guesses: string) => {
     const good = guesses.split(', ').filter((guess) => isNear(word, guess));
     return good.length === 0 ? '' : `\n(Did you mean ${good.join(' or ')}?)`;
   });
+}
+
+/** Advice for a path where a command belongs, as in `rotate payments/db`. */
+function adviceForPath(word: string): string | false {
+  return word.includes('/') && 'name the command before a path: quaymaster rotate run PATH';
 }
 
 function isNear(word: string, guess: string): boolean {

@@ -36,8 +36,12 @@ const CONNECTION: readonly OptionRow[] = [
   ],
 ];
 
-/** Second names, which users of Vault type. */
-const ALIASES: Readonly<Record<string, string>> = { ls: 'list', rm: 'delete' };
+/** Second names, which users of Vault, Git and others type. */
+const ALIASES: Readonly<Record<string, string>> = {
+  ls: 'list',
+  rm: 'delete',
+  versions: 'history',
+};
 
 /** Adds the commands of a table; `load` or `run` of a row runs with its command. */
 export function addTable(

@@ -190,6 +190,8 @@ export const SECRETS: CommandTable = {
       command: 'versions',
       summary:
         'list the versions of a secret: state, author, how it was written, comment and labels',
+      details:
+        'It shows who wrote each version, and when. To see who received a secret: `audit who-received`.',
       arguments: [PATH],
       columns: {
         version: 'version',

@@ -70,7 +70,9 @@ describe('a misspelled command', () => {
     ['auth', 'quaymaster cluster ls'],
     ['token', 'quaymaster operator token create'],
     ['unseal', 'restart each replica'],
-  ])('%s of Vault names the command that helps', async (word, advice) => {
+    ['use', 'quaymaster profile use NAME'],
+    ['logs', 'quaymaster audit search'],
+  ])('%s of Vault or kubectl names the command that helps', async (word, advice) => {
     const { text, code } = await mistake(word, 'x');
     expect(code).toBe(64);
     expect(text).toContain(advice);
@@ -81,6 +83,16 @@ describe('a misspelled command', () => {
     ['--field=password', '--key KEY --reveal'],
   ])('the option %s of others names the option that helps', async (option, advice) => {
     const { text, code } = await mistake('get', option, 'a/b');
+    expect(code).toBe(64);
+    expect(text).toContain(advice);
+  });
+
+  it.each([
+    [['--profile', 'x', 'audit', 'search'], 'options follow their command'],
+    [['quarantine', 'lift', 'qua_1', '--reason', 'x', '-y'], 'does not ask: leave it out'],
+    [['rotate', 'demo/shop/db'], 'name the command before a path: quaymaster rotate run PATH'],
+  ])('%j is answered with the right order of words', async (words, advice) => {
+    const { text, code } = await mistake(...words);
     expect(code).toBe(64);
     expect(text).toContain(advice);
   });
@@ -106,10 +118,11 @@ describe('a misspelled command', () => {
   });
 });
 
-describe('a command of Vault', () => {
+describe('a command of Vault or Git', () => {
   it.each([
     ['delete', 'Usage: quaymaster rm|delete'],
     ['list', 'Usage: quaymaster ls|list'],
+    ['history', 'Usage: quaymaster versions|history'],
   ])('%s runs the matching command', async (word, usage) => {
     expect((await mistake(word, '--help')).text).toContain(usage);
   });
