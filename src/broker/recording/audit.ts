@@ -1,4 +1,3 @@
-import { BrokerError } from '../../domain/errors.ts';
 import type { PageRequest } from '../../domain/page.ts';
 import type {
   AuditLog,
@@ -11,6 +10,7 @@ import type {
 import type { Call } from '../access/call.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
 import { recordOperation, requireOwnRole, requireRole } from './operation.ts';
+import { recordedAbsence } from './refusals.ts';
 import type { Access, Recording, Values } from '../state/dependencies.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
@@ -143,14 +143,14 @@ async function readForExport<T>(
   read: () => Promise<T | undefined>,
 ): Promise<T> {
   const { parts, call, live, query } = reading;
-  return recordOperation(
+  const found = await recordOperation(
     { parts, call, caller: live },
     { action: 'audit.export', query },
-    async (operator) => {
+    (operator) => {
       requireRole(operator, 'auditor');
-      const found = await read();
-      if (found === undefined) throw new BrokerError('ERR_NOT_FOUND');
-      return found;
+      return read();
     },
   );
+  if (found === undefined) throw recordedAbsence();
+  return found;
 }

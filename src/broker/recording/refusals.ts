@@ -26,6 +26,13 @@ export function isRecorded(error: unknown): boolean {
   return error instanceof BrokerError && (recorded.has(error) || isUnrecordable(error));
 }
 
+/** The error of an object that is absent and that the caller may read: the entry of its request is no refusal. */
+export function recordedAbsence(): BrokerError {
+  const error = new BrokerError('ERR_NOT_FOUND');
+  recorded.add(error);
+  return error;
+}
+
 /**
  * Returns the audit entry of a refusal or failure for the caller to commit. Undefined: it was counted into a summary instead. Without a
  * caller, the actor is unauthenticated. A crash loses the counts of one window. A refusal discloses nothing, so the log still contains
