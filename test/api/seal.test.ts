@@ -40,11 +40,40 @@ describe('a sealed broker', () => {
       expect(answer.text).not.toMatch(/bootstrap|INC-9/);
     }
     const operator = { token: api.admin };
+    const stranger = `${api.admin.slice(0, -1)}${api.admin.endsWith('0') ? '1' : '0'}`;
+    const refused = await api.call('GET', '/api/v1/leases', { token: stranger });
+    expect(refused.text).not.toMatch(/bootstrap|INC-9/);
     const paths = ['/api/v1/leases', '/api/v1/audit/entries', '/api/v1/operators', '/metrics'];
     for (const path of paths) {
       expect((await api.call('GET', path, operator)).body).toMatchObject({ code: 'ERR_SEALED' });
     }
     expect((await seal()).body).toMatchObject({ code: 'ERR_SEALED' });
+  });
+
+  it('tells an operator that it knew before who sealed it, when, why, and what to do', async () => {
+    const roles = [{ role: 'auditor' }];
+    const [known, silent, out] = await Promise.all(
+      ['known', 'silent', 'out'].map((name) => api.operator(name, roles)),
+    );
+    const leases = (token?: string): Promise<Answered> =>
+      api.call('GET', '/api/v1/leases', { token });
+    for (const each of [known, out]) expect((await leases(each)).status).not.toBe(401);
+    const quarantine = { kind: 'operator', operator: 'out', reason: 'INC-8' };
+    const { status } = await api.call('POST', '/api/v1/quarantines', {
+      token: api.admin,
+      body: quarantine,
+    });
+    expect(status).toBe(200);
+    await seal();
+    for (const each of [known, api.admin]) {
+      const { detail } = (await leases(each)).body as { readonly detail: string };
+      expect(detail).toMatch(
+        /^sealed by \w+ at \d{4}-\S+Z, reason: INC-9; restart each replica to unseal it$/,
+      );
+    }
+    for (const each of [silent, out, token, undefined]) {
+      expect((await leases(each)).text).not.toContain('INC-9');
+    }
   });
 
   it('is alive and not ready', async () => {

@@ -3,12 +3,14 @@ import {
   authenticate,
   authenticateSender,
   isStanding,
+  readSealNotice,
   sessionInMemory,
 } from '../../broker/access/authenticate.ts';
 import { holderOf, type Caller } from '../../broker/access/call.ts';
 import { whenReady, type Eventually } from '../../broker/kernel/eventually.ts';
 import type { Access, Keys } from '../../broker/state/dependencies.ts';
 import { LiveSession } from '../../broker/state/session-memory.ts';
+import type { Seal } from '../../broker/state/seal-notice.ts';
 import type { ShownProof } from '../../broker/access/shown-proof.ts';
 import { keepAlive } from '../../broker/sessions/people.ts';
 import { spendProof } from '../../broker/access/check-proof.ts';
@@ -130,6 +132,19 @@ async function identifySender(
     }
     throw error;
   }
+}
+
+/** Returns the seal, if the request has the token of an operator that this process knew before. */
+export function findSealNotice(
+  { parts, schemes }: Surroundings,
+  exchange: Exchange,
+): Seal | undefined {
+  const { request } = exchange;
+  const bearer = findBearer(request);
+  if (bearer !== undefined) return readSealNotice(parts, exchange, bearer, undefined);
+  const token = findSenderToken(request);
+  if (token === undefined) return undefined;
+  return readSealNotice(parts, exchange, token, shownProof(request, schemes));
 }
 
 function isRefused(error: unknown): error is BrokerError {

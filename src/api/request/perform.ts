@@ -12,7 +12,7 @@ import { hasBody, readBody, streamBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
 import { explainRefusal } from './explain-refusal.ts';
-import { admit, identify, shownProof, type Identity } from './identify.ts';
+import { admit, findSealNotice, identify, shownProof, type Identity } from './identify.ts';
 import { judgeRequest, type Params } from './judge-request.ts';
 import type { OperationTally } from '../server/operation-tallies.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
@@ -54,7 +54,7 @@ export async function perform(
   };
   try {
     checkRequest(exchange);
-    requireKeys(surroundings, operation);
+    requireKeys(surroundings, exchange, operation);
     const identified = identify(surroundings, exchange, operation, route.admit !== undefined);
     const identity = identified instanceof Promise ? await identified : identified;
     const { caller } = identity;
@@ -182,15 +182,20 @@ async function refuseOrAnswer(
 }
 
 /** A sealed broker answers only probes. @throws ERR_SEALED */
-function requireKeys({ parts }: Surroundings, operation: Operation): void {
-  const { sealedAt } = parts.keyring;
+function requireKeys(surroundings: Surroundings, exchange: Exchange, operation: Operation): void {
+  const { sealedAt } = surroundings.parts.keyring;
   if (sealedAt === undefined || isProbe(operation)) return;
-  const detail = `sealed since ${new Date(sealedAt).toISOString()}, ${SEALED}`;
+  const seal = findSealNotice(surroundings, exchange);
+  const since = new Date(sealedAt).toISOString();
+  const detail =
+    seal === undefined
+      ? `sealed since ${since}, ${SEALED}`
+      : `sealed by ${seal.operator} at ${since}, reason: ${seal.reason}; restart each replica to unseal it`;
   const answer = { isDetailShown: true, retryAfterSeconds: Infinity };
   throw new BrokerError('ERR_SEALED', detail, answer);
 }
 
-/** A sealed broker cannot authenticate the caller, so it names neither the person nor the reason. */
+/** A sealed broker cannot authenticate a caller that it does not know from before, so it names neither the person nor the reason. */
 const SEALED =
   'until it is restarted; the log of the broker that took the command, and the audit log (broker.seal), say who sealed it and why';
 

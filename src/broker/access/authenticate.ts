@@ -11,6 +11,7 @@ import { ClusterEditor } from './cluster-editor.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { LiveSession } from '../state/session-memory.ts';
 import type { Proofs } from '../state/proof-memory.ts';
+import type { Seal } from '../state/seal-notice.ts';
 
 /** The beginning of tokens of operators and of sessions of people. */
 const OPERATOR = 'qmo_';
@@ -141,10 +142,39 @@ async function authenticateOperator(
   if (live === undefined) throw UNKNOWN('unknown_token');
   if (parts.quarantines.covering(live.fences) !== undefined) await parts.state.catchUp();
   requireStanding(parts, live);
-  const { sourceCidrs } = live.operator;
+  requireSource(live, call);
+  return live;
+}
+
+/**
+ * Returns the seal of a sealed broker to an operator that this process had accepted before, and undefined to everyone else. The token must still be
+ * valid, as far as a broker without keys can know.
+ */
+export function readSealNotice(
+  parts: Pick<Access, 'tokens' | 'clock' | 'quarantines'> & Proofs,
+  call: Call,
+  token: string,
+  shown: ShownProof | undefined,
+): Seal | undefined {
+  const { sealNotice } = parts.tokens;
+  const live = sealNotice.readerOf(token);
+  if (live === undefined || live.operator.grants.length === 0) return undefined;
+  try {
+    requireStanding(parts, live);
+    requireSource(live, call);
+    const bound = { id: live.operator.tokenId, senderKey: live.senderKey };
+    if (shown !== undefined) checkRequestProof(parts, shown, bound, token);
+    else if (live.senderKey !== undefined) return undefined;
+    return sealNotice.seal;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws ERR_UNAUTHENTICATED for a token that comes from an address for which it is not valid. */
+function requireSource({ operator: { sourceCidrs } }: LiveOperator, call: Call): void {
   if (sourceCidrs.length > 0 && !inCidrs(call.address, sourceCidrs))
     throw UNKNOWN('source_address');
-  return live;
 }
 
 /** @throws ERR_UNAUTHENTICATED for an expired token, or one whose operator is in quarantine. */

@@ -26,7 +26,7 @@ export function isRecorded(error: unknown): boolean {
   return error instanceof BrokerError && (recorded.has(error) || isUnrecordable(error));
 }
 
-/** The error of an object that is absent and that the caller may read: the entry of its request is no refusal. */
+/** The error of an absent object that the caller may read. Its request was recorded, and was not refused. */
 export function recordedAbsence(): BrokerError {
   const error = new BrokerError('ERR_NOT_FOUND');
   recorded.add(error);

@@ -16,9 +16,12 @@ export async function sealInstallation(
 ): Promise<void> {
   const acting = { parts, call, caller: live };
   const described = { action: 'broker.seal', comment } as const;
+  const { tokens, catalog } = parts;
+  // Afterwards the keys are gone that check tokens.
+  const readers = tokens.presented(catalog);
   await commitAs(parts, live, (decidedAt, operator) => {
     requireRole(operator, 'responder');
-    const clusters = parts.catalog.all('cluster').map(({ name }) => `cluster:${name}`);
+    const clusters = catalog.all('cluster').map(({ name }) => `cluster:${name}`);
     return {
       plan: {
         decidedAt,
@@ -29,10 +32,9 @@ export async function sealInstallation(
         entries: [entryOf(parts, call, operator, { ...described, outcome: 'ok' })],
       },
       settle: () => {
-        parts.log.error(
-          { operator: operator.operator.name, reason: comment },
-          'an operator sealed the installation',
-        );
+        const seal = { operator: operator.operator.name, reason: comment };
+        tokens.sealNotice.keep(seal, readers);
+        parts.log.error(seal, 'an operator sealed the installation');
       },
     };
   }).catch((error: unknown) => recordFailure(acting, [described], error));

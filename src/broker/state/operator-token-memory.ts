@@ -23,6 +23,7 @@ import { isWellFormedToken } from '../../crypto/random/token.ts';
 import type { Catalog } from './catalog.ts';
 import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import { listAll } from '../kernel/list-all.ts';
+import { digestOf, SealNotice } from './seal-notice.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
 import { openDocumentVersion, type StoredDocument } from '../model/document.ts';
 import { parseSpec } from '../model/schema.ts';
@@ -135,6 +136,8 @@ export interface OperatorTokenKeys {
 /** A token in memory. */
 interface KnownToken {
   readonly stored: OperatorToken;
+  /** Digest of the text that a caller presented. */
+  digest?: string;
   /** The grants that its operator had in each version of its document from the minting to this one. */
   kept?: { readonly version: number; readonly grants: readonly Grant[] };
 }
@@ -149,6 +152,7 @@ export class OperatorTokens {
   readonly #issuers: ReadonlyMap<string, PeopleIssuer>;
   readonly #elevations: Elevations | undefined;
   readonly #byHash = new Map<string, KnownToken>();
+  readonly sealNotice = new SealNotice<LiveOperator>();
 
   constructor(
     store: Store,
@@ -168,7 +172,25 @@ export class OperatorTokens {
   }
 
   async find(token: string, catalog: Catalog): Promise<LiveOperator | undefined> {
-    return isWellFormedToken('qmo', token) ? this.#live(this.hash(token), catalog) : undefined;
+    if (!isWellFormedToken('qmo', token)) return undefined;
+    const hash = this.hash(token);
+    const live = await this.#live(hash, catalog);
+    const known = this.#byHash.get(hash.toString('latin1'));
+    if (known !== undefined) known.digest ??= digestOf(token);
+    return live;
+  }
+
+  /**
+   * The operators that presented their token to this process, by the digest of the token. Those whose rights are not in memory are left out, because a
+   * seal waits for no read.
+   */
+  presented(catalog: Catalog): ReadonlyMap<string, LiveOperator> {
+    const operators = new Map<string, LiveOperator>();
+    for (const [key, known] of this.#byHash) {
+      const live = this.#inMemory(known, Buffer.from(key, 'latin1'), catalog);
+      if (known.digest !== undefined && live !== undefined) operators.set(known.digest, live);
+    }
+    return operators;
   }
 
   /** Finds the same operator in its current state, with its current grants; undefined if its token has ended. */
@@ -180,6 +202,18 @@ export class OperatorTokens {
     const known = await this.#token(hash);
     if (known === undefined) return undefined;
     const { stored } = known;
+    if (stored.spec.person !== undefined) return this.#inMemory(known, hash, catalog);
+    const document = catalog.find('operator', stored.operator);
+    if (document?.uid !== stored.operatorUid) return undefined;
+    return this.liveOf(stored, await this.#granted(known, document), hash);
+  }
+
+  /** The operator, unless its rights in the current version of its document must be read from the store. */
+  #inMemory(
+    { stored, kept }: KnownToken,
+    hash: Buffer,
+    catalog: Catalog,
+  ): LiveOperator | undefined {
     const { person } = stored.spec;
     if (person !== undefined) {
       // The name of an issuer that is configured for another address now means other people.
@@ -187,8 +221,9 @@ export class OperatorTokens {
       return this.liveOf(stored, grantsOf(catalog.all('role-binding'), person), hash);
     }
     const document = catalog.find('operator', stored.operator);
-    if (document?.uid !== stored.operatorUid) return undefined;
-    return this.liveOf(stored, await this.#granted(known, document), hash);
+    if (document?.uid !== stored.operatorUid || kept?.version !== document.version)
+      return undefined;
+    return this.liveOf(stored, narrowed(stored, kept.grants), hash);
   }
 
   /** The rights of a token of this operator now. */
@@ -213,9 +248,7 @@ export class OperatorTokens {
           : await this.#keptSince(known.stored, operator);
       known.kept = { version, grants };
     }
-    const { grants } = known.kept;
-    const own = known.stored.spec.grants;
-    return own === undefined ? grants : narrowGrants(grants, own);
+    return narrowed(known.stored, known.kept.grants);
   }
 
   /** The grants in all versions from the minting on. A version that is missing in the store leaves the token no rights. */
@@ -337,6 +370,14 @@ export class OperatorTokens {
     };
     return { ...fields, mac: this.#keys.rows.mac('operator_tokens', fields) };
   }
+}
+
+/** The grants of an operator that its token names. */
+function narrowed(
+  { spec: { grants: own } }: OperatorToken,
+  grants: readonly Grant[],
+): readonly Grant[] {
+  return own === undefined ? grants : narrowGrants(grants, own);
 }
 
 /** The body of a row, whose MAC covers the key too. */

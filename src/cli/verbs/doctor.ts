@@ -19,6 +19,7 @@ import {
   readIfAllowed,
   readInTime,
   readMounts,
+  readSeal,
   readStatus,
   silenceOf,
   type Mount,
@@ -83,8 +84,10 @@ async function checksOf(
   const first = readinessFindings(readiness);
   if (readiness.ready) return [...first, ...(await check(broker))];
   const silence = silenceOf(readiness);
-  if (silence !== undefined)
-    return [...first, { about: 'everything else', state: 'unknown', text: silence }];
+  if (silence !== undefined) {
+    const text = (await readSeal(broker, readiness)) ?? silence;
+    return [...first, { about: 'everything else', state: 'unknown', text }];
+  }
   const rest = await withDeadline(clock, UNREADY_MS, (signal) => check(abortedBy(broker, signal)));
   return [...first, ...rest];
 }

@@ -41,6 +41,16 @@ export function silenceOf({ reasons }: Readiness): string | undefined {
   return reason && `not asked, because the broker answers ${reason}`;
 }
 
+/** Asks a sealed broker why: operators that it knew before learn who sealed it, when and why. Undefined if it is not sealed. */
+export async function readSeal(
+  broker: Broker,
+  { reasons }: Readiness,
+): Promise<string | undefined> {
+  if (!reasons.includes('ERR_SEALED')) return undefined;
+  const answer = await readInTime(() => readStatus(broker));
+  return 'unseen' in answer ? answer.unseen : undefined;
+}
+
 export type BrokerStatus = components['schemas']['BrokerStatus'];
 export type LogStatus = components['schemas']['LogStatus'];
 

@@ -20,6 +20,7 @@ import {
   readMounts,
   readStatus,
   readInTime,
+  readSeal,
   silenceOf,
   type BrokerStatus,
   type IfAllowed,
@@ -37,6 +38,8 @@ interface MountHealth {
 interface Status {
   readonly url: string;
   readonly readiness: Readiness;
+  /** Answer of a sealed broker. */
+  readonly seal?: string | undefined;
   readonly configuration: IfAllowed<ConfigurationInUse>;
   readonly mounts: IfAllowed<readonly MountHealth[]>;
   readonly rotations: IfAllowed<Rotations>;
@@ -109,6 +112,7 @@ async function readParts(broker: Broker, url: string): Promise<Status> {
     },
   );
   const silence = silenceOf(readiness);
+  const seal = await readSeal(broker, readiness);
   const read = <T>(part: () => Promise<T>): Promise<IfAllowed<T>> =>
     silence === undefined ? readInTime(part) : Promise.resolve({ unseen: silence });
   const [configuration, mounts, rotations, revocations, self] = await Promise.all([
@@ -119,7 +123,7 @@ async function readParts(broker: Broker, url: string): Promise<Status> {
     read(() => readStatus(broker)),
   ]);
   const audit = 'value' in self ? { value: auditState(self.value) } : self;
-  return { url, readiness, configuration, mounts, rotations, revocations, self, audit };
+  return { url, readiness, seal, configuration, mounts, rotations, revocations, self, audit };
 }
 
 async function checkMounts(broker: Broker): Promise<readonly MountHealth[]> {
@@ -203,10 +207,11 @@ const NAME_WIDTH = 12;
 const SHORT_DIGEST = 12;
 
 function linesOf(status: Status, now: number): readonly string[] {
-  const { url, readiness, configuration, mounts, rotations, revocations, self, audit } = status;
+  const { url, readiness, seal, configuration, mounts, rotations, revocations, self, audit } =
+    status;
   return [
     line('broker', url),
-    ...readinessLines(readiness),
+    ...readinessLines(readiness, seal),
     ...configurationPart(configuration),
     ...part('mounts', mounts, mountLines),
     ...part('rotations', rotations, rotationLines),
@@ -232,12 +237,10 @@ function part<T>(
   return lines(read.value).map((text, index) => line(index === 0 ? name : '', text));
 }
 
-function readinessLines({
-  ready,
-  reasons,
-  held = [],
-  warnings = [],
-}: Readiness): readonly string[] {
+function readinessLines(
+  { ready, reasons, held = [], warnings = [] }: Readiness,
+  seal: string | undefined,
+): readonly string[] {
   const keys = reasons.includes('ERR_SEALED') ? coloured('red', 'not in memory') : 'unsealed';
   return [
     line('ready', ready ? coloured('green', 'yes') : coloured('red', `NO: ${reasons.join(', ')}`)),
@@ -248,6 +251,7 @@ function readinessLines({
       conditionLines('held', [reason, kind, count].filter(Boolean).join(' '), HELD[reason]),
     ),
     line('keys', keys),
+    ...(seal === undefined ? [] : [line('', printable(seal))]),
     ...warnings.flatMap((word) => conditionLines('warning', word, WARNINGS[word])),
   ];
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { runDoctor } from '../../../../src/cli/verbs/doctor.ts';
 import { runStatus } from '../../../../src/cli/verbs/status.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
@@ -141,7 +141,20 @@ describe('status', () => {
     expect(code).toBe(1);
   });
 
-  it.each(['ERR_SEALED', 'ERR_STORE_UNAVAILABLE', 'starting'])(
+  it('asks a sealed broker once, and shows who sealed it', async () => {
+    const detail = 'sealed by alice at 2026-01-05T09:00:00.000Z, reason: INC-7; restart it';
+    const refuse = jest.fn((): never => {
+      throw refusal(503, 'ERR_SEALED', { detail });
+    });
+    const { out } = await status({
+      readReadiness: () => ({ ready: false, reasons: ['ERR_SEALED'] }),
+      readStatus: refuse,
+    });
+    expect(out).toContain(`keys        not in memory\n            ERR_SEALED: ${detail}\n`);
+    expect(refuse).toHaveBeenCalledTimes(1);
+  });
+
+  it.each(['ERR_STORE_UNAVAILABLE', 'starting'])(
     'asks a broker that answers %s only for its readiness',
     async (reason) => {
       const asked = (): never => {
