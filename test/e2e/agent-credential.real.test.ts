@@ -10,7 +10,9 @@ import { CommandLine } from '../kit/cli/command-line.ts';
 import { eventually } from '../kit/time/eventually.ts';
 import type { PreparedBroker, BrokerSetup } from '../kit/broker/prepared-broker.ts';
 
-const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
+// Before version 16, PostgreSQL makes the creator a member of a role only if the statement says so.
+const CREATE =
+  'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}} ROLE CURRENT_USER';
 const PATH = 'db/readonly';
 const SECRET = { path: PATH, file: 'db.json', credential: { ttl: '10s' } };
 const TOKEN_SECONDS = 3_600;
@@ -54,7 +56,7 @@ function furniture(): BrokerSetup {
 /** Roles of the server that this administrator created: other suites share it. */
 async function roles(): Promise<readonly string[]> {
   const rows = await place.query(
-    `SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member
+    `SELECT DISTINCT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member
       WHERE a.rolname = $1`,
     [place.admin],
   );
