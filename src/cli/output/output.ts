@@ -33,8 +33,9 @@ export class Output {
 
   /** Size of the terminal in characters. */
   get size(): { readonly rows: number; readonly columns: number } {
-    const { rows = 24, columns = 80 } = this.#streams.stdout;
-    return { rows, columns };
+    const { rows, columns } = this.#streams.stdout;
+    // A terminal that does not know its size says 0.
+    return { rows: rows || 24, columns: columns || 80 };
   }
 
   /** Shows one result: JSON and YAML have the shape of the API's answer, a table is the text that `view` returns. */

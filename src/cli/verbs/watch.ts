@@ -108,10 +108,10 @@ async function openScreen({ output, clock, target }: CliContext): Promise<Show> 
     const head = `${url}   ${new Date(clock.now()).toISOString().slice(11, 19)} UTC   Ctrl-C ends`;
     const below = table(['path', 'live leases'], shown).split('\n');
     const events = table(
-      ['time', 'event', 'who', 'action', 'outcome', 'what'],
+      ['time', 'event', 'who', 'what', 'outcome', 'action'],
       kept.map(({ kind, found }) => {
-        const [time, ...rest] = cellsOf(found);
-        return [time, kind, ...rest];
+        const [time, who, action, outcome, what] = cellsOf(found);
+        return [time?.slice(11, 19), kind, who, what, outcome, action];
       }),
     ).split('\n');
     const room = Math.max(2, rows - below.length - 4);
