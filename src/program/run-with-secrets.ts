@@ -62,7 +62,9 @@ export async function runWithSecrets(
     command,
     settings: { stopSignal: 'SIGTERM', stopAfter: STOP_MS },
     clock: context.clock,
-    log: { error: ({ error }, text) => context.output.note(`${text}: ${String(error)}`) },
+    log: {
+      error: ({ error }, text) => context.output.note(`${command[0]}: ${text}: ${String(error)}`),
+    },
   });
   const stopForwarding = forwardSignals(child);
   context.handOverSignals();
