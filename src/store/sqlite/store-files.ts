@@ -24,17 +24,37 @@ export async function removeStoreFiles(path: string): Promise<void> {
 /**
  * Creates the directory and an empty database file that only this user can read, whatever the umask. SQLite gives its write-ahead log the mode of the
  * database. Call it before SQLite opens the file: closing a descriptor later would drop SQLite's locks (fcntl locks belong to the process).
- * @throws ERR_CONFIG_INVALID if the directory exists and other users can access it.
+ * @throws ERR_CONFIG_INVALID if the directory exists and other users can access it, or if this user may not write it.
  */
 export function prepareStoreFiles(path: string): void {
   prepareStoreDirectory(dirname(path));
-  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
-  for (const file of [path, `${path}-wal`]) if (existsSync(file)) chmodSync(file, 0o600);
+  usable(path, () => {
+    if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+    for (const file of [path, `${path}-wal`]) if (existsSync(file)) chmodSync(file, 0o600);
+  });
 }
 
-/** Creates the directory of a store. @throws ERR_CONFIG_INVALID if it exists and other users can access it. */
+const NO_RIGHT: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS'];
+
+/** @throws ERR_CONFIG_INVALID if this user has no right to do that with the path */
+function usable(path: string, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!NO_RIGHT.includes(code)) throw error;
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${path} cannot be used (${code}): its directory must belong to the user of the broker, who must be able to write it`,
+    );
+  }
+}
+
+/** Creates the directory of a store. @throws ERR_CONFIG_INVALID if it exists and other users can access it, or if it cannot be made. */
 export function prepareStoreDirectory(directory: string): void {
-  if (!existsSync(directory)) makeDirectory(directory);
+  usable(directory, () => {
+    if (!existsSync(directory)) makeDirectory(directory);
+  });
   if ((statSync(directory).mode & OTHERS) !== 0) {
     throw new BrokerError(
       'ERR_CONFIG_INVALID',

@@ -91,6 +91,17 @@ describe('the files of a SQLite store', () => {
     expect(readdirSync(shared)).toEqual([]);
   });
 
+  it('are not put into a directory in which this user may create nothing', async () => {
+    // Not even root creates a directory there.
+    const place = '/sys/quaymaster';
+    await expect(open(join(place, 'store.db'))).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      detail: expect.stringMatching(
+        /^\/sys\/quaymaster cannot be used \(E\w+\): its directory must belong to the user of the broker/,
+      ),
+    });
+  });
+
   it('are written through a log, synced at every commit, by one process (F30)', async () => {
     const path = join(directory, 'store.db');
     await (await open(path)).close();
