@@ -47,10 +47,17 @@ function requireSqlite() {
       if (error.code !== 'MODULE_NOT_FOUND') throw error;
     }
   }
+  const { version } = require('./package.json');
+  const [name] = names.slice(isMusl() ? 1 : 0);
   const error = new Error(
-    `install it with the version of quaymaster: npm install ${names[0]}@VERSION`,
+    `install it: npm install ${name}@${version}; from the files of a release: npm install ./${name.slice(1).replace('/', '-')}-${version}.tgz`,
   );
   throw Object.assign(error, { code: 'no SQLite for this platform' });
+}
+
+/** Linux without the GNU C library, such as Alpine. */
+function isMusl() {
+  return process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
 }
 
 function cachedCode(filename) {

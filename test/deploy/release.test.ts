@@ -85,6 +85,11 @@ describeWithProgram('python3', 'the files of a release', (python) => {
     const init = ['init', '--config', config, '--token-file', join(consumer, 'token')];
     await run(process.execPath, [program, ...init]);
     expect(readdirSync(join(consumer, 'store'))).toContain('quaymaster.db');
+    rmSync(join(consumer, 'node_modules/@quaymaster'), { recursive: true });
+    const remedy = `npm install @quaymaster/sqlite-${HERE}@${version}; from the files of a release: npm install ./quaymaster-sqlite-${HERE}-${version}.tgz`;
+    await expect(
+      run(process.execPath, [program, ...init.slice(0, 4), `${consumer}/other`]),
+    ).rejects.toMatchObject({ stderr: expect.stringContaining(remedy) as unknown });
   });
 
   it('name each dependency with version, licence and SHA-512', () => {
