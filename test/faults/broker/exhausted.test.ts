@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describeWithProgram } from '../../kit/backends/describe-with-program.ts';
 import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
@@ -57,25 +58,6 @@ describe('a broker', () => {
     await serves();
   }, 180_000);
 
-  it('accepts no connection without free descriptors, and serves again when there are some (F56)', async () => {
-    const { installation } = broker;
-    const limit = `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`;
-    const { status } = spawnSync('prlimit', ['--pid', String(installation.pid), limit]);
-    expect(status).toBe(0);
-    const { port } = new URL(installation.url);
-    const sockets: Socket[] = [];
-    for (let n = 0; n < 2 * DESCRIPTORS; n += 1) {
-      const socket = connect(Number(port), '127.0.0.1').on('error', () => undefined);
-      socket.resume();
-      sockets.push(socket);
-    }
-    await Promise.all(sockets.map((socket) => once(socket, 'connect').catch(() => undefined)));
-    // A connection that the broker holds already, and that needs no further descriptor.
-    for (const socket of sockets) socket.destroy();
-    await serves();
-    expect(await broker.metric('process_open_fds')).toBeLessThan(DESCRIPTORS);
-  }, 180_000);
-
   it('refuses what is too large for little memory, and does not grow beyond its limit (F57)', async () => {
     const { installation, operator } = broker;
     const body = { data: { value: 'x'.repeat(MIB - 1_000) } };
@@ -105,4 +87,25 @@ describe('a broker', () => {
     expect(await broker.metric('process_resident_memory_bytes')).toBeLessThan(MOST_RESIDENT);
     await serves();
   }, 240_000);
+});
+
+describeWithProgram('prlimit', 'a broker with few descriptors', () => {
+  it('accepts no connection without free descriptors, and serves again when there are some (F56)', async () => {
+    const { installation } = broker;
+    const limit = `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`;
+    const { status } = spawnSync('prlimit', ['--pid', String(installation.pid), limit]);
+    expect(status).toBe(0);
+    const { port } = new URL(installation.url);
+    const sockets: Socket[] = [];
+    for (let n = 0; n < 2 * DESCRIPTORS; n += 1) {
+      const socket = connect(Number(port), '127.0.0.1').on('error', () => undefined);
+      socket.resume();
+      sockets.push(socket);
+    }
+    await Promise.all(sockets.map((socket) => once(socket, 'connect').catch(() => undefined)));
+    // A connection that the broker holds already, and that needs no further descriptor.
+    for (const socket of sockets) socket.destroy();
+    await serves();
+    expect(await broker.metric('process_open_fds')).toBeLessThan(DESCRIPTORS);
+  }, 180_000);
 });

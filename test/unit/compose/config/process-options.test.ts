@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { describeWithProgram } from '../../../kit/backends/describe-with-program.ts';
 import { coreFiles, refuseOpenProcess } from '../../../../src/compose/config/process-options.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
 
@@ -120,8 +121,10 @@ describe('core files', () => {
   it('are not judged if the system reports nothing about them', () => {
     expect(coreFiles('/nowhere')).toBeUndefined();
   });
+});
 
-  it('do not contain the values of a process that leaves its memory out', async () => {
+describeWithProgram('prlimit', 'a core file', () => {
+  it('does not contain the values of a process that leaves its memory out', async () => {
     const root = await fileTree({});
     const module = join(import.meta.dirname, '../../../../src/process/core-files.ts');
     const code = `
