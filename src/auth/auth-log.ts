@@ -1,4 +1,4 @@
-import type { Log } from '../ports/log.ts';
+import type { ClusterLog } from '../ports/log.ts';
 
-/** The log of the auth module. It contains no token, claim value or upstream text, because callers control those. */
-export type AuthLog = Pick<Log, 'warn'>;
+/** The log of the auth module, of one cluster. It contains no token, claim value or upstream text, because callers control those. */
+export type AuthLog = ClusterLog;

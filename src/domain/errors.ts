@@ -101,6 +101,12 @@ export interface BrokerErrorOptions {
   readonly isDetailShown?: boolean;
 }
 
+/** The other side at which something happened. */
+export interface Peer {
+  readonly cluster?: string | undefined;
+  readonly connection?: string | undefined;
+}
+
 /** One problem of a document: its place (JSON pointer, and line and column if the text is known) and a message. */
 export interface Problem {
   readonly pointer: string;
@@ -118,6 +124,7 @@ export class BrokerError extends Error {
   readonly problems: readonly Problem[] | undefined;
   readonly challenge: string | undefined;
   readonly isDetailShown: boolean;
+  #peer: Peer = {};
 
   constructor(code: ErrorCode, detail?: string, options: BrokerErrorOptions = {}) {
     super(detail ?? ERRORS[code].title, { cause: options.cause });
@@ -140,5 +147,16 @@ export class BrokerError extends Error {
 
   get kind(): ErrorKind {
     return ERRORS[this.code].kind;
+  }
+
+  /** The cluster and connection of the failure, for the log of operators. Callers do not see it. */
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  /** Adds the cluster or connection of the failure; the first name stays. */
+  at(peer: Peer): this {
+    this.#peer = { ...peer, ...this.#peer };
+    return this;
   }
 }

@@ -35,6 +35,8 @@ export interface Backend {
 /** Dependencies that the broker passes to every backend. */
 export interface BackendDeps {
   readonly clock: Clock;
+  /** Name of the connection. */
+  readonly connection: string;
   /** Kubernetes namespaces that no mount may access. They include the broker's own namespace. */
   readonly forbiddenNamespaces: readonly string[];
   /** The broker requests no service account token for these audiences. They include the broker's own audience. */

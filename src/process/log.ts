@@ -83,7 +83,9 @@ function errorFields(error: unknown, stacks: Stacks, depth: number): object {
   if ('severity' in error) return { type: error.name, ...codeOf(error) };
   const { name, message, stack, cause } = error;
   const own =
-    error instanceof BrokerError ? { code: error.code, reason: error.reason } : codeOf(error);
+    error instanceof BrokerError
+      ? { code: error.code, reason: error.reason, ...error.peer }
+      : codeOf(error);
   return {
     type: name,
     ...own,

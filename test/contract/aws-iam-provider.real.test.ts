@@ -35,7 +35,9 @@ async function connectTo(endpoint: string): Promise<ClosableProvider> {
     locators: ['roles/**'],
     limits: PATIENT,
   });
-  return closableProvider(await openAwsIam('iam', config, { clock: systemClock }));
+  return closableProvider(
+    await openAwsIam('iam', config, { clock: systemClock, connection: 'backend' }),
+  );
 }
 
 /** The AWS identity of a session. */

@@ -34,7 +34,10 @@ async function iamFixture(moto: Moto, username?: string): Promise<IamFixture> {
   const accounts: AwsAccount[] = [];
   const fixture = await fixtureAt(iamUser(moto, username), async (connection) => {
     const { region, endpoint, stsEndpoint } = awsIamConnectionSchema.parse(connection);
-    const guard = createGuard(guardLimitsSchema.parse(PATIENT), { clock: systemClock });
+    const guard = createGuard(guardLimitsSchema.parse(PATIENT), {
+      clock: systemClock,
+      connection: 'backend',
+    });
     const account = await connectAwsAccount({ region, endpoint, stsEndpoint }, guard);
     accounts.push(account);
     return awsIamAt('iam', account, systemClock).rotation;

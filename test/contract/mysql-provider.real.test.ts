@@ -36,7 +36,10 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
       locators: ['credentials/*'],
       limits: PATIENT,
     });
-    const { provider: connection } = await openMysql('db', config, { clock: systemClock });
+    const { provider: connection } = await openMysql('db', config, {
+      clock: systemClock,
+      connection: 'backend',
+    });
     return connection.mount({ roles: { reader: { creation: [creation] } } });
   };
   const make = async () => {

@@ -38,7 +38,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     changes: object = {},
   ): Promise<RotationConnection> => {
     const config = mysqlConnectionSchema.parse({ ...connection, ...changes });
-    return (await openMysql('db', config, { clock: systemClock })).rotation;
+    return (await openMysql('db', config, { clock: systemClock, connection: 'backend' })).rotation;
   };
   const place = (strategy: MysqlStrategy, names?: RotationNames) =>
     mysqlUsers({ mariadb, passwordFile: file.path }, strategy, names);

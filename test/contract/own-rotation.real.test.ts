@@ -27,7 +27,10 @@ async function start(moto: Moto): Promise<Started> {
   const opened: Opened[] = [];
   const open = async (): Promise<Opened> => {
     const config = awsSecretsManagerConnectionSchema.parse(secret.connection);
-    const backend = await openAwsSecretsManager('aws', config, { clock: systemClock });
+    const backend = await openAwsSecretsManager('aws', config, {
+      clock: systemClock,
+      connection: 'backend',
+    });
     opened.push(backend);
     return backend;
   };

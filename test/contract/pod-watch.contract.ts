@@ -10,6 +10,7 @@ import { compileProfile } from '../../src/domain/posture/profile.ts';
 import type { PodEnd, PodState, PodWatch } from '../../src/ports/pod-watch.ts';
 import { until } from '../kit/backends/until.ts';
 import type { KubeCluster, PodRef } from '../kit/cluster/kube-cluster.ts';
+import { warningsLog } from '../kit/fakes/warnings-log.ts';
 
 const STRICT = compileProfile(
   'strict',
@@ -53,7 +54,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
         onMassLoss: (): void => void statuses.push('mass loss'),
         onStatus: (status: string): void => void statuses.push(status),
       };
-      const log = { warn: (): void => undefined };
+      const log = warningsLog();
       const dependencies = { api: cluster.api, clock: systemClock, random: Math.random, log };
       watch = createPodWatch('east', events, dependencies);
       await eventually('it is live', () => watch.status() === 'live');

@@ -29,7 +29,9 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
     changes: object = {},
   ): Promise<RotationConnection> => {
     const config = redisConnectionSchema.parse({ ...connection, ...changes });
-    return Promise.resolve(openRedis('cache', config, { clock: systemClock }).rotation);
+    return Promise.resolve(
+      openRedis('cache', config, { clock: systemClock, connection: 'backend' }).rotation,
+    );
   };
   const place = (names?: RotationNames) => redisUser({ redis, passwordFile: file.path }, names);
   const make = (names?: RotationNames): Promise<RotationFixture> => {

@@ -44,7 +44,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     clock: Clock,
   ): Promise<VaultClient> {
     const server = vaultServerSchema.parse({ address: openbao.address, auth });
-    const client = await connectVault(server, { clock, random: () => 0 });
+    const client = await connectVault(server, { clock, connection: 'vault', random: () => 0 });
     clients.push(client);
     return client;
   }

@@ -159,7 +159,7 @@ describeWith(['kube'], 'watches of a real cluster', ({ kube }) => {
     await apply(kube, report('ExposedSecretReport', 0));
     await untilRead('ERR_POSTURE_DENIED', 'exposed_secret');
     await until('the broken one is refused', () =>
-      Promise.resolve((api.broker.parts.watchedReports().get('refused') ?? 0) > 0),
+      Promise.resolve((api.broker.parts.watchedReports().get('real')?.get('refused') ?? 0) > 0),
     );
     expect(api.logged.join('\n')).toContain('"problem":"/report/secrets must be a list');
     await deleteObject(kube, report('ExposedSecretReport', 0));

@@ -43,7 +43,10 @@ function attach(account: string, options: object): RotationTarget {
     limits: PATIENT,
   });
   const target = `accounts/${encode(account)}`;
-  const connection = openWebhook('portal', config, { clock: systemClock }).rotation;
+  const connection = openWebhook('portal', config, {
+    clock: systemClock,
+    connection: 'backend',
+  }).rotation;
   return connection.target('webhook', { target, ...options });
 }
 

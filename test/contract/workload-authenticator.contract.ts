@@ -5,6 +5,7 @@ import type { KubernetesClusterSpec } from '../../src/domain/identity/cluster.ts
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
 import type { KubeCluster, PodRef } from '../kit/cluster/kube-cluster.ts';
+import { warningsLog } from '../kit/fakes/warnings-log.ts';
 
 const AUDIENCE = 'https://broker.test';
 const MODES = ['jwks', 'token-review', 'both'] as const;
@@ -50,7 +51,7 @@ export function workloadAuthenticatorContract(
         ...own,
       };
       const connection = { type: 'kubernetes', api: cluster.api } as const;
-      const dependencies = { clock: systemClock, log: { warn: () => undefined } };
+      const dependencies = { clock: systemClock, log: warningsLog() };
       const authenticator = createAuthenticator({ name: 'east', spec }, connection, dependencies);
       try {
         const signal = AbortSignal.timeout(60_000);

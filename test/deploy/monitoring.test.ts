@@ -51,7 +51,7 @@ function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
   const metrics = [
     ...allMetrics(broker),
     ...readinessMetrics(() => ({ ready: true, reasons: [] })),
-    ...trustMetrics({ isEntered: true }),
+    ...trustMetrics('prod', { isEntered: true }),
     ...certificateMetrics({ expiresAt: () => 0, hasReloadFailed: () => false }),
     ...configurationMetrics({} as unknown as ConfigReload),
     ...traceMetrics({ counts: { exported: 0, dropped: 0 } }),
@@ -125,6 +125,16 @@ describe('the dashboard', () => {
       }
     },
   );
+});
+
+it('metrics of clusters and of connections have their names as labels', () => {
+  const concerned =
+    /_(?:backend|value_cache)_|_watches|_watched_|_injector_|_injections_|custom_resources|_object_reviews_|_alert_pods_/;
+  const unnamed = [...known].filter(
+    ([name, labels]) =>
+      concerned.test(name) && !labels.includes('cluster') && !labels.includes('connection'),
+  );
+  expect(unnamed.map(([name]) => name)).toEqual([]);
 });
 
 it('the page on monitoring has every metric', () => {

@@ -82,6 +82,7 @@ import {
   parsesSoon,
 } from '../kit/checks/hostile-values.ts';
 import { boundClaims, ecKey, rawToken, signedToken } from '../kit/identity/token-factory.ts';
+import { warningsLog } from '../kit/fakes/warnings-log.ts';
 
 const NOW = Date.parse('2026-11-27T17:00:00Z');
 const KEY = ecKey('key-1');
@@ -380,7 +381,7 @@ describe('hostile input', () => {
   });
 
   it('a key set has trusted keys, or is refused', async () => {
-    const log = { warn: () => 0 };
+    const log = warningsLog();
     await fc.assert(
       fc.asyncProperty(hostileValue({ keys: [KEY.jwk] }), async (value) => {
         await parsesSoon(() => readJwks(value, log), Error);

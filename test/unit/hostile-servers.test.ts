@@ -112,7 +112,7 @@ describe('a hostile database server', () => {
         passwordFile,
         tls: 'off',
       });
-      const postgres = await connectPostgres(config, { clock: systemClock });
+      const postgres = await connectPostgres(config, { clock: systemClock, connection: 'backend' });
       await postgres.read(contextOf(), (session) => session.query('SELECT $1', ['x']));
     });
   }, 120_000);
@@ -160,7 +160,7 @@ describe('a hostile database server', () => {
           passwordFile,
           tls: 'off',
         });
-        const mysql = await connectMysql(config, { clock: systemClock });
+        const mysql = await connectMysql(config, { clock: systemClock, connection: 'backend' });
         expect(await mysql.read(contextOf(), (session) => session.ask('SELECT 1'))).toBeDefined();
       },
       true,
@@ -184,7 +184,10 @@ describe('a hostile database server', () => {
           passwordFile,
           tls: 'off',
         });
-        const user = new AclUser(new RedisServer(config, { clock: systemClock }), options);
+        const user = new AclUser(
+          new RedisServer(config, { clock: systemClock, connection: 'backend' }),
+          options,
+        );
         const current = { username: 'app', password: 'old' };
         await user.set(turnOf(current), { username: 'app', password: 'new' });
       },

@@ -17,12 +17,16 @@ export async function checkPod(
 ): Promise<PodFacts | undefined> {
   if (workload.pod === undefined) return undefined;
   const watch = parts.clusters.watch(workload.cluster);
-  const { pod, namespace } = workload;
+  const { cluster, pod, namespace } = workload;
   if (watch === undefined || watch.status() === 'off') return undefined;
   const seen = watch.status() === 'live' ? watch.find(pod.uid) : undefined;
-  const facts = seen ?? (await watch.confirm({ ...pod, namespace }, call.context()));
+  const confirm = (): Promise<PodFacts> =>
+    watch.confirm({ ...pod, namespace }, call.context()).catch((error: unknown) => {
+      throw BrokerError.from(error).at({ cluster });
+    });
+  const facts = seen ?? (await confirm());
   if (facts.state === 'running') return facts;
-  if (facts.state === 'unknown') throw new BrokerError('ERR_IDENTITY_UNAVAILABLE');
+  if (facts.state === 'unknown') throw new BrokerError('ERR_IDENTITY_UNAVAILABLE').at({ cluster });
   throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: `pod_${facts.state}` });
 }
 

@@ -1,12 +1,12 @@
 import type { Metric } from '../../ports/metrics.ts';
 import type { Posture } from './judging.ts';
-import { WATCHED_OUTCOMES, type WatchedOutcome } from './watched-reports.ts';
+import { WATCHED_OUTCOMES, type WatchedCounts } from './watched-reports.ts';
 
 export interface PostureMeasured extends Pick<Posture, 'evidence'> {
   /** Signatures and attestations in memory. */
   readonly attestations: { readonly count: number; readonly bytes: number };
   /** Reports that this process read from custom resources of the Trivy Operator. */
-  readonly watchedReports: () => ReadonlyMap<WatchedOutcome, number>;
+  readonly watchedReports: () => WatchedCounts;
 }
 
 /** Reports of scanners (evidence) and signatures (attestations) about images. */
@@ -37,11 +37,13 @@ export function postureMetrics({
     {
       name: 'quaymaster_watched_reports_total',
       help: 'Reports of the Trivy Operator that this process read, by outcome',
-      labels: ['outcome'],
-      values() {
-        const counts = watchedReports();
-        return WATCHED_OUTCOMES.map((outcome) => [{ outcome }, counts.get(outcome) ?? 0]);
-      },
+      labels: ['cluster', 'outcome'],
+      values: () =>
+        [...watchedReports()].flatMap(([cluster, counts]) =>
+          WATCHED_OUTCOMES.map(
+            (outcome) => [{ cluster, outcome }, counts.get(outcome) ?? 0] as const,
+          ),
+        ),
     },
   ];
 }

@@ -13,6 +13,8 @@ type Parts = Recording & Pick<Posture, 'evidence' | 'reports'> & Pick<Work, 'log
 /** Outcomes of a report: `refused` ones are broken, and `full` ones exceed the quota. */
 export const WATCHED_OUTCOMES = ['stored', 'unchanged', 'refused', 'full'] as const;
 export type WatchedOutcome = (typeof WATCHED_OUTCOMES)[number];
+/** Numbers of reports by cluster and outcome. */
+export type WatchedCounts = ReadonlyMap<string, ReadonlyMap<WatchedOutcome, number>>;
 
 /** A team that may write reports in a cluster must not fill the log: 50 reports a second at most. */
 const PACE_MS = 20;
@@ -25,14 +27,14 @@ const MOST_ATTEMPTS = 5;
  */
 export class WatchedReports {
   readonly #parts: Parts;
-  readonly #counts = new Map<WatchedOutcome, number>();
+  readonly #counts = new Map<string, Map<WatchedOutcome, number>>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
   /** Counts since the start of this process. */
-  counts(): ReadonlyMap<WatchedOutcome, number> {
+  counts(): WatchedCounts {
     return this.#counts;
   }
 
@@ -41,7 +43,8 @@ export class WatchedReports {
     const outcome = await this.#store(cluster, object).catch((error: unknown) =>
       this.#refused(cluster, object, error),
     );
-    this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
+    const counts = this.#counts.get(cluster) ?? new Map<WatchedOutcome, number>();
+    this.#counts.set(cluster, counts.set(outcome, (counts.get(outcome) ?? 0) + 1));
     if (outcome !== 'unchanged') await this.#parts.clock.sleep(PACE_MS);
   }
 

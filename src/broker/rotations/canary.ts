@@ -34,7 +34,8 @@ export async function checkCanary(
   const vetoers = vetoersOf(complaints);
   if (vetoers.length > 0) return { settled: false, checkAgainAt: null, vetoers };
   if (complaints.size > 0) {
-    const fields = { rotation: row.id, path: row.path, complaints: complaints.size };
+    const { id, path, connection } = row;
+    const fields = { rotation: id, path, connection, complaints: complaints.size };
     parts.log.warn(fields, STOPPED);
   }
   const soaked = stage.since + spec.canary.soakSeconds * 1000;

@@ -56,7 +56,8 @@ export async function driveRotation(
     return (await run?.steps()) ?? 'driven';
   } catch (error) {
     if (isClaimLost(error)) return 'driven';
-    driver.parts.log.error({ err: error, rotation: found.id }, INTERRUPTED);
+    const { id, path, connection } = found;
+    driver.parts.log.error({ err: error, rotation: id, path, connection }, INTERRUPTED);
     return 'driven';
   }
 }
@@ -266,7 +267,7 @@ class RotationRun {
   /** The target is still at work and said so. That uses no attempt and raises no alarm. */
   async #waitForTarget({ retryAfterSeconds = 0 }: BrokerError): Promise<void> {
     const { parts } = this.#driver;
-    const { id, path, step, created_at: createdAt } = this.#row;
+    const { id, path, connection, step, created_at: createdAt } = this.#row;
     const now = parts.clock.now();
     const at = now + pauseWhileWaiting(retryAfterSeconds, now - createdAt);
     const next = progressAfter(
@@ -275,7 +276,7 @@ class RotationRun {
       traitsOf(this.#row, undefined),
     );
     parts.log.info(
-      { rotation: id, path, step },
+      { rotation: id, path, connection, step },
       'the target is not done yet; the step is polled again',
     );
     await this.#commit(

@@ -110,7 +110,7 @@ export async function probeTarget(
       return (await place.target.test(data, context)).accepted ? 'accepted' : 'refused';
     } catch (error) {
       parts.log.warn(
-        { err: error, rotation: row.id },
+        { err: error, rotation: row.id, connection: row.connection },
         'could not test the credentials of a parked rotation at its target',
       );
       return 'unknown';

@@ -50,9 +50,9 @@ export async function vetoRecord(
   workloads: readonly string[],
   seq: number,
 ): Promise<Pick<StepResult, 'writes' | 'entries' | 'schedule'>> {
-  const { id: rotation, path, step } = row;
+  const { id: rotation, path, connection, step } = row;
   parts.log.error(
-    { rotation, path, workloads },
+    { rotation, path, connection, workloads },
     'holders reported failures of the new version; the rotation is rolled back',
   );
   parts.vetoes.count += 1;

@@ -54,7 +54,7 @@ async function exhaustedVetoers(
   { store, log }: Pick<Storage, 'store'> & Pick<Work, 'log'>,
   row: RotationRow,
 ): Promise<ReadonlySet<string>> {
-  const { id, path } = row;
+  const { id, path, connection } = row;
   const rows = await store.list(ROTATIONS.ofPathAndKind(path, 'rotation'), {
     limit: MOST_IN_A_ROW + 1,
   });
@@ -63,7 +63,8 @@ async function exhaustedVetoers(
   const vetoers = await Promise.all(before.map(async (each) => recordedVetoers(store, each.id)));
   const [first = new Set<string>(), ...others] = vetoers;
   const exhausted = new Set([...first].filter((each) => others.every((other) => other.has(each))));
-  if (exhausted.size > 0) log.error({ rotation: id, path, workloads: [...exhausted] }, EXHAUSTED);
+  if (exhausted.size > 0)
+    log.error({ rotation: id, path, connection, workloads: [...exhausted] }, EXHAUSTED);
   return exhausted;
 }
 

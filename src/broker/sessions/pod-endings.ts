@@ -21,6 +21,11 @@ const FEW = 10;
 const RETRY_MS = 1_000;
 const CONFIRM_MS = 10_000;
 
+/** A pod of a cluster, or the cluster as a whole. */
+interface Ended extends Pick<PodEnd, 'cluster'> {
+  readonly uid: string | undefined;
+}
+
 /** Revokes everything of a pod as soon as the watch reports its end; retries while the store fails. */
 export class PodEndings {
   readonly #parts: Backends & Pick<Recording, 'digest' | 'store'> & Pick<Bounds, 'limits'>;
@@ -34,7 +39,7 @@ export class PodEndings {
   }
 
   ended(end: PodEnd): void {
-    this.#track(this.#untilDone({ pod: end.uid }, () => this.#revokeHoldings(end)));
+    this.#track(this.#untilDone(end, () => this.#revokeHoldings(end)));
   }
 
   /**
@@ -50,12 +55,12 @@ export class PodEndings {
   }
 
   #suspended(end: PodEnd): void {
-    this.#track(this.#untilDone({ pod: end.uid }, () => this.#suspend(end)));
+    this.#track(this.#untilDone(end, () => this.#suspend(end)));
   }
 
   /** The registration of a cluster was removed: everything that came from it ends. */
   clusterGone(cluster: string, uid: string): void {
-    this.#track(this.#untilDone({ cluster }, () => this.#endCluster(cluster, uid)));
+    this.#track(this.#untilDone({ cluster, uid: undefined }, () => this.#endCluster(cluster, uid)));
   }
 
   /**
@@ -93,14 +98,14 @@ export class PodEndings {
     void work.finally(() => this.#under.delete(work));
   }
 
-  async #untilDone(what: object, work: () => Promise<void>): Promise<void> {
+  async #untilDone({ cluster, uid }: Ended, work: () => Promise<void>): Promise<void> {
     while (!this.#stopped) {
       try {
         await work();
         return;
       } catch (error) {
         this.#parts.log.error(
-          { err: error, ...what },
+          { err: error, cluster, pod: uid },
           'could not revoke the leases of an ended pod; retrying',
         );
         await this.#parts.clock.sleep(RETRY_MS);

@@ -28,6 +28,7 @@ import { doubledDelay } from '../../ports/backoff.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { Metric } from '../../ports/metrics.ts';
 import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
+import { clusterLog, type ClusterLog } from '../../ports/log.ts';
 import type { AuditTrail } from '../log/audit-trail.ts';
 import type { Config } from '../config/schema.ts';
 import type { OpenedConnections } from '../configuration/connections.ts';
@@ -78,6 +79,7 @@ interface Retry {
 /** Copies the custom resources of one cluster into documents. One process of an installation does it, under a claim. */
 export class ClusterDocumentsWork {
   readonly cluster: string;
+  readonly #log: ClusterLog;
   readonly #config: ClusterDocumentsConfig;
   readonly #deps: ClusterDocumentsDeps;
   readonly #claims: Claims;
@@ -106,6 +108,7 @@ export class ClusterDocumentsWork {
     const { parts, trail } = deps;
     const { store, clock, digest } = parts;
     this.cluster = config.cluster;
+    this.#log = clusterLog(parts.log, config);
     this.#config = config;
     this.#deps = deps;
     const name = `kubernetes-documents/${config.cluster}`;
@@ -200,8 +203,8 @@ export class ClusterDocumentsWork {
       );
       for (const [name, uid] of present) this.#uids.set(name, uid);
       if (replaced.length === 0) return;
-      this.#deps.parts.log.warn(
-        { cluster: this.cluster, namespaces: replaced },
+      this.#log.warn(
+        { namespaces: replaced },
         'namespaces were replaced by others of the same name: their policies grant nothing to the next owner',
       );
     } catch (error) {
@@ -212,7 +215,7 @@ export class ClusterDocumentsWork {
 
   /** UIDs by namespace. A namespace that could not be looked up is missing. */
   async #presentUids(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const { clock, log } = this.#deps.parts;
+    const { clock } = this.#deps.parts;
     const found = new Map<string, string>();
     const waiting = names.values();
     let failure: unknown;
@@ -228,10 +231,9 @@ export class ClusterDocumentsWork {
       };
       await Promise.all(Array.from({ length: NAMESPACES_AT_ONCE }, ask));
     });
-    const { cluster } = this;
     if (failure !== undefined && !this.#isBlind) {
-      log.warn(
-        { err: failure, cluster, namespaces: names.length - found.size },
+      this.#log.warn(
+        { err: failure, namespaces: names.length - found.size },
         'namespaces could not be looked up, so the broker cannot know whether they were replaced; it retries',
       );
     }
@@ -294,9 +296,8 @@ export class ClusterDocumentsWork {
   }
 
   #watch(api: KubernetesApi, resource: Resource): ResourceWatch {
-    const { clock, log } = this.#deps.parts;
+    const { clock } = this.#deps.parts;
     const path = ['apis', RESOURCE_GROUP, RESOURCE_VERSION, resource.plural];
-    const { cluster } = this;
     let listed = new Set<string>();
     return new ResourceWatch(
       { name: resource.plural, path, pageLimit: PAGE_LIMIT },
@@ -317,10 +318,10 @@ export class ClusterDocumentsWork {
         },
         status: (status) => {
           if (status !== 'stale') return;
-          log.warn({ cluster, resource: resource.plural }, 'a watch of custom resources is silent');
+          this.#log.warn({ resource: resource.plural }, 'a watch of custom resources is silent');
         },
       },
-      { api, clock, log, random: randomFraction },
+      { api, clock, log: this.#log, random: randomFraction },
     );
   }
 
@@ -340,9 +341,8 @@ export class ClusterDocumentsWork {
     const count = this.#postponed.get(namespace) ?? 0;
     this.#postponed.set(namespace, count + 1);
     if (count > 0) return;
-    const { cluster } = this;
-    this.#deps.parts.log.warn(
-      { cluster, object: objectKey(object) },
+    this.#log.warn(
+      { object: objectKey(object) },
       'too many changes of custom resources wait; the broker reads this one, and further ones of its namespace, in its next complete list, within 10 minutes',
     );
   }
@@ -367,8 +367,6 @@ export class ClusterDocumentsWork {
   }
 
   async #removeOthers(resource: Resource, existing: ReadonlySet<string>): Promise<void> {
-    const { cluster } = this;
-    const { log } = this.#deps.parts;
     const inTurn = (namespace: string, work: () => Promise<void>): Promise<void> =>
       this.#queues.inTurn(namespace, async () => {
         if (this.#isOwner() && this.#live.get(resource) === existing) await work();
@@ -376,19 +374,19 @@ export class ClusterDocumentsWork {
     try {
       const { held, failures } = await this.#documents.removeOthers(resource, existing, inTurn);
       for (const { document, error: err, count } of failures) {
-        log.warn(
-          { err, cluster, document: `${document.kind} ${document.name}`, count },
+        this.#log.warn(
+          { err, document: `${document.kind} ${document.name}`, count },
           'a document whose object was deleted stays until it can be deleted too; the broker retries ever less often, up to every five minutes',
         );
       }
       if (held === 0) return;
-      log.error(
-        { cluster, resource: resource.plural, held, all: this.held, run: CONFIRM },
+      this.#log.error(
+        { resource: resource.plural, held, all: this.held, run: CONFIRM },
         'too many custom resources are gone at once: the broker keeps their documents until an operator deletes them or the resources return',
       );
     } catch (err) {
-      log.error(
-        { err, cluster, resource: resource.plural },
+      this.#log.error(
+        { err, resource: resource.plural },
         'documents of deleted custom resources could not be deleted now; the broker retries',
       );
     }
@@ -406,9 +404,8 @@ export class ClusterDocumentsWork {
     } catch (err) {
       this.#states.set(key, 'failed');
       this.#retryLater(key, object, attempts);
-      const { cluster } = this;
-      this.#deps.parts.log.warn(
-        { err, cluster, object: key },
+      this.#log.warn(
+        { err, object: key },
         'a custom resource could not be copied into a document now; the broker retries',
       );
     }

@@ -17,7 +17,7 @@ import type { PodEndings } from '../../broker/sessions/pod-endings.ts';
 import { checkCluster } from '../../auth/check-cluster.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { WatchDown } from '../../ports/broker-status.ts';
-import { withFields, type Log } from '../../ports/log.ts';
+import { clusterLog, type ClusterLog, type Log } from '../../ports/log.ts';
 import {
   isForCluster,
   needsNamespaceLabels,
@@ -33,6 +33,7 @@ import type {
 } from '../../ports/pod-watch.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
 import { inBrokerTime } from './in-broker-time.ts';
+import { namingFailures } from './naming-failures.ts';
 import type { SavedCluster } from './saved-pods.ts';
 
 interface RegisteredCluster {
@@ -268,8 +269,11 @@ export class ClusterRegistry implements Clusters {
     const connection = connections.get(spec.connection);
     if (connection === undefined)
       throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
-    const authenticator = inBrokerTime(clock, (stated) =>
-      createAuthenticator({ name, spec }, connection, { clock: stated, log }),
+    const authenticator = namingFailures(
+      inBrokerTime(clock, (stated) =>
+        createAuthenticator({ name, spec }, connection, { clock: stated, log }),
+      ),
+      { cluster: name, connection: spec.connection },
     );
     const watch = this.#watch(name, spec, connection);
     return {
@@ -280,9 +284,8 @@ export class ClusterRegistry implements Clusters {
     };
   }
 
-  /** Every line about a cluster names it and its connection: there may be hundreds. */
-  #logOf(cluster: string, { connection }: ClusterSpec): Log {
-    return withFields(this.#deps.log, { cluster, connection });
+  #logOf(cluster: string, { connection }: ClusterSpec): ClusterLog {
+    return clusterLog(this.#deps.log, { cluster, connection });
   }
 
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {

@@ -23,7 +23,7 @@ import {
   type ServingCertificate,
 } from '../../delivery/injector/webhook-server.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Log } from '../../ports/log.ts';
+import { clusterLog, type ClusterLog, type Log } from '../../ports/log.ts';
 import { connectKubernetes } from '../../providers/kubernetes/client/client.ts';
 import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { Closings } from '../serving/close-stack.ts';
@@ -61,15 +61,19 @@ export async function openInjector(
   deps: InjectorDeps,
 ): Promise<RunningInjector> {
   const closings = new Closings();
+  const { certificate, broker } = injector;
+  const connection = 'managed' in certificate ? certificate.managed.connection : undefined;
+  const log = clusterLog(deps.log, { cluster: broker.cluster, connection });
   try {
-    return await open(injector, connections, { ...deps, closings });
+    return await open(injector, connections, { ...deps, log, closings });
   } catch (error) {
     await closings.close();
     throw error;
   }
 }
 
-type OpeningDeps = InjectorDeps & { readonly closings: Closings };
+/** The log names the cluster: a broker serves pods of one, but people read the lines of many brokers together. */
+type OpeningDeps = InjectorDeps & { readonly log: ClusterLog; readonly closings: Closings };
 
 async function open(
   injector: InjectorConfig,
@@ -88,7 +92,7 @@ async function open(
   const settings = createSettings(injector, api, { ...deps, brokerCa, closed: closed.signal });
   const { clientCaFile, host, port } = listener;
   const clientCa = await followText(clientCaFile, deps);
-  const reviews = reviewsOf(settings, deps);
+  const reviews = reviewsOf(settings, injector.broker.cluster, deps);
   const make = (first: ServingCertificate): WebhookServer =>
     new WebhookServer(
       { host, port, ...(clientCa !== undefined && { clientCa: () => clientCa.text }) },
@@ -97,7 +101,13 @@ async function open(
     );
   const kept =
     'managed' in certificate && api !== undefined
-      ? await manage(certificate.managed, { api, make, port, deps })
+      ? await manage(certificate.managed, {
+          api,
+          make,
+          port,
+          cluster: injector.broker.cluster,
+          deps,
+        })
       : await follow(certificate as FilesCertificate, make, deps);
   await warmUp();
   const address = await kept.server.listen();
@@ -131,7 +141,7 @@ async function followText(
   return text;
 }
 
-interface SettingsDeps extends InjectorDeps {
+interface SettingsDeps extends OpeningDeps {
   readonly brokerCa: FollowedText | undefined;
   readonly closed: AbortSignal;
 }
@@ -186,18 +196,24 @@ function asking(
   return () => (asked ??= ask());
 }
 
-function reviewsOf(settings: () => Promise<InjectionSettings>, deps: InjectorDeps): Reviews {
-  const { objects, metrics } = deps;
+function reviewsOf(
+  settings: () => Promise<InjectionSettings>,
+  cluster: string,
+  deps: OpeningDeps,
+): Reviews {
+  const { objects, log } = deps;
+  const counter = (name: string, help: string): CountOutcome =>
+    countOutcomes(deps.metrics, { name, help, cluster });
   return {
-    '/inject': reviewing(settings, deps),
-    ...(objects !== undefined && { '/validate': reviewingObjects(objects, metrics) }),
+    '/inject': reviewing(settings, log, counter),
+    ...(objects !== undefined && { '/validate': reviewingObjects(objects, counter) }),
   };
 }
 
-function reviewingObjects(objects: ClusterDocumentsConfig, metrics: Metrics): Review {
+function reviewingObjects(objects: ClusterDocumentsConfig, counter: Counter): Review {
   const authority = new ObjectAuthority(objects, sha256Hex);
   const name = 'quaymaster_object_reviews_total';
-  const count = countOutcomes(metrics, name, 'Admission reviews of custom resources by outcome');
+  const count = counter(name, 'Admission reviews of custom resources by outcome');
   return (document) => {
     const review = reviewObject(authority, document);
     count(review?.outcome ?? 'malformed');
@@ -205,22 +221,32 @@ function reviewingObjects(objects: ClusterDocumentsConfig, metrics: Metrics): Re
   };
 }
 
-/** @returns counts one outcome. */
-function countOutcomes(metrics: Metrics, name: string, help: string): (outcome: string) => void {
+/** Counts one outcome. */
+type CountOutcome = (outcome: string) => void;
+type Counter = (name: string, help: string) => CountOutcome;
+
+interface CountedReviews {
+  readonly name: string;
+  readonly help: string;
+  readonly cluster: string;
+}
+
+function countOutcomes(metrics: Metrics, { name, help, cluster }: CountedReviews): CountOutcome {
   const counts = new Map<string, number>();
   const values = (): readonly Sample[] =>
-    [...counts].map(([outcome, count]) => [{ outcome }, count]);
-  metrics.add([{ name, help, labels: ['outcome'], values }]);
+    [...counts].map(([outcome, count]) => [{ cluster, outcome }, count]);
+  metrics.add([{ name, help, labels: ['cluster', 'outcome'], values }]);
   return (outcome) => counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
 }
 
 /** Injections disclose no secret, so they are counted and logged but get no audit entry. */
 function reviewing(
   settings: () => Promise<InjectionSettings>,
-  { log, metrics }: Pick<InjectorDeps, 'log' | 'metrics'>,
+  log: ClusterLog,
+  counter: Counter,
 ): Review {
   const name = 'quaymaster_injections_total';
-  const count = countOutcomes(metrics, name, 'Admission reviews by outcome');
+  const count = counter(name, 'Admission reviews by outcome');
   return async (document) => {
     const answer = await answerReview(document, await settings());
     count(answer?.outcome ?? 'malformed');
@@ -229,21 +255,23 @@ function reviewing(
   };
 }
 
-function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer): void {
+function logAnswer(log: ClusterLog, { outcome, namespace, pod, problems }: ReviewAnswer): void {
   if (outcome === 'injected') log.info({ namespace, pod }, 'injected');
   if (outcome === 'denied')
     log.warn({ namespace, pod, problems }, 'pod rejected: injection failed');
 }
 
-/** The metric of a managed certificate. */
+/** The metric of a managed certificate in the webhook configuration of a cluster. */
 export function trustMetrics(
+  cluster: string,
   certificate: Pick<ManagedCertificate, 'isEntered'>,
 ): readonly Metric[] {
   return [
     {
       name: 'quaymaster_injector_trusted',
       help: '1 while the webhook configuration has the certificate of the broker, as far as the broker could check',
-      value: () => (certificate.isEntered ? 1 : 0),
+      labels: ['cluster'],
+      values: () => [[{ cluster }, certificate.isEntered ? 1 : 0]],
     },
   ];
 }
@@ -263,7 +291,8 @@ interface Managing {
   readonly api: KubernetesApi;
   readonly make: (first: ServingCertificate) => WebhookServer;
   readonly port: number;
-  readonly deps: InjectorDeps;
+  readonly cluster: string;
+  readonly deps: OpeningDeps;
 }
 
 type ManagedConfig = Extract<InjectorConfig['certificate'], { managed: unknown }>['managed'];
@@ -271,7 +300,7 @@ type FilesCertificate = Extract<InjectorConfig['certificate'], { files: unknown 
 
 async function manage(
   { webhookConfiguration, validatingWebhookConfiguration, dnsNames }: ManagedConfig,
-  { api, make, port, deps }: Managing,
+  { api, make, port, cluster, deps }: Managing,
 ): Promise<Kept> {
   const own: { server?: WebhookServer } = {};
   const certificate = await ManagedCertificate.make({
@@ -290,7 +319,7 @@ async function manage(
   });
   const server = make(certificate.current);
   own.server = server;
-  deps.metrics.add(trustMetrics(certificate));
+  deps.metrics.add(trustMetrics(cluster, certificate));
   return {
     server,
     isAwaited: () => certificate.isAwaited,
@@ -304,7 +333,7 @@ async function manage(
 async function follow(
   { files }: FilesCertificate,
   make: (first: ServingCertificate) => WebhookServer,
-  { clock, log }: InjectorDeps,
+  { clock, log }: OpeningDeps,
 ): Promise<Kept> {
   const server = make(await readTlsFiles(files));
   const own: { cancel?: () => void } = {};

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JwksConnection, SpiffeConnection } from '../../auth/config.ts';
 import type { ClusterConnection } from '../../auth/index.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import type { BoundTargets } from '../../broker/state/rotation-targets.ts';
 import type { BoundConnection } from '../../broker/state/connections.ts';
 import type { Backend, BackendDeps, CallState } from '../../ports/backend.ts';
@@ -24,7 +25,7 @@ interface Opened {
   readonly backend: Backend | undefined;
 }
 
-type ConnectionsDeps = Omit<BackendDeps, 'forbiddenNamespaces'> & {
+type ConnectionsDeps = Omit<BackendDeps, 'forbiddenNamespaces' | 'connection'> & {
   readonly trace?: Trace | undefined;
 };
 
@@ -125,7 +126,11 @@ export class OpenedConnections {
 
   async #open(name: string, config: ConnectionConfig): Promise<Opened> {
     if (isIssuer(config)) return { config, backend: undefined };
-    return { config, backend: await openBackend(name, config, this.#depsOf(name)) };
+    try {
+      return { config, backend: await openBackend(name, config, this.#depsOf(name)) };
+    } catch (error) {
+      throw unusable(name, error);
+    }
   }
 
   #replace(next: ReadonlyMap<string, Opened>): void {
@@ -170,6 +175,7 @@ export class OpenedConnections {
     const namespaces = (): readonly string[] => this.#forbiddenNamespaces;
     return {
       clock: deps.clock,
+      connection: name,
       get forbiddenNamespaces() {
         return namespaces();
       },
@@ -179,6 +185,13 @@ export class OpenedConnections {
       ...(trace && { traceCall: (work) => trace.part('call', work, name) }),
     };
   }
+}
+
+/** Names the connection in the error of a start or reload, because there may be many of one type. */
+function unusable(name: string, error: unknown): unknown {
+  if (!(error instanceof BrokerError) || error.code !== 'ERR_CONFIG_INVALID') return error;
+  const detail = `connection "${name}": ${error.detail ?? 'cannot be used'}`;
+  return new BrokerError(error.code, detail, { cause: error.cause ?? error });
 }
 
 /** A connection that only authenticates workloads, and calls no backend. */

@@ -56,5 +56,5 @@ async function shadowOf(
   const connection = shadow === undefined ? undefined : connections[shadow];
   if (shadow === undefined || connection?.type !== 'vault') return undefined;
   const { openShadow } = await import('../../providers/vault/shadow.ts');
-  return openShadow(shadow, connection, { clock });
+  return openShadow(shadow, connection, { clock, connection: shadow });
 }

@@ -1,7 +1,7 @@
 import { generateKeyPair } from '../../crypto/keys/key-pair.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Log } from '../../ports/log.ts';
+import type { ClusterLog } from '../../ports/log.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
 import { COMMON_NAME_PREFIX, withCertificates } from './ca-bundle.ts';
 import type { WebhookConfiguration } from './webhook-configuration.ts';
@@ -43,7 +43,7 @@ export interface ManagedCertificateParts {
   /** Identifies this broker in the installation, also after a restart: pod and port. */
   readonly owner: string;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: ClusterLog;
   /** Presents a certificate from now on. */
   readonly present: (certificate: { readonly cert: string; readonly key: string }) => void;
   readonly times?: CertificateTimes;

@@ -140,7 +140,11 @@ export class AwsKmsKey extends ProvenKey {
 export async function openAwsKmsKey(config: AwsKmsConfig, clock: Clock): Promise<AwsKmsKey> {
   const sdk = await import('@aws-sdk/client-kms');
   const client = new sdk.KMSClient(clientOptions(config, MAX_ANSWER_BYTES));
-  return new AwsKmsKey({ sdk, client }, createGuard(config.limits, { clock }), config);
+  return new AwsKmsKey(
+    { sdk, client },
+    createGuard(config.limits, { clock, connection: config.connection }),
+    config,
+  );
 }
 
 function contextOf(associatedData: Uint8Array): Record<string, string> {

@@ -35,6 +35,8 @@ export interface Guard {
 
 export interface GuardParts {
   readonly clock: Clock;
+  /** Name of the connection, which all its failures carry into the log. */
+  readonly connection: string;
   readonly traceCall?: TraceCall | undefined;
 }
 
@@ -53,6 +55,7 @@ export function createGuard(limits: GuardLimits, parts: GuardParts): Guard {
 class ConnectionGuard implements Guard {
   readonly #limits: GuardLimits;
   readonly #clock: Clock;
+  readonly #connection: string;
   readonly #traceCall: TraceCall | undefined;
   readonly #bulkhead: FairBulkhead;
   readonly #circuit: Circuit;
@@ -63,9 +66,10 @@ class ConnectionGuard implements Guard {
   readonly #results = new Map<'ok' | ErrorCode, number>();
   readonly #durations = new DurationTally();
 
-  constructor(limits: GuardLimits, { clock, traceCall }: GuardParts) {
+  constructor(limits: GuardLimits, { clock, connection, traceCall }: GuardParts) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#connection = connection;
     this.#traceCall = traceCall;
     this.#bulkhead = new FairBulkhead(limits.maxConcurrent, limits.maxQueue, queueFull);
     this.#circuit = new Circuit(limits, clock);
@@ -111,7 +115,7 @@ class ConnectionGuard implements Guard {
           ? cause
           : new BrokerError('ERR_PROVIDER_FAILED', undefined, { cause });
       result = failure.code;
-      throw failure;
+      throw failure.at({ connection: this.#connection });
     } finally {
       deadline.end();
       this.#results.set(result, (this.#results.get(result) ?? 0) + 1);

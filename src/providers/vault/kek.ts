@@ -96,7 +96,10 @@ export async function openVaultTransitKey(
   config: VaultTransitConfig,
   clock: Clock,
 ): Promise<VaultTransitKey> {
-  return new VaultTransitKey(await connectVault(config, { clock, random: randomFraction }), config);
+  return new VaultTransitKey(
+    await connectVault(config, { clock, connection: config.connection, random: randomFraction }),
+    config,
+  );
 }
 
 function failSealed(cause: unknown): never {

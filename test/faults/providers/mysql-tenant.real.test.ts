@@ -52,7 +52,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
       locators: ['credentials/*'],
       limits: PATIENT,
     });
-    return connectMysql(config, { clock: systemClock });
+    return connectMysql(config, { clock: systemClock, connection: 'backend' });
   };
   const issue = async (options: object = {}) => {
     const provider = mysqlAt('db', await connected()).provider.mount({

@@ -45,7 +45,10 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
       `GRANT ${rights}, ALTER ROUTINE ON ${sql`${[made.database]}.* TO ${[made.broker]}@'127.0.0.1'`} WITH GRANT OPTION`,
     ]);
     const config = mysqlConnectionSchema.parse(place.connection);
-    const { rotation } = await openMysql('db', config, { clock: systemClock });
+    const { rotation } = await openMysql('db', config, {
+      clock: systemClock,
+      connection: 'backend',
+    });
     const target = rotation.target(strategy, {
       ...(place.options as object),
       ...options,

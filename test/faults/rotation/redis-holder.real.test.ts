@@ -48,7 +48,10 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
       locators: ['users/*'],
       limits: PATIENT,
     });
-    const target = openRedis('cache', config, { clock: systemClock }).rotation.target('acl-user', {
+    const target = openRedis('cache', config, {
+      clock: systemClock,
+      connection: 'backend',
+    }).rotation.target('acl-user', {
       username,
     });
     const current: SecretData = { username, password };

@@ -22,5 +22,7 @@ export async function connect(endpoint: string, limits: object = {}): Promise<Cl
     limits: { ...PATIENT, ...limits },
     locators: ['**'],
   });
-  return closableProvider(await openAwsSecretsManager('aws', config, { clock: systemClock }));
+  return closableProvider(
+    await openAwsSecretsManager('aws', config, { clock: systemClock, connection: 'backend' }),
+  );
 }

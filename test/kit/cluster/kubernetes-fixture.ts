@@ -41,6 +41,7 @@ export class KubernetesConnections {
     });
     const opened = await openKubernetes('kubernetes', config, {
       clock: systemClock,
+      connection: 'kubernetes',
       forbiddenNamespaces: [OWN.namespace],
       forbiddenAudiences: [OWN.audience],
     });

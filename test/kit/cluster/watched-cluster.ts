@@ -5,6 +5,7 @@ import { until } from '../backends/until.ts';
 import { FakeApiServer } from '../fakes/fake-api-server.ts';
 import type { FakePod } from '../fakes/fake-pods.ts';
 import { HandClock } from '../time/hand-clock.ts';
+import { warningsLog } from '../fakes/warnings-log.ts';
 
 /** The clock of a process that may be suspended: time advances, but timers do not run. */
 class SuspendableClock extends HandClock {
@@ -66,7 +67,7 @@ export async function watchedCluster(options: WatchedOptions = {}): Promise<Watc
     random: () => 0.5,
     goodFor: { factsMs: 120_000, labelsMs: 240_000 },
     saved: options.saved?.(clock.now()),
-    log: { warn: (fields) => void log.push(fields) },
+    log: warningsLog((fields) => void log.push(fields)),
   });
   return {
     fake,

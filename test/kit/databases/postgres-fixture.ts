@@ -97,7 +97,7 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
       ...changes,
       limits: { ...PATIENT, ...(changes['limits'] as object) },
     });
-    return connectPostgres(config, { clock: systemClock });
+    return connectPostgres(config, { clock: systemClock, connection: 'backend' });
   };
   return {
     host,

@@ -8,6 +8,7 @@ import type { FakePod } from './fake-pods.ts';
 import { HandClock } from '../time/hand-clock.ts';
 import { AUDIENCE, SPEC } from '../identity/offline-cluster.ts';
 import type { LogLine } from '../identity/offline-cluster.ts';
+import { warningsLog } from './warnings-log.ts';
 
 /** A cluster behind a scripted API server; its clock is set to the present hour, like the server's. */
 export interface FakeCluster {
@@ -43,7 +44,7 @@ export async function fakeCluster(
   const authenticator = createAuthenticator(
     { name: 'east', spec: { ...SPEC, ...changes } },
     options.connectionOf?.(fake) ?? { type: 'kubernetes', api },
-    { clock, log: { warn: (fields, message) => void log.push({ message, ...fields }) } },
+    { clock, log: warningsLog((fields, message) => void log.push({ message, ...fields })) },
   );
   const never = new AbortController().signal;
   return {

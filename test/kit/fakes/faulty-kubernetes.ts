@@ -21,6 +21,10 @@ export async function connectTo(
     locators: ['**'],
   });
   return closableProvider(
-    await openKubernetes('kubernetes', config, { clock: systemClock, ...BOUNDS }),
+    await openKubernetes('kubernetes', config, {
+      clock: systemClock,
+      connection: 'backend',
+      ...BOUNDS,
+    }),
   );
 }

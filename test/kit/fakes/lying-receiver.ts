@@ -65,7 +65,11 @@ export class LyingReceiver {
       limits: { ...PATIENT, maxRetries: 0 },
       ...connection,
     });
-    const parts = { clock: systemClock, ...(resolve !== undefined && { resolve }) };
+    const parts = {
+      clock: systemClock,
+      connection: 'portal',
+      ...(resolve !== undefined && { resolve }),
+    };
     return openWebhook('portal', config, parts).rotation.target('webhook', {
       target: 'accounts/app',
       slots: 'two',

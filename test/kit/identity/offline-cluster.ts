@@ -7,6 +7,7 @@ import { BrokerError } from '../../../src/domain/errors.ts';
 import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
 import { HandClock } from '../time/hand-clock.ts';
 import { boundClaims } from './token-factory.ts';
+import { warningsLog } from '../fakes/warnings-log.ts';
 
 export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 export const AUDIENCE = 'https://broker.test';
@@ -61,7 +62,7 @@ export async function offlineCluster(
   const authenticator = createAuthenticator(
     { name, spec: specOf(changes) },
     { type: 'jwks', file },
-    { clock, log: { warn: (fields, message) => void log.push({ message, ...fields }) } },
+    { clock, log: warningsLog((fields, message) => void log.push({ message, ...fields })) },
   );
   const signal = new AbortController().signal;
   return {

@@ -47,7 +47,7 @@ export class VaultConnections {
       limits: { ...PATIENT, ...(limits as object) },
       ...more,
     });
-    const client = await connectVault(config, { clock, random: Math.random });
+    const client = await connectVault(config, { clock, connection: 'vault', random: Math.random });
     const opened = vaultAt('vault-test', client, clock);
     const connection = { ...closableProvider(opened), client };
     this.#open.push(connection);

@@ -140,7 +140,7 @@ describe('a full queue', () => {
 describe('a workload with 200 connections at a connection of 32 places', () => {
   it('does not cost another workload a single call (D15)', async () => {
     const limits = guardLimitsSchema.parse({ timeoutMs: 5000 });
-    const guard = createGuard(limits, { clock: new HandClock() });
+    const guard = createGuard(limits, { clock: new HandClock(), connection: 'backend' });
     const backend = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2));
     const read = (caller: string): Promise<string> =>
       guard.read({ requestId: 'req_1', signal: FOREVER, caller }, backend).then(

@@ -61,13 +61,17 @@ describe('the log', () => {
       config: { headers: { 'X-Vault-Token': 'canary' } },
       response: { body: 'canary' },
     });
+    const peer = { cluster: 'prod', connection: 'kube' };
     const err = new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause, reason: 'down' });
+    // The name that came first is nearest to the failure.
+    err.at(peer).at({ connection: 'other' });
     const text = written((log) => log.error({ err }, 'failed'));
     expect(text).not.toContain('canary');
     expect((JSON.parse(text) as { err: object }).err).toMatchObject({
       type: 'BrokerError',
       code: 'ERR_PROVIDER_UNAVAILABLE',
       reason: 'down',
+      ...peer,
       cause: { message: 'refused', code: 'ECONNREFUSED' },
     });
   });

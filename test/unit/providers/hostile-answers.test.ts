@@ -39,7 +39,7 @@ const shared = (port: number) => ({
   locators: ['**'],
   limits: { ...PATIENT, maxRetries: 0 },
 });
-const parts = { clock: systemClock };
+const parts = { clock: systemClock, connection: 'backend' };
 
 /** Starts the server and measures the processor time until the call fails. */
 async function failing(

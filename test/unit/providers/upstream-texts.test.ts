@@ -156,7 +156,7 @@ describe('the text of a hostile server', () => {
         locators: ['users/*'],
         limits: { maxRetries: 0, timeoutMs: 1_000 },
       });
-      const redis = new RedisServer(config, { clock: systemClock });
+      const redis = new RedisServer(config, { clock: systemClock, connection: 'backend' });
       const login = { username: 'app', password: new Sensitive('password') };
       const outcome = await redis.logIn(login, contextOf()).then(
         () => undefined,

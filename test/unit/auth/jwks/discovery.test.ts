@@ -9,6 +9,7 @@ import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { fakeCluster } from '../../../kit/fakes/fake-cluster.ts';
 import type { FakeCluster } from '../../../kit/fakes/fake-cluster.ts';
 import { SPEC, refusalOf } from '../../../kit/identity/offline-cluster.ts';
+import { warningsLog } from '../../../kit/fakes/warnings-log.ts';
 
 const UNAVAILABLE = 'ERR_IDENTITY_UNAVAILABLE keys_unavailable';
 
@@ -170,7 +171,7 @@ describe('the configuration of a jwks connection', () => {
 describe('a cluster', () => {
   const problemsOf = (changes: object, connection: object): readonly string[] => {
     try {
-      const deps = { clock: new HandClock(), log: { warn: () => undefined } };
+      const deps = { clock: new HandClock(), log: warningsLog() };
       const cluster = { name: 'east', spec: { ...SPEC, ...changes } };
       createAuthenticator(cluster, connection as never, deps).close();
     } catch (error) {

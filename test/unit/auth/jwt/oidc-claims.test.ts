@@ -11,6 +11,7 @@ import {
   AUDIENCE,
 } from '../../../kit/identity/offline-cluster.ts';
 import type { OfflineCluster } from '../../../kit/identity/offline-cluster.ts';
+import { warningsLog } from '../../../kit/fakes/warnings-log.ts';
 
 const GITHUB = 'https://token.actions.githubusercontent.com';
 const key = ecKey('ec-1');
@@ -292,7 +293,7 @@ describe('the document of an OIDC cluster', () => {
 
   it('needs a connection with keys, and its issuer must be that of the connection', () => {
     const spec = parseSpec<'cluster'>('cluster', valid);
-    const dependencies = { clock: opened[0]!.clock, log: { warn: () => undefined } };
+    const dependencies = { clock: opened[0]!.clock, log: warningsLog() };
     const create = (connection: unknown): unknown => {
       try {
         return createAuthenticator({ name: 'ci', spec }, connection as never, dependencies);

@@ -7,6 +7,7 @@ import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { hostileValue, parses } from '../../../kit/checks/hostile-values.ts';
 import { ScriptedResources } from '../../../kit/fakes/scripted-resources.ts';
 import { eventually } from '../../../kit/cluster/watched-cluster.ts';
+import { warningsLog } from '../../../kit/fakes/warnings-log.ts';
 
 const NAMESPACES = 'api/v1/namespaces';
 const POLICIES = 'apis/networking.k8s.io/v1/networkpolicies';
@@ -22,7 +23,7 @@ beforeEach(() => {
   changes = [];
   api = new ScriptedResources();
   clock = new HandClock(0);
-  const log = { warn: () => void (interruptions += 1) };
+  const log = warningsLog(() => void (interruptions += 1));
   watch = new NamespaceWatch(
     { api, clock, random: () => 0.5, log, goodFor: { factsMs: 120_000, labelsMs: 240_000 } },
     (namespace) => void changes.push(namespace),

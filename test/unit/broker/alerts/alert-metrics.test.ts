@@ -42,7 +42,7 @@ it('the metrics of containers count statements, watched reports and quarantines 
     evidence: { shareOf: () => ({ rows: 3, bytes: 400 }) },
     attestations: { count: 2, bytes: 50 },
     quarantines: { inForce: () => [{ kind: 'pod' }, { kind: 'pod' }, { kind: 'operator' }] },
-    watchedReports: () => new Map([['stored', 4]]),
+    watchedReports: () => new Map([['prod', new Map([['stored', 4]])]]),
   };
   metrics.add(postureMetrics(parts as unknown as Parameters<typeof postureMetrics>[0]));
   metrics.add(quarantineMetrics(parts as unknown as Parameters<typeof quarantineMetrics>[0]));
@@ -53,10 +53,10 @@ it('the metrics of containers count statements, watched reports and quarantines 
     'quaymaster_image_statements{kind="attestation"} 2',
     'quaymaster_image_statement_bytes{kind="evidence"} 400',
     'quaymaster_image_statement_bytes{kind="attestation"} 50',
-    'quaymaster_watched_reports_total{outcome="stored"} 4',
-    'quaymaster_watched_reports_total{outcome="unchanged"} 0',
-    'quaymaster_watched_reports_total{outcome="refused"} 0',
-    'quaymaster_watched_reports_total{outcome="full"} 0',
+    'quaymaster_watched_reports_total{cluster="prod",outcome="stored"} 4',
+    'quaymaster_watched_reports_total{cluster="prod",outcome="unchanged"} 0',
+    'quaymaster_watched_reports_total{cluster="prod",outcome="refused"} 0',
+    'quaymaster_watched_reports_total{cluster="prod",outcome="full"} 0',
     'quaymaster_quarantines{kind="workload"} 0',
     'quaymaster_quarantines{kind="pod"} 2',
     'quaymaster_quarantines{kind="operator"} 1',

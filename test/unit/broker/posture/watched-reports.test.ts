@@ -9,6 +9,7 @@ import { hostileValue } from '../../../kit/checks/hostile-values.ts';
 import { INDEX, operatorReport } from '../../../kit/images/scanner-reports.ts';
 import { ScriptedResources } from '../../../kit/fakes/scripted-resources.ts';
 import { storedEntries } from '../../../kit/store/store-diff.ts';
+import { warningsLog } from '../../../kit/fakes/warnings-log.ts';
 
 const HOUR = 3_600_000;
 const VULNERABILITIES = 'apis/aquasecurity.github.io/v1alpha1/vulnerabilityreports';
@@ -34,7 +35,8 @@ const report = (ageMs = 0, change: object = {}, kind = 'VulnerabilityReport'): o
     updateTimestamp: new Date(broker.clock.now() - ageMs).toISOString(),
     ...change,
   });
-const counts = (): object => Object.fromEntries(reports.counts());
+const counts = (): object =>
+  Object.fromEntries([...reports.counts().values()].flatMap((each) => [...each]));
 /** Takes a report; the clock passes the pause after it. */
 async function take(object: unknown): Promise<void> {
   let done = false;
@@ -143,7 +145,7 @@ describe('the watch of reports', () => {
       Array.from({ length: 25 }, (_, at) => named(at)),
     );
     const { clock } = broker;
-    const log = { warn: () => void (interruptions += 1) };
+    const log = warningsLog(() => void (interruptions += 1));
     const watch = new ReportWatch(take, { api, clock, random: () => 0.5, log });
     const seen = (name: string): Promise<void> =>
       until(`${name} is taken`, () => Promise.resolve(taken.includes(name)));

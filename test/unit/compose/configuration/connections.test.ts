@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { OpenedConnections } from '../../../../src/compose/configuration/connections.ts';
+import type { Config } from '../../../../src/compose/config/schema.ts';
 import { checkConfig } from '../../../../src/compose/config/load.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 
@@ -11,38 +12,40 @@ const AWS = { region: 'eu-central-1', locators: ['**'], prefixes: ['aws'] };
 describe('connections of the configuration file', () => {
   let directory: string;
   let opened: OpenedConnections;
+  /** Opens the connections, with other settings of `bao`. */
+  let openWith: (more: object) => Promise<OpenedConnections>;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'quaymaster-connections-'));
     const tokenFile = join(directory, 'token');
     await writeFile(tokenFile, 's.token\n', { mode: 0o600 });
-    const config = checkConfig(
-      {
-        store: { type: 'sqlite', path: join(directory, 'store.sqlite') },
-        kek: { type: 'local-file', path: join(directory, 'kek.key') },
-        audit: {
-          origin: 'quaymaster.test/connections',
-          logKeyFile: join(directory, 'log.key'),
-          checkpointFile: join(directory, 'checkpoint'),
-        },
-        connections: {
-          bao: {
-            type: 'vault',
-            address: 'http://127.0.0.1:9',
-            auth: { method: 'token', tokenFile },
-            locators: ['database/**'],
+    const configOf = (more: object): Config =>
+      checkConfig(
+        {
+          store: { type: 'sqlite', path: join(directory, 'store.sqlite') },
+          kek: { type: 'local-file', path: join(directory, 'kek.key') },
+          audit: {
+            origin: 'quaymaster.test/connections',
+            logKeyFile: join(directory, 'log.key'),
+            checkpointFile: join(directory, 'checkpoint'),
           },
-          secrets: { type: 'aws-secrets-manager', ...AWS },
-          iam: { type: 'aws-iam', ...AWS },
+          connections: {
+            bao: {
+              type: 'vault',
+              address: 'http://127.0.0.1:9',
+              auth: { method: 'token', tokenFile },
+              locators: ['database/**'],
+              ...more,
+            },
+            secrets: { type: 'aws-secrets-manager', ...AWS },
+            iam: { type: 'aws-iam', ...AWS },
+          },
         },
-      },
-      'test',
-    );
-    const clock = new HandClock(1_760_000_000_000);
-    opened = await OpenedConnections.open(config, {
-      clock,
-      forbiddenAudiences: [],
-    });
+        'test',
+      );
+    const deps = { clock: new HandClock(1_760_000_000_000), forbiddenAudiences: [] };
+    opened = await OpenedConnections.open(configOf({}), deps);
+    openWith = (more) => OpenedConnections.open(configOf(more), deps);
   });
   afterAll(async () => {
     await opened.close();
@@ -66,6 +69,13 @@ describe('connections of the configuration file', () => {
       expect(() => bound?.connection.target('__proto__', options)).toThrow('not valid');
     },
   );
+
+  it('are named in the error if they cannot be opened', async () => {
+    const caFile = join(directory, 'absent.pem');
+    await expect(openWith({ address: 'https://127.0.0.1:9', caFile })).rejects.toThrow(
+      'connection "bao": the CA file',
+    );
+  });
 
   it('are providers as well', () => {
     expect(opened.providers.map(({ connection }) => connection.kind).sort()).toEqual([

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { clusterLog } from '../../../../src/ports/log.ts';
 import { describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { ManagedCertificate } from '../../../../src/delivery/injector/managed-certificate.ts';
@@ -92,11 +93,14 @@ async function kept(): Promise<{
   const presented: string[] = [];
   const untrusted: string[] = [];
   const errors: unknown[] = [];
-  const log = {
-    info: () => undefined,
-    warn: () => undefined,
-    error: (fields: unknown) => errors.push(fields),
-  };
+  const log = clusterLog(
+    {
+      info: () => undefined,
+      warn: () => undefined,
+      error: (fields) => void errors.push(fields),
+    },
+    { cluster: 'prod' },
+  );
   const certificate = await ManagedCertificate.make({
     configurations: [
       new WebhookConfiguration(api, { kind: 'mutating', name: 'quaymaster-injector' }, clock),

@@ -140,7 +140,7 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
     isSecure: false,
     async open(port) {
       const access = { region: REGION, endpoint: plain(port), stsEndpoint: plain(port) };
-      const guard = createGuard(guardLimitsSchema.parse(LIMITS), { clock });
+      const guard = createGuard(guardLimitsSchema.parse(LIMITS), { clock, connection: 'backend' });
       const account = await connectAwsAccount({ ...access, profile: undefined }, guard);
       closing.push(() => account.close());
       const role = { roleArn: 'arn:aws:iam::1:role/r', sessionName: 's', seconds: 900 };

@@ -343,7 +343,7 @@ describe('a faulty AWS Secrets Manager', () => {
       locators: ['**'],
     });
     connection = closableProvider(
-      await openAwsSecretsManager('aws', config, { clock: systemClock }),
+      await openAwsSecretsManager('aws', config, { clock: systemClock, connection: 'backend' }),
     );
     const report = await connection.check(CONTEXT);
     expect(report).toMatchObject({ healthy: false });

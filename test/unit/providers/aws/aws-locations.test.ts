@@ -9,7 +9,7 @@ const base = { type: 'aws-secrets-manager', region: 'eu-central-1', locators: ['
 const { provider: connection } = await openAwsSecretsManager(
   'aws',
   awsSecretsManagerConnectionSchema.parse(base),
-  { clock: systemClock },
+  { clock: systemClock, connection: 'backend' },
 );
 const provider = connection.mount({ namePrefix: 'prod/' });
 const refusal = (code: string) => expect.objectContaining({ code });

@@ -12,7 +12,10 @@ const context = (signal = new AbortController().signal): CallContext => ({
 
 const guardOf = (limits: Record<string, number>): { guard: Guard; clock: HandClock } => {
   const clock = new HandClock();
-  return { guard: createGuard(guardLimitsSchema.parse(limits), { clock }), clock };
+  return {
+    guard: createGuard(guardLimitsSchema.parse(limits), { clock, connection: 'backend' }),
+    clock,
+  };
 };
 
 const failing = (code: ErrorCode, reason?: string, retryAfterSeconds?: number) => () =>
@@ -368,5 +371,15 @@ describe('retries', () => {
     expect((await call).reason).toBe('cancelled');
     await settle();
     expect(guard.state().attempts).toBe(attempts);
+  });
+});
+
+describe('a failure', () => {
+  it('names the connection, whatever refused the call', async () => {
+    const { guard } = guardOf({ failuresToOpen: 1, maxRetries: 0 });
+    for (const work of [() => Promise.reject(new Error('bug')), failing('ERR_PROVIDER_FAILED')])
+      expect((await outcome(guard.read(context(), work))).peer).toEqual({ connection: 'backend' });
+    const refused = await outcome(guard.effect(context(), () => Promise.resolve()));
+    expect(refused).toMatchObject({ reason: 'circuit_open', peer: { connection: 'backend' } });
   });
 });

@@ -66,7 +66,7 @@ describe('a hostile MySQL server (R05)', () => {
       ...(tls !== undefined && { tls }),
       ...changes,
     });
-    return connectMysql(config, { clock: systemClock });
+    return connectMysql(config, { clock: systemClock, connection: 'backend' });
   };
   const failure = async (mysql: MysqlServer) => {
     const login = { username: 'app', password: new Sensitive(PASSWORD) };

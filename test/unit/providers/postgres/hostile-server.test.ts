@@ -47,7 +47,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
       limits: { ...PATIENT, maxRetries: 0 },
       ...changes,
     });
-    const connected = await connectPostgres(config, { clock: systemClock });
+    const connected = await connectPostgres(config, { clock: systemClock, connection: 'backend' });
     const ask = () => connected.read(contextOf(), (session) => session.query('SELECT $1', ['x']));
     return { server, ask, sent: () => Buffer.concat(server.received).toString('latin1') };
   };

@@ -33,6 +33,7 @@ describe('a hostile Redis server (R05)', () => {
     });
     const redis = new RedisServer(redisConnectionSchema.parse({ ...CONFIG, port: server.port }), {
       clock: systemClock,
+      connection: 'cache',
     });
     const login = { username: 'app', password: new Sensitive(PASSWORD) };
     const error = await failureOf(redis.logIn(login, contextOf()));

@@ -15,7 +15,7 @@ let client: VaultClient;
 
 const connect = async (auth: Readonly<Record<string, unknown>>): Promise<void> => {
   const server = vaultServerSchema.parse({ address: vault.address, auth });
-  client = await connectVault(server, { clock, random: () => 0 });
+  client = await connectVault(server, { clock, connection: 'vault', random: () => 0 });
 };
 const byAppRole = async (secretId = 'right'): Promise<string> => {
   const secretIdFile = await files.file(`${secretId}\n`);
