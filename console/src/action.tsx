@@ -1,6 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
 import { Refusal } from './client.ts';
+import { Field } from './fields.tsx';
 import { reload } from './load.ts';
 import { Command, Problem } from './parts.tsx';
 import { isStepUp, StepUp } from './step-up.tsx';
@@ -82,17 +83,13 @@ export function Action(props: ActionProps): JSX.Element {
           <div class="prose">{explanation}</div>
           {fields}
           {need !== undefined && (
-            <label>
-              Reason{need === 'optional' ? ' (optional)' : ''}
-              <input
-                name="reason"
-                maxLength={1024}
-                required={need === 'required'}
-                value={reason}
-                onInput={(event) => setReason(event.currentTarget.value)}
-                autocomplete="off"
-              />
-            </label>
+            <Field
+              label={need === 'optional' ? 'Reason (optional)' : 'Reason'}
+              maxLength={1024}
+              required={need === 'required'}
+              value={reason}
+              onInput={setReason}
+            />
           )}
           <Command words={command(reason === '' ? 'REASON' : reason)} />
           {error !== undefined &&

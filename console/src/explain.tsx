@@ -1,8 +1,10 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { call, Refusal, type Schema } from './client.ts';
+import { useAttempt } from './attempt.ts';
+import { call, type Schema } from './client.ts';
+import { Choice, Field } from './fields.tsx';
 import { duration } from './format.ts';
-import { Command, Problem, State } from './parts.tsx';
+import { Command, Lines, Problem, State } from './parts.tsx';
 
 const CAPABILITIES = [
   'read',
@@ -13,7 +15,7 @@ const CAPABILITIES = [
 type Capability = (typeof CAPABILITIES)[number];
 
 interface ExplainProps {
-  /** The path; without it the person types one. */
+  /** The path; without it the person types one and chooses the capability. */
   readonly path?: string;
 }
 
@@ -46,19 +48,14 @@ export function Explain({ path }: ExplainProps): JSX.Element {
     address: '127.0.0.1',
   });
   const [answer, setAnswer] = useState<Answered>();
-  const [error, setError] = useState<Refusal>();
+  const { error, attempt } = useAttempt();
   const set = (change: Partial<Question>): void => setQuestion({ ...question, ...change });
   const ask = async (): Promise<void> => {
     setAnswer(undefined);
-    setError(undefined);
-    try {
-      const { capability, path: asked, address: sourceAddress } = question;
-      const workload = workloadOf(question.workload.trim());
-      const body = { workload, capability, path: asked.trim(), sourceAddress };
-      setAnswer({ to: question, explanation: await call('explainDecision', { body }) });
-    } catch (thrown) {
-      setError(Refusal.from(thrown));
-    }
+    const { capability, path: asked, address: sourceAddress } = question;
+    const workload = workloadOf(question.workload.trim());
+    const body = { workload, capability, path: asked.trim(), sourceAddress };
+    setAnswer({ to: question, explanation: await call('explainDecision', { body }) });
   };
   return (
     <>
@@ -66,57 +63,40 @@ export function Explain({ path }: ExplainProps): JSX.Element {
         class="filters"
         onSubmit={(event) => {
           event.preventDefault();
-          void ask();
+          void attempt(ask);
         }}
       >
-        <label>
-          Workload
-          <input
-            required
-            pattern="(k8s://)?[^\/]+/[^\/]+/[^\/]+|ci://[^\/]+/.+"
-            value={question.workload}
-            placeholder="k8s://cluster/namespace/account"
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) => set({ workload: event.currentTarget.value })}
-          />
-        </label>
+        <Field
+          label="Workload"
+          required
+          pattern="(k8s://)?[^\/]+/[^\/]+/[^\/]+|ci://[^\/]+/.+"
+          value={question.workload}
+          placeholder="k8s://cluster/namespace/account"
+          onInput={(workload) => set({ workload })}
+        />
         {path === undefined && (
           <>
-            <label>
-              Path
-              <input
-                required
-                value={question.path}
-                placeholder="payments/db"
-                autocomplete="off"
-                spellcheck={false}
-                onInput={(event) => set({ path: event.currentTarget.value })}
-              />
-            </label>
-            <label>
-              Capability
-              <select
-                value={question.capability}
-                onChange={(event) => set({ capability: event.currentTarget.value as Capability })}
-              >
-                {CAPABILITIES.map((each) => (
-                  <option key={each}>{each}</option>
-                ))}
-              </select>
-            </label>
+            <Field
+              label="Path"
+              required
+              value={question.path}
+              placeholder="payments/db"
+              onInput={(typed) => set({ path: typed })}
+            />
+            <Choice
+              label="Capability"
+              value={question.capability}
+              options={CAPABILITIES.map((each) => [each, each])}
+              onChange={(capability) => set({ capability })}
+            />
           </>
         )}
-        <label>
-          Source address
-          <input
-            required
-            value={question.address}
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) => set({ address: event.currentTarget.value })}
-          />
-        </label>
+        <Field
+          label="Source address"
+          required
+          value={question.address}
+          onInput={(address) => set({ address })}
+        />
         <button>Explain</button>
       </form>
       {error !== undefined && <Problem error={error} />}
@@ -165,13 +145,7 @@ function Answer({
           <span class="quiet"> for at most {duration(maxLeaseTtlSeconds)}</span>
         )}
       </p>
-      <ul class="lines">
-        {lines.map((line) => (
-          <li key={line}>
-            <bdi>{line}</bdi>
-          </li>
-        ))}
-      </ul>
+      <Lines items={lines} />
     </div>
   );
 }

@@ -1,23 +1,11 @@
-import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { Refusal } from './client.ts';
+import { useAttempt } from './attempt.ts';
 import { Problem } from './parts.tsx';
 import { issuers, signInAt, signInWithToken } from './session.ts';
 
 /** The login: at an issuer of the configuration, or with an operator token that is typed once and not kept by the page. */
 export function Login({ notice }: { readonly notice?: string | undefined }): JSX.Element {
-  const [error, setError] = useState<Refusal>();
-  const [isRunning, setRunning] = useState(false);
-  const attempt = async (step: () => Promise<void>): Promise<void> => {
-    setRunning(true);
-    setError(undefined);
-    try {
-      await step();
-    } catch (thrown) {
-      setError(Refusal.from(thrown));
-    }
-    setRunning(false);
-  };
+  const { error, isRunning, attempt } = useAttempt();
   return (
     <main id="main" class="login" tabIndex={-1}>
       <h1>Quaymaster</h1>

@@ -1,4 +1,6 @@
 import type { JSX } from 'preact';
+import type { Schema } from './client.ts';
+import { Choice, Field } from './fields.tsx';
 import { workloadPath } from './format.ts';
 import { Name } from './parts.tsx';
 import { address, go, to } from './router.ts';
@@ -33,6 +35,21 @@ export function WorkloadLink({ workload }: { readonly workload: string }): JSX.E
   );
 }
 
+/** The beginning of the UID of a pod; all of it on hover. */
+export function PodId({ uid }: { readonly uid: string | undefined }): JSX.Element {
+  if (uid === undefined) return <span class="quiet">none</span>;
+  return <code title={uid}>{uid.slice(0, 8)}</code>;
+}
+
+/** A pod in quarantine by its name, anything else by its own. */
+export function Subject({
+  of: { subject, pod },
+}: {
+  readonly of: Pick<Schema<'Quarantine'>, 'subject' | 'pod'>;
+}): JSX.Element {
+  return <Name>{pod === undefined ? subject : `${pod.namespace}/${pod.name}`}</Name>;
+}
+
 /** The API takes no longer text in a filter. */
 const MOST_TYPED = 512;
 
@@ -51,20 +68,13 @@ export function Filter({
 }): JSX.Element {
   return (
     <search class="filters">
-      <label>
-        Filter
-        <input
-          type="text"
-          maxLength={MOST_TYPED}
-          value={currentFilter()}
-          placeholder={placeholder}
-          autocomplete="off"
-          spellcheck={false}
-          onInput={(event) =>
-            go(to(path, { filter: event.currentTarget.value }), { isReplaced: true })
-          }
-        />
-      </label>
+      <Field
+        label="Filter"
+        maxLength={MOST_TYPED}
+        value={currentFilter()}
+        placeholder={placeholder}
+        onInput={(filter) => go(to(path, { filter }), { isReplaced: true })}
+      />
     </search>
   );
 }
@@ -79,20 +89,12 @@ export function StateFilter({
 }): JSX.Element {
   return (
     <search class="filters">
-      <label>
-        State
-        <select
-          value={address.value.query.get('state') ?? ''}
-          onChange={(event) => go(to(path, { state: event.currentTarget.value }))}
-        >
-          <option value="">all</option>
-          {states.map(([state, label]) => (
-            <option key={state} value={state}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice
+        label="State"
+        value={address.value.query.get('state') ?? ''}
+        options={[['', 'all'], ...states]}
+        onChange={(state) => go(to(path, { state }))}
+      />
     </search>
   );
 }
@@ -109,21 +111,17 @@ export function Fields({
   return (
     <search class="filters">
       {names.map(([parameter, label, placeholder]) => (
-        <label key={parameter}>
-          {label}
-          <input
-            type="text"
-            maxLength={MOST_TYPED}
-            value={query.get(parameter) ?? ''}
-            placeholder={placeholder}
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) => {
-              const all = { ...Object.fromEntries(query), [parameter]: event.currentTarget.value };
-              go(to(path, all), { isReplaced: true });
-            }}
-          />
-        </label>
+        <Field
+          key={parameter}
+          label={label}
+          maxLength={MOST_TYPED}
+          value={query.get(parameter) ?? ''}
+          placeholder={placeholder}
+          onInput={(text) => {
+            const all = { ...Object.fromEntries(query), [parameter]: text };
+            go(to(path, all), { isReplaced: true });
+          }}
+        />
       ))}
     </search>
   );

@@ -187,6 +187,26 @@ export function Table<T>({
   );
 }
 
+interface ListProps<T> extends Omit<TableProps<T>, 'items'> {
+  readonly loaded: Loaded<{ readonly items: readonly T[]; readonly isWhole?: boolean }>;
+  /** Loads the next page. */
+  readonly more?: () => void;
+}
+
+/** A list of the broker in each of its states: its table, and a button for what the broker has beyond. */
+export function List<T>({ loaded, more, ...table }: ListProps<T>): JSX.Element {
+  return (
+    <Loading of={loaded}>
+      {({ items, isWhole = true }) => (
+        <>
+          <Table items={items} {...table} />
+          {more !== undefined && <More isWhole={isWhole} load={more} />}
+        </>
+      )}
+    </Loading>
+  );
+}
+
 /** The command that does or shows the same, to copy. */
 export function Command({ words }: { readonly words: readonly string[] }): JSX.Element {
   const all = ['quaymaster', ...words.map(quoted)];
@@ -250,6 +270,27 @@ export function Facts({
         </div>
       ))}
     </dl>
+  );
+}
+
+/** Texts of the broker or of others, each on a line of its own. */
+export function Lines({
+  items,
+  isPlain = false,
+}: {
+  readonly items: readonly string[];
+  /** Shows no bullets. */
+  readonly isPlain?: boolean;
+}): JSX.Element | null {
+  if (items.length === 0) return null;
+  return (
+    <ul class={isPlain ? 'plain' : 'lines'}>
+      {items.map((item) => (
+        <li key={item}>
+          <bdi>{item}</bdi>
+        </li>
+      ))}
+    </ul>
   );
 }
 

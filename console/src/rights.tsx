@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import type { Schema } from './client.ts';
+import { Lines } from './parts.tsx';
 
 type Grant = Schema<'Grant'>;
 
@@ -12,15 +13,7 @@ function linesOf(grants: readonly Grant[]): readonly string[] {
 
 export function Rights({ grants }: { readonly grants: readonly Grant[] }): JSX.Element {
   if (grants.length === 0) return <span class="quiet">none</span>;
-  return (
-    <ul class="plain">
-      {linesOf(grants).map((line) => (
-        <li key={line}>
-          <bdi>{line}</bdi>
-        </li>
-      ))}
-    </ul>
-  );
+  return <Lines items={linesOf(grants)} isPlain />;
 }
 
 /** What somebody gains and loses by a change of rights. */

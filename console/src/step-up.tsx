@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
+import { useAttempt } from './attempt.ts';
 import { call, Refusal, send, type Schema } from './client.ts';
 import { Problem, State } from './parts.tsx';
 import { session } from './session.ts';
@@ -25,7 +26,7 @@ export function StepUp({
   readonly error: Refusal;
   readonly onConfirmed: () => void;
 }): JSX.Element {
-  const [failure, setFailure] = useState<Refusal>();
+  const { error: failure, attempt } = useAttempt(refusalOf);
   const [address, setAddress] = useState<string>();
   const isByKey = error.acr.includes(WEBAUTHN);
   useEffect(() => {
@@ -36,14 +37,6 @@ export function StepUp({
     channel.addEventListener('message', listen);
     return () => channel.removeEventListener('message', listen);
   }, [onConfirmed]);
-  const attempt = async (step: () => Promise<void>): Promise<void> => {
-    setFailure(undefined);
-    try {
-      await step();
-    } catch (thrown) {
-      setFailure(refusalOf(thrown));
-    }
-  };
   return (
     <div class="notice" role="alert">
       <p>

@@ -56,7 +56,8 @@ describeWith(['chromium'], 'the compliance report in the console', ({ chromium }
 
   async function assess(page: Page): Promise<void> {
     await page.getByRole('button', { name: 'Assess the controls' }).click();
-    await page.getByRole('button', { name: 'Assess again' }).waitFor();
+    // The report is about 50 requests, one after the other.
+    await page.getByRole('button', { name: 'Assess again' }).waitFor({ timeout: 120_000 });
   }
 
   async function save(page: Page, form: string): Promise<string> {

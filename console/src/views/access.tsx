@@ -1,14 +1,14 @@
 import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
-import { kindOf, listDocuments, readDocument, type Stored } from '../kinds.ts';
+import { kindOf, readDocument, type Stored } from '../kinds.ts';
 import { RECORDED, useLoad } from '../load.ts';
 import { DocumentLink } from '../navigation.tsx';
 import {
   Command,
   Facts,
+  List,
   Loading,
-  More,
   Name,
   Page,
   Section,
@@ -20,7 +20,7 @@ import { loadPeople, LOGIN_ACTION, LOGINS } from '../people.ts';
 import { Rights } from '../rights.tsx';
 import { to } from '../router.ts';
 import { isPerson, session } from '../session.ts';
-import { usePages } from './pages.ts';
+import { useDocuments } from './pages.ts';
 
 type Grant = Schema<'Grant'>;
 type RoleBinding = Schema<'RoleBinding'>;
@@ -38,75 +38,51 @@ function grantsOf({ document }: Stored): readonly Grant[] {
 }
 
 function Overview(): JSX.Element {
-  const operators = usePages(
-    'documents operator',
-    (after) => listDocuments(OPERATOR, after),
-    ['document'],
-    ({ name }) => name,
-  );
-  const bindings = usePages(
-    'documents role-binding',
-    (after) => listDocuments(ROLE_BINDING, after),
-    ['document'],
-    ({ name }) => name,
-  );
+  const operators = useDocuments(OPERATOR);
+  const bindings = useDocuments(ROLE_BINDING);
   return (
     <Page title="Access">
       <Own />
       <Section title="Operators" note="Roles of a named operator come from its document.">
-        <Loading of={operators.loaded}>
-          {({ items, isWhole }) => (
-            <>
-              <Table
-                label="Operators"
-                items={items}
-                keyOf={({ name }) => name}
-                empty="There is no operator."
-                columns={[
-                  {
-                    title: 'Operator',
-                    of: ({ name }) => (
-                      <a href={to(`/access/${name}`)}>
-                        <bdi>{name}</bdi>
-                      </a>
-                    ),
-                  },
-                  { title: 'Roles', of: (each) => <Rights grants={grantsOf(each)} /> },
-                  { title: 'Changed', of: ({ updatedAt }) => <Time at={updatedAt} /> },
-                  { title: 'By', of: ({ updatedBy }) => <Name>{updatedBy}</Name> },
-                ]}
-              />
-              <More isWhole={isWhole} load={operators.more} />
-            </>
-          )}
-        </Loading>
+        <List
+          {...operators}
+          label="Operators"
+          keyOf={({ name }) => name}
+          empty="There is no operator."
+          columns={[
+            {
+              title: 'Operator',
+              of: ({ name }) => (
+                <a href={to(`/access/${name}`)}>
+                  <bdi>{name}</bdi>
+                </a>
+              ),
+            },
+            { title: 'Roles', of: (each) => <Rights grants={grantsOf(each)} /> },
+            { title: 'Changed', of: ({ updatedAt }) => <Time at={updatedAt} /> },
+            { title: 'By', of: ({ updatedBy }) => <Name>{updatedBy}</Name> },
+          ]}
+        />
         <Command words={['operator', 'ls']} />
       </Section>
       <Section
         title="Role bindings"
         note="Roles of people come from what their issuer says about them."
       >
-        <Loading of={bindings.loaded}>
-          {({ items, isWhole }) => (
-            <>
-              <Table
-                label="Role bindings"
-                items={items}
-                keyOf={({ name }) => name}
-                empty="No role binding: nobody has a role by logging in at an issuer."
-                columns={[
-                  {
-                    title: 'Binding',
-                    of: ({ name }) => <DocumentLink kind="role-binding" name={name} />,
-                  },
-                  { title: 'Who', of: (each) => <Bound to={each.document as RoleBinding} /> },
-                  { title: 'Roles', of: (each) => <Rights grants={grantsOf(each)} /> },
-                ]}
-              />
-              <More isWhole={isWhole} load={bindings.more} />
-            </>
-          )}
-        </Loading>
+        <List
+          {...bindings}
+          label="Role bindings"
+          keyOf={({ name }) => name}
+          empty="No role binding: nobody has a role by logging in at an issuer."
+          columns={[
+            {
+              title: 'Binding',
+              of: ({ name }) => <DocumentLink kind="role-binding" name={name} />,
+            },
+            { title: 'Who', of: (each) => <Bound to={each.document as RoleBinding} /> },
+            { title: 'Roles', of: (each) => <Rights grants={grantsOf(each)} /> },
+          ]}
+        />
         <Command words={['role-binding', 'ls']} />
       </Section>
       <People />
@@ -214,36 +190,28 @@ function OperatorPage({ name }: { readonly name: string }): JSX.Element {
         <Command words={['operator', 'get', name]} />
       </Section>
       <Section title="Tokens" note="A token never gains a right that its operator gets later.">
-        <Loading of={tokens}>
-          {({ items }) => (
-            <Table
-              label="Tokens"
-              items={items}
-              keyOf={({ id }) => id}
-              empty="The operator has no token."
-              columns={[
-                { title: 'Token', of: ({ id }) => <code>{id}</code> },
-                { title: 'May', of: ({ carries }) => <Rights grants={carries} /> },
-                {
-                  title: 'Networks',
-                  of: ({ sourceCidrs }) =>
-                    sourceCidrs.length === 0 ? (
-                      <State tone="off">all</State>
-                    ) : (
-                      sourceCidrs.join(', ')
-                    ),
-                },
-                { title: 'Created', of: ({ createdAt }) => <Time at={createdAt} /> },
-                {
-                  title: 'By',
-                  of: ({ mintedBy, description }) => <Name>{mintedBy ?? description ?? ''}</Name>,
-                },
-                { title: 'Ends', of: ({ endsAt }) => <Time at={endsAt} /> },
-                { title: 'Actions', of: ({ id }) => <Revoke name={name} id={id} /> },
-              ]}
-            />
-          )}
-        </Loading>
+        <List
+          loaded={tokens}
+          label="Tokens"
+          keyOf={({ id }) => id}
+          empty="The operator has no token."
+          columns={[
+            { title: 'Token', of: ({ id }) => <code>{id}</code> },
+            { title: 'May', of: ({ carries }) => <Rights grants={carries} /> },
+            {
+              title: 'Networks',
+              of: ({ sourceCidrs }) =>
+                sourceCidrs.length === 0 ? <State tone="off">all</State> : sourceCidrs.join(', '),
+            },
+            { title: 'Created', of: ({ createdAt }) => <Time at={createdAt} /> },
+            {
+              title: 'By',
+              of: ({ mintedBy, description }) => <Name>{mintedBy ?? description ?? ''}</Name>,
+            },
+            { title: 'Ends', of: ({ endsAt }) => <Time at={endsAt} /> },
+            { title: 'Actions', of: ({ id }) => <Revoke name={name} id={id} /> },
+          ]}
+        />
         <Command words={['operator', 'token', 'ls', name]} />
       </Section>
     </Page>

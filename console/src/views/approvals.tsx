@@ -3,7 +3,7 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { duration, unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { Command, Facts, Loading, Name, Page, Section, State, Table, Time } from '../parts.tsx';
+import { Command, Facts, List, Loading, Name, Page, Section, State, Time } from '../parts.tsx';
 import { RightsDiff } from '../rights.tsx';
 import { to } from '../router.ts';
 
@@ -29,30 +29,26 @@ export function ApprovalList(): JSX.Element {
   const approvals = useLoad('approvals', () => call('listApprovals'), ['approval', 'token']);
   return (
     <Page title="Approvals">
-      <Loading of={approvals}>
-        {({ items }) => (
-          <Table
-            label="Requests"
-            items={items}
-            keyOf={({ id }) => id}
-            empty="No request waits, and no elevation is in force."
-            columns={[
-              {
-                title: 'Request',
-                of: (approval) => (
-                  <a href={to(`/approvals/${approval.id}`)}>
-                    <bdi>{summary(approval)}</bdi>
-                  </a>
-                ),
-              },
-              { title: 'State', of: (approval) => <ApprovalState state={approval.state} /> },
-              { title: 'By', of: ({ requester }) => <Name>{requester}</Name> },
-              { title: 'Asked', of: ({ createdAt }) => <Time at={createdAt} /> },
-              { title: 'Ends', of: ({ endsAt }) => <Time at={endsAt} /> },
-            ]}
-          />
-        )}
-      </Loading>
+      <List
+        loaded={approvals}
+        label="Requests"
+        keyOf={({ id }) => id}
+        empty="No request waits, and no elevation is in force."
+        columns={[
+          {
+            title: 'Request',
+            of: (approval) => (
+              <a href={to(`/approvals/${approval.id}`)}>
+                <bdi>{summary(approval)}</bdi>
+              </a>
+            ),
+          },
+          { title: 'State', of: (approval) => <ApprovalState state={approval.state} /> },
+          { title: 'By', of: ({ requester }) => <Name>{requester}</Name> },
+          { title: 'Asked', of: ({ createdAt }) => <Time at={createdAt} /> },
+          { title: 'Ends', of: ({ endsAt }) => <Time at={endsAt} /> },
+        ]}
+      />
       <Command words={['approval', 'ls']} />
     </Page>
   );

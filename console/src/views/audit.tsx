@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { call, Refusal, type Schema } from '../client.ts';
+import { useAttempt } from '../attempt.ts';
+import { call, type Schema } from '../client.ts';
 import { saveFile } from '../download.ts';
 import { indented, unmasked } from '../format.ts';
 import { RECORDED, useLoad, useSettled } from '../load.ts';
@@ -141,35 +142,29 @@ function Chips({
 
 /** Saves all entries that match as lines of JSON. */
 function Export({ filter }: { readonly filter: object }): JSX.Element {
-  const [read, setRead] = useState<number>();
-  const [error, setError] = useState<Refusal>();
+  const [read, setRead] = useState(0);
+  const { error, isRunning, attempt } = useAttempt();
   const [isCut, setCut] = useState(false);
   const run = async (): Promise<void> => {
     setRead(0);
-    setError(undefined);
     setCut(false);
     const entries: Schema<'AuditEntry'>[] = [];
-    try {
-      let after: string | undefined;
-      do {
-        const query = { ...filter, limit: 1_000, ...(after !== undefined && { after }) };
-        const page = await call('searchAudit', { query });
-        entries.push(...page.items);
-        after = page.next;
-        setRead(entries.length);
-      } while (after !== undefined && entries.length < MOST_EXPORTED);
-      setCut(after !== undefined);
-      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-      saveFile('audit.jsonl', new TextEncoder().encode(lines), 'application/jsonl');
-    } catch (thrown) {
-      setError(Refusal.from(thrown));
-    }
-    setRead(undefined);
+    let after: string | undefined;
+    do {
+      const query = { ...filter, limit: 1_000, ...(after !== undefined && { after }) };
+      const page = await call('searchAudit', { query });
+      entries.push(...page.items);
+      after = page.next;
+      setRead(entries.length);
+    } while (after !== undefined && entries.length < MOST_EXPORTED);
+    setCut(after !== undefined);
+    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+    saveFile('audit.jsonl', new TextEncoder().encode(lines), 'application/jsonl');
   };
   return (
     <div class="stack" role="status">
-      <button type="button" disabled={read !== undefined} onClick={() => void run()}>
-        {read === undefined ? 'Export what matches' : `Reading: ${read} entries`}
+      <button type="button" disabled={isRunning} onClick={() => void attempt(run)}>
+        {isRunning ? `Reading: ${read} entries` : 'Export what matches'}
       </button>
       {isCut && <p>The file has the newest {MOST_EXPORTED}. Use the command line for more.</p>}
       {error !== undefined && <Problem error={error} />}

@@ -13,12 +13,14 @@ import {
   STANDARDS,
   type StandardName,
 } from '../../../src/cli/reports/compliance/standards.ts';
-import { call, Refusal } from '../client.ts';
+import { useAttempt } from '../attempt.ts';
+import { call } from '../client.ts';
 import { brokerNow } from '../clock.ts';
 import { saveFile } from '../download.ts';
+import { Choice } from '../fields.tsx';
 import { count, unmasked } from '../format.ts';
-import { Command, Page, Problem, Section, State, Table, type Tone } from '../parts.tsx';
-import { DAY_MS, Period } from '../period.tsx';
+import { Command, Lines, Page, Problem, Section, State, Table, type Tone } from '../parts.tsx';
+import { DAY_MS } from '../period.ts';
 import { verdictOf, type Verdict } from '../proof.ts';
 import { reportSource } from '../report-source.ts';
 import { address, go, to } from '../router.ts';
@@ -56,24 +58,19 @@ export function Compliance(): JSX.Element {
   return (
     <Page title="Compliance report" aside={<a href={to('/audit')}>Audit log</a>}>
       <search class="filters">
-        <label>
-          Standard
-          <select
-            value={standard ?? ''}
-            onChange={(event) => choose({ standard: event.currentTarget.value })}
-          >
-            <option value="">all standards</option>
-            {STANDARD_NAMES.map((name) => (
-              <option key={name} value={name}>
-                {STANDARDS[name].title}
-              </option>
-            ))}
-          </select>
-        </label>
-        <Period
+        <Choice
+          label="Standard"
+          value={standard ?? ''}
+          options={[
+            ['', 'all standards'],
+            ...STANDARD_NAMES.map((name) => [name, STANDARDS[name].title] as const),
+          ]}
+          onChange={(chosen) => choose({ standard: chosen })}
+        />
+        <Choice
           label="Period"
-          days={days}
-          periods={PERIODS}
+          value={days}
+          options={PERIODS}
           onChange={(chosen) => choose({ days: chosen })}
         />
       </search>
@@ -100,15 +97,13 @@ function Assessment({
   readonly days: string;
   readonly words: readonly string[];
 }): JSX.Element {
-  const [progress, setProgress] = useState<string>();
-  const [error, setError] = useState<Refusal>();
+  const [progress, setProgress] = useState('begins');
+  const { error, isRunning, attempt } = useAttempt();
   const stop = useRef(new AbortController());
   useEffect(() => () => stop.current.abort(), []);
   const run = async (): Promise<void> => {
     const ended = new AbortController();
     stop.current = ended;
-    setError(undefined);
-    setProgress('begins');
     const now = brokerNow();
     const from = new Date(now - Number(days) * DAY_MS).toISOString();
     const source = reportSource(ended.signal, setProgress);
@@ -116,9 +111,8 @@ function Assessment({
     try {
       last.value = { key: id, report: await assessStandards(question, names) };
     } catch (thrown) {
-      if (!ended.signal.aborted) setError(Refusal.from(thrown));
+      if (!ended.signal.aborted) throw thrown;
     }
-    setProgress(undefined);
   };
   const report = last.value?.key === id ? last.value.report : undefined;
   return (
@@ -128,30 +122,30 @@ function Assessment({
           <button
             type="button"
             class={report === undefined ? 'primary' : undefined}
-            disabled={progress !== undefined}
-            onClick={() => void run()}
+            disabled={isRunning}
+            onClick={() => void attempt(run)}
           >
             {report === undefined ? 'Assess the controls' : 'Assess again'}
           </button>
-          {progress !== undefined && (
+          {isRunning && (
             <button type="button" onClick={() => stop.current.abort()}>
               Stop
             </button>
           )}
-          {progress === undefined && report !== undefined && <Files report={report} />}
+          {!isRunning && report !== undefined && <Files report={report} />}
         </div>
-        {progress === undefined ? (
+        {isRunning ? (
+          <p class="quiet">Reading: {progress}</p>
+        ) : (
           <p class="quiet">
             The report has your rights: what you may not see is not assessed. It needs the roles
             auditor, without a scope, and admin. The audit log records what it reads.
           </p>
-        ) : (
-          <p class="quiet">Reading: {progress}</p>
         )}
         {error !== undefined && <Problem error={error} />}
       </div>
       <Command words={words} />
-      {progress === undefined && report !== undefined && <Report report={report} />}
+      {!isRunning && report !== undefined && <Report report={report} />}
     </>
   );
 }
@@ -248,15 +242,7 @@ function Seen({
       {checks.map(({ check, state, text, examples, query, entries }) => (
         <li key={check}>
           {checks.length > 1 && <StateOf state={state} />} <bdi>{text}</bdi>
-          {state === 'fail' && examples.length > 0 && (
-            <ul class="lines">
-              {examples.map((each) => (
-                <li key={each}>
-                  <bdi>{each}</bdi>
-                </li>
-              ))}
-            </ul>
-          )}
+          {state === 'fail' && <Lines items={examples} />}
           <p class="quiet">
             {query !== '' && <code>{query}</code>}
             {entries.length > 0 && ' Entries: '}
@@ -302,8 +288,7 @@ function Evidence({
   readonly verdicts: Verdicts;
   readonly onVerified: (verdicts: Verdicts) => void;
 }): JSX.Element | null {
-  const [error, setError] = useState<Refusal>();
-  const [isRunning, setRunning] = useState(false);
+  const { error, isRunning, attempt } = useAttempt();
   const entries = new Set(
     report.standards.flatMap(({ controls }) =>
       controls.flatMap(({ checks }) => checks.flatMap(({ entries: named }) => named)),
@@ -311,19 +296,12 @@ function Evidence({
   );
   if (entries.size === 0) return null;
   const verify = async (): Promise<void> => {
-    setError(undefined);
-    setRunning(true);
     const found = new Map<number, Verdict | undefined>();
-    try {
-      const key = await call('readLogKey');
-      for (const index of entries) {
-        found.set(index, await verdictOf(await call('proveEntry', { path: { index } }), key));
-        onVerified(new Map(found));
-      }
-    } catch (thrown) {
-      setError(Refusal.from(thrown));
+    const key = await call('readLogKey');
+    for (const index of entries) {
+      found.set(index, await verdictOf(await call('proveEntry', { path: { index } }), key));
+      onVerified(new Map(found));
     }
-    setRunning(false);
   };
   const proven = [...verdicts.values()].filter((verdict) => verdict?.is === 'proven').length;
   return (
@@ -332,7 +310,7 @@ function Evidence({
       note={`The report names ${count(entries.size, 'entry', 'entries')} of the audit log.`}
     >
       <div class="buttons" role="status">
-        <button type="button" disabled={isRunning} onClick={() => void verify()}>
+        <button type="button" disabled={isRunning} onClick={() => void attempt(verify)}>
           {isRunning ? 'Verifying…' : 'Verify in this browser'}
         </button>
         <p>

@@ -5,6 +5,7 @@ import { Action } from '../action.tsx';
 import { Refusal, type Schema } from '../client.ts';
 import { Diff } from '../diff.tsx';
 import type { DocumentEditor } from '../editor.ts';
+import { Field } from '../fields.tsx';
 import { putDocument, type Kind, type Stored } from '../kinds.ts';
 import { Command, Name, Problem, Section, State } from '../parts.tsx';
 import { RightsDiff } from '../rights.tsx';
@@ -54,16 +55,12 @@ export function EditDocument({ kind, name: given, stored, onClose }: EditorProps
     <Section title={given === undefined ? `New ${kind.word}` : 'Edit'}>
       {given === undefined && (
         <div class="filters">
-          <label>
-            {kind.word === 'definition' ? 'Path of the secret' : 'Name'}
-            <input
-              value={name}
-              required
-              autocomplete="off"
-              spellcheck={false}
-              onInput={(event) => setName(event.currentTarget.value)}
-            />
-          </label>
+          <Field
+            label={kind.word === 'definition' ? 'Path of the secret' : 'Name'}
+            required
+            value={name}
+            onInput={setName}
+          />
         </div>
       )}
       <div ref={host} class="editor" />

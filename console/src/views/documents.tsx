@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { Diff } from '../diff.tsx';
 import { Explain } from '../explain.tsx';
-import { deleteDocument, KINDS, listDocuments, listVersions, readDocument } from '../kinds.ts';
+import { deleteDocument, KINDS, listVersions, readDocument } from '../kinds.ts';
 import type { Kind, Stored, Version } from '../kinds.ts';
 import { unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
@@ -24,7 +24,7 @@ import {
 } from '../parts.tsx';
 import { go, to } from '../router.ts';
 import { EditDocument, yamlOf } from './document-editor.tsx';
-import { usePages } from './pages.ts';
+import { useDocuments } from './pages.ts';
 import { PolicyPlan } from './policy-plan.tsx';
 
 /** Documents of all kinds: the kinds, those of one kind, and one of them. */
@@ -100,12 +100,7 @@ function Heading({ kind, name }: { readonly kind: Kind; readonly name?: string }
 
 function DocumentList({ kind }: { readonly kind: Kind }): JSX.Element {
   const [isNew, setNew] = useState(false);
-  const pages = usePages(
-    `documents ${kind.word}`,
-    (after) => listDocuments(kind, after),
-    ['document'],
-    ({ name }) => name,
-  );
+  const pages = useDocuments(kind);
   const filter = currentFilter();
   return (
     <Page

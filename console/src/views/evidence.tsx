@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { BUILD, call, Refusal, type Schema } from '../client.ts';
+import { useAttempt } from '../attempt.ts';
+import { BUILD, call, type Schema } from '../client.ts';
 import { brokerNow } from '../clock.ts';
 import { saveFile } from '../download.ts';
 import { Problem } from '../parts.tsx';
@@ -21,42 +22,34 @@ export function ExportEvidence({
   readonly id: string;
   readonly incident: Incident;
 }): JSX.Element {
-  const [done, setDone] = useState<number>();
-  const [error, setError] = useState<Refusal>();
+  const [done, setDone] = useState(0);
+  const { error, isRunning, attempt } = useAttempt();
   const indexes = entriesOf(incident);
   const chosen = indexes.slice(-MOST_PROOFS);
   const run = async (): Promise<void> => {
     setDone(0);
-    setError(undefined);
-    try {
-      const logKey = await call('readLogKey');
-      const proofs: Proof[] = [];
-      for (let at = 0; at < chosen.length; at += AT_ONCE) {
-        const part = chosen.slice(at, at + AT_ONCE);
-        const found = await Promise.all(
-          part.map((index) => call('proveEntry', { path: { index } })),
-        );
-        proofs.push(...found);
-        setDone(proofs.length);
-      }
-      const bundle = {
-        incident,
-        proofs,
-        unproven: indexes.length - chosen.length,
-        logKey,
-        exported: { at: new Date(brokerNow()).toISOString(), from: location.origin, build: BUILD },
-      };
-      const bytes = new TextEncoder().encode(JSON.stringify(bundle, undefined, 2));
-      saveFile(`incident-${id}.json`, bytes, 'application/json');
-    } catch (thrown) {
-      setError(Refusal.from(thrown));
+    const logKey = await call('readLogKey');
+    const proofs: Proof[] = [];
+    for (let at = 0; at < chosen.length; at += AT_ONCE) {
+      const part = chosen.slice(at, at + AT_ONCE);
+      const found = await Promise.all(part.map((index) => call('proveEntry', { path: { index } })));
+      proofs.push(...found);
+      setDone(proofs.length);
     }
-    setDone(undefined);
+    const bundle = {
+      incident,
+      proofs,
+      unproven: indexes.length - chosen.length,
+      logKey,
+      exported: { at: new Date(brokerNow()).toISOString(), from: location.origin, build: BUILD },
+    };
+    const bytes = new TextEncoder().encode(JSON.stringify(bundle, undefined, 2));
+    saveFile(`incident-${id}.json`, bytes, 'application/json');
   };
   return (
     <div class="stack">
-      <button type="button" disabled={done !== undefined} onClick={() => void run()}>
-        {done === undefined ? 'Export the evidence' : `Reading proofs: ${done} of ${chosen.length}`}
+      <button type="button" disabled={isRunning} onClick={() => void attempt(run)}>
+        {isRunning ? `Reading proofs: ${done} of ${chosen.length}` : 'Export the evidence'}
       </button>
       <p class="quiet">
         One file of JSON: the incident, the proof of each of its entries, and the key of the log. It

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { call, type Refusal } from '../client.ts';
 import { count } from '../format.ts';
 import { useLoad, type Loaded } from '../load.ts';
+import { Subject } from '../navigation.tsx';
 import { Empty, Facts, Page, Section, State, Time, type Tone } from '../parts.tsx';
 import { to } from '../router.ts';
 import { Activity } from './activity.tsx';
@@ -87,17 +88,16 @@ export function Home(): JSX.Element {
       since: nextRunAt,
       key: `overdue ${path}`,
     })),
-    ...itemsOf(quarantines).map(({ id, subject, pod, reason, createdAt }): Task => ({
+    ...itemsOf(quarantines).map((each): Task => ({
       tone: 'warn',
       word: 'quarantine',
       text: (
         <>
-          <bdi>{pod === undefined ? subject : `${pod.namespace}/${pod.name}`}</bdi>:{' '}
-          <bdi>{reason}</bdi>
+          <Subject of={each} />: <bdi>{each.reason}</bdi>
         </>
       ),
-      since: createdAt,
-      key: id,
+      since: each.createdAt,
+      key: each.id,
     })),
   ];
   const isLoading = all.some(({ is }) => is === 'loading');

@@ -8,8 +8,9 @@ import {
   Command,
   Empty,
   Facts,
+  Lines,
+  List,
   Loading,
-  More,
   Name,
   Page,
   Section,
@@ -73,35 +74,28 @@ export function Incidents(): JSX.Element {
   return (
     <Page title="Incidents">
       <StateFilter path="/incidents" states={known.map((each) => [each, STATES[each][1]])} />
-      <Loading of={pages.loaded}>
-        {({ items, isWhole }) => (
-          <>
-            <Table
-              label="Alerts and incidents"
-              items={items}
-              keyOf={({ id }) => id}
-              empty={state === '' ? 'The broker received no alert.' : 'No alert is in this state.'}
-              columns={[
-                { title: 'Received', of: ({ receivedAt }) => <Time at={receivedAt} /> },
-                { title: 'State', of: (alert) => <AlertStateMark state={alert.state} /> },
-                {
-                  title: 'Rule',
-                  of: ({ id, rule }) => (
-                    <a href={to(`/incidents/${id}`)}>
-                      <bdi>{rule}</bdi>
-                    </a>
-                  ),
-                },
-                { title: 'Subject', of: (alert) => <Name>{subjectOf(alert)}</Name> },
-                { title: 'Priority', of: ({ priority }) => priority },
-                { title: 'Source', of: ({ source }) => <bdi>{source}</bdi> },
-                { title: 'Count', isNumber: true, of: (alert) => alert.count },
-              ]}
-            />
-            <More isWhole={isWhole} load={pages.more} />
-          </>
-        )}
-      </Loading>
+      <List
+        {...pages}
+        label="Alerts and incidents"
+        keyOf={({ id }) => id}
+        empty={state === '' ? 'The broker received no alert.' : 'No alert is in this state.'}
+        columns={[
+          { title: 'Received', of: ({ receivedAt }) => <Time at={receivedAt} /> },
+          { title: 'State', of: (alert) => <AlertStateMark state={alert.state} /> },
+          {
+            title: 'Rule',
+            of: ({ id, rule }) => (
+              <a href={to(`/incidents/${id}`)}>
+                <bdi>{rule}</bdi>
+              </a>
+            ),
+          },
+          { title: 'Subject', of: (alert) => <Name>{subjectOf(alert)}</Name> },
+          { title: 'Priority', of: ({ priority }) => priority },
+          { title: 'Source', of: ({ source }) => <bdi>{source}</bdi> },
+          { title: 'Count', isNumber: true, of: (alert) => alert.count },
+        ]}
+      />
       <Command words={['alert', 'ls']} />
     </Page>
   );
@@ -314,13 +308,7 @@ function OtherReaders({
           ...(pods > 0 ? [count(pods, 'other pod')] : []),
         ].join(', ')}
       </summary>
-      <ul class="lines">
-        {readers.map((reader) => (
-          <li key={reader}>
-            <Name>{reader}</Name>
-          </li>
-        ))}
-      </ul>
+      <Lines items={readers} />
     </details>
   );
 }

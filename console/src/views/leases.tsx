@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
-import { Fields, SecretLink, WorkloadLink } from '../navigation.tsx';
+import { Fields, PodId, SecretLink, WorkloadLink } from '../navigation.tsx';
 import { LongTable } from '../long-table.tsx';
 import { Command, Loading, Name, Page, State, Time } from '../parts.tsx';
 import { address } from '../router.ts';
@@ -88,7 +88,7 @@ function LeaseTable({
         { title: 'Workload', of: ({ workload }) => <WorkloadLink workload={workload} /> },
         {
           title: 'Pod',
-          of: ({ podUid }) => <code title={podUid}>{podUid?.slice(0, 8) ?? ''}</code>,
+          of: ({ podUid }) => <PodId uid={podUid} />,
         },
         { title: 'Version', of: ({ version }) => <code>{version}</code> },
         {

@@ -1,5 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import { Refusal } from '../client.ts';
+import { listDocuments, type Kind, type Stored } from '../kinds.ts';
 import { useLoad, type Loaded, type Topic } from '../load.ts';
 
 interface ListPage<T> {
@@ -66,6 +67,16 @@ export function usePages<T>(
     );
   };
   return { loaded: { ...first, data: { items, isWhole: next === undefined } }, more };
+}
+
+/** The documents of a kind. */
+export function useDocuments(kind: Kind): Pages<Stored> {
+  return usePages(
+    `documents ${kind.word}`,
+    (after) => listDocuments(kind, after),
+    ['document'],
+    ({ name }) => name,
+  );
 }
 
 /**

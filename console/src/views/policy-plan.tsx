@@ -2,12 +2,14 @@ import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { accessChanges, decisionText } from '../../../src/cli/reports/access-changes.ts';
 import { readReplay, type Draft, type Replayed } from '../../../src/cli/reports/replay.ts';
-import { call, Refusal } from '../client.ts';
+import { useAttempt } from '../attempt.ts';
+import { call } from '../client.ts';
 import { brokerNow } from '../clock.ts';
+import { Choice } from '../fields.tsx';
 import { count } from '../format.ts';
 import { SecretLink, WorkloadLink } from '../navigation.tsx';
 import { Problem, State, Table, Time } from '../parts.tsx';
-import { DAY_MS, Period, PERIODS } from '../period.tsx';
+import { DAY_MS, PERIODS } from '../period.ts';
 
 /** Periods of a replay, which reads every entry. */
 const REPLAYED = PERIODS.slice(0, 3);
@@ -20,41 +22,33 @@ const TONES = { gains: 'info', loses: 'bad', unknown: 'warn' } as const;
 export function PolicyPlan({ draft }: { readonly draft: () => Draft }): JSX.Element {
   const [days, setDays] = useState('7');
   const [found, setFound] = useState<Replayed>();
-  const [error, setError] = useState<Refusal>();
-  const [isRunning, setRunning] = useState(false);
+  const { error, isRunning, attempt } = useAttempt();
   const run = async (): Promise<void> => {
-    setRunning(true);
-    setError(undefined);
     setFound(undefined);
-    try {
-      const from = new Date(brokerNow() - Number(days) * DAY_MS).toISOString();
-      let pages = 0;
-      const isEnough = (sofar: Replayed): boolean => {
-        setFound(sofar);
-        pages += 1;
-        return pages === PAGES;
-      };
-      const question = { draft: draft(), period: { from }, comparison: 'draft', isEnough } as const;
-      await readReplay({ call, progress: () => undefined }, question);
-    } catch (thrown) {
-      setError(Refusal.from(thrown, String(thrown)));
-    }
-    setRunning(false);
+    const from = new Date(brokerNow() - Number(days) * DAY_MS).toISOString();
+    let pages = 0;
+    const isEnough = (sofar: Replayed): boolean => {
+      setFound(sofar);
+      pages += 1;
+      return pages === PAGES;
+    };
+    const question = { draft: draft(), period: { from }, comparison: 'draft', isEnough } as const;
+    await readReplay({ call, progress: () => undefined }, question);
   };
   return (
     <>
       <div class="filters">
-        <Period
+        <Choice
           label="Compare with live leases and"
-          days={days}
-          periods={REPLAYED}
+          value={days}
+          options={REPLAYED}
           isDisabled={isRunning}
           onChange={(chosen) => {
             setDays(chosen);
             setFound(undefined);
           }}
         />
-        <button type="button" disabled={isRunning} onClick={() => void run()}>
+        <button type="button" disabled={isRunning} onClick={() => void attempt(run)}>
           {isRunning ? 'Reading the log…' : 'Show who gains and who loses'}
         </button>
       </div>

@@ -1,14 +1,13 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { call, Refusal, type Schema } from '../client.ts';
+import { useAttempt } from '../attempt.ts';
+import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
-import { kindOf, listDocuments } from '../kinds.ts';
-import { useLoad } from '../load.ts';
+import { kindOf } from '../kinds.ts';
 import { DocumentLink, Fields, WorkloadLink } from '../navigation.tsx';
-import { Command, Loading, More, Name, Page, Problem, Section, State } from '../parts.tsx';
-import { Table, Time } from '../parts.tsx';
+import { Command, List, Name, Page, Problem, Section, State, Time } from '../parts.tsx';
 import { address, to } from '../router.ts';
-import { usePages } from './pages.ts';
+import { useDocuments, usePages } from './pages.ts';
 
 type Surveyed = Schema<'SurveyedPod'>;
 type Profile = Schema<'PostureProfile'>;
@@ -21,33 +20,29 @@ const PAGES = 25;
 
 /** Profiles with the pods that fail them, and what the broker knows about images. */
 export function Posture(): JSX.Element {
-  const profiles = useLoad('posture profiles', () => listDocuments(PROFILE, {}), ['document']);
+  const profiles = useDocuments(PROFILE);
   return (
     <Page title="Posture">
       <Section title="Profiles" note="What pods must be to get secrets.">
-        <Loading of={profiles}>
-          {({ items }) => (
-            <Table
-              label="Profiles"
-              items={items}
-              keyOf={({ name }) => name}
-              empty="There is no posture profile: every pod may get secrets."
-              columns={[
-                {
-                  title: 'Profile',
-                  of: ({ name }) => <DocumentLink kind="posture-profile" name={name} />,
-                },
-                { title: 'Mode', of: ({ document }) => <Mode of={document as Profile} /> },
-                {
-                  title: 'Pods that fail it',
-                  of: ({ name, document }) => (
-                    <Survey label={`Survey ${name}`} profile={() => document as Profile} />
-                  ),
-                },
-              ]}
-            />
-          )}
-        </Loading>
+        <List
+          {...profiles}
+          label="Profiles"
+          keyOf={({ name }) => name}
+          empty="There is no posture profile: every pod may get secrets."
+          columns={[
+            {
+              title: 'Profile',
+              of: ({ name }) => <DocumentLink kind="posture-profile" name={name} />,
+            },
+            { title: 'Mode', of: ({ document }) => <Mode of={document as Profile} /> },
+            {
+              title: 'Pods that fail it',
+              of: ({ name, document }) => (
+                <Survey label={`Survey ${name}`} profile={() => document as Profile} />
+              ),
+            },
+          ]}
+        />
         <p class="quiet">
           To survey a draft, edit a profile: the editor shows who would fail before you save.
         </p>
@@ -74,30 +69,22 @@ export function Survey({
     readonly pods: readonly Surveyed[];
     readonly isWhole: boolean;
   }>();
-  const [error, setError] = useState<Refusal>();
-  const [isRunning, setRunning] = useState(false);
+  const { error, isRunning, attempt } = useAttempt();
   const run = async (): Promise<void> => {
-    setRunning(true);
-    setError(undefined);
     const pods = new Map<string, Surveyed>();
-    try {
-      let after: string | undefined;
-      for (let page = 0; page < PAGES; page += 1) {
-        const query = { limit: LIMIT, ...(after !== undefined && { after }) };
-        const part = await call('surveyPosture', { query, body: profile() });
-        for (const each of part.items) pods.set(each.pod.uid, each);
-        after = part.next;
-        setFound({ pods: [...pods.values()], isWhole: after === undefined });
-        if (after === undefined) break;
-      }
-    } catch (thrown) {
-      setError(Refusal.from(thrown, String(thrown)));
+    let after: string | undefined;
+    for (let page = 0; page < PAGES; page += 1) {
+      const query = { limit: LIMIT, ...(after !== undefined && { after }) };
+      const part = await call('surveyPosture', { query, body: profile() });
+      for (const each of part.items) pods.set(each.pod.uid, each);
+      after = part.next;
+      setFound({ pods: [...pods.values()], isWhole: after === undefined });
+      if (after === undefined) break;
     }
-    setRunning(false);
   };
   return (
     <div class="stack" role="status">
-      <button type="button" class="small" disabled={isRunning} onClick={() => void run()}>
+      <button type="button" class="small" disabled={isRunning} onClick={() => void attempt(run)}>
         {isRunning ? 'Reading…' : label}
       </button>
       {error !== undefined && <Problem error={error} />}
@@ -174,46 +161,32 @@ function Images(): JSX.Element {
       {digest !== '' && image === undefined && (
         <p class="quiet">A digest is sha256: and 64 hexadecimal digits. All images are shown.</p>
       )}
-      <Loading of={evidence.loaded}>
-        {({ items, isWhole }) => (
-          <>
-            <Table
-              label="Evidence"
-              items={items}
-              keyOf={({ id }) => id}
-              empty="No scanner reported about an image."
-              columns={[
-                { title: 'Images', of: ({ digests }) => <Digests of={digests} /> },
-                { title: 'Kind', of: ({ kind }) => kind },
-                { title: 'Scanner', of: ({ scanner }) => <Name>{scanner}</Name> },
-                { title: 'Sent by', of: ({ writer }) => <Name>{writer}</Name> },
-                { title: 'Reported', of: ({ reportedAt }) => <Time at={reportedAt} /> },
-              ]}
-            />
-            <More isWhole={isWhole} load={evidence.more} />
-          </>
-        )}
-      </Loading>
+      <List
+        {...evidence}
+        label="Evidence"
+        keyOf={({ id }) => id}
+        empty="No scanner reported about an image."
+        columns={[
+          { title: 'Images', of: ({ digests }) => <Digests of={digests} /> },
+          { title: 'Kind', of: ({ kind }) => kind },
+          { title: 'Scanner', of: ({ scanner }) => <Name>{scanner}</Name> },
+          { title: 'Sent by', of: ({ writer }) => <Name>{writer}</Name> },
+          { title: 'Reported', of: ({ reportedAt }) => <Time at={reportedAt} /> },
+        ]}
+      />
       <Command words={['evidence', 'ls']} />
-      <Loading of={attestations.loaded}>
-        {({ items, isWhole }) => (
-          <>
-            <Table
-              label="Attestations"
-              items={items}
-              keyOf={({ id }) => id}
-              empty="There is no signature of an image."
-              columns={[
-                { title: 'Image', of: (each) => <Digests of={[each.digest]} /> },
-                { title: 'Type', of: ({ type }) => <Name>{type}</Name> },
-                { title: 'Sent by', of: ({ createdBy }) => <Name>{createdBy}</Name> },
-                { title: 'Received', of: ({ createdAt }) => <Time at={createdAt} /> },
-              ]}
-            />
-            <More isWhole={isWhole} load={attestations.more} />
-          </>
-        )}
-      </Loading>
+      <List
+        {...attestations}
+        label="Attestations"
+        keyOf={({ id }) => id}
+        empty="There is no signature of an image."
+        columns={[
+          { title: 'Image', of: (each) => <Digests of={[each.digest]} /> },
+          { title: 'Type', of: ({ type }) => <Name>{type}</Name> },
+          { title: 'Sent by', of: ({ createdBy }) => <Name>{createdBy}</Name> },
+          { title: 'Received', of: ({ createdAt }) => <Time at={createdAt} /> },
+        ]}
+      />
       <Command words={['attestation', 'ls']} />
     </Section>
   );

@@ -1,11 +1,12 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { call, type Schema } from '../client.ts';
+import { Choice } from '../fields.tsx';
 import { exactTime } from '../format.ts';
 import { RECORDED, useLoad } from '../load.ts';
 import { WorkloadLink } from '../navigation.tsx';
 import { Command, Loading, Name, Section, State, Table, Time } from '../parts.tsx';
-import { DAY_MS, Period, PERIODS } from '../period.tsx';
+import { DAY_MS, PERIODS } from '../period.ts';
 import { brokerNow } from '../clock.ts';
 import { address, go, to } from '../router.ts';
 
@@ -68,9 +69,10 @@ export function Receivers({ path }: { readonly path: string }): JSX.Element {
           return (
             <>
               <div class="filters">
-                <Period
+                <Choice
                   label="Period"
-                  days={days}
+                  value={days}
+                  options={PERIODS}
                   onChange={(chosen) => show({ days: chosen, at: undefined })}
                 />
                 <label class="slider">

@@ -4,7 +4,7 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count, dayOf, duration } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { SecretLink, StateFilter, WorkloadLink } from '../navigation.tsx';
+import { PodId, SecretLink, StateFilter, WorkloadLink } from '../navigation.tsx';
 import {
   Command,
   Empty,
@@ -318,7 +318,7 @@ function Holders({
           { title: 'Workload', of: ({ workload }) => <WorkloadLink workload={workload} /> },
           {
             title: 'Pod',
-            of: ({ podUid }) => <code title={podUid}>{podUid?.slice(0, 8) ?? ''}</code>,
+            of: ({ podUid }) => <PodId uid={podUid} />,
           },
           {
             title: 'Versions',

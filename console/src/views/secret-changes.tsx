@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { call } from '../client.ts';
+import { Field } from '../fields.tsx';
 import { count } from '../format.ts';
 import { Name } from '../parts.tsx';
 import { go, to } from '../router.ts';
@@ -31,17 +32,13 @@ function KeyFields({
       <legend>Keys</legend>
       {rows.map((row, index) => (
         <div key={index} class="pair">
-          <label>
-            Key {index + 1}
-            <input
-              value={row.key}
-              required={index === 0}
-              maxLength={253}
-              autocomplete="off"
-              spellcheck={false}
-              onInput={(event) => set(index, { key: event.currentTarget.value })}
-            />
-          </label>
+          <Field
+            label={`Key ${index + 1}`}
+            required={index === 0}
+            maxLength={253}
+            value={row.key}
+            onInput={(key) => set(index, { key })}
+          />
           <label>
             Value {index + 1}
             <input
@@ -221,17 +218,7 @@ export function CreateSecret({ prefix }: { readonly prefix: string }): JSX.Eleme
       explanation={<Plan rows={rows} holders={0} />}
       fields={
         <>
-          <label>
-            Path
-            <input
-              name="path"
-              required
-              value={path}
-              autocomplete="off"
-              spellcheck={false}
-              onInput={(event) => setPath(event.currentTarget.value)}
-            />
-          </label>
+          <Field label="Path" required value={path} onInput={setPath} />
           <KeyFields rows={rows} onChange={setRows} canRemove={false} />
         </>
       }

@@ -1,11 +1,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
+import { useAttempt } from '../attempt.ts';
 import { call, Refusal, type Schema } from '../client.ts';
 import { saveFile } from '../download.ts';
 import { Explain } from '../explain.tsx';
+import { Field } from '../fields.tsx';
 import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { WorkloadLink } from '../navigation.tsx';
+import { PodId, WorkloadLink } from '../navigation.tsx';
 import {
   Command,
   Copy,
@@ -121,12 +123,7 @@ function Holders({
         },
         {
           title: 'Pod',
-          of: ({ podUid }) =>
-            podUid === undefined ? (
-              <span class="quiet">none</span>
-            ) : (
-              <code title={podUid}>{podUid.slice(0, 8)}</code>
-            ),
+          of: ({ podUid }) => <PodId uid={podUid} />,
         },
         {
           title: 'Version',
@@ -215,7 +212,7 @@ function Values({ path }: { readonly path: string }): JSX.Element {
   const [reason, setReason] = useState('');
   const [keys, setKeys] = useState<readonly Key[]>();
   const [shown, setShown] = useState<{ readonly key: string; readonly text: string }>();
-  const [error, setError] = useState<Refusal>();
+  const { error, attempt } = useAttempt();
   useEffect(() => {
     const hide = (): void => setShown(undefined);
     const timer = setTimeout(hide, SHOWN_MS);
@@ -229,14 +226,6 @@ function Values({ path }: { readonly path: string }): JSX.Element {
       document.removeEventListener('visibilitychange', hide);
     };
   }, [shown]);
-  const attempt = async (step: () => Promise<void>): Promise<void> => {
-    setError(undefined);
-    try {
-      await step();
-    } catch (thrown) {
-      setError(Refusal.from(thrown));
-    }
-  };
   const read = (): ReturnType<typeof readData> => {
     if (form.current?.reportValidity() === true) return readData(path, reason.trim());
     throw new Refusal(0, { detail: 'Type the reason first.' });
@@ -264,18 +253,15 @@ function Values({ path }: { readonly path: string }): JSX.Element {
           void attempt(async () => setKeys(await readKeys()));
         }}
       >
-        <label>
-          Reason
-          <input
-            required
-            pattern=".*\S.*"
-            maxLength={1024}
-            value={reason}
-            placeholder="INC-7"
-            autocomplete="off"
-            onInput={(event) => setReason(event.currentTarget.value)}
-          />
-        </label>
+        <Field
+          label="Reason"
+          required
+          pattern=".*\S.*"
+          maxLength={1024}
+          value={reason}
+          placeholder="INC-7"
+          onInput={setReason}
+        />
         {keys === undefined && <button>Read the names of the keys</button>}
       </form>
       {keys !== undefined && (

@@ -1,13 +1,29 @@
 import { useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
 import { Action } from '../action.tsx';
-import { call, Refusal, type Schema } from '../client.ts';
+import { useAttempt } from '../attempt.ts';
+import { call, type Schema } from '../client.ts';
 import { count, unmasked } from '../format.ts';
-import { kindOf, listDocuments, type Stored } from '../kinds.ts';
+import { kindOf, type Stored } from '../kinds.ts';
 import { useLoad, type Loaded } from '../load.ts';
 import { DocumentLink } from '../navigation.tsx';
-import { Command, Empty, Facts, Loading, Name, Page, Problem, Section } from '../parts.tsx';
-import { State, Table, Time, type Tone } from '../parts.tsx';
+import {
+  Command,
+  Empty,
+  Facts,
+  Lines,
+  List,
+  Loading,
+  Name,
+  Page,
+  Problem,
+  Section,
+  State,
+  Table,
+  Time,
+  type Tone,
+} from '../parts.tsx';
+import { useDocuments } from './pages.ts';
 import { Starts } from './starts.tsx';
 
 const MOUNT = kindOf('mount');
@@ -128,28 +144,24 @@ function Receivers({ log }: { readonly log: Schema<'LogStatus'> }): JSX.Element 
 }
 
 function Mounts(): JSX.Element {
-  const mounts = useLoad('mounts', () => listDocuments(MOUNT, {}), ['document']);
+  const mounts = useDocuments(MOUNT);
   return (
     <Section title="Mounts">
-      <Loading of={mounts}>
-        {({ items }) => (
-          <Table
-            label="Mounts"
-            items={items}
-            keyOf={({ name }) => name}
-            empty="There is no mount."
-            columns={[
-              {
-                title: 'Mount',
-                of: ({ name }) => <DocumentLink kind="mount" name={name} />,
-              },
-              { title: 'Prefix', of: (each) => <Name>{textOf(each, 'prefix')}</Name> },
-              { title: 'Connection', of: (each) => <Name>{textOf(each, 'connection')}</Name> },
-              { title: 'Check', of: ({ name }) => <Check key={name} name={name} /> },
-            ]}
-          />
-        )}
-      </Loading>
+      <List
+        {...mounts}
+        label="Mounts"
+        keyOf={({ name }) => name}
+        empty="There is no mount."
+        columns={[
+          {
+            title: 'Mount',
+            of: ({ name }) => <DocumentLink kind="mount" name={name} />,
+          },
+          { title: 'Prefix', of: (each) => <Name>{textOf(each, 'prefix')}</Name> },
+          { title: 'Connection', of: (each) => <Name>{textOf(each, 'connection')}</Name> },
+          { title: 'Check', of: ({ name }) => <Check key={name} name={name} /> },
+        ]}
+      />
       <Command words={['mount', 'check', 'NAME']} />
     </Section>
   );
@@ -164,21 +176,11 @@ function textOf({ document }: Stored, member: string): string {
 /** Asks the backend of a mount whether it allows what the mount needs. */
 function Check({ name }: { readonly name: string }): JSX.Element {
   const [found, setFound] = useState<Schema<'CheckReport'>>();
-  const [error, setError] = useState<Refusal>();
-  const [isRunning, setRunning] = useState(false);
-  const check = async (): Promise<void> => {
-    setRunning(true);
-    setError(undefined);
-    try {
-      setFound(await call('checkMount', { path: { name } }));
-    } catch (thrown) {
-      setError(Refusal.from(thrown));
-    }
-    setRunning(false);
-  };
+  const { error, isRunning, attempt } = useAttempt();
+  const check = async (): Promise<void> => setFound(await call('checkMount', { path: { name } }));
   return (
     <div role="status">
-      <button type="button" class="small" disabled={isRunning} onClick={() => void check()}>
+      <button type="button" class="small" disabled={isRunning} onClick={() => void attempt(check)}>
         {isRunning ? 'Checking…' : `Check ${name}`}
       </button>
       {error !== undefined && <Problem error={error} />}
@@ -188,13 +190,7 @@ function Check({ name }: { readonly name: string }): JSX.Element {
           <State tone={found.healthy ? 'good' : 'bad'}>
             {found.healthy ? 'healthy' : 'not healthy'}
           </State>
-          <ul class="lines">
-            {found.findings.map((each) => (
-              <li key={each}>
-                <bdi>{each}</bdi>
-              </li>
-            ))}
-          </ul>
+          <Lines items={found.findings} />
         </>
       )}
     </div>
@@ -228,33 +224,29 @@ function WatchState({
 }
 
 function Clusters(): JSX.Element {
-  const clusters = useLoad('clusters', () => listDocuments(CLUSTER, {}), ['document']);
+  const clusters = useDocuments(CLUSTER);
   const status = useLoad('status', () => call('readStatus'), ['beat']);
   const down = status.is === 'loaded' ? status.data.watchesDown : undefined;
   return (
     <Section title="Clusters">
-      <Loading of={clusters}>
-        {({ items }) => (
-          <Table
-            label="Clusters"
-            items={items}
-            keyOf={({ name }) => name}
-            empty="No cluster is registered."
-            columns={[
-              {
-                title: 'Cluster',
-                of: ({ name }) => <DocumentLink kind="cluster" name={name} />,
-              },
-              { title: 'Issuer', of: (each) => <Name>{textOf(each, 'issuer')}</Name> },
-              { title: 'Kind', of: (each) => textOf(each, 'type') || 'kubernetes' },
-              {
-                title: 'Watches',
-                of: (each) => <WatchState of={each} down={down} />,
-              },
-            ]}
-          />
-        )}
-      </Loading>
+      <List
+        {...clusters}
+        label="Clusters"
+        keyOf={({ name }) => name}
+        empty="No cluster is registered."
+        columns={[
+          {
+            title: 'Cluster',
+            of: ({ name }) => <DocumentLink kind="cluster" name={name} />,
+          },
+          { title: 'Issuer', of: (each) => <Name>{textOf(each, 'issuer')}</Name> },
+          { title: 'Kind', of: (each) => textOf(each, 'type') || 'kubernetes' },
+          {
+            title: 'Watches',
+            of: (each) => <WatchState of={each} down={down} />,
+          },
+        ]}
+      />
       <Command words={['cluster', 'ls']} />
     </Section>
   );
@@ -264,21 +256,17 @@ function AlertSources(): JSX.Element {
   const sources = useLoad('alert sources', () => call('listAlertSources'), ['alert', 'beat']);
   return (
     <Section title="Alert sources" note="A source that sends nothing for long may be broken.">
-      <Loading of={sources}>
-        {({ items }) => (
-          <Table
-            label="Alert sources"
-            items={items}
-            keyOf={({ name }) => name}
-            empty="The configuration has no source of runtime alerts."
-            columns={[
-              { title: 'Source', of: ({ name }) => <Name>{name}</Name> },
-              { title: 'Clusters', of: ({ clusters }) => <bdi>{clusters.join(', ')}</bdi> },
-              { title: 'Last alert', of: ({ lastAlertAt }) => <Time at={lastAlertAt} /> },
-            ]}
-          />
-        )}
-      </Loading>
+      <List
+        loaded={sources}
+        label="Alert sources"
+        keyOf={({ name }) => name}
+        empty="The configuration has no source of runtime alerts."
+        columns={[
+          { title: 'Source', of: ({ name }) => <Name>{name}</Name> },
+          { title: 'Clusters', of: ({ clusters }) => <bdi>{clusters.join(', ')}</bdi> },
+          { title: 'Last alert', of: ({ lastAlertAt }) => <Time at={lastAlertAt} /> },
+        ]}
+      />
       <Command words={['alert', 'sources']} />
     </Section>
   );

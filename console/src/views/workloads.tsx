@@ -3,8 +3,19 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count, workloadName } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { currentFilter, Filter, SecretLink, WorkloadLink } from '../navigation.tsx';
-import { Command, Loading, More, Name, Page, Section, State, Table, Time } from '../parts.tsx';
+import { currentFilter, Filter, PodId, SecretLink, Subject, WorkloadLink } from '../navigation.tsx';
+import {
+  Command,
+  List,
+  Loading,
+  More,
+  Name,
+  Page,
+  Section,
+  State,
+  Table,
+  Time,
+} from '../parts.tsx';
 import { usePages } from './pages.ts';
 
 type Session = Schema<'ListedSession'>;
@@ -106,9 +117,9 @@ function QuarantineTable({
       columns={[
         {
           title: 'Subject',
-          of: ({ kind, subject, pod }) => (
+          of: (each) => (
             <>
-              {kind} <Name>{pod === undefined ? subject : `${pod.namespace}/${pod.name}`}</Name>
+              {each.kind} <Subject of={each} />
             </>
           ),
         },
@@ -126,20 +137,19 @@ function QuarantineTable({
         { title: 'Since', of: ({ createdAt }) => <Time at={createdAt} /> },
         {
           title: 'Action',
-          of: ({ id, kind, subject, pod }) => (
+          of: (each) => (
             <Action
-              label={`Lift ${id}`}
+              label={`Lift ${each.id}`}
               isDangerous
               reason="required"
               explanation={
                 <p>
-                  The {kind}{' '}
-                  <Name>{pod === undefined ? subject : `${pod.namespace}/${pod.name}`}</Name> may
-                  log in again and read what the policies allow.
+                  The {each.kind} <Subject of={each} /> may log in again and read what the policies
+                  allow.
                 </p>
               }
-              command={(reason) => ['quarantine', 'lift', id, '--reason', reason]}
-              run={(reason) => call('liftQuarantine', { path: { id }, query: { reason } })}
+              command={(reason) => ['quarantine', 'lift', each.id, '--reason', reason]}
+              run={(reason) => call('liftQuarantine', { path: { id: each.id }, query: { reason } })}
             />
           ),
         },
@@ -216,68 +226,55 @@ export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
         </Section>
       )}
       <Section title="What it holds">
-        <Loading of={leases}>
-          {({ items }) => (
-            <Table
-              label="Leases"
-              items={items}
-              keyOf={({ id }) => id}
-              empty="It holds no secret now."
-              columns={[
-                {
-                  title: 'Path',
-                  of: (lease) => <SecretLink path={lease.path} />,
-                },
-                { title: 'Version', of: ({ version }) => <code>{version}</code> },
-                { title: 'Kind', of: ({ kind }) => kind },
-                {
-                  title: 'Pod',
-                  of: ({ podUid }) =>
-                    podUid === undefined ? (
-                      <span class="quiet">none</span>
-                    ) : (
-                      <code title={podUid}>{podUid.slice(0, 8)}</code>
-                    ),
-                },
-                { title: 'Since', of: ({ issuedAt }) => <Time at={issuedAt} /> },
-                { title: 'Until', of: ({ endsAt }) => <Time at={endsAt} /> },
-              ]}
-            />
-          )}
-        </Loading>
+        <List
+          loaded={leases}
+          label="Leases"
+          keyOf={({ id }) => id}
+          empty="It holds no secret now."
+          columns={[
+            {
+              title: 'Path',
+              of: (lease) => <SecretLink path={lease.path} />,
+            },
+            { title: 'Version', of: ({ version }) => <code>{version}</code> },
+            { title: 'Kind', of: ({ kind }) => kind },
+            {
+              title: 'Pod',
+              of: ({ podUid }) => <PodId uid={podUid} />,
+            },
+            { title: 'Since', of: ({ issuedAt }) => <Time at={issuedAt} /> },
+            { title: 'Until', of: ({ endsAt }) => <Time at={endsAt} /> },
+          ]}
+        />
         <Command words={['lease', 'ls', '--workload', workload]} />
       </Section>
       <Section title="Sessions">
-        <Loading of={sessions}>
-          {({ items }) => (
-            <Table
-              label="Sessions"
-              items={items}
-              keyOf={({ id }) => id}
-              empty="It is not logged in."
-              columns={[
-                { title: 'Session', of: ({ id }) => <code>{id}</code> },
-                {
-                  title: 'Pod',
-                  of: ({ pod }) =>
-                    pod === undefined ? <span class="quiet">none</span> : <Name>{pod.name}</Name>,
-                },
-                { title: 'From', of: ({ source }) => <code>{source ?? ''}</code> },
-                {
-                  title: 'Bound',
-                  of: ({ keyThumbprint }) =>
-                    keyThumbprint === undefined ? (
-                      <State tone="off">bearer</State>
-                    ) : (
-                      <State tone="good">to its key</State>
-                    ),
-                },
-                { title: 'Since', of: ({ createdAt }) => <Time at={createdAt} /> },
-                { title: 'Until', of: ({ endsAt }) => <Time at={endsAt} /> },
-              ]}
-            />
-          )}
-        </Loading>
+        <List
+          loaded={sessions}
+          label="Sessions"
+          keyOf={({ id }) => id}
+          empty="It is not logged in."
+          columns={[
+            { title: 'Session', of: ({ id }) => <code>{id}</code> },
+            {
+              title: 'Pod',
+              of: ({ pod }) =>
+                pod === undefined ? <span class="quiet">none</span> : <Name>{pod.name}</Name>,
+            },
+            { title: 'From', of: ({ source }) => <code>{source ?? ''}</code> },
+            {
+              title: 'Bound',
+              of: ({ keyThumbprint }) =>
+                keyThumbprint === undefined ? (
+                  <State tone="off">bearer</State>
+                ) : (
+                  <State tone="good">to its key</State>
+                ),
+            },
+            { title: 'Since', of: ({ createdAt }) => <Time at={createdAt} /> },
+            { title: 'Until', of: ({ endsAt }) => <Time at={endsAt} /> },
+          ]}
+        />
         <Command words={['session', 'ls', '--workload', workload]} />
       </Section>
     </Page>

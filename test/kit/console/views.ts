@@ -93,7 +93,8 @@ export function consoleViews({ alert, approval }: Prepared): readonly View[] {
       path: '/audit/compliance',
       open: async (page) => {
         await page.getByRole('button', { name: 'Assess the controls' }).click();
-        await page.getByRole('button', { name: 'Verify in this browser' }).click();
+        const verify = page.getByRole('button', { name: 'Verify in this browser' });
+        await verify.click({ timeout: 120_000 });
         await page.getByText(/● (\d+) of \1 proven/).waitFor();
       },
     },
