@@ -100,6 +100,7 @@ export const OPERATIONS = {
   reloadConfiguration: 'POST /api/v1/configuration:reload',
   listAlertSources: 'GET /api/v1/alert-sources',
   surveyPosture: 'POST /api/v1/posture:survey',
+  explainPosture: 'POST /api/v1/posture:explain',
   listEvidence: 'GET /api/v1/evidence',
   listAttestations: 'GET /api/v1/attestations',
   replayPolicies: 'POST /api/v1/policies:replay',

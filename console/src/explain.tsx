@@ -15,6 +15,8 @@ const CAPABILITIES = [
 type Capability = (typeof CAPABILITIES)[number];
 
 interface ExplainProps {
+  /** The workload; without it the person types one. */
+  readonly workload?: string;
   /** The path; without it the person types one and chooses the capability. */
   readonly path?: string;
 }
@@ -40,9 +42,9 @@ function workloadOf(text: string): Schema<'Question'>['workload'] {
 }
 
 /** Asks the broker what a workload may do, and which rule decides. The page decides nothing itself. */
-export function Explain({ path }: ExplainProps): JSX.Element {
+export function Explain({ workload: given, path }: ExplainProps): JSX.Element {
   const [question, setQuestion] = useState<Question>({
-    workload: '',
+    workload: given ?? '',
     path: path ?? '',
     capability: 'read',
     address: '127.0.0.1',
@@ -66,14 +68,16 @@ export function Explain({ path }: ExplainProps): JSX.Element {
           void attempt(ask);
         }}
       >
-        <Field
-          label="Workload"
-          required
-          pattern="(k8s://)?[^\/]+/[^\/]+/[^\/]+|ci://[^\/]+/.+"
-          value={question.workload}
-          placeholder="k8s://cluster/namespace/account"
-          onInput={(workload) => set({ workload })}
-        />
+        {given === undefined && (
+          <Field
+            label="Workload"
+            required
+            pattern="(k8s://)?[^\/]+/[^\/]+/[^\/]+|ci://[^\/]+/.+"
+            value={question.workload}
+            placeholder="k8s://cluster/namespace/account"
+            onInput={(workload) => set({ workload })}
+          />
+        )}
         {path === undefined && (
           <>
             <Field

@@ -25,7 +25,6 @@ import { IncidentPage, Incidents } from './views/incidents.tsx';
 import { RotationPage, Rotations } from './views/rotations.tsx';
 import { SecretPage } from './views/secret.tsx';
 import { Secrets } from './views/secrets.tsx';
-import { WorkloadPage, Workloads } from './views/workloads.tsx';
 
 const NAVIGATION = [
   ['/', 'Home'],
@@ -42,6 +41,7 @@ const NAVIGATION = [
   ['/system', 'System'],
 ] as const;
 
+const Workloads = lazy(async () => (await import('./views/workloads.tsx')).Workloads);
 const Leases = lazy(async () => (await import('./views/leases.tsx')).Leases);
 const Compliance = lazy(async () => (await import('./views/compliance.tsx')).Compliance);
 const Documents = lazy(async () => (await import('./views/documents.tsx')).Documents);
@@ -63,7 +63,10 @@ const VIEWS: Readonly<
         <SecretPage key={rest} path={rest} />
       ),
   },
-  workloads: { all: () => <Workloads />, one: (rest) => <WorkloadPage key={rest} path={rest} /> },
+  workloads: {
+    all: () => <Workloads rest="" />,
+    one: (rest) => <Workloads key={rest} rest={rest} />,
+  },
   rotations: { all: () => <Rotations />, one: (rest) => <RotationPage key={rest} path={rest} /> },
   incidents: { all: () => <Incidents />, one: (rest) => <IncidentPage key={rest} id={rest} /> },
   leases: { all: () => <Leases rest="" /> },

@@ -111,6 +111,33 @@ describeWith(['chromium'], 'search, access, system and posture in the console', 
     expect((await suite.api('GET', 'operators/on-call/tokens'))['items']).toEqual([]);
   });
 
+  it('shows what a workload may do and read, and what posture profiles find at its pods', async () => {
+    await suite.api('PUT', 'posture-profiles/strict', {
+      mode: 'audit',
+      match: { namespaces: ['shop'] },
+      pod: { securityStandard: { level: 'restricted', version: 'latest' } },
+    });
+    await logInPod(suite.broker);
+    const page = await suite.signIn('/workloads/k8s/dev/shop/web');
+    const may = page.getByRole('region', { name: 'What it may do' });
+    await may.getByLabel('Path').fill('demo/shop/api');
+    await may.getByRole('button', { name: 'Explain' }).click();
+    await may.getByText('● may read').waitFor();
+    const posture = page.getByRole('region', { name: 'Posture' });
+    await posture.getByRole('button', { name: 'Check 1 pod' }).click();
+    await posture
+      .getByRole('row', { name: /web-0 strict audit not met fail pod_security: .*restricted/ })
+      .waitFor();
+    await posture
+      .getByText('quaymaster posture explain --cluster dev --namespace shop --pod web-0')
+      .waitFor();
+    await page.getByRole('link', { name: 'Reads of the workload' }).click();
+    await page
+      .getByRole('list', { name: 'Filters in force' })
+      .getByText('--workload k8s://dev/shop/web')
+      .waitFor();
+  });
+
   it('shows which rights an operator gains and loses before the change is saved', async () => {
     await suite.api('PUT', 'operators/mover', { grants: [{ role: 'rotator', scope: ['demo'] }] });
     const page = await suite.signIn('/documents/operator/mover', suite.broker.token, PIXEL);

@@ -198,7 +198,8 @@ export function RotationOfSecret({ path }: { readonly path: string }): JSX.Eleme
             <>
               <Standing status={loaded} />
               <p>
-                <a href={to(`/rotations/${path}`)}>Actions, holders and history</a>
+                <a href={to(`/rotations/${path}`)}>Actions, holders and history</a>, by{' '}
+                <a href={to(`/documents/definition/${path}`)}>the definition</a>
               </p>
             </>
           )}

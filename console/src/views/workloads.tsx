@@ -1,21 +1,35 @@
+import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
+import { useAttempt } from '../attempt.ts';
 import { call, type Schema } from '../client.ts';
+import { Explain } from '../explain.tsx';
 import { count, workloadName } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { currentFilter, Filter, PodId, SecretLink, Subject, WorkloadLink } from '../navigation.tsx';
+import {
+  currentFilter,
+  DocumentLink,
+  Filter,
+  PodId,
+  SecretLink,
+  Subject,
+  WorkloadLink,
+} from '../navigation.tsx';
 import {
   Command,
+  Lines,
   List,
   Loading,
   More,
   Name,
   Page,
+  Problem,
   Section,
   State,
   Table,
   Time,
 } from '../parts.tsx';
+import { to } from '../router.ts';
 import { usePages } from './pages.ts';
 
 type Session = Schema<'ListedSession'>;
@@ -42,8 +56,12 @@ function rowsOf(sessions: readonly Session[]): readonly Row[] {
     .sort((a, b) => b.latest.localeCompare(a.latest));
 }
 
-/** The workloads that are logged in. */
-export function Workloads(): JSX.Element {
+/** The workloads that are logged in, or one of them. */
+export function Workloads({ rest }: { readonly rest: string }): JSX.Element {
+  return rest === '' ? <WorkloadList /> : <WorkloadPage path={rest} />;
+}
+
+function WorkloadList(): JSX.Element {
   const filter = currentFilter();
   const pages = usePages(
     'sessions',
@@ -158,8 +176,92 @@ function QuarantineTable({
   );
 }
 
-/** One workload: its sessions, what it holds, what refuses it; and the actions that cut it off. */
-export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
+/** Pods of one workload whose posture is checked at once. */
+const MOST_PODS = 20;
+
+/** What the posture profiles find at the pods that hold sessions, on request: the broker records each question. */
+function Posture({
+  workload,
+  sessions,
+}: {
+  readonly workload: string;
+  readonly sessions: readonly Session[];
+}): JSX.Element {
+  const [found, setFound] = useState<readonly Schema<'ExplainedPosture'>[]>();
+  const { error, isRunning, attempt } = useAttempt();
+  const [, , cluster = '', namespace = ''] = workload.split('/');
+  const pods = [...new Set(sessions.flatMap(({ pod }) => (pod === undefined ? [] : [pod.name])))];
+  const check = async (): Promise<void> => {
+    const answers = await Promise.all(
+      pods
+        .slice(0, MOST_PODS)
+        .map((pod) => call('explainPosture', { body: { cluster, namespace, pod } })),
+    );
+    setFound(answers.flatMap(({ items }) => items));
+  };
+  return (
+    <Section
+      title="Posture"
+      note={
+        pods.length > MOST_PODS
+          ? `Of the first ${MOST_PODS} of ${pods.length} pods.`
+          : 'What each profile finds at its pods.'
+      }
+    >
+      <button
+        type="button"
+        disabled={isRunning || pods.length === 0}
+        onClick={() => void attempt(check)}
+      >
+        {isRunning ? 'Reading…' : `Check ${count(Math.min(pods.length, MOST_PODS), 'pod')}`}
+      </button>
+      {error !== undefined && <Problem error={error} />}
+      {found !== undefined && (
+        <Table
+          label="Posture"
+          items={found.flatMap(({ pod, profiles }) => profiles.map((each) => ({ pod, ...each })))}
+          keyOf={({ pod, name }) => `${pod} ${name}`}
+          empty="No posture profile is for its pods."
+          columns={[
+            { title: 'Pod', of: ({ pod }) => <Name>{pod}</Name> },
+            {
+              title: 'Profile',
+              of: ({ name }) => <DocumentLink kind="posture-profile" name={name} />,
+            },
+            { title: 'Mode', of: ({ mode }) => mode },
+            {
+              title: 'State',
+              of: ({ met, mode }) => (
+                <State tone={met ? 'good' : mode === 'enforce' ? 'bad' : 'warn'}>
+                  {met ? 'met' : 'not met'}
+                </State>
+              ),
+            },
+            {
+              title: 'Findings',
+              of: ({ findings }) => (
+                <Lines
+                  items={findings.map(
+                    ({ status, code, message }) => `${status} ${code}: ${message}`,
+                  )}
+                />
+              ),
+            },
+          ]}
+        />
+      )}
+      <Command
+        words={[
+          ...['posture', 'explain', '--cluster', cluster, '--namespace', namespace],
+          ...['--pod', pods[0] ?? 'POD'],
+        ]}
+      />
+    </Section>
+  );
+}
+
+/** One workload: its sessions, what it holds, may read and read, its posture, what refuses it; and the actions that cut it off. */
+function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
   const workload = workloadName(path);
   const sessions = useLoad(
     `sessions ${workload}`,
@@ -172,7 +274,7 @@ export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
     ['lease', 'session', 'beat'],
   );
   const quarantines = useLoad('quarantines', () => call('listQuarantines'), ['quarantine']);
-  const open = sessions.is === 'loaded' ? sessions.data.items.length : 0;
+  const open = sessions.is === 'loaded' ? sessions.data.items : [];
   const live = leases.is === 'loaded' ? leases.data.items.length : 0;
   const own =
     quarantines.is === 'loaded'
@@ -190,8 +292,8 @@ export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
             reason="optional"
             explanation={
               <p>
-                {count(open, 'session')} of <Name>{workload}</Name> and their {count(live, 'lease')}{' '}
-                end now. Its pods can log in again.
+                {count(open.length, 'session')} of <Name>{workload}</Name> and their{' '}
+                {count(live, 'lease')} end now. Its pods can log in again.
               </p>
             }
             command={(comment) => ['session', 'end', '--workload', workload, '--comment', comment]}
@@ -208,8 +310,8 @@ export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
             explanation={
               <p>
                 Every request of <Name>{workload}</Name> is refused from now on.{' '}
-                {count(open, 'session')} and {count(live, 'lease')} end. It lasts until somebody
-                lifts it.
+                {count(open.length, 'session')} and {count(live, 'lease')} end. It lasts until
+                somebody lifts it.
               </p>
             }
             command={(reason) => ['quarantine', 'add', '--workload', workload, '--reason', reason]}
@@ -277,6 +379,16 @@ export function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
         />
         <Command words={['session', 'ls', '--workload', workload]} />
       </Section>
+      <Section title="What it may do" note="The broker answers as it would decide.">
+        <Explain workload={workload} />
+      </Section>
+      <Section title="What it read" note="In the audit log, which needs the role auditor.">
+        <p>
+          <a href={to('/audit', { workload, action: 'secret.read' })}>Reads of the workload</a>
+        </p>
+        <Command words={['audit', 'search', '--workload', workload, '--action', 'secret.read']} />
+      </Section>
+      {workload.startsWith('k8s://') && <Posture workload={workload} sessions={open} />}
     </Page>
   );
 }
