@@ -208,3 +208,20 @@ describe('the session of a person that is bound to a key', () => {
     expect(minted).not.toHaveProperty('keyThumbprint');
   });
 });
+
+// The last suite: nothing else works afterwards.
+describe('a sealed broker', () => {
+  it('names the operator and the reason of the seal only to the holder of the key', async () => {
+    expect((await send('GET', SELF)).status).toBe(200);
+    await api.call('POST', '/api/v1/seal', { token: api.admin, body: { reason: 'INC-9' } });
+    const stolen = await api.call('GET', SELF, { token });
+    const forged = await send('GET', SELF, { by: new Sender() });
+    for (const { status, text } of [stolen, forged]) {
+      expect(status).toBe(503);
+      expect(text).not.toMatch(/bootstrap|INC-9/);
+    }
+    const { status, text } = await send('GET', SELF);
+    expect(status).toBe(503);
+    expect(text).toMatch(/sealed by bootstrap at \S+, reason: INC-9;/);
+  });
+});
