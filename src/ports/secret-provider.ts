@@ -6,6 +6,7 @@ import type {
   VersionNote,
   WriteMethod,
 } from '../domain/secrets/secret.ts';
+import type { MetadataChange, StoredMetadata } from '../domain/secrets/custom-metadata.ts';
 import type { Workload } from '../domain/identity/workload.ts';
 import type { CallContext } from './call-context.ts';
 import type { PlanFragment } from './store.ts';
@@ -103,6 +104,7 @@ export interface PublishedVersion {
 export interface SecretWrites {
   /** Number of readable versions of each secret: a new version destroys the oldest beyond it. */
   readonly keepVersions: number;
+  readonly metadata: SecretMetadata;
   /** `ifVersion`: the current version that the caller expects, `absent` to create only, undefined to replace any version. */
   put(
     locator: string,
@@ -120,7 +122,7 @@ export interface SecretWrites {
    * nothing if the secret is not deleted. @throws ERR_NOT_FOUND, ERR_CONFLICT.
    */
   undelete(locator: string, version: string | undefined): Promise<StagedWrite>;
-  /** Destroys the whole secret (`versions` undefined) or the named versions, deleted ones included. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
+  /** Destroys the whole secret with its custom metadata (`versions` undefined), or the named versions, deleted ones included. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
   destroy(
     locator: string,
     versions: readonly string[] | undefined,
@@ -128,6 +130,22 @@ export interface SecretWrites {
   ): Promise<StagedWrite>;
   /** Lists versions in descending order with state and times, never values. */
   versions(locator: string): Promise<readonly SecretVersionInfo[]>;
+}
+
+/** Custom metadata of secrets. It may exist before the first version, and ends with the last one. */
+export interface SecretMetadata {
+  /** Undefined if there is none. */
+  read(locator: string): Promise<StoredMetadata | undefined>;
+  /** Stages a change. It writes nothing if the metadata is as wanted already. @throws ERR_VERSION_CONFLICT, ERR_CONFLICT. */
+  change(locator: string, change: MetadataChange, author: string): Promise<StagedMetadata>;
+}
+
+export interface StagedMetadata {
+  /** Version of the metadata once the plan commits; 0 if there is none. */
+  readonly version: number;
+  /** Number of its keys. */
+  readonly count: number;
+  readonly fragment: PlanFragment;
 }
 
 export interface StagedWrite {

@@ -220,6 +220,26 @@ export const SCHEMA = {
     },
     key: ['secret_id', 'version'],
   },
+  /**
+   * Custom metadata of a secret of the embedded provider, apart from its head, so that reads of values do not load it. It may exist before the first
+   * version, and ends with the last one.
+   */
+  secret_metadata: {
+    columns: {
+      path: 'text',
+      /** Number of changes since the row exists. */
+      version: 'integer',
+      /** JSON: a map of texts. Not encrypted. */
+      body: 'text',
+      updated_at: 'integer',
+      updated_by: 'text',
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      mac: 'bytes?',
+    },
+    key: ['path'],
+    digestedSince: 9,
+    sealedSince: 9,
+  },
   /** One row per definition that rotates: its schedule and the state of its credential. Written with the definition. */
   rotation_schedules: {
     columns: {

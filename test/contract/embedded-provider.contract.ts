@@ -1,6 +1,7 @@
 import { embeddedAttacksContract } from './embedded-attacks.contract.ts';
 import { embeddedDeletionContract } from './embedded-deletion.contract.ts';
 import { openEmbedded, type MakeStore } from '../kit/providers/embedded-fixture.ts';
+import { embeddedMetadataContract } from './embedded-metadata.contract.ts';
 import { embeddedPublishingContract } from './embedded-publishing.contract.ts';
 import { embeddedWritesContract } from './embedded-writes.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';
@@ -23,6 +24,7 @@ export function embeddedProviderContract(store: string, makeStore: MakeStore): v
   });
   embeddedWritesContract(store, makeStore);
   embeddedDeletionContract(store, makeStore);
+  embeddedMetadataContract(store, makeStore);
   embeddedPublishingContract(store, makeStore);
   embeddedAttacksContract(store, makeStore);
 }

@@ -64,7 +64,7 @@ export async function openState(
   const logged = (): Promise<LoggedState> => readLogged(store, opening);
   const { adopt, problems, deferred } = await checkState(store, guard, {
     logged,
-    ...(keep && { keep, later: ['secrets'] }),
+    ...(keep && { keep, later: ['secrets', 'secret_metadata'] }),
   }).catch(asProblem);
   for (const digest of deferred) guard.defer(digest);
   const { clock, log } = opening;

@@ -140,6 +140,7 @@ describe.each([
   'before-approvals',
   'before-attestations',
   'before-security-keys',
+  'before-secret-metadata',
 ])('a store of the release %s', (name) => {
   it('is migrated and served, its keys open, and it opens again unchanged', async () => {
     own = await AttackedInstallation.from(name);
@@ -150,6 +151,7 @@ describe.each([
       `approvals ${rule}`,
       'image_evidence 0',
       'quarantines 1',
+      'secret_metadata 0',
       'security_keys 0',
       'wrapped_answers 0',
     ];
@@ -220,6 +222,55 @@ describe('a store of the release before evidence', () => {
     expect(digests()).toEqual(expect.arrayContaining(['image_evidence 1']));
     own.sql((database) => {
       database.exec('DELETE FROM image_evidence');
+    });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+});
+
+describe('a store of the release before custom metadata', () => {
+  const owner = { owner: 'pay' };
+
+  async function describedStore(): Promise<void> {
+    own = await AttackedInstallation.from('before-secret-metadata');
+    expect(await own.unreadyAtStart()).toEqual([]);
+    expect(digests()).toEqual(expect.arrayContaining(['secrets 3', 'secret_metadata 0']));
+    const broker = await own.open();
+    const [mount] = broker.parts.catalog.all('mount');
+    const { metadata } = broker.parts.connections.provider(mount!).writes!;
+    expect(await metadata.read('app/labelled')).toBeUndefined();
+    for (const entries of [{ owner: 'ops' }, owner]) {
+      const change = { entries, replaces: true, ifVersion: undefined };
+      const { fragment } = await metadata.change('app/labelled', change, 'alice');
+      await broker.parts.store.commit(fragment);
+    }
+    await broker.close('test');
+  }
+
+  it('is migrated, and keeps metadata of its secrets over a restart', async () => {
+    await describedStore();
+    expect(await own.unreadyAtStart()).toEqual([]);
+    expect(digests()).toEqual(expect.arrayContaining(['secret_metadata 1']));
+    const broker = await own.open();
+    const [mount] = broker.parts.catalog.all('mount');
+    const { writes } = broker.parts.connections.provider(mount!);
+    expect(await writes!.metadata.read('app/labelled')).toMatchObject({
+      version: 2,
+      entries: owner,
+      updatedBy: 'alice',
+    });
+    expect(await writes!.versions('app/labelled')).toMatchObject([{ labels: { team: 'pay' } }]);
+    await broker.close('test');
+  });
+
+  it.each([
+    ['removed', 'DELETE FROM secret_metadata'],
+    ['changed', `UPDATE secret_metadata SET body = '{"owner":"mallory"}'`],
+    ['moved to another secret', `UPDATE secret_metadata SET path = 'app/db'`],
+    ['set back to an earlier version', `UPDATE secret_metadata SET version = 1`],
+  ])('is held when metadata was %s in the database', async (_what, attack) => {
+    await describedStore();
+    own.sql((database) => {
+      database.exec(attack);
     });
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
   });

@@ -91,6 +91,17 @@ async function addRows(): Promise<void> {
       { table: 'image_evidence', put: evidenceRow(OTHER_EVIDENCE, { findings: [] }) },
       { table: 'security_keys', put: authenticateKey(parts, SECURITY_KEY) },
       {
+        table: 'secret_metadata',
+        put: {
+          path: 'app/one',
+          version: 1,
+          body: '{"owner":"pay"}',
+          updated_at: 1_000,
+          updated_by: 'alice',
+          mac: null,
+        },
+      },
+      {
         table: 'wrapped_answers',
         put: {
           id: 'a'.repeat(64),

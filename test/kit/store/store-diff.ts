@@ -18,6 +18,7 @@ const STATE = [
   'credentials',
   'secrets',
   'secret_versions',
+  'secret_metadata',
   'rotation_schedules',
   'rotations',
   'acknowledgements',

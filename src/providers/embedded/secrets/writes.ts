@@ -11,8 +11,9 @@ import type {
   VersionOrigin,
 } from '../../../ports/secret-provider.ts';
 import { SECRETS } from '../../../ports/queries.ts';
-import type { Expectation, Write } from '../../../ports/store.ts';
+import type { Expectation, PlanFragment, Write } from '../../../ports/store.ts';
 import { type EmbeddedOptions, HISTORY_LENGTH } from '../config.ts';
+import { EmbeddedMetadata } from './custom-metadata.ts';
 import {
   EmbeddedSecrets,
   type EmbeddedParts,
@@ -29,6 +30,7 @@ import { describeVersion, metadataText } from './version-metadata.ts';
 
 /** Stages writes. They take effect when the broker commits the fragment with its audit entry. */
 export class EmbeddedWrites implements SecretWrites {
+  readonly metadata: EmbeddedMetadata;
   readonly #parts: EmbeddedParts;
   readonly #secrets: EmbeddedSecrets;
   readonly #options: Pick<EmbeddedOptions, 'keepVersions' | 'undeleteWindow'>;
@@ -38,6 +40,7 @@ export class EmbeddedWrites implements SecretWrites {
     secrets: EmbeddedSecrets,
     options: Pick<EmbeddedOptions, 'keepVersions' | 'undeleteWindow'>,
   ) {
+    this.metadata = new EmbeddedMetadata(parts);
     this.#parts = parts;
     this.#secrets = secrets;
     this.#options = options;
@@ -95,7 +98,8 @@ export class EmbeddedWrites implements SecretWrites {
     }
     refuseUnlessCurrent(head, ...(ifVersions ?? [undefined]));
     if (undeleteWindow === 0) {
-      return { ...destroyed(this.#parts, { head, live }, live), destroyAt: undefined };
+      const removal = await this.metadata.removal(path);
+      return { ...destroyed(this.#parts, { head, live, removal }, live), destroyAt: undefined };
     }
     const destroyAt = this.#parts.clock.now() + undeleteWindow;
     const staged = changed(this.#parts, head, {
@@ -122,10 +126,18 @@ export class EmbeddedWrites implements SecretWrites {
     versions: readonly string[] | undefined,
     ifVersion: string | undefined,
   ): Promise<StagedWrite> {
-    const found = await this.#findLive(path);
+    const removal = await this.metadata.removal(path);
+    const found = await this.#find(path);
+    if (found === undefined) {
+      // Custom metadata may exist without any version.
+      if (versions !== undefined || removal.writes.length === 0)
+        throw new BrokerError('ERR_NOT_FOUND');
+      refuseUnlessCurrent(undefined, ifVersion);
+      return { version: undefined, fragment: removal };
+    }
     refuseUnlessCurrent(found.head, ifVersion);
     const doomed = versions === undefined ? found.live : select(found.live, versions);
-    return destroyed(this.#parts, found, doomed);
+    return destroyed(this.#parts, { ...found, removal }, doomed);
   }
 
   async versions(path: string): Promise<readonly SecretVersionInfo[]> {
@@ -136,10 +148,17 @@ export class EmbeddedWrites implements SecretWrites {
 
   /** @throws ERR_NOT_FOUND if no version is left, deleted ones included. */
   async #findLive(path: string): Promise<Found> {
+    const found = await this.#find(path);
+    if (found === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    return found;
+  }
+
+  /** Undefined if no version is left, deleted ones included. */
+  async #find(path: string): Promise<Found | undefined> {
     const head = await this.#secrets.head(path);
-    if (head === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    if (head === undefined) return undefined;
     const live = (await this.#secrets.history(head)).filter(isLive);
-    if (live.length === 0) throw new BrokerError('ERR_NOT_FOUND');
+    if (live.length === 0) return undefined;
     await this.#secrets.refuseRolledBack(head);
     return { head, live };
   }
@@ -184,6 +203,7 @@ export async function overdueDeletions(
   limit: number,
 ): Promise<readonly OverdueDeletion[]> {
   const secrets = new EmbeddedSecrets(parts);
+  const metadata = new EmbeddedMetadata(parts);
   const rows = await parts.store.list(SECRETS.overdue(parts.clock.now()), { limit });
   const staged = await Promise.all(
     rows.map(async (row) => {
@@ -191,9 +211,13 @@ export async function overdueDeletions(
       if (head === undefined) return [];
       const history = await secrets.history(head, head.deleted_through ?? 0);
       const live = history.filter(isLive);
-      const { fragment } = destroyed(parts, { head, live }, live);
+      // Versions that were written since the deletion keep the custom metadata.
+      const isWhole = head.last_version === head.deleted_through;
+      const removal = isWhole ? await metadata.removal(head.path) : undefined;
+      const { fragment } = destroyed(parts, { head, live, removal }, live);
       // No caller could read these versions since the deletion, so no cache and no holder has them.
-      return [{ path: head.path, count: live.length, fragment: { ...fragment, invalidates: [] } }];
+      const invalidates = removal?.invalidates ?? [];
+      return [{ path: head.path, count: live.length, fragment: { ...fragment, invalidates } }];
     }),
   );
   return staged.flat();
@@ -234,10 +258,15 @@ function changed(
   };
 }
 
+interface Ending extends Found {
+  /** Removes the custom metadata with the last version; undefined if other versions are left. */
+  readonly removal: PlanFragment | undefined;
+}
+
 /** Stages tombstones for some of the live versions, and a head that names none of them. */
 function destroyed(
   parts: EmbeddedParts,
-  { head, live }: Found,
+  { head, live, removal }: Ending,
   doomed: readonly VersionRow[],
 ): StagedWrite {
   const now = parts.clock.now();
@@ -249,7 +278,15 @@ function destroyed(
     ...(!keepsDeleted && NOT_DELETED),
   });
   const tombstones = doomed.map((row) => tombstone(row, now));
-  return { version, fragment: { ...fragment, writes: [...fragment.writes, ...tombstones] } };
+  const ending = doomed.length === live.length ? removal : undefined;
+  return {
+    version,
+    fragment: {
+      expect: [...fragment.expect, ...(ending?.expect ?? [])],
+      writes: [...fragment.writes, ...tombstones, ...(ending?.writes ?? [])],
+      invalidates: [...fragment.invalidates, ...(ending?.invalidates ?? [])],
+    },
+  };
 }
 
 /** The current version after an undelete. @throws ERR_NOT_FOUND, ERR_CONFLICT */
