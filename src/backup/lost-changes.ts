@@ -55,7 +55,10 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
   ],
   ['rotated credentials: the restored value no longer logs in; rotate again', ['rotation.end']],
   ['issued credentials: the broker does not revoke them any more', ['credential.issue']],
-  ['written or restored secrets: write them again', ['secret.write', 'secret.undelete']],
+  [
+    'written or restored secrets, and their custom metadata: write them again',
+    ['secret.write', 'secret.undelete', 'secret.describe'],
+  ],
 ];
 
 interface Entry {

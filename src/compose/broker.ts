@@ -18,6 +18,7 @@ import { DueSignal } from '../broker/kernel/due-signal.ts';
 import { Quarantines } from '../broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../broker/state/proof-memory.ts';
 import { ConfiguredPeople } from './configuration/people.ts';
+import { MetadataMemory } from '../broker/state/metadata-memory.ts';
 import { NO_ELEVATIONS, OperatorTokens } from '../broker/state/operator-token-memory.ts';
 import { RotationTargets } from '../broker/state/rotation-targets.ts';
 import { KeyringRowMacs } from '../broker/kernel/row-macs.ts';
@@ -424,7 +425,8 @@ async function openParts(
   const values = valueCache(config, clock, keyring);
   const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
-  const core = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
+  const metadata = new MetadataMemory();
+  const core = { catalog, sessions, tokens, values, metadata, canaries, quarantines, keyring };
   const followers = [
     ...coreFollowers({ ...core, rereadKeys: () => rereadKeys(store, keys) }),
     ...features.followers,
@@ -445,6 +447,7 @@ async function openParts(
     quarantines,
     proofs: new ProofMemory(clock),
     values,
+    metadata,
     canaries,
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),

@@ -58,7 +58,7 @@ import {
   writeData,
   writeValue,
 } from './routes/writes.ts';
-import { readConfig, writeConfig, writeMetadata } from './routes/settings.ts';
+import { patchMetadata, readConfig, writeConfig, writeMetadata } from './routes/settings.ts';
 import { lookUpWrapping, rewrap, unwrap, wrapData, wrapped } from './routes/wrapping.ts';
 import { logInRoute, lookUpSelf, ofOwnToken, renewSelf, revokeSelf } from './routes/tokens.ts';
 
@@ -130,7 +130,7 @@ class VaultApp {
       destroyVersions,
       destroyAll,
       writeMetadata,
-      patchMetadata: writeMetadata,
+      patchMetadata,
       readConfig,
       writeConfig,
       writeValue,

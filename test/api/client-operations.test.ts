@@ -193,6 +193,7 @@ describe('the client over TLS', () => {
         'ERR_CONFLICT',
       ],
       [ask(me, 'patchSecret', { ...at, body }), 200],
+      [ask(me, 'describeSecret', { ...at, body: { customMetadata: { owner: 'pay' } } }), 200],
     ]);
     await session.renew(api.serviceAccountToken());
     const ending = new AbortController();

@@ -54,7 +54,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/policies.md': [1, 0],
   'docs/policy-tests.md': [1, 0],
   'docs/posture.md': [1, 0],
-  'docs/providers/embedded.md': [0, 3],
+  'docs/providers/embedded.md': [0, 4],
   'docs/providers/vault.md': [0, 2],
   'docs/quickstart.md': [5, 4],
   'docs/rotation.md': [1, 0],

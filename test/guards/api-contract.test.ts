@@ -43,6 +43,7 @@ const OWN = 'it takes a right only from the caller, or from a request of the cal
 const NO_STEP_UP: Readonly<Record<string, string>> = {
   writeSecret: KEPT,
   patchSecret: KEPT,
+  describeSecret: 'it changes texts that give no right, and no value',
   drillRotation: 'it never promotes the credential that it creates',
   retryRotation: 'it repeats a step of a rotation that was decided before',
   retryRevocation: 'it repeats a revocation that was decided before',

@@ -16,6 +16,7 @@ const VERBS: Readonly<Record<string, string>> = {
   readSecrets: 'get',
   writeSecret: 'put',
   patchSecret: 'patch',
+  describeSecret: 'describe',
   deleteSecret: 'rm',
   undeleteSecret: 'undelete',
   destroySecret: 'destroy',

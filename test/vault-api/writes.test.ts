@@ -186,7 +186,7 @@ describe('writes', () => {
       [{ cas_required: true }, 'quaymaster put --if-version'],
       [{ delete_version_after: '3h' }, 'options.keepVersions'],
       [{ delete_version_after: '0s1ns' }, 'options.keepVersions'],
-      [{ custom_metadata: { owner: 'pay' } }, 'quaymaster put --label'],
+      [{ metadata_cas_required: true }, 'metadata_cas'],
       [{ other: 1 }, 'other'],
     ] as const) {
       for (const [method, more] of [
@@ -202,11 +202,9 @@ describe('writes', () => {
     }
     const { body } = await call('GET', 'secret/metadata/set');
     expect(body.data).toMatchObject({ current_version: 1, custom_metadata: null });
-    const absent = await call('POST', 'secret/metadata/none', { body: {} });
-    expect([absent.status, absent.body.errors[0]]).toEqual([
-      404,
-      expect.stringContaining('write its first version'),
-    ]);
+    expect((await call('POST', 'secret/metadata/none', { body: {} })).status).toBe(204);
+    expect((await call('PATCH', 'secret/metadata/none', { body: {}, ...patch })).status).toBe(404);
+    expect((await call('GET', 'secret/metadata/none')).status).toBe(404);
   });
 
   it('shows how many versions a mount keeps, and changes it for an admin as its document', async () => {

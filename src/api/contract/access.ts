@@ -127,6 +127,7 @@ const ROWS = {
   listSecrets: caller('GET /api/v1/secrets', LISTERS, 5, 'secret.list'),
   writeSecret: caller('PUT /api/v1/secrets/{path}', EDITORS, 5, 'secret.write'),
   patchSecret: caller('POST /api/v1/secrets/{path}:patch', EDITORS, 5, 'secret.write'),
+  describeSecret: caller('POST /api/v1/secrets/{path}:describe', EDITORS, 5, 'secret.describe'),
   deleteSecret: dangerous(caller('DELETE /api/v1/secrets/{path}', EDITORS, 5, 'secret.delete')),
   undeleteSecret: dangerous(caller('POST /api/v1/secrets/{path}:undelete', EDITORS, 5, 'secret.undelete')),
   destroySecret: dangerous(caller('POST /api/v1/secrets/{path}:destroy', EDITORS, 5, 'secret.destroy')),

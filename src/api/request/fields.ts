@@ -1,5 +1,10 @@
 import { z } from 'zod';
 import { PERSON_NAME } from '../../domain/identity/person.ts';
+import {
+  METADATA_KEY_BYTES,
+  METADATA_VALUE_BYTES,
+  MOST_METADATA_KEYS,
+} from '../../domain/secrets/custom-metadata.ts';
 import { isDigest } from '../../domain/posture/image-reference.ts';
 import { parseCidr } from '../../domain/network/cidr.ts';
 import { isName, isSecretPath } from '../../domain/words/names.ts';
@@ -110,6 +115,26 @@ export const versionNote = {
     .refine((labels) => Object.keys(labels).length <= MOST_LABELS, `may have ${MOST_LABELS} labels`)
     .optional(),
 };
+
+/** Letters, digits, marks, punctuation, symbols and the space: what other servers of the Vault HTTP API accept. */
+const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
+
+function printable(most: number) {
+  return z
+    .string()
+    .refine(
+      (text) => PRINTABLE.test(text) && Buffer.byteLength(text) <= most,
+      `is 1 to ${most} bytes of printable characters`,
+    );
+}
+
+/** Changes of custom metadata; null removes a key. */
+export const metadataChanges = z
+  .record(printable(METADATA_KEY_BYTES), z.union([printable(METADATA_VALUE_BYTES), z.null()]))
+  .refine(
+    (entries) => Object.keys(entries).length <= MOST_METADATA_KEYS,
+    `may have ${MOST_METADATA_KEYS} keys`,
+  );
 
 export const kubernetesName = z
   .string()

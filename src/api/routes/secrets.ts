@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { listSecrets as list, type ListedSecret } from '../../broker/secrets/list-secrets.ts';
+import { describeSecret as describe } from '../../broker/secrets/describe-secret.ts';
 import { readSecret as discloseSecret } from '../../broker/secrets/read-secrets.ts';
+import { secretVersions } from '../../broker/secrets/secret-versions.ts';
 import {
   deleteSecret as remove,
   destroySecret as destroy,
   patchSecret as patch,
-  secretVersions,
   undeleteSecret as restore,
   writeSecret as write,
 } from '../../broker/secrets/write-secret.ts';
@@ -13,7 +14,14 @@ import { BrokerError } from '../../domain/errors.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { disclosureJson } from '../answer/disclosure-json.ts';
 import { readPreconditions } from '../answer/entity-tag.ts';
-import { secretChanges, secretData, secretVersion, versionNote } from '../request/fields.ts';
+import {
+  metadataChanges,
+  secretChanges,
+  secretData,
+  secretVersion,
+  versionNote,
+} from '../request/fields.ts';
+import type { StoredMetadata } from '../../domain/secrets/custom-metadata.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { judgePath } from '../request/judge-request.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
@@ -26,6 +34,8 @@ import type { Shape } from '../contract/shapes.ts';
 const WRITE_BYTES = 1_048_576 * 2;
 /** Limit of the body: 100 versions of 128 characters, each escaped. */
 const SMALL_BYTES = 100_000;
+/** 64 keys of 128 bytes with values of 512 bytes, each character escaped. */
+const METADATA_BYTES = 262_144;
 const ABSENT = 'absent';
 
 export const readSecret: RouteOf<'readSecret'> = {
@@ -110,6 +120,33 @@ export const patchSecret: RouteOf<'patchSecret'> = {
   },
 };
 
+const description = z.strictObject({
+  customMetadata: metadataChanges,
+  replace: z.boolean().optional(),
+});
+
+export const describeSecret: RouteOf<'describeSecret'> = {
+  body: { maxBytes: METADATA_BYTES },
+  judge: judgePath((path) => ({ action: 'secret.describe', path }), 'write'),
+  read: ({ params, headers, body }) => {
+    const path = pathOf(params);
+    const { customMetadata: entries, replace: replaces = false } = parseInput(
+      description,
+      body?.value,
+    );
+    const ifVersion = metadataWanted(headers);
+    return async ({ parts, call, caller }) => {
+      const change = { path, entries, replaces, ifVersion };
+      const described = await describe(parts, call, caller, change);
+      return {
+        status: 200,
+        headers: ['ETag', `"${described.metadataVersion}"`],
+        body: described,
+      };
+    };
+  },
+};
+
 export const deleteSecret: RouteOf<'deleteSecret'> = {
   read: ({ params, headers }) => {
     const path = pathOf(params);
@@ -160,17 +197,27 @@ export const listSecretVersions: RouteOf<'listSecretVersions'> = {
   read: ({ params }) => {
     const path = pathOf(params);
     return async ({ parts, call, caller }) => {
-      const versions = await secretVersions(parts, call, caller, path);
+      const { versions, metadata } = await secretVersions(parts, call, caller, path);
       const items = versions.map(({ createdAt, destroyAt, destroyedAt, ...info }) => ({
         ...info,
         createdAt: instant(createdAt),
         ...(destroyAt !== undefined && { destroyAt: instant(destroyAt) }),
         ...(destroyedAt !== undefined && { destroyedAt: instant(destroyedAt) }),
       }));
-      return { status: 200, body: { items } };
+      return {
+        status: 200,
+        body: { items, ...(metadata && { customMetadata: metadataJson(metadata) }) },
+      };
     };
   },
 };
+
+function metadataJson({
+  updatedAt,
+  ...metadata
+}: StoredMetadata): Shape<'SecretVersions'>['customMetadata'] {
+  return { ...metadata, updatedAt: instant(updatedAt) };
+}
 
 /** @throws ERR_PATH_INVALID */
 function pathOf(params: Incoming['params']): string {
@@ -185,6 +232,16 @@ function versionWanted(headers: Incoming['headers']): string | undefined {
   const version = ifMatch.slice(1, -1);
   if (ifMatch === '*' || version === ABSENT) throw refused('If-Match takes one version in quotes');
   return version;
+}
+
+/** The entity tag of custom metadata is its version in quotes. `If-None-Match: *` stands for version 0: there is none yet. */
+function metadataWanted(headers: Incoming['headers']): number | undefined {
+  const { ifMatch, ifNoneMatch } = readPreconditions(headers);
+  if (ifNoneMatch !== undefined) return 0;
+  if (ifMatch === undefined) return undefined;
+  const version = /^"(0|[1-9][0-9]{0,14})"$/.exec(ifMatch)?.[1];
+  if (version === undefined) throw refused('If-Match takes one version of the metadata in quotes');
+  return Number(version);
 }
 
 function refused(detail: string): BrokerError {

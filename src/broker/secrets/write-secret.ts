@@ -1,27 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { PolicyReference } from '../../domain/audit/audit-actions.ts';
-import { parseNewPath, parseSecretPath } from '../../domain/words/names.ts';
-import { workloadId } from '../../domain/identity/workload.ts';
-import type {
-  SecretData,
-  SecretVersion,
-  VersionNote,
-  WriteMethod,
-} from '../../domain/secrets/secret.ts';
-import type {
-  SecretVersionInfo,
-  SecretWrites,
-  StagedWrite,
-  VersionOrigin,
-} from '../../ports/secret-provider.ts';
-import { authorityEnd, type Call, type Caller } from '../access/call.ts';
-import { refusalOf, judge } from '../access/judge.ts';
-import { refuseSuspended } from '../access/suspension.ts';
-import { recordFailure, recordOperation } from '../recording/operation.ts';
-import type { Access, Backends, Bounds, Recording } from '../state/dependencies.ts';
-import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import { LiveSession } from '../state/session-memory.ts';
-import { targetOf } from '../state/target.ts';
+import type { SecretData, VersionNote, WriteMethod } from '../../domain/secrets/secret.ts';
+import type { VersionOrigin } from '../../ports/secret-provider.ts';
+import type { Call, Caller } from '../access/call.ts';
+import type { Bounds } from '../state/dependencies.ts';
+import { absentIfMissing, authorOf, stage, type WritingParts } from './staged-change.ts';
 
 const MOST_KEYS = 256;
 
@@ -81,7 +63,7 @@ export interface SecretDestruction {
  * ERR_BODY_TOO_LARGE.
  */
 export async function writeSecret(
-  parts: Recording & Access & Pick<Backends, 'connections'> & Pick<Bounds, 'limits'>,
+  parts: WritingParts & Pick<Bounds, 'limits'>,
   call: Call,
   caller: Caller,
   write: SecretWrite,
@@ -111,7 +93,7 @@ export async function writeSecret(
  * the size of a value applies to the whole secret. @throws as {@link writeSecret}, and ERR_NOT_FOUND without a current version
  */
 export async function patchSecret(
-  parts: Recording & Access & Pick<Backends, 'connections'> & Pick<Bounds, 'limits'>,
+  parts: WritingParts & Pick<Bounds, 'limits'>,
   call: Call,
   caller: Caller,
   { path, changes, ifVersion, refusesAbsent = false, note }: SecretChange,
@@ -170,11 +152,6 @@ function refuseDropped(keys: readonly string[], data: SecretData, mayList: boole
   });
 }
 
-function absentIfMissing(error: unknown): undefined {
-  if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return undefined;
-  throw error;
-}
-
 function refuseTooLarge({ limits }: Pick<Bounds, 'limits'>, data: SecretData): void {
   const size = Buffer.byteLength(JSON.stringify(data));
   if (size <= limits.maxValueBytes) return;
@@ -189,7 +166,7 @@ function refuseTooLarge({ limits }: Pick<Bounds, 'limits'>, data: SecretData): v
  * @throws as {@link writeSecret}
  */
 export async function deleteSecret(
-  parts: Recording & Access & Pick<Backends, 'connections'>,
+  parts: WritingParts,
   call: Call,
   caller: Caller,
   { path, ifVersions }: SecretDeletion,
@@ -208,7 +185,7 @@ export async function deleteSecret(
  * @throws as {@link writeSecret}, and ERR_CONFLICT if another version than the named ones is current
  */
 export async function undeleteSecret(
-  parts: Recording & Access & Pick<Backends, 'connections'>,
+  parts: WritingParts,
   call: Call,
   caller: Caller,
   { path, version, among }: SecretRestoration,
@@ -229,7 +206,7 @@ export async function undeleteSecret(
 
 /** Destroys a secret or some of its versions permanently, deleted ones included. @throws as {@link writeSecret} */
 export async function destroySecret(
-  parts: Recording & Access & Pick<Backends, 'connections'>,
+  parts: WritingParts,
   call: Call,
   caller: Caller,
   destruction: SecretDestruction,
@@ -240,123 +217,6 @@ export async function destroySecret(
   );
 }
 
-/** Versions of a secret, newest first: states and times, but no values. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
-export async function secretVersions(
-  parts: Recording & Access & Pick<Backends, 'connections'>,
-  call: Call,
-  caller: Caller,
-  path: string,
-): Promise<readonly SecretVersionInfo[]> {
-  parseSecretPath(path);
-  return recordOperation({ parts, call, caller }, { action: 'secret.list', path }, async (now) => {
-    const verdict = judge(parts, call, now, { capability: 'list', path });
-    if (!verdict.allowed) throw refusalOf(verdict);
-    const { writes, locator } = writable(parts, call, path);
-    return writes.versions(locator);
-  });
-}
-
-/** Versions of a secret (none if it is absent), and how many are kept, for a caller that may write it. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
-export async function writableVersions(
-  parts: Recording & Access & Pick<Backends, 'connections'>,
-  call: Call,
-  caller: Caller,
-  path: string,
-): Promise<{ readonly versions: readonly SecretVersionInfo[]; readonly keepVersions: number }> {
-  return recordOperation({ parts, call, caller }, { action: 'secret.list', path }, async (now) => {
-    const verdict = judge(parts, call, now, { capability: 'write', path });
-    if (!verdict.allowed) throw refusalOf(verdict);
-    const { writes, locator } = writable(parts, call, path);
-    const versions = (await writes.versions(locator).catch(absentIfMissing)) ?? [];
-    return { versions, keepVersions: writes.keepVersions };
-  });
-}
-
-interface Staging {
-  readonly parts: Recording & Access & Pick<Backends, 'connections'>;
-  readonly call: Call;
-  readonly caller: Caller;
-  readonly path: string;
-  readonly action: 'secret.write' | 'secret.delete' | 'secret.undelete' | 'secret.destroy';
-}
-
-/** `facts`: more facts of the audit entry. */
-async function stage<
-  T extends StagedWrite & { readonly facts?: { readonly endsAt: number | undefined } },
->(
-  staging: Staging,
-  change: (target: Writable & { readonly mayList: () => boolean }) => Promise<T>,
-): Promise<T & Pick<Writable, 'rotates'>> {
-  type Staged = T & Pick<Writable, 'rotates'>;
-  const { parts, call, caller, path, action } = staging;
-  if (action === 'secret.write') parseNewPath(path);
-  else parseSecretPath(path);
-  let policy: PolicyReference | undefined;
-  const attempt = async (decidedAt: number, now: Caller): Promise<Attempt<Staged>> => {
-    const verdict = judge(parts, call, now, { capability: 'write', path });
-    ({ policy } = verdict);
-    if (!verdict.allowed) throw refusalOf(verdict);
-    refuseSuspended(parts, now);
-    const mayList = (): boolean => judge(parts, call, now, { capability: 'list', path }).allowed;
-    const target = writable(parts, call, path);
-    const staged = await change({ ...target, mayList });
-    const { version, fragment } = staged;
-    const facts = { action, outcome: 'ok', path, version, policy, ...staged.facts } as const;
-    return {
-      plan: {
-        ...fragment,
-        decidedAt,
-        reads: [...now.fences, `definition:${path}`],
-        notAfter: authorityEnd(now),
-        entries: [entryOf(parts, call, now, facts)],
-      },
-      settle: () => ({ ...staged, rotates: target.rotates }),
-    };
-  };
-  const work = (): Promise<Staged> => commitAs(parts, caller, attempt);
-  // Otherwise of several writers of one path only one would succeed at a time, and the others would decide again until they give up. No writer waits for a
-  // caller that may not write the path.
-  const isWriter = judge(parts, call, caller, { capability: 'write', path }).allowed;
-  const done = isWriter ? parts.connections.writeTurns.run(path, work) : work();
-  return done.catch((error: unknown) =>
-    recordFailure({ parts, call, caller }, [{ action, path, policy }], error),
-  );
-}
-
-interface Writable {
-  readonly writes: SecretWrites;
-  readonly locator: string;
-  readonly rotates: boolean;
-  /** @throws ERR_NOT_FOUND if there is no current version */
-  readonly current: () => Promise<SecretVersion>;
-}
-
-function writable(
-  parts: Pick<Backends, 'catalog' | 'connections'>,
-  call: Call,
-  path: string,
-): Writable {
-  const { mount, definition } = targetOf(parts, path);
-  const provider = parts.connections.provider(mount);
-  const { writes } = provider;
-  if (writes === undefined) {
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      'the mount is read-only: change the secret at its backend',
-    );
-  }
-  const locator = parts.connections.locate(mount, path, definition?.spec.ref);
-  const rotates = definition?.spec.rotation !== undefined;
-  return {
-    writes,
-    locator,
-    rotates,
-    current: () => provider.read(locator, undefined, call.context()),
-  };
-}
-
 function originOf(caller: Caller, method: WriteMethod, note: VersionNote = {}): VersionOrigin {
-  const author =
-    caller instanceof LiveSession ? workloadId(caller.session.workload) : caller.operator.name;
-  return { author, method, ...note };
+  return { author: authorOf(caller), method, ...note };
 }

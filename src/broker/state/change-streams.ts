@@ -43,6 +43,7 @@ const NAMED = 1_000;
 /** Kinds of the store's changes, and how they are announced. Other kinds are internal, or accompany one of these. */
 const ANNOUNCED: Readonly<Record<string, (key: string) => AnnouncedChange>> = {
   secret: named('secret'),
+  metadata: named('secret'),
   rotation: named('rotation'),
   canary: named('rotation'),
   document: named('document'),

@@ -18,6 +18,7 @@ import type { Connections } from './connections.ts';
 import type { DueSignal } from '../kernel/due-signal.ts';
 import type { Turns } from '../kernel/turns.ts';
 import type { Quarantines } from './quarantine-memory.ts';
+import type { MetadataMemory } from './metadata-memory.ts';
 import type { OperatorTokens } from './operator-token-memory.ts';
 import type { RotationTargets } from './rotation-targets.ts';
 import type { Sessions } from './session-memory.ts';
@@ -97,9 +98,10 @@ export interface Keys {
   readonly installation: string;
 }
 
-/** Current values in memory, and the values that canary pods get before all others. */
+/** Current values and custom metadata in memory, and the values that canary pods get before all others. */
 export interface Values {
   readonly values: ValueCache;
+  readonly metadata: MetadataMemory;
   readonly canaries: CanaryValues;
 }
 

@@ -2,6 +2,7 @@ import type { Keyring } from '../../crypto/keys/keyring.ts';
 import type { Change } from '../../ports/store.ts';
 import type { DocumentKind } from '../model/kinds.ts';
 import type { Catalog } from './catalog.ts';
+import type { MetadataMemory } from './metadata-memory.ts';
 import type { OperatorTokens } from './operator-token-memory.ts';
 import type { Quarantines } from './quarantine-memory.ts';
 import type { Sessions } from './session-memory.ts';
@@ -26,6 +27,7 @@ export interface CoreMemory {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
   readonly values: ValueCache;
+  readonly metadata: MetadataMemory;
   readonly canaries: CanaryValues;
   readonly quarantines: Quarantines;
   readonly keyring: Keyring;
@@ -39,6 +41,7 @@ const ACTIVE = 'active/';
 /** The followers of every broker. */
 export function coreFollowers(memory: CoreMemory): readonly Follower[] {
   const { catalog, sessions, tokens, values, canaries, quarantines, keyring, rereadKeys } = memory;
+  const { metadata } = memory;
   return [
     {
       kinds: ['document'],
@@ -62,6 +65,11 @@ export function coreFollowers(memory: CoreMemory): readonly Follower[] {
       kinds: ['secret'],
       forget: ({ key }) => values.drop(key),
       clear: () => values.seal(),
+    },
+    {
+      kinds: ['metadata'],
+      forget: ({ key }) => metadata.drop(key),
+      clear: () => metadata.clear(),
     },
     {
       kinds: ['session', 'leases'],

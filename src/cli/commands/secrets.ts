@@ -209,6 +209,29 @@ export const SECRETS: CommandTable = {
       examples: ['quaymaster versions payments/db'],
     }),
     {
+      command: 'describe',
+      summary: 'show the custom metadata of a secret, or change it',
+      details:
+        'Custom metadata are texts beside a secret, such as its owner. They are not encrypted, and everyone who may list or read the secret sees them, so never write a secret there. They belong to no version, and may be written before the first one.',
+      arguments: [
+        PATH,
+        ['[key=value...]', 'a key and its text; without any, the command shows them'],
+      ],
+      options: [
+        ['--remove <key>', 'remove this key; may be repeated', { isRepeated: true }],
+        ['--replace', 'remove all keys that are not given'],
+        [
+          '--if-metadata <version>',
+          'only if this is the version of the metadata; 0: if there is none',
+        ],
+      ],
+      examples: [
+        'quaymaster describe payments/db',
+        'quaymaster describe payments/db owner=pay --remove ticket --if-metadata 3',
+      ],
+      load: async () => (await import('../verbs/describe.ts')).runDescribe,
+    },
+    {
       command: 'ls',
       summary: 'list the secrets below a prefix, without their values',
       details:

@@ -408,6 +408,7 @@ export const ACTION_ROWS = {
   'secret.read': row<OfSecret<'endsAt' | 'comment'>>(['api', READ], 3, 'get', 'secrets'),
   'secret.list': row<OfSecretList>(['api', READ], 2, 'list', 'secrets'),
   'secret.write': row<OfSecret>(['api', UPDATE], 3, 'update', 'secrets'),
+  'secret.describe': row<OfSecret<'count'>>(['api', UPDATE], 2, 'update', 'secrets'),
   'secret.delete': row<OfSecret<'endsAt'>>(['api', DELETE], 5, 'delete', 'secrets'),
   'secret.undelete': row<OfSecret>(['api', UPDATE], 4, 'update', 'secrets'),
   'secret.destroy': row<OfSecret<'count' | 'cause'>>(['api', DELETE], 6, 'delete', 'secrets'),

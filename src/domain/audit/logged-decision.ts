@@ -70,6 +70,7 @@ const CAPABILITY_OF: Readonly<Record<string, Capability | undefined>> = {
   'secret.acknowledge': 'read',
   'secret.list': 'list',
   'secret.write': 'write',
+  'secret.describe': 'write',
   'secret.delete': 'write',
   'secret.undelete': 'write',
   'secret.destroy': 'write',

@@ -279,6 +279,37 @@ export interface components {
         };
         readonly SecretVersions: {
             readonly items: readonly components["schemas"]["SecretVersionInfo"][];
+            /** @description Absent if there is none. */
+            readonly customMetadata?: {
+                /** @description Number of changes; for `If-Match`. */
+                readonly version: number;
+                readonly entries: components["schemas"]["CustomMetadata"];
+                readonly updatedAt: components["schemas"]["Instant"];
+                readonly updatedBy: string;
+            };
+        };
+        /** @description Texts about a secret, never secret themselves. */
+        readonly CustomMetadata: {
+            readonly [key: string]: components["schemas"]["CustomMetadataValue"];
+        };
+        /** @description At most 128 bytes of printable characters. */
+        readonly CustomMetadataKey: string;
+        /** @description At most 512 bytes of printable characters. */
+        readonly CustomMetadataValue: string;
+        readonly SecretDescription: {
+            readonly customMetadata: {
+                readonly [key: string]: components["schemas"]["CustomMetadataValue"] | null;
+            };
+            /**
+             * @description Removes all keys that `customMetadata` does not name.
+             * @default false
+             */
+            readonly replace?: boolean;
+        };
+        readonly DescribedSecret: {
+            readonly path: components["schemas"]["SecretPath"];
+            /** @description Number of changes; 0 if there is none. */
+            readonly metadataVersion: number;
         };
         readonly CredentialOrder: {
             readonly ttl?: components["schemas"]["Duration"];
@@ -3122,6 +3153,38 @@ export interface operations {
         };
         readonly responses: {
             readonly 200: components["responses"]["WrittenSecret"];
+            readonly 400: components["responses"]["Problem"];
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly describeSecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly path: components["parameters"]["path"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecretDescription"];
+            };
+        };
+        readonly responses: {
+            /** @description Changed */
+            readonly 200: {
+                headers: {
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DescribedSecret"];
+                };
+            };
             readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];
         };

@@ -13,6 +13,7 @@ export const OPERATIONS = {
   readSecrets: {"method":"POST","path":"/api/v1/secrets:batch","query":[],"headers":[],"body":["application/json"],"needsBody":true,"answers":{"200":"sealable"}},
   listSecrets: {"method":"GET","path":"/api/v1/secrets","query":["prefix","deleted","limit","after"],"headers":[],"body":[],"needsBody":false,"answers":{"200":"json"}},
   patchSecret: {"method":"POST","path":"/api/v1/secrets/{path}:patch","query":["absentKeys"],"headers":["If-Match"],"body":["application/json"],"needsBody":true,"answers":{"200":"json"}},
+  describeSecret: {"method":"POST","path":"/api/v1/secrets/{path}:describe","query":[],"headers":["If-Match","If-None-Match"],"body":["application/json"],"needsBody":true,"answers":{"200":"json"}},
   undeleteSecret: {"method":"POST","path":"/api/v1/secrets/{path}:undelete","query":[],"headers":[],"body":["application/json"],"needsBody":true,"answers":{"200":"json"}},
   destroySecret: {"method":"POST","path":"/api/v1/secrets/{path}:destroy","query":[],"headers":["If-Match"],"body":["application/json"],"needsBody":true,"answers":{"204":"none"}},
   listSecretVersions: {"method":"GET","path":"/api/v1/secret-versions/{path}","query":[],"headers":[],"body":[],"needsBody":false,"answers":{"200":"json"}},

@@ -1,7 +1,12 @@
 import { listSecrets } from '../../broker/secrets/list-secrets.ts';
 import { readSecret } from '../../broker/secrets/read-secrets.ts';
-import { secretVersions } from '../../broker/secrets/write-secret.ts';
+import {
+  customMetadataOf,
+  secretVersions,
+  type DescribedSecret,
+} from '../../broker/secrets/secret-versions.ts';
 import { judge } from '../../broker/access/judge.ts';
+import type { CustomMetadata } from '../../domain/secrets/custom-metadata.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { instant } from '../../domain/time/instant.ts';
@@ -33,11 +38,23 @@ function versionNumber(version: string): number {
   return /^[1-9][0-9]{0,14}$/.test(version) ? Number(version) : 1;
 }
 
+/** Clients expect null where nothing is stored. */
+function customJson(custom: CustomMetadata | undefined): CustomMetadata | null {
+  return custom === undefined || Object.keys(custom).length === 0 ? null : custom;
+}
+
+/** Facts of a version that clients show. */
+interface ShownVersion {
+  readonly version: string;
+  readonly createdAt: number | undefined;
+  readonly custom: CustomMetadata | undefined;
+}
+
 /** Metadata of a version that is not deleted. */
-export function versionMetadata(version: string, createdAt: number | undefined): object {
+export function versionMetadata({ version, createdAt, custom }: ShownVersion): object {
   return {
     created_time: createdAt === undefined ? UNKNOWN_TIME : instant(createdAt),
-    custom_metadata: null,
+    custom_metadata: customJson(custom),
     deletion_time: '',
     destroyed: false,
     version: versionNumber(version),
@@ -53,9 +70,12 @@ export const readData: CallerRoute = (matched) => ({
       const { parts, call, caller } = asked;
       try {
         const { value, warning } = await readSecret(parts, call, caller, { path, version });
-        const about = versionMetadata(value.version, value.createdAt);
         const json = value.json.toString('latin1');
-        const shown = await shownSchedule(parts, path);
+        const [shown, custom] = await Promise.all([
+          shownSchedule(parts, path),
+          customMetadataOf(parts, path),
+        ]);
+        const about = versionMetadata({ ...value, custom });
         const beside = { metadata: about, ...(shown && scheduleMembers(shown)) };
         const tail = ByteText.of(`,${JSON.stringify(beside).slice(1)}`).latin1;
         const data = new ByteText(`{"data":${json}${tail}`);
@@ -80,15 +100,19 @@ async function absentVersion(
   const isAbsent = error instanceof BrokerError && error.code === 'ERR_NOT_FOUND';
   if (!isAbsent || error.reason === 'no_mount') throw error;
   if (!judge(parts, call, caller, { capability: 'list', path }).allowed) throw error;
-  const versions = await secretVersions(parts, call, caller, path).catch(() => []);
+  const { versions, metadata } = await secretVersions(parts, call, caller, path).catch(
+    () => NOTHING,
+  );
   const found =
     version === undefined ? versions[0] : versions.find((each) => each.version === version);
   if (found === undefined || !isGone(found)) throw error;
-  const about = { ...versionMetadata(found.version, found.createdAt), ...goneJson(found) };
+  const shown = { ...found, custom: metadata?.entries };
+  const about = { ...versionMetadata(shown), ...goneJson(found) };
   return { ...envelope(call, { data: { data: null, metadata: about } }), status: 404 };
 }
 
-type Version = Awaited<ReturnType<typeof secretVersions>>[number];
+type Version = DescribedSecret['versions'][number];
+const NOTHING: DescribedSecret = { versions: [], metadata: undefined };
 
 function isGone({ state }: Version): boolean {
   return state === 'deleted' || state === 'destroyed';
@@ -105,29 +129,34 @@ function goneJson({ state, createdAt }: Version): object {
 /** A secret whose versions were all destroyed is gone for these clients. The read is recorded already, so this is not an error. */
 const NO_VALUE: Answer = { status: 404, body: { errors: [] } };
 
-/** Reads the versions of a secret of KV version 2, without values. */
+/** Reads the versions and the custom metadata of a secret of KV version 2, without values. */
 export const readMetadata: CallerRoute = ({ path: given }) => ({
   read: () => {
     const path = parseSecretPath(given);
     return async ({ parts, call, caller }) => {
-      const versions = await secretVersions(parts, call, caller, path);
+      const { versions, metadata } = await secretVersions(parts, call, caller, path);
       const [newest] = versions;
       const oldest = versions.at(-1);
       const areGone = versions.every(({ state }) => state === 'destroyed');
-      if (newest === undefined || oldest === undefined || areGone) return NO_VALUE;
+      if (areGone && metadata === undefined) return NO_VALUE;
       const entries = versions.map((each) => [
         versionNumber(each.version),
         { created_time: instant(each.createdAt), ...goneJson(each) },
       ]);
+      const times = [oldest?.createdAt, newest?.createdAt, metadata?.updatedAt].filter(
+        (time) => time !== undefined,
+      );
       const data = {
         cas_required: false,
-        created_time: instant(oldest.createdAt),
-        current_version: versionNumber(newest.version),
-        custom_metadata: null,
+        created_time: instant(Math.min(...times)),
+        current_metadata_version: metadata?.version ?? 0,
+        current_version: newest === undefined ? 0 : versionNumber(newest.version),
+        custom_metadata: customJson(metadata?.entries),
         delete_version_after: '0s',
         max_versions: 0,
-        oldest_version: versionNumber(oldest.version),
-        updated_time: instant(newest.createdAt),
+        metadata_cas_required: false,
+        oldest_version: oldest === undefined ? 0 : versionNumber(oldest.version),
+        updated_time: instant(Math.max(...times)),
         versions: Object.fromEntries(entries) as object,
       };
       return envelope(call, { data });

@@ -1,22 +1,31 @@
 import { z } from 'zod';
-import type { Answer } from '../../api/answer/answers.ts';
+import { metadataChanges } from '../../api/request/fields.ts';
 import { judgePath } from '../../api/request/judge-request.ts';
 import { parseInput } from '../../api/request/parse-input.ts';
 import { changeKeptVersions, keptVersions } from '../../broker/documents/kept-versions.ts';
 import { holdsAnything } from '../../broker/recording/judge-target.ts';
-import { writableVersions } from '../../broker/secrets/write-secret.ts';
+import { describeSecret } from '../../broker/secrets/describe-secret.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { envelope } from '../answers.ts';
 import type { CallerRoute, Matched, OperatorRoute } from './route.ts';
 
 const SMALL = { maxBytes: 100_000, mayBeEmpty: true };
+/** 64 keys of 128 bytes with values of 512 bytes, each character escaped. */
+const METADATA = { maxBytes: 262_144, mayBeEmpty: true };
 const NO_CONTENT = { status: 204 } as const;
 
 /** No time, in the ways of several clients: `0s`, `0`, `0s0ns`, or an empty text. */
 const NO_TIME = /^(?:0(?:ns|us|ms|s|m|h|d)?)*$/;
 const EXPIRY =
   'must be 0s: versions do not expire; options.keepVersions of the mount limits their number, and quaymaster destroy removes them';
+
+const metadataCas = z
+  .literal(
+    false,
+    'cannot be true: each writer names the version that it expects, with metadata_cas',
+  )
+  .nullish();
 
 /**
  * Settings of KV version 2 that this broker does not have. A request may state what holds anyway, because clients send default values; every other value is
@@ -33,54 +42,74 @@ const fixed = {
     .union([z.literal(0), z.string().max(32).regex(NO_TIME, EXPIRY)], EXPIRY)
     .nullish(),
 };
+/** A value of custom metadata. Clients send numbers and booleans too; they are kept as texts. */
 const customMetadata = z
-  .record(z.string(), z.unknown())
-  .refine(
-    (entries) => Object.values(entries).every((value) => value === null),
-    'is not stored: describe the secret in its Definition (description), or label its versions with quaymaster put --label',
+  .record(
+    z.string(),
+    z
+      .union([z.string(), z.number(), z.boolean(), z.null()])
+      .transform((value) => (value === null ? null : String(value))),
   )
+  .pipe(metadataChanges)
   .nullish();
 const secretSettings = z
   .strictObject({
     ...fixed,
     max_versions: z.int().min(0).nullish(),
     custom_metadata: customMetadata,
+    metadata_cas: z.int().min(0).nullish(),
+    metadata_cas_required: metadataCas,
   })
   .nullish();
 const mountSettings = z
   .strictObject({
     ...fixed,
     max_versions: z.int().min(0).nullish(),
-    metadata_cas_required: z
-      .literal(false, 'cannot be true: metadata has no versions here')
-      .nullish(),
+    metadata_cas_required: metadataCas,
   })
   .nullish();
 
-/** An answer and no error: the use case recorded the request already. */
-const NO_SECRET: Answer = {
-  status: 404,
-  body: { errors: ['the secret does not exist; write its first version before its metadata'] },
-};
+interface Writing {
+  /** A patch keeps the keys that it does not name, and changes only what exists. */
+  readonly isPatch: boolean;
+}
 
-/** Accepts the settings of a secret that hold for it already, and refuses all others. It changes nothing. */
-export const writeMetadata: CallerRoute = ({ path: given }) => ({
-  body: SMALL,
-  judge: judgePath((path) => ({ action: 'secret.list', path }), 'write'),
-  read: ({ body }) => {
-    const path = parseSecretPath(given);
-    const { max_versions: most } = parseInput(secretSettings, body?.value) ?? {};
-    return async ({ parts, call, caller }) => {
-      const { versions, keepVersions } = await writableVersions(parts, call, caller, path);
-      if (versions.every(({ state }) => state === 'destroyed')) return NO_SECRET;
-      if ((most ?? 0) === 0 || most === keepVersions) return NO_CONTENT;
-      throw new BrokerError(
-        'ERR_BODY_INVALID',
-        `"max_versions" is ${keepVersions} for all secrets of the mount; change options.keepVersions of the Mount with quaymaster apply`,
-      );
-    };
-  },
-});
+/** Writes the custom metadata of a secret. Settings are accepted if they hold for it already. */
+function metadataRoute({ isPatch }: Writing): CallerRoute {
+  return ({ path: given }) => ({
+    body: METADATA,
+    judge: judgePath((path) => ({ action: 'secret.describe', path }), 'write'),
+    read: ({ body }) => {
+      const path = parseSecretPath(given);
+      const settings = parseInput(secretSettings, body?.value) ?? {};
+      const { max_versions: most, custom_metadata: entries, metadata_cas: cas } = settings;
+      const description = {
+        path,
+        entries: entries ?? {},
+        replaces: !isPatch && entries !== undefined && entries !== null,
+        ifVersion: cas ?? undefined,
+        refusesAbsent: isPatch,
+        check: ({ keepVersions }: { readonly keepVersions: number }): void => {
+          if ((most ?? 0) !== 0 && most !== keepVersions) throw otherCount(keepVersions);
+        },
+      };
+      return async ({ parts, call, caller }) => {
+        await describeSecret(parts, call, caller, description);
+        return NO_CONTENT;
+      };
+    },
+  });
+}
+
+function otherCount(keepVersions: number): BrokerError {
+  return new BrokerError(
+    'ERR_BODY_INVALID',
+    `"max_versions" is ${keepVersions} for all secrets of the mount; change options.keepVersions of the Mount with quaymaster apply`,
+  );
+}
+
+export const writeMetadata = metadataRoute({ isPatch: false });
+export const patchMetadata = metadataRoute({ isPatch: true });
 
 function prefixOf({ mount }: Matched): string {
   return mount?.prefix ?? '';

@@ -4,10 +4,13 @@ import {
   destroySecret,
   patchSecret,
   undeleteSecret,
-  writableVersions,
   writeSecret,
+  type WrittenSecret,
 } from '../../broker/secrets/write-secret.ts';
+import { customMetadataOf, writableVersions } from '../../broker/secrets/secret-versions.ts';
 import type { Call, Caller } from '../../broker/access/call.ts';
+import { judge } from '../../broker/access/judge.ts';
+import type { Asked } from '../../api/contract/route.ts';
 import type { Answer } from '../../api/answer/answers.ts';
 import { secretChanges, secretData } from '../../api/request/fields.ts';
 import { judgePath } from '../../api/request/judge-request.ts';
@@ -34,8 +37,16 @@ function expectedVersion(given: z.infer<typeof options>): string | undefined {
 
 const judged = judgePath((path) => ({ action: 'secret.write', path }), 'write');
 
-function writtenAnswer(call: Call, version: string, now: number): Answer {
-  return envelope(call, { data: versionMetadata(version, now) });
+/** The written version, with the custom metadata for a caller that may list or read the secret. */
+async function writtenAnswer(
+  { parts, call, caller }: Asked<Caller>,
+  { path, version }: WrittenSecret,
+): Promise<Answer> {
+  const { allowed } = judge(parts, call, caller, { capability: 'list', path });
+  // The version is written: a failure here must not look like a failed write.
+  const custom = allowed ? await customMetadataOf(parts, path).catch(() => undefined) : undefined;
+  const data = versionMetadata({ version, createdAt: parts.clock.now(), custom });
+  return envelope(call, { data });
 }
 
 /** Writes a version of KV version 2. */
@@ -46,9 +57,10 @@ export const writeData: CallerRoute = ({ path: given }) => ({
     const path = parseSecretPath(given);
     const asked = parseInput(written, body?.value);
     const ifVersion = expectedVersion(asked.options);
-    return async ({ parts, call, caller }) => {
+    return async (acting) => {
+      const { parts, call, caller } = acting;
       const stored = await writeSecret(parts, call, caller, { path, data: asked.data, ifVersion });
-      return writtenAnswer(call, stored.version, parts.clock.now());
+      return writtenAnswer(acting, stored);
     };
   },
 });
@@ -61,9 +73,10 @@ export const patchData: CallerRoute = ({ path: given }) => ({
     const path = parseSecretPath(given);
     const { data: changes, options: asked } = parseInput(changed, body?.value);
     const ifVersion = expectedVersion(asked);
-    return async ({ parts, call, caller }) => {
+    return async (acting) => {
+      const { parts, call, caller } = acting;
       const stored = await patchSecret(parts, call, caller, { path, changes, ifVersion });
-      return writtenAnswer(call, stored.version, parts.clock.now());
+      return writtenAnswer(acting, stored);
     };
   },
 });
@@ -172,7 +185,7 @@ export const destroyVersions = versionsRoute(async (parts, call, caller, { path,
     await destroySecret(parts, call, caller, { path, versions });
   } catch (error) {
     if (!isAbsent(error)) throw error;
-    const kept = (await writableVersions(parts, call, caller, path)).versions
+    const kept = (await writableVersions(parts, call, caller, path))
       .filter(({ state, version: each }) => state !== 'destroyed' && versions.includes(each))
       .map(({ version: each }) => each);
     if (kept.length > 0) await destroySecret(parts, call, caller, { path, versions: kept });

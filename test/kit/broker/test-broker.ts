@@ -45,6 +45,7 @@ import { AttestationReader } from '../../../src/broker/attestations/attestation-
 import { ReportReader } from '../../../src/broker/posture/report-reader.ts';
 import { Quarantines } from '../../../src/broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
+import { MetadataMemory } from '../../../src/broker/state/metadata-memory.ts';
 import {
   OperatorTokens,
   type LiveOperator,
@@ -488,7 +489,8 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const evidence = new ImageEvidence(store);
   const reports = new ReportReader(NEVER, tasks);
   const secretValues = new SecretValueMemory();
-  const memory = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
+  const metadata = new MetadataMemory();
+  const memory = { catalog, sessions, tokens, values, metadata, canaries, quarantines, keyring };
   const clusters: Clusters = {
     authenticator: (name) =>
       catalog.find('cluster', name) && {
@@ -543,6 +545,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     proofs: new ProofMemory(clock),
     connections,
     values,
+    metadata,
     canaries,
     keyring,
     rows,

@@ -3,11 +3,8 @@ import { listSecrets } from '../../../../src/broker/secrets/list-secrets.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
-import {
-  destroySecret,
-  secretVersions,
-  writeSecret,
-} from '../../../../src/broker/secrets/write-secret.ts';
+import { secretVersions } from '../../../../src/broker/secrets/secret-versions.ts';
+import { destroySecret, writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { codeOf, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { records } from '../../../kit/store/hooked-store.ts';
@@ -158,7 +155,8 @@ describe('a write', () => {
     await write('app/s');
     const editor = await broker.operator('ed', [{ role: 'secret-editor', scope: ['app'] }]);
     const { parts } = broker;
-    expect(await secretVersions(parts, broker.call(), editor, 'app/s')).toHaveLength(1);
+    const { versions } = await secretVersions(parts, broker.call(), editor, 'app/s');
+    expect(versions).toHaveLength(1);
     expect(await codeOf(secretVersions(parts, broker.call(), editor, 'kv/db'))).toBe('ERR_DENIED');
     const again = { path: 'app/s', data: { v: '2' } };
     expect((await writeSecret(parts, broker.call(), editor, again)).version).toBe('2');
