@@ -8,6 +8,7 @@ import {
   SourceError,
   type ImportSource,
   type ListedPath,
+  type SourceSecret,
 } from './import-source.ts';
 
 export interface AwsAddress {
@@ -85,7 +86,7 @@ export class AwsSource implements ImportSource {
     }
   }
 
-  async read(path: string): Promise<SecretData | undefined> {
+  async read(path: string): Promise<SourceSecret | undefined> {
     try {
       const command = new this.#sdk.GetSecretValueCommand({
         SecretId: path,
@@ -94,8 +95,8 @@ export class AwsSource implements ImportSource {
       const { SecretString: text, SecretBinary: bytes } = await this.#client.send(command, {
         abortSignal: this.#signal,
       });
-      if (text !== undefined) return fromText(text);
-      return bytes && { value: { base64: Buffer.from(bytes).toString('base64') } };
+      if (text !== undefined) return { data: fromText(text) };
+      return bytes && { data: { value: { base64: Buffer.from(bytes).toString('base64') } } };
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof this.#sdk.ResourceNotFoundException) return undefined;

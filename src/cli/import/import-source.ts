@@ -8,6 +8,12 @@ export interface ListedPath {
   readonly unreadable?: string;
 }
 
+/** A current value, and the texts that the source keeps beside it. */
+export interface SourceSecret {
+  readonly data: SecretData;
+  readonly customMetadata?: Readonly<Record<string, string>>;
+}
+
 /** The secrets of another system. */
 export interface ImportSource {
   /** Name of the source in messages. */
@@ -15,7 +21,7 @@ export interface ImportSource {
   /** Lists every secret to import. */
   list(): AsyncIterable<ListedPath>;
   /** The current value, which goes only to the broker; undefined if it was deleted. @throws SourceError if only this secret fails; any other error stops the import */
-  read(path: string): Promise<SecretData | undefined>;
+  read(path: string): Promise<SourceSecret | undefined>;
   close(): void;
 }
 

@@ -3,9 +3,8 @@ import type { Broker } from '../connection/broker.ts';
 import type { CliContext } from '../run/context.ts';
 import { EXIT, exitCodeOfStatus } from '../run/errors.ts';
 import { causeOf, mayHaveBeenDone } from '../run/unknown-outcome.ts';
-import type { SecretData } from '../verbs/secret-values.ts';
 import type { PlannedImport } from './import-plan.ts';
-import { SourceError, type ImportSource } from './import-source.ts';
+import { SourceError, type ImportSource, type SourceSecret } from './import-source.ts';
 
 const CONCURRENCY = 4;
 const UNAUTHENTICATED = 401;
@@ -14,9 +13,15 @@ const PRECONDITION = 412;
 export interface ImportResult {
   readonly source: string;
   readonly target: string | undefined;
-  /** `not known`: it was sent, and no answer says whether the broker stored it. */
+  /** `not known`: it was sent, and no answer says whether the broker stored it. `no metadata`: only the value was copied. */
   readonly outcome:
-    'created' | 'empty' | 'failed' | 'not known' | 'not reached' | PlannedImport['state'];
+    | 'created'
+    | 'no metadata'
+    | 'empty'
+    | 'failed'
+    | 'not known'
+    | 'not reached'
+    | PlannedImport['state'];
   /** Code that names why it failed, never a text of the source or the broker. */
   readonly code?: string;
 }
@@ -79,17 +84,17 @@ async function importOne(
   { source, target, state }: PlannedImport,
 ): Promise<Outcome> {
   if (state !== 'create' || target === undefined) return { outcome: state };
-  let data: SecretData | undefined;
+  let secret: SourceSecret | undefined;
   try {
-    data = await copying.source.read(source);
+    secret = await copying.source.read(source);
     copying.signal.throwIfAborted();
   } catch (error) {
     if (error instanceof SourceError) return { outcome: 'failed', code: error.message };
     copying.stop(error);
     return { outcome: 'not reached' };
   }
-  if (data === undefined || Object.keys(data).length === 0) return { outcome: 'empty' };
-  return write(copying, target, data);
+  if (secret === undefined || Object.keys(secret.data).length === 0) return { outcome: 'empty' };
+  return write(copying, target, secret);
 }
 
 /**
@@ -100,11 +105,15 @@ function stopsAll({ status }: ApiError): boolean {
   return status === UNAUTHENTICATED || exitCodeOfStatus(status) === EXIT.unreachable;
 }
 
-async function write({ broker, stop }: Copying, path: string, data: SecretData): Promise<Outcome> {
+async function write(
+  copying: Copying,
+  path: string,
+  { data, customMetadata }: SourceSecret,
+): Promise<Outcome> {
+  const { broker, stop } = copying;
   try {
     const headers = { 'If-None-Match': '*' } as const;
     await broker.call('writeSecret', { path: { path }, headers, body: { data, method: 'import' } });
-    return { outcome: 'created' };
   } catch (error) {
     if (!(error instanceof ApiError)) {
       stop(error);
@@ -113,5 +122,23 @@ async function write({ broker, stop }: Copying, path: string, data: SecretData):
     if (stopsAll(error)) stop(error);
     if (error.status === PRECONDITION) return { outcome: 'exists' };
     return { outcome: mayHaveBeenDone(error) ? 'not known' : 'failed', code: error.code };
+  }
+  return customMetadata === undefined
+    ? { outcome: 'created' }
+    : describe(copying, path, customMetadata);
+}
+
+/** Writes the custom metadata of a secret that this import created, so that the metadata of other secrets stays unchanged. */
+async function describe(
+  { broker, stop }: Copying,
+  path: string,
+  customMetadata: NonNullable<SourceSecret['customMetadata']>,
+): Promise<Outcome> {
+  try {
+    await broker.call('describeSecret', { path: { path }, body: { customMetadata } });
+    return { outcome: 'created' };
+  } catch (error) {
+    if (!(error instanceof ApiError) || stopsAll(error)) stop(error);
+    return { outcome: 'no metadata', code: 'value copied without its custom metadata' };
   }
 }

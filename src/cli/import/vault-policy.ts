@@ -272,7 +272,7 @@ function mayWrite({ rule, place }: Placed, note: Note): boolean {
   const isWhole = WRITES.every((word) => capabilities.includes(word));
   const isWriting = [...WRITES, 'patch'].some((word) => capabilities.includes(word));
   if (isWhole && place.kind === 'data')
-    note(rule, 'wider', '"write" also restores and destroys versions');
+    note(rule, 'wider', '"write" also restores and destroys versions, and writes custom metadata');
   if (isWriting && !isWhole)
     note(rule, 'not granted', `"write" needs ${WRITES.join(', ')}; the rule has a part of them`);
   return isWhole;

@@ -1,7 +1,11 @@
 import { memberText } from '../../domain/text/json-members.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
-import type { SecretData } from '../verbs/secret-values.ts';
-import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';
+import {
+  SourceError,
+  type ImportSource,
+  type ListedPath,
+  type SourceSecret,
+} from './import-source.ts';
 import type { VaultAnswer, VaultHttp } from './vault-http.ts';
 
 /** The broker's own paths have at most 512 characters; `--map` can shorten longer paths. */
@@ -85,7 +89,7 @@ export class VaultSource implements ImportSource {
     }
   }
 
-  async read(path: string): Promise<SecretData | undefined> {
+  async read(path: string): Promise<SourceSecret | undefined> {
     const { mount } = this.#place;
     const at = this.#version === '2' ? `${mount}/data/${path}` : `${mount}/${path}`;
     const answer = await this.#http.get(at);
@@ -94,7 +98,10 @@ export class VaultSource implements ImportSource {
     const outer = membersOf(answer.body?.['data']);
     const data = this.#version === '2' ? membersOf(outer?.['data']) : outer;
     if (data === undefined) throw new SourceError('vault_answer');
-    return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, memberText(value)]));
+    const texts = Object.entries(data).map(([key, value]) => [key, memberText(value)] as const);
+    const beside = this.#version === '2' ? membersOf(outer?.['metadata']) : undefined;
+    const customMetadata = textsOf(membersOf(beside?.['custom_metadata']));
+    return { data: Object.fromEntries(texts), ...(customMetadata && { customMetadata }) };
   }
 
   close(): void {
@@ -153,6 +160,16 @@ function isEmpty({ body }: VaultAnswer): boolean {
 function membersOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return value as Readonly<Record<string, unknown>>;
+}
+
+/** The members that are texts; undefined if there are none. */
+function textsOf(
+  members: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, string>> | undefined {
+  const texts = Object.entries(members).filter(
+    (member): member is [string, string] => typeof member[1] === 'string',
+  );
+  return texts.length === 0 ? undefined : Object.fromEntries(texts);
 }
 
 /**

@@ -51,9 +51,24 @@ describe('an import source at Vault', () => {
     vault.remove('secret', 'gone');
     const source = await open(vault, 'secret', '2');
     expect((await listed(source)).toSorted()).toEqual(['a/b/two', 'a/one', 'gone']);
-    expect(await source.read('a/b/two')).toEqual({ k: 'new' });
-    expect(await source.read('a/one')).toEqual({ k: 'v', n: '1', o: '{"x":[true]}' });
+    expect(await source.read('a/b/two')).toEqual({ data: { k: 'new' } });
+    expect(await source.read('a/one')).toEqual({
+      data: { k: 'v', n: '1', o: '{"x":[true]}' },
+    });
     expect(await source.read('gone')).toBeUndefined();
+  });
+
+  it('gives the custom metadata of KV version 2 that is text', async () => {
+    const vault = await start();
+    let custom: unknown = { owner: 'pay', odd: 1 };
+    vault.fault = () => ({
+      status: 200,
+      body: { data: { data: { k: 'v' }, metadata: { version: 1, custom_metadata: custom } } },
+    });
+    const source = await open(vault, 'secret', '2');
+    const data = { k: 'v' };
+    expect(await source.read('x')).toEqual({ data, customMetadata: { owner: 'pay' } });
+    for (custom of [null, {}, 'text', ['a']]) expect(await source.read('x')).toEqual({ data });
   });
 
   it('is retried while it is busy, and fails when it stays busy: other requests would fail the same way', async () => {
@@ -62,7 +77,7 @@ describe('an import source at Vault', () => {
     let busy = 2;
     vault.fault = () => (busy-- > 0 ? { status: 503, body: { errors: ['canary'] } } : undefined);
     const source = await open(vault, 'old', '1');
-    expect(await source.read('x')).toEqual({ k: 'v' });
+    expect(await source.read('x')).toEqual({ data: { k: 'v' } });
     busy = 100;
     await expect(source.read('x')).rejects.toMatchObject({
       exitCode: 5,
@@ -165,7 +180,7 @@ describe('an import source at Vault', () => {
       return 'handled';
     };
     const source = await open(vault, 'secret', '2');
-    expect(Object.entries((await source.read('x')) ?? {})).toEqual([
+    expect(Object.entries((await source.read('x'))?.data ?? {})).toEqual([
       ['__proto__', 'p'],
       ['constructor', 'c'],
       ['n', '12345678901234567890'],

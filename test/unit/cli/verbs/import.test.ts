@@ -88,7 +88,9 @@ describe('an import', () => {
       },
     });
     const read = (path: string) =>
-      path === 'b' ? Promise.reject(new SourceError('word')) : Promise.resolve({ k: 'hunter2' });
+      path === 'b'
+        ? Promise.reject(new SourceError('word'))
+        : Promise.resolve({ data: { k: 'hunter2' } });
     const context = cliContext();
     const { results, stoppedBy } = await runImport(context, broker, source(read), plan);
     expect(stoppedBy).toBeUndefined();
@@ -107,7 +109,7 @@ describe('an import', () => {
   const outcomes = async (
     answer: (path: string | undefined) => unknown,
     context = cliContext(),
-    read: ImportSource['read'] = () => Promise.resolve({ k: 'v' }),
+    read: ImportSource['read'] = () => Promise.resolve({ data: { k: 'v' } }),
   ) => {
     const broker = new ScriptedBroker({ writeSecret: ({ path }) => answer(path?.['path']) });
     const many = planOf(['a', 'b', 'c', 'd', 'e', 'f'], {}, ['f']);
@@ -145,11 +147,38 @@ describe('an import', () => {
     const context = cliContext({ signal: ended.signal });
     const read = () => {
       ended.abort(new Interrupted(EXIT.interrupted));
-      return Promise.resolve({ k: 'v' });
+      return Promise.resolve({ data: { k: 'v' } });
     };
     const { words, sent } = await outcomes(() => ({}), context, read);
     expect(sent).toBe(0);
     expect(new Set(words)).toEqual(new Set(['not reached', 'exists']));
+  });
+
+  it('copies custom metadata of the secrets that it creates only', async () => {
+    const broker = new ScriptedBroker({
+      writeSecret: ({ path }) => {
+        if (path?.['path'] === 'a') throw refusal(412, 'ERR_VERSION_CONFLICT');
+        return {};
+      },
+      describeSecret: ({ path }) => {
+        if (path?.['path'] === 'c') throw refusal(400, 'ERR_BODY_INVALID');
+        return {};
+      },
+    });
+    const customMetadata = { owner: 'pay' };
+    const read = () => Promise.resolve({ data: { k: 'v' }, customMetadata });
+    const { results } = await runImport(cliContext(), broker, source(read), plan);
+    expect(results.map(({ target, outcome }) => [target, outcome])).toEqual([
+      ['a', 'exists'],
+      ['b', 'created'],
+      ['c', 'no metadata'],
+      ['d', 'exists'],
+    ]);
+    const described = broker.asked.filter(({ id }) => id === 'describeSecret');
+    expect(described.map(({ path, body }) => [path?.['path'], body])).toEqual([
+      ['b', { customMetadata }],
+      ['c', { customMetadata }],
+    ]);
   });
 
   it('reports an unknown outcome if the broker may have committed', async () => {
