@@ -61,7 +61,10 @@ function svidAuthenticator(
   return new SvidAuthenticator({ name, spec }, connection, clock);
 }
 
-function sourceOf(connection: Exclude<ClusterConnection, { readonly type: 'spiffe' }>): JwksSource {
+/** The place where the keys of a cluster come from; nothing is fetched yet. */
+export function sourceOf(
+  connection: Exclude<ClusterConnection, { readonly type: 'spiffe' }>,
+): JwksSource {
   if (connection.type === 'kubernetes') return new ApiServerJwks(connection.api);
   if ('file' in connection) return new FileJwks(connection.file);
   return new DiscoveredJwks({ ...connection, hosts: connection.hosts ?? [] });

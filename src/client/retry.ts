@@ -16,6 +16,7 @@ const IDEMPOTENT: ReadonlySet<OperationId> = new Set<OperationId>([
   'explainEntry',
   'replayPolicies',
   'checkMount',
+  'checkCluster',
   'applyDocuments',
   'createQuarantine',
 ]);

@@ -137,6 +137,7 @@ describe('the client over TLS', () => {
       [ask(admin, 'readCluster', { path: { name: 'c1' } }), 200],
       [ask(admin, 'readMount', { path: app }), 200],
       [ask(admin, 'checkMount', { path: app }), 200],
+      [ask(admin, 'checkCluster', { path: { name: 'c1' } }), 200],
       [ask(admin, 'readPolicy', { path: app }), 200],
       [ask(admin, 'readOperator', { path: { name: 'ann' } }), 200],
       [ask(admin, 'listClusters'), 200],

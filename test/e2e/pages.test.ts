@@ -34,7 +34,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/api.md': [12, 4],
   'docs/audit.md': [1, 6],
   'docs/client.md': [0, 1],
-  'docs/clusters.md': [0, 2],
+  'docs/clusters.md': [0, 3],
   'docs/compliance.md': [1, 0],
   'docs/configuration.md': [1, 0],
   'docs/disaster-recovery.md': [7, 2],

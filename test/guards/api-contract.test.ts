@@ -32,6 +32,7 @@ const READS: ReadonlySet<string> = new Set([
   'explainPosture',
   'surveyPosture',
   'checkMount',
+  'checkCluster',
   'traceAudit',
 ]);
 

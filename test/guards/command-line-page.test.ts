@@ -91,6 +91,7 @@ const VERBS: Readonly<Record<string, string>> = {
   explainPosture: 'posture explain',
   surveyPosture: 'posture survey',
   checkMount: 'mount check',
+  checkCluster: 'cluster check',
   applyDocuments: 'apply',
   createOperatorToken: 'operator token create',
   listOperatorTokens: 'operator token ls',

@@ -187,6 +187,7 @@ const ROWS = {
   readEvidence: operator('GET /api/v1/evidence/{id}', VIEW, 5, 'evidence.read'),
   deleteEvidence: dangerous(operator('DELETE /api/v1/evidence/{id}', PUSHERS, 5, 'evidence.delete')),
   ...documents('Cluster', 'Clusters', 'clusters', ADMIN),
+  checkCluster: operator('POST /api/v1/clusters/{name}:check', RESPONDERS, 20, 'document.check'),
   ...documents('Mount', 'Mounts', 'mounts', ADMIN),
   checkMount: operator('POST /api/v1/mounts/{name}:check', RESPONDERS, 20, 'document.check'),
   listDefinitions: operator('GET /api/v1/definitions', EDITORS, 5, 'document.read'),

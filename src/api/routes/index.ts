@@ -1,5 +1,6 @@
 import * as acknowledgements from './acknowledgements.ts';
 import * as audit from './audit.ts';
+import * as clusterCheck from './cluster-check.ts';
 import * as configuration from './configuration.ts';
 import * as credentials from './credentials.ts';
 import * as documentBatch from './document-batch.ts';
@@ -43,6 +44,7 @@ const OPERATIONS = {
   ...policies,
   ...policyReplay,
   ...mountCheck,
+  ...clusterCheck,
   ...logins,
   ...securityKeys,
   ...operatorTokens,

@@ -1,5 +1,6 @@
 import type { AuditEvent, EncodedActor } from '../../domain/audit/audit-event.ts';
 import type { ClusterSpec } from '../../domain/identity/cluster.ts';
+import type { CheckReport } from '../../ports/secret-provider.ts';
 import type { TextDigest } from '../../domain/audit/audit-text.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -45,6 +46,8 @@ export interface Clusters {
   namespaces(name: string): NamespaceFacts | undefined;
   /** The reason why this cluster cannot be served: its connection is missing or of another kind. */
   problem(spec: ClusterSpec): string | undefined;
+  /** Asks a registered cluster for what logins and watches need there; undefined if it is not served. */
+  check(name: string): Promise<CheckReport> | undefined;
   /** Explains why no cluster can use a connection of this name; undefined if one can. */
   connectionProblem(name: string): string | undefined;
 }

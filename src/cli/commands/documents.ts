@@ -110,6 +110,14 @@ export const DOCUMENTS: CommandTable = {
       load: async () => (await import('../verbs/apply.ts')).runApply,
     },
     ...documentCommands('cluster'),
+    {
+      command: 'cluster check',
+      summary:
+        'test what logins and watches need at a cluster: credential, clock, keys, reviews and rights; exit 1 if something is missing',
+      arguments: [['<name>', 'name of the cluster']],
+      examples: ['quaymaster cluster check prod'],
+      load: async () => (await import('../verbs/documents.ts')).runClusterCheck,
+    },
     ...documentCommands('mount'),
     {
       command: 'mount check',

@@ -140,7 +140,21 @@ export async function runMountCheck(
   { broker, output }: CliContext,
   { args: [name = ''] }: Call<object>,
 ): Promise<ExitCode> {
-  const { body } = await (await broker()).call('checkMount', { path: { name } });
+  return showReport(output, (await (await broker()).call('checkMount', { path: { name } })).body);
+}
+
+/** Tests whether a cluster allows what logins and watches need. @returns 1 if it does not */
+export async function runClusterCheck(
+  { broker, output }: CliContext,
+  { args: [name = ''] }: Call<object>,
+): Promise<ExitCode> {
+  return showReport(output, (await (await broker()).call('checkCluster', { path: { name } })).body);
+}
+
+async function showReport(
+  output: CliContext['output'],
+  body: components['schemas']['CheckReport'],
+): Promise<ExitCode> {
   await output.show(body, () =>
     [
       body.healthy ? 'healthy' : 'NOT HEALTHY',

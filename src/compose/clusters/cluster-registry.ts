@@ -4,6 +4,7 @@ import {
   NamespaceWatch,
   ReportWatch,
   noPodWatch,
+  probeCluster,
   type ClusterConnection,
 } from '../../auth/index.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -31,6 +32,7 @@ import type {
   SavedPods,
   WatchStatus,
 } from '../../ports/pod-watch.ts';
+import type { CheckReport } from '../../ports/secret-provider.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
 import { inBrokerTime } from './in-broker-time.ts';
 import { namingFailures } from './naming-failures.ts';
@@ -39,7 +41,7 @@ import type { SavedCluster } from './saved-pods.ts';
 interface RegisteredCluster {
   /** Monotonic time in milliseconds. */
   readonly openedAt: number;
-  readonly connectionName: string;
+  readonly spec: ClusterSpec;
   readonly uid: string;
   readonly version: number;
   readonly generation: string;
@@ -130,7 +132,7 @@ export class ClusterRegistry implements Clusters {
     try {
       this.#registered.set(name, {
         openedAt: this.#deps.clock.monotonic(),
-        connectionName: document.spec.connection,
+        spec: document.spec,
         uid: document.uid,
         version: document.version,
         generation,
@@ -195,6 +197,16 @@ export class ClusterRegistry implements Clusters {
     return this.#registered.get(name)?.namespaces;
   }
 
+  check(name: string): Promise<CheckReport> | undefined {
+    const known = this.#registered.get(name);
+    if (known === undefined) return undefined;
+    const { spec, connection } = known;
+    const watched = this.resourceWatches().flatMap(([cluster, resource, status]) =>
+      cluster === name && status !== 'off' ? [resource] : [],
+    );
+    return probeCluster({ name, spec, connection, watched, clock: this.#deps.clock });
+  }
+
   problem(spec: ClusterSpec): string | undefined {
     const connection = this.#deps.connections.get(spec.connection);
     if (connection === undefined) return this.connectionProblem(spec.connection);
@@ -240,9 +252,9 @@ export class ClusterRegistry implements Clusters {
       ...this.resourceWatches(),
     ];
     const down = all.flatMap(([cluster, resource, status]) => {
-      const { openedAt = now, connectionName = '' } = this.#registered.get(cluster) ?? {};
+      const { openedAt = now, spec } = this.#registered.get(cluster) ?? {};
       const isDown = status === 'stale' || (status === 'starting' && now - openedAt >= STARTED_MS);
-      return isDown ? [{ cluster, connection: connectionName, resource, status }] : [];
+      return isDown ? [{ cluster, connection: spec?.connection ?? '', resource, status }] : [];
     });
     return down.slice(0, MOST_DOWN);
   }

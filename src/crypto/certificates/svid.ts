@@ -124,6 +124,7 @@ function isIssuedBy(child: X509Certificate, issuer: X509Certificate, now: number
 
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-function certificatesIn(pem: string): readonly X509Certificate[] {
+/** The certificates of a bundle in PEM. @throws if one is malformed */
+export function certificatesIn(pem: string): readonly X509Certificate[] {
   return (pem.match(PEM) ?? []).map((text) => new X509Certificate(text));
 }

@@ -73,6 +73,7 @@ export const OPERATIONS = {
   putCluster: {"method":"PUT","path":"/api/v1/clusters/{name}","query":["dryRun"],"headers":["If-Match","If-None-Match"],"body":["application/json","application/yaml"],"needsBody":true,"answers":{"200":"json","201":"json"}},
   deleteCluster: {"method":"DELETE","path":"/api/v1/clusters/{name}","query":[],"headers":["If-Match"],"body":[],"needsBody":false,"answers":{"204":"none"}},
   listClusterVersions: {"method":"GET","path":"/api/v1/clusters/{name}/versions","query":[],"headers":[],"body":[],"needsBody":false,"answers":{"200":"json"}},
+  checkCluster: {"method":"POST","path":"/api/v1/clusters/{name}:check","query":[],"headers":[],"body":[],"needsBody":false,"answers":{"200":"json"}},
   listMounts: {"method":"GET","path":"/api/v1/mounts","query":["limit","after"],"headers":[],"body":[],"needsBody":false,"answers":{"200":"json"}},
   readMount: {"method":"GET","path":"/api/v1/mounts/{name}","query":[],"headers":[],"body":[],"needsBody":false,"answers":{"200":"json"}},
   putMount: {"method":"PUT","path":"/api/v1/mounts/{name}","query":["dryRun"],"headers":["If-Match","If-None-Match"],"body":["application/json","application/yaml"],"needsBody":true,"answers":{"200":"json","201":"json"}},

@@ -8,6 +8,7 @@ import {
   searchAudit,
 } from '../../../../src/broker/recording/audit.ts';
 import { authenticate } from '../../../../src/broker/access/authenticate.ts';
+import { checkCluster } from '../../../../src/broker/documents/check-cluster.ts';
 import { checkMount } from '../../../../src/broker/documents/check-mount.ts';
 import { applyDocument, deleteDocument } from '../../../../src/broker/documents/apply-document.ts';
 import { documentTag } from '../../../../src/broker/model/document.ts';
@@ -424,6 +425,26 @@ describe('a mount check', () => {
     });
     expect(await checkMount(broker.parts, broker.call(), admin, 'kv')).toMatchObject({
       healthy: false,
+    });
+  });
+});
+
+describe('a cluster check', () => {
+  it('reports what the cluster answers, to admins and responders', async () => {
+    const check = (name: string, by: LiveOperator = admin) =>
+      checkCluster(broker.parts, broker.call(), by, name);
+    expect(await check('c1')).toEqual({ healthy: true, findings: ['cluster'] });
+    expect(await codeOf(check('none'))).toBe('ERR_NOT_FOUND');
+    expect(await codeOf(check('c1', await broker.operator('aud', [{ role: 'auditor' }])))).toBe(
+      'ERR_DENIED',
+    );
+  });
+
+  it('reports a cluster that is not served', async () => {
+    Object.assign(broker.parts.clusters, { check: () => undefined });
+    expect(await checkCluster(broker.parts, broker.call(), admin, 'c1')).toMatchObject({
+      healthy: false,
+      findings: [expect.stringContaining('the cluster is not served')],
     });
   });
 });
