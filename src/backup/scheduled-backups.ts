@@ -72,7 +72,8 @@ export class ScheduledBackups implements Backups {
   #run: BackupRun | undefined;
   #work: Promise<void> = Promise.resolve();
   #last: number | undefined;
-  #hasFailed = false;
+  /** Time of the last failure. */
+  #failedAt: number | undefined;
   #isPlaceMissing = false;
   #cancel: () => void = () => undefined;
   #isStopped = false;
@@ -120,9 +121,9 @@ export class ScheduledBackups implements Backups {
     return this.#last;
   }
 
-  /** The last attempt failed. */
+  /** The last attempt failed, and no broker has made a backup since. */
   get hasFailed(): boolean {
-    return this.#hasFailed;
+    return this.#failedAt !== undefined && (this.#last ?? 0) <= this.#failedAt;
   }
 
   /** The directory of the backups cannot be written, so none can be made. */
@@ -197,7 +198,7 @@ export class ScheduledBackups implements Backups {
       });
       return;
     }
-    const pause = Math.max(this.#dueIn(), this.#hasFailed ? RETRY_MS : least);
+    const pause = Math.max(this.#dueIn(), this.hasFailed ? RETRY_MS : least);
     this.#cancel = clock.after(Math.min(pause, HOUR_MS), () => {
       this.#work = this.#work.then(() => this.#makeIfDue());
       // While another broker makes it, the backup stays due.
@@ -223,7 +224,7 @@ export class ScheduledBackups implements Backups {
       this.#begin();
       await this.#make();
     }).catch((error: unknown) => {
-      this.#hasFailed = true;
+      this.#failedAt = this.#deps.clock.now();
       log.error({ err: error }, 'the backup failed; the previous backups are unchanged');
     });
   }
@@ -238,7 +239,7 @@ export class ScheduledBackups implements Backups {
         ),
       );
     } catch (error) {
-      this.#hasFailed = true;
+      this.#failedAt = this.#deps.clock.now();
       this.#fail(error);
     }
   }
@@ -292,12 +293,12 @@ export class ScheduledBackups implements Backups {
         ],
       });
       this.#last = backup.createdAt;
-      this.#hasFailed = false;
+      this.#failedAt = undefined;
       this.#update({ state: 'done', backup, finishedAt: clock.now() });
       await this.#removeOldest();
       log.info({ name: backup.name, bytes: backup.bytes }, 'a backup of the store is complete');
     } catch (error) {
-      this.#hasFailed = true;
+      this.#failedAt = this.#deps.clock.now();
       const { code } = this.#fail(error);
       log.error({ err: error }, 'the backup failed; the previous backups are unchanged');
       const entry = this.#system.entry({ action: 'backup.create', outcome: 'error', code });

@@ -193,6 +193,13 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
     expect(brokers[0]!.warnings()).toContain('backup_failed');
     expect((await brokers[0]!.parts.backups!.list())[0]).toEqual(good.backup);
     expect(await leftCopies()).toEqual([]);
+    await sql(
+      `UPDATE documents SET body = replace(body, 'app/**', 'app/db') WHERE kind = 'policy'`,
+    );
+    expect(await backUp(await start())).toMatchObject({ state: 'done' });
+    // The broker that failed sees the backup of the other one.
+    await brokers[0]!.parts.backups!.list();
+    expect(brokers[0]!.warnings()).not.toContain('backup_failed');
   });
 
   it('fails if the server ends the session of the copy, and the next backup succeeds', async () => {
