@@ -9,7 +9,12 @@ import { BrokerError } from '../domain/errors.ts';
 import { instant } from '../domain/time/instant.ts';
 import { SqliteConnection } from '../store/sqlite/sqlite-connection.ts';
 import { readNamedFile } from '../audit/named-file.ts';
-import { openStore, restoreDatabase, type StoreConfig } from '../store/index.ts';
+import {
+  openStore,
+  restoreDatabase,
+  type PostgresConfig,
+  type StoreConfig,
+} from '../store/index.ts';
 import type { StoreMode } from '../store/store-deps.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
 import type { BackupConfig } from './config.ts';
@@ -157,26 +162,44 @@ async function restoreFile(
   }
 }
 
-/** Fills an empty database, and verifies it again there. */
 async function restoreRows(
   found: FoundBackup,
-  store: Extract<StoreConfig, { type: 'postgres' }>,
+  store: PostgresConfig,
   deps: RestoreDeps,
 ): Promise<undefined> {
-  const { config, clock, createGuard, keys } = deps;
   if (deps.replace)
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
       '--replace is for SQLite; for PostgreSQL create an empty database, and let store.connectionStringFile name it',
     );
-  const place = copyPlace(config, 'restore');
+  const place = copyPlace(deps.config, 'restore');
   try {
     const path = await place.prepare();
     await decryptBackup(found, path, deps);
-    await restoreDatabase(store, path, config.mode);
+    await fillDatabase(found, { path, store }, deps);
   } finally {
     await place.clear();
   }
+}
+
+/** A decrypted backup at `path`, and the empty database to fill. */
+interface Filled {
+  readonly path: string;
+  readonly store: PostgresConfig;
+}
+
+/** Fills an empty database from a decrypted backup, and verifies it again there. @throws ERR_CONFLICT if it contains an installation */
+export async function fillDatabase(
+  found: FoundBackup,
+  { path, store }: Filled,
+  {
+    config,
+    clock,
+    createGuard,
+    keys,
+  }: Pick<DecryptDeps, 'config' | 'clock' | 'createGuard' | 'keys'>,
+): Promise<void> {
+  await restoreDatabase(store, path, config.mode);
   const guard = createGuard();
   const restored = await openStore(store, { chain: NO_CHAIN, clock, mode: config.mode, guard });
   try {

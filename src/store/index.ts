@@ -2,7 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../domain/errors.ts';
 import type { StoreConfig } from './config.ts';
 import type { OpenedStore } from './opened-store.ts';
-import { openPostgresStore, restorePostgresStore } from './postgres/open-postgres-store.ts';
+import {
+  emptyPostgresStore,
+  openPostgresStore,
+  restorePostgresStore,
+} from './postgres/open-postgres-store.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
 import type { StoreDeps, StoreMode } from './store-deps.ts';
 
@@ -32,7 +36,12 @@ export async function restoreDatabase(
   await restorePostgresStore({ connectionString, path }, mode);
 }
 
-type PostgresConfig = Extract<StoreConfig, { type: 'postgres' }>;
+/** Empties a database that `restoreDatabase` filled. */
+export async function emptyDatabase({ connectionStringFile }: PostgresConfig): Promise<void> {
+  await emptyPostgresStore(await readConnectionString(connectionStringFile));
+}
+
+export type PostgresConfig = Extract<StoreConfig, { type: 'postgres' }>;
 
 async function readConnectionString(path: string): Promise<string> {
   try {

@@ -8,6 +8,7 @@ import { verifyExport } from '../../audit/verification/verify.ts';
 import { ARCHIVE, isManifestFile, MANIFEST } from '../../backup/manifest.ts';
 import {
   decryptBackup,
+  fillDatabase,
   findBackup,
   type ByteProgress,
   type FoundBackup,
@@ -16,7 +17,7 @@ import { NO_CHAIN } from '../../backup/verify-copy.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { systemClock } from '../../process/clock.ts';
-import { openStore, type OpenedStore } from '../../store/index.ts';
+import { emptyDatabase, openStore, type OpenedStore } from '../../store/index.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
@@ -37,6 +38,8 @@ export interface DrillOptions {
   readonly identity: string;
   /** Directory for the restored store; absent: a new one of the system's temporary files. */
   readonly directory?: string | undefined;
+  /** File with the connection string of an empty database; absent: the drill fills none. */
+  readonly scratchDatabase?: string | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -69,7 +72,7 @@ type Placed = DrillOptions & { readonly place: string };
 /** Each check needs the one before it. */
 async function backupChecks(
   config: Config,
-  { identity, place }: Placed,
+  { identity, place, scratchDatabase }: Placed,
   progress: ByteProgress,
 ): Promise<readonly DrillCheck[]> {
   const path = join(place, 'quaymaster.db');
@@ -88,6 +91,7 @@ async function backupChecks(
     return `${manifest.store.bytes} bytes: pages, schema, end of the log, and the digests of all rows are right`;
   });
   if (restore.state === 'failed') return [backup, age, restore];
+  const database = await databaseChecks(config, { found, path, scratchDatabase });
   const { mode } = config;
   const copy = await openStore(
     { type: 'sqlite', path },
@@ -95,10 +99,31 @@ async function backupChecks(
   );
   try {
     const log = await check('log', () => verifyLog(copy, from, { config, place }));
-    return [backup, age, restore, log, ...(await kekChecks(config, copy))];
+    return [backup, age, restore, ...database, log, ...(await kekChecks(config, copy))];
   } finally {
     await copy.close();
   }
+}
+
+interface Scratch extends Pick<DrillOptions, 'scratchDatabase'> {
+  readonly found: FoundBackup;
+  /** The restored store. */
+  readonly path: string;
+}
+
+/** Restores to an empty database of PostgreSQL, and empties it again. A database that contains an installation is refused and stays as it is. */
+async function databaseChecks(
+  config: Config,
+  { found, path, scratchDatabase }: Scratch,
+): Promise<readonly DrillCheck[]> {
+  if (scratchDatabase === undefined) return [];
+  const store = { type: 'postgres', connectionStringFile: scratchDatabase, poolSize: 1 } as const;
+  const database = await check('database', async () => {
+    await fillDatabase(found, { path, store }, opening(config));
+    await emptyDatabase(store);
+    return 'the database took all rows, and verified; it is empty again';
+  });
+  return [database];
 }
 
 async function check(name: string, run: () => Promise<string>): Promise<DrillCheck> {

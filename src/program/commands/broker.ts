@@ -145,6 +145,10 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         CONFIG,
         ['--identity <file>', 'secret key of a recipient', { isRequired: true }],
         ['--directory <directory>', 'where the restored store may lie; default: temporary files'],
+        [
+          '--scratch-database <file>',
+          'connection string of an empty PostgreSQL database: restore there too, then empty it',
+        ],
       ],
       examples: [
         'quaymaster drill --config /etc/quaymaster/config.yaml --identity backup.key',

@@ -77,6 +77,20 @@ export async function copyFromSqlite(client: Client, path: string): Promise<void
   }
 }
 
+/** Deletes the content of a store, in one transaction. */
+export async function deleteRows(client: Client): Promise<void> {
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('BEGIN');
+    for (const table of [...TABLES, 'claims'] as const)
+      await client.query(`DELETE FROM "${table}"${contentOf(table)}`);
+    await client.query('COMMIT');
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
 /** @throws ERR_CONFLICT: a restore never replaces what a database has */
 async function requireEmpty(client: Client): Promise<void> {
   const { rowCount } = await client.query(`SELECT 1 FROM "meta"${contentOf('meta')} LIMIT 1`);

@@ -9,7 +9,7 @@ import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { UnreadablePages } from '../schema/unreadable-pages.ts';
 import { checkedClient } from './checked-client.ts';
 import { clientOptions } from './client-options.ts';
-import { copyFromSqlite } from './copy-rows.ts';
+import { copyFromSqlite, deleteRows } from './copy-rows.ts';
 import { lockForMigration } from './migration-lock.ts';
 import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
 import { PostgresStore } from './postgres-store.ts';
@@ -104,6 +104,18 @@ export async function restorePostgresStore(
   try {
     await prepare(patient, mode);
     await copyFromSqlite(patient(), path);
+  } catch (error) {
+    throw asOpenFailure(error);
+  }
+}
+
+/** Removes the content of a store from its tables. */
+export async function emptyPostgresStore(connectionString: string): Promise<void> {
+  const { default: driver } = await import('pg');
+  const common = clientOptions(connectionString, driver.types);
+  const Checked = checkedClient(driver);
+  try {
+    await deleteRows(new Checked({ ...common, ...PATIENT }));
   } catch (error) {
     throw asOpenFailure(error);
   }

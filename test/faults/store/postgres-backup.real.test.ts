@@ -12,7 +12,7 @@ import {
   runBackupVerify,
   runRestore,
 } from '../../../src/compose/verbs/backups.ts';
-import { runDrillChecks } from '../../../src/compose/verbs/drill.ts';
+import { runDrillChecks, type DrillCheck } from '../../../src/compose/verbs/drill.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import type { BackupRun } from '../../../src/ports/backups.ts';
 import type { Claim } from '../../../src/ports/claims.ts';
@@ -159,6 +159,30 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
       'notifications skipped',
     ]);
     expect(await leftCopies()).toEqual([]);
+  });
+
+  it('passes the drill in a scratch database, which is empty afterwards, and never in its own', async () => {
+    await ended(brokers[0]!);
+    const drill = async (scratchDatabase: string): Promise<DrillCheck | undefined> => {
+      const options = { config, identity, directory: copies, scratchDatabase };
+      const checks = await runDrillChecks(options, quiet);
+      return checks.find(({ name }) => name === 'database');
+    };
+    const own = await drill(connectionStringFile);
+    expect(own).toMatchObject({ state: 'failed', text: expect.stringContaining('ERR_CONFLICT') });
+    await save('kept');
+    const scratch = await createDatabase(postgres);
+    databases.push(scratch);
+    const file = join(directory, 'scratch');
+    await writeFile(file, scratch.connectionString, { mode: 0o600 });
+    for (const _ of ['first', 'second']) expect(await drill(file)).toMatchObject({ state: 'ok' });
+    const client = new pg.Client({ connectionString: scratch.connectionString });
+    await client.connect();
+    const { rows } = await client.query(
+      `SELECT (SELECT count(*) FROM documents) + (SELECT count(*) FROM audit_batches) AS "n"`,
+    );
+    await client.end();
+    expect(rows).toEqual([{ n: '0' }]);
   });
 
   it('refuses a second backup while another broker makes one, without a warning', async () => {
