@@ -53,7 +53,7 @@ describe('a failing rotation', () => {
   async function ask(path: string, verb: string): Promise<number> {
     const { installation, operator: token } = broker;
     const asked = `/api/v1/rotations/${path}:${verb}`;
-    return (await installation.call('POST', asked, { token, body: {} })).status;
+    return (await installation.callUntilTaken('POST', asked, { token, body: {} })).status;
   }
 
   async function status(path: string): Promise<Status> {

@@ -13,6 +13,7 @@ import { systemClock } from '../../../src/process/clock.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { freePort } from '../backends/free-port.ts';
 import type { Host } from '../network/network-namespaces.ts';
+import { eventually } from '../time/eventually.ts';
 
 const run = promisify(execFile);
 const MAIN = fileURLToPath(new URL('../../../dist/quaymaster.cjs', import.meta.url));
@@ -251,9 +252,20 @@ export class Installation {
     };
   }
 
+  /**
+   * Sends one request, and repeats it while the answer is ERR_BUSY, with which nothing has happened. The patience of a broker for the changes of others is
+   * 5 seconds of its clock: a broker with a fast clock on a busy machine needs clients that repeat, as real clients do.
+   */
+  async callUntilTaken(method: string, path: string, request: Request = {}): Promise<Answer> {
+    return eventually(`${method} ${path} is taken`, async () => {
+      const answer = await this.call(method, path, request);
+      return answer.json['code'] === 'ERR_BUSY' ? undefined : answer;
+    });
+  }
+
   /** Creates a document. */
   async create(token: string, path: string, body: unknown): Promise<void> {
-    const answer = await this.call('PUT', `/api/v1${path}`, {
+    const answer = await this.callUntilTaken('PUT', `/api/v1${path}`, {
       token,
       body,
       headers: { 'if-none-match': '*' },

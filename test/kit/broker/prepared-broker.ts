@@ -127,7 +127,7 @@ export class PreparedBroker {
 
   /** Writes a secret that does not exist yet. */
   async write(path: string, data: SecretData): Promise<void> {
-    const answer = await this.installation.call('PUT', `/api/v1/secrets/${path}`, {
+    const answer = await this.installation.callUntilTaken('PUT', `/api/v1/secrets/${path}`, {
       token: this.operator,
       body: { data },
       headers: { 'if-none-match': '*' },
@@ -169,7 +169,7 @@ export class PreparedBroker {
   /** Logs a pod in and returns its session token. */
   async logIn(pod: Pod = {}): Promise<string> {
     const body = { cluster: 'c1', token: this.serviceAccountToken(pod) };
-    const answer = await this.installation.call('POST', '/api/v1/sessions', { body });
+    const answer = await this.installation.callUntilTaken('POST', '/api/v1/sessions', { body });
     if (answer.status !== 201) throw new Error(`no session: ${JSON.stringify(answer.json)}`);
     return String(answer.json['token']);
   }

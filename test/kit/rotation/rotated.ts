@@ -24,7 +24,7 @@ export class Rotated {
   async run(): Promise<void> {
     const { installation, operator: token } = this.#broker;
     const asked = `/api/v1/rotations/${this.path}:run`;
-    const answer = await installation.call('POST', asked, { token, body: {} });
+    const answer = await installation.callUntilTaken('POST', asked, { token, body: {} });
     if (answer.status !== 202) throw new Error(`${answer.status} ${JSON.stringify(answer.json)}`);
   }
 

@@ -79,14 +79,16 @@ export class RotatingBroker {
     if (verb === 'run') await due?.((await this.current(path)).data);
     const asked = `/api/v1/rotations/${path}:${verb}`;
     const answer = await installation
-      .call('POST', asked, { token: operator, body })
+      .callUntilTaken('POST', asked, { token: operator, body })
       .catch(() => undefined);
     return answer?.status;
   }
 
   async active(path: string): Promise<ShownRotation | undefined> {
     const { installation, operator } = this.prepared;
-    const answer = await installation.call('GET', `/api/v1/rotations/${path}`, { token: operator });
+    const answer = await installation.callUntilTaken('GET', `/api/v1/rotations/${path}`, {
+      token: operator,
+    });
     if (answer.status !== 200) throw new Error(JSON.stringify(answer.json));
     return answer.json['active'] as ShownRotation | undefined;
   }
@@ -104,7 +106,7 @@ export class RotatingBroker {
   async history(path: string): Promise<readonly ShownRotation[]> {
     const { installation, operator } = this.prepared;
     const asked = `/api/v1/rotation-history/${path}`;
-    const { json } = await installation.call('GET', asked, { token: operator });
+    const { json } = await installation.callUntilTaken('GET', asked, { token: operator });
     return json['items'] as readonly ShownRotation[];
   }
 
@@ -113,8 +115,10 @@ export class RotatingBroker {
     const { epoch, speed } = this.#clock;
     const at = epoch + (Date.now() - epoch) * speed;
     const session = await this.prepared.logInEarly({ at });
-    const { json } = await this.prepared.read(session, path);
-    await this.prepared.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
+    const { installation } = this.prepared;
+    const read = `/api/v1/secrets/${path}`;
+    const { json } = await installation.callUntilTaken('GET', read, { token: session });
+    await installation.call('DELETE', '/api/v1/sessions/self', { token: session });
     return { data: json['data'] as SecretData, version: String(json['version']) };
   }
 
