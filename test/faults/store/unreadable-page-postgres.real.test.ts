@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/process/clock.ts';
 import type { OpenedStore } from '../../../src/store/index.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
+import { sincePostgres } from '../../kit/backends/postgres-version.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import { createDatabase, startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { bodiesOf, FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
@@ -15,7 +16,10 @@ import { listRows } from '../../kit/store/table-rows.ts';
 const UNREADABLE = { code: 'ERR_CIPHERTEXT_INVALID', reason: 'page_unreadable' };
 const HEADER_BYTES = 24;
 
-describeWith(['postgres'], 'a page that PostgreSQL cannot read', () => {
+// The function that evicts a page from memory came with version 17.
+const { itSince, leftOut } = sincePostgres(17);
+
+describeWith(['postgres'], `a page that PostgreSQL cannot read${leftOut}`, () => {
   let postgres: Running<Postgres>;
   let store: OpenedStore;
 
@@ -51,18 +55,23 @@ describeWith(['postgres'], 'a page that PostgreSQL cannot read', () => {
     await postgres.stop();
   });
 
-  it('fails requests that need the page with a clear error, warns, and serves the rest', async () => {
-    expect(store.hasUnreadablePage).toBe(false);
-    await expect(store.get('leases', { id: 'lea_000' })).rejects.toMatchObject({
-      ...UNREADABLE,
-      detail: expect.stringContaining('a page of the store is damaged or cannot be read'),
-    });
-    await expect(store.get('leases', { id: 'lea_199' })).resolves.toMatchObject({ id: 'lea_199' });
-    expect(store.hasUnreadablePage).toBe(true);
-    expect(store.fault()).toBeUndefined();
-  });
+  itSince(
+    'fails requests that need the page with a clear error, warns, and serves the rest',
+    async () => {
+      expect(store.hasUnreadablePage).toBe(false);
+      await expect(store.get('leases', { id: 'lea_000' })).rejects.toMatchObject({
+        ...UNREADABLE,
+        detail: expect.stringContaining('a page of the store is damaged or cannot be read'),
+      });
+      await expect(store.get('leases', { id: 'lea_199' })).resolves.toMatchObject({
+        id: 'lea_199',
+      });
+      expect(store.hasUnreadablePage).toBe(true);
+      expect(store.fault()).toBeUndefined();
+    },
+  );
 
-  it('commits the other plans of a batch in which one plan needs the page', async () => {
+  itSince('commits the other plans of a batch in which one plan needs the page', async () => {
     const change = (id: string) =>
       store.commit({
         writes: [{ table: 'leases', key: { id }, change: { ends_at: 5_000 } }],

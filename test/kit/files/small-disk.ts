@@ -38,6 +38,10 @@ const probe = SmallDisk.mount('1m');
 probe?.unmount();
 
 export const canMount = probe !== undefined;
-/** `it` if a disk can be mounted. Otherwise the test is skipped, and the suite's title, which ends with `leftOut`, says so. */
-export const itIfMounted = canMount ? it : it.skip;
+/**
+ * `it` if a disk can be mounted. Otherwise the test is skipped, and the suite's title, which ends with `leftOut`, says so. A worker loads this module
+ * once, and `it.skip` belongs to one suite, so each call reads it.
+ */
+export const itIfMounted = (...test: Parameters<typeof it.skip>): void =>
+  (canMount ? it : it.skip)(...test);
 export const leftOut = canMount ? '' : ` (${LEFT_OUT}no file system can be mounted here)`;
