@@ -3161,7 +3161,8 @@ export interface operations {
         readonly parameters: {
             readonly query?: never;
             readonly header?: {
-                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                /** @description The version of the metadata that the caller expects, in quotes */
+                readonly "If-Match"?: string;
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
