@@ -1,12 +1,16 @@
 import { useRef, useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
-import { Refusal } from './client.ts';
+import { Refusal, type OperationId } from './client.ts';
 import { Field } from './fields.tsx';
 import { reload } from './load.ts';
 import { Command, Problem } from './parts.tsx';
+import { Permitted } from './rights.tsx';
 import { isStepUp, StepUp } from './step-up.tsx';
 
 interface ActionProps {
+  /** The operation that the action performs, and the path that it concerns. */
+  readonly operation: OperationId;
+  readonly path?: string;
   /** The words of the button, and the title of its dialog. */
   readonly label: string;
   /** What the action concerns, if a page has several buttons with the label. */
@@ -26,6 +30,8 @@ interface ActionProps {
 /** A button whose dialog says what happens before it happens. If the broker refuses, the dialog keeps what was typed; if it needs a recent login, the person confirms in the dialog. */
 export function Action(props: ActionProps): JSX.Element {
   const {
+    operation,
+    path,
     label,
     subject,
     isDangerous = false,
@@ -60,9 +66,10 @@ export function Action(props: ActionProps): JSX.Element {
   const id = `action-${title.toLowerCase().replaceAll(/\W+/g, '-')}`;
   return (
     <>
-      <button
-        type="button"
-        class={isDangerous ? 'danger' : undefined}
+      <Permitted
+        operation={operation}
+        path={path}
+        isDangerous={isDangerous}
         onClick={() => {
           attempt.current = crypto.randomUUID();
           setError(undefined);
@@ -71,7 +78,7 @@ export function Action(props: ActionProps): JSX.Element {
       >
         {label}
         {subject !== undefined && <span class="unseen"> {subject}</span>}
-      </button>
+      </Permitted>
       <dialog ref={dialog} aria-labelledby={id}>
         <form
           onSubmit={(event) => {

@@ -5,6 +5,7 @@ import { call, type Schema } from './client.ts';
 import { Choice, Field } from './fields.tsx';
 import { duration } from './format.ts';
 import { Command, Lines, Problem, State } from './parts.tsx';
+import { Permitted } from './rights.tsx';
 
 const CAPABILITIES = [
   'read',
@@ -101,7 +102,9 @@ export function Explain({ workload: given, path }: ExplainProps): JSX.Element {
           value={question.address}
           onInput={(address) => set({ address })}
         />
-        <button>Explain</button>
+        <Permitted operation="explainDecision" type="submit">
+          Explain
+        </Permitted>
       </form>
       {error !== undefined && <Problem error={error} />}
       {answer?.to === question && (

@@ -101,6 +101,14 @@ async function describe(notice?: string): Promise<void> {
   }
 }
 
+/** Learns the rights of the person again, which an approval or another operator may have changed. */
+export async function refreshRights(): Promise<void> {
+  const own = await call('readOwnToken');
+  const { value } = session;
+  if (value.is === 'signed-in' && JSON.stringify(own) !== JSON.stringify(value.own))
+    session.value = { ...value, own };
+}
+
 export async function signInWithToken(token: string): Promise<void> {
   await send('POST', '/console/session', { token });
   await describe();

@@ -4,6 +4,7 @@ import { Boundary } from './boundary.tsx';
 import { now } from './clock.ts';
 import { lazy } from './lazy.tsx';
 import { isLive } from './live.ts';
+import { useLoad } from './load.ts';
 import { Login } from './login.tsx';
 import { Page } from './parts.tsx';
 import { address, to } from './router.ts';
@@ -12,6 +13,7 @@ import {
   isOnline,
   isOutdated,
   isPerson,
+  refreshRights,
   session,
   signOut,
   WARNING_MS,
@@ -145,6 +147,7 @@ interface SidebarProps {
 
 function Sidebar({ operator, isOfPerson, path }: SidebarProps): JSX.Element {
   const views = useRef<HTMLElement>(null);
+  useLoad('rights', refreshRights, ['approval', 'document']);
   // On a phone the views are one line that scrolls.
   useEffect(() => {
     const { current: line } = views;

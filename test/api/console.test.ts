@@ -4,6 +4,7 @@ import { CspEvaluator } from 'csp_evaluator/dist/evaluator.js';
 import { CspParser } from 'csp_evaluator/dist/parser.js';
 import { ACCESS, type OperationId } from '../../src/api/contract/access.ts';
 import { CONTENT_SECURITY_POLICY } from '../../src/api/console/page-headers.ts';
+import { ROLES } from '../../src/domain/identity/principal.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { OneTimeCode } from '../../src/dev/one-time-code.ts';
 import { smallConsole } from '../kit/console/console-files.ts';
@@ -159,15 +160,17 @@ describe('the page of the console', () => {
 });
 
 describe('the client of the page', () => {
-  it('calls operations of the access table, with their methods and paths', () => {
+  it('calls operations of the access table, with their methods, paths and roles', () => {
     const source = textOf('console/src/client.ts');
-    const rows = [...source.matchAll(/^ {2}(\w+): '([A-Z]+) (\/\S+)',$/gm)];
+    const rows = [...source.matchAll(/^ {2}(\w+): '([A-Z]+) (\/\S+?)((?: [a-z-]+)*)',$/gm)];
     expect(rows.length).toBeGreaterThan(20);
-    for (const [, id = '', method, path] of rows)
-      expect([id, ACCESS.get(id as OperationId)]).toEqual([
-        id,
-        expect.objectContaining({ method, path }),
-      ]);
+    for (const [, id = '', method, path, roles = ''] of rows) {
+      const operation = ACCESS.get(id as OperationId);
+      expect([id, operation]).toEqual([id, expect.objectContaining({ method, path })]);
+      const isOfButton = method !== 'GET' || id === 'readSecret';
+      const needed = operation?.roles.length === ROLES.length ? [] : (operation?.roles ?? []);
+      expect([id, roles.trim()]).toEqual([id, isOfButton ? needed.join(' ') : '']);
+    }
   });
 });
 

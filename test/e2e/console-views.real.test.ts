@@ -375,6 +375,24 @@ describeWith(
       expect(seen).toEqual(REFUSED_PARTS);
     });
 
+    it('shows what a role may not do as unavailable, names the missing role, and learns of a new one', async () => {
+      const token = await suite.operatorWith('night', 'auditor');
+      const page = await suite.signIn('/secrets/demo/shop/db', token);
+      const remove = page.getByRole('button', { name: 'Delete', exact: true });
+      await remove.waitFor();
+      expect(await remove.isDisabled()).toBe(true);
+      const needed = 'needs the role secret-editor or admin for this path';
+      const description = `#${await remove.getAttribute('aria-describedby')}`;
+      expect(await page.locator(description).textContent()).toBe(needed);
+      const order = { role: 'secret-editor', scope: ['demo/shop'], duration: '30m' };
+      const body = { ...order, reason: 'INC-9' };
+      const headers = { Authorization: `Bearer ${token}` };
+      const request = await suite.api('POST', 'approvals:break-glass', body, headers);
+      await suite.api('POST', `approvals/${String(request['id'])}:approve`, {});
+      await until('the role is known', async () => remove.isEnabled());
+      expect(await page.getByText(needed).count()).toBe(0);
+    });
+
     it('violated its policy nowhere, and logged no error', () => {
       expect(suite.complaints).toEqual([]);
     });

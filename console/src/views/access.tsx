@@ -222,6 +222,7 @@ function Revoke({ name, id }: { readonly name: string; readonly id: string }): J
   return (
     <Action
       label="Revoke"
+      operation="revokeOperatorToken"
       subject={id}
       isDangerous
       explanation={

@@ -153,6 +153,7 @@ function Decision({ request }: { readonly request: Approval }): JSX.Element {
     <div class="buttons decision">
       <Action
         label="Approve"
+        operation="approveRequest"
         isDangerous
         explanation={
           <p>
@@ -164,6 +165,7 @@ function Decision({ request }: { readonly request: Approval }): JSX.Element {
       />
       <Action
         label="Deny"
+        operation="denyRequest"
         reason="optional"
         explanation={
           <p>

@@ -72,6 +72,7 @@ export function EditDocument({ kind, name: given, stored, onClose }: EditorProps
       <div class="buttons">
         <Action
           label="Save"
+          operation={`put${kind.one}`}
           explanation={
             <>
               <p>

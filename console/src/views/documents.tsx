@@ -22,6 +22,7 @@ import {
   Table,
   Time,
 } from '../parts.tsx';
+import { Permitted } from '../rights.tsx';
 import { go, to } from '../router.ts';
 import { EditDocument, yamlOf } from './document-editor.tsx';
 import { useDocuments } from './pages.ts';
@@ -108,9 +109,9 @@ function DocumentList({ kind }: { readonly kind: Kind }): JSX.Element {
       heading={<Heading kind={kind} />}
       aside={
         !isNew && (
-          <button type="button" onClick={() => setNew(true)}>
+          <Permitted operation={`put${kind.one}`} onClick={() => setNew(true)}>
             New {kind.word}
-          </button>
+          </Permitted>
         )
       }
     >
@@ -158,9 +159,9 @@ function DocumentPage({ kind, name }: { readonly kind: Kind; readonly name: stri
         current !== undefined &&
         !isEditing && (
           <div class="buttons">
-            <button type="button" onClick={() => setEditing(true)}>
+            <Permitted operation={`put${kind.one}`} onClick={() => setEditing(true)}>
               Edit
-            </button>
+            </Permitted>
             <Delete kind={kind} stored={current} />
           </div>
         )
@@ -220,6 +221,7 @@ function Delete({ kind, stored }: { readonly kind: Kind; readonly stored: Stored
   return (
     <Action
       label="Delete"
+      operation={`delete${kind.one}`}
       isDangerous
       explanation={
         <>

@@ -166,6 +166,7 @@ function Decision({ id, subject }: { readonly id: string; readonly subject: stri
     <div class="buttons">
       <Action
         label="Respond"
+        operation="approveAlert"
         isDangerous
         reason="optional"
         explanation={
@@ -181,6 +182,7 @@ function Decision({ id, subject }: { readonly id: string; readonly subject: stri
       />
       <Action
         label="Dismiss"
+        operation="dismissAlert"
         reason="optional"
         explanation={
           <p>

@@ -115,6 +115,7 @@ function Revoke({ by, value, leases, isWhole }: RevokeProps): JSX.Element {
   return (
     <Action
       label="Revoke all"
+      operation="revokeLeases"
       isDangerous
       reason="optional"
       explanation={

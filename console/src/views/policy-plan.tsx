@@ -9,6 +9,7 @@ import { Choice } from '../fields.tsx';
 import { count } from '../format.ts';
 import { SecretLink, WorkloadLink } from '../navigation.tsx';
 import { Problem, State, Table, Time } from '../parts.tsx';
+import { Permitted } from '../rights.tsx';
 import { DAY_MS, PERIODS } from '../period.ts';
 
 /** Periods of a replay, which reads every entry. */
@@ -48,9 +49,13 @@ export function PolicyPlan({ draft }: { readonly draft: () => Draft }): JSX.Elem
             setFound(undefined);
           }}
         />
-        <button type="button" disabled={isRunning} onClick={() => void attempt(run)}>
+        <Permitted
+          operation="replayPolicies"
+          isDisabled={isRunning}
+          onClick={() => void attempt(run)}
+        >
           {isRunning ? 'Reading the log…' : 'Show who gains and who loses'}
-        </button>
+        </Permitted>
       </div>
       {error !== undefined && <Problem error={error} />}
       {found !== undefined && <Gains found={found} isRunning={isRunning} />}

@@ -6,6 +6,7 @@ import { count } from '../format.ts';
 import { kindOf } from '../kinds.ts';
 import { DocumentLink, Fields, WorkloadLink } from '../navigation.tsx';
 import { Command, List, Name, Page, Problem, Section, State, Time } from '../parts.tsx';
+import { Permitted } from '../rights.tsx';
 import { address, to } from '../router.ts';
 import { useDocuments, usePages } from './pages.ts';
 
@@ -84,9 +85,14 @@ export function Survey({
   };
   return (
     <div class="stack" role="status">
-      <button type="button" class="small" disabled={isRunning} onClick={() => void attempt(run)}>
+      <Permitted
+        operation="surveyPosture"
+        isSmall
+        isDisabled={isRunning}
+        onClick={() => void attempt(run)}
+      >
         {isRunning ? 'Reading…' : label}
-      </button>
+      </Permitted>
       {error !== undefined && <Problem error={error} />}
       {found !== undefined && <Failing pods={found.pods} isWhole={found.isWhole} />}
     </div>

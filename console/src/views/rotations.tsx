@@ -367,6 +367,8 @@ function Actions({
         <>
           <Action
             label="Rotate now"
+            operation="runRotation"
+            path={path}
             isDangerous
             reason={isIncident ? 'required' : 'optional'}
             explanation={
@@ -398,6 +400,8 @@ function Actions({
           />
           <Action
             label="Drill"
+            operation="drillRotation"
+            path={path}
             reason="optional"
             explanation={
               <p>
@@ -419,6 +423,8 @@ function Actions({
       {active?.state === 'parked' && (
         <Action
           label="Retry"
+          operation="retryRotation"
+          path={path}
           reason="optional"
           explanation={<p>The step {active.step} is tried again. Repair its cause first.</p>}
           command={(comment) => words('retry', comment)}
@@ -428,6 +434,8 @@ function Actions({
       {active !== undefined && active.promotedAt === undefined && (
         <Action
           label="Abort"
+          operation="abortRotation"
+          path={path}
           isDangerous
           reason="optional"
           explanation={<p>The new credential is revoked, and the old version stays current.</p>}
@@ -438,6 +446,8 @@ function Actions({
       {active?.promotedAt !== undefined && slots !== 'one' && (
         <Action
           label="Roll back"
+          operation="rollBackRotation"
+          path={path}
           isDangerous
           reason="optional"
           explanation={

@@ -112,6 +112,8 @@ export function PatchSecret({ path, version, holders }: ChangeProps): JSX.Elemen
   return (
     <Action
       label="Edit keys"
+      operation="patchSecret"
+      path={path}
       reason="optional"
       explanation={
         <>
@@ -172,6 +174,8 @@ export function DeleteSecret({ path, version, holders }: ChangeProps): JSX.Eleme
   return (
     <Action
       label="Delete"
+      operation="deleteSecret"
+      path={path}
       isDangerous
       explanation={
         <p>
@@ -194,6 +198,8 @@ export function RestoreSecret({ path }: { readonly path: string }): JSX.Element 
   return (
     <Action
       label="Restore"
+      operation="undeleteSecret"
+      path={path}
       isDangerous
       explanation={
         <p>
@@ -214,6 +220,7 @@ export function CreateSecret({ prefix }: { readonly prefix: string }): JSX.Eleme
   return (
     <Action
       label="New secret"
+      operation="writeSecret"
       reason="optional"
       explanation={<Plan rows={rows} holders={0} />}
       fields={

@@ -21,6 +21,7 @@ import {
   Time,
   type Tone,
 } from '../parts.tsx';
+import { Permitted } from '../rights.tsx';
 import { Receivers } from './receivers.tsx';
 import { RotationOfSecret } from './rotations.tsx';
 import { DeleteSecret, PatchSecret, RestoreSecret } from './secret-changes.tsx';
@@ -262,7 +263,11 @@ function Values({ path }: { readonly path: string }): JSX.Element {
           placeholder="INC-7"
           onInput={setReason}
         />
-        {keys === undefined && <button>Read the names of the keys</button>}
+        {keys === undefined && (
+          <Permitted operation="readSecret" path={path} type="submit">
+            Read the names of the keys
+          </Permitted>
+        )}
       </form>
       {keys !== undefined && (
         <Table

@@ -23,6 +23,7 @@ import {
   Time,
   type Tone,
 } from '../parts.tsx';
+import { Permitted } from '../rights.tsx';
 import { useDocuments } from './pages.ts';
 import { Starts } from './starts.tsx';
 
@@ -180,9 +181,14 @@ function Check({ name }: { readonly name: string }): JSX.Element {
   const check = async (): Promise<void> => setFound(await call('checkMount', { path: { name } }));
   return (
     <div role="status">
-      <button type="button" class="small" disabled={isRunning} onClick={() => void attempt(check)}>
+      <Permitted
+        operation="checkMount"
+        isSmall
+        isDisabled={isRunning}
+        onClick={() => void attempt(check)}
+      >
         {isRunning ? 'Checking…' : `Check ${name}`}
-      </button>
+      </Permitted>
       {error !== undefined && <Problem error={error} />}
       {found !== undefined && (
         <>
@@ -375,6 +381,7 @@ function Backups(): JSX.Element {
             />
             <Action
               label="Back up now"
+              operation="createBackup"
               explanation={
                 <p>
                   The broker writes an encrypted copy of its store, and serves requests meanwhile.
@@ -441,6 +448,7 @@ function Configuration(): JSX.Element {
             </details>
             <Action
               label="Reload"
+              operation="reloadConfiguration"
               explanation={<p>The broker reads its configuration file again and uses it.</p>}
               command={() => ['reload']}
               run={() => call('reloadConfiguration')}

@@ -29,6 +29,7 @@ import {
   Table,
   Time,
 } from '../parts.tsx';
+import { Permitted } from '../rights.tsx';
 import { to } from '../router.ts';
 import { usePages } from './pages.ts';
 
@@ -158,6 +159,7 @@ function QuarantineTable({
           of: (each) => (
             <Action
               label={`Lift ${each.id}`}
+              operation="liftQuarantine"
               isDangerous
               reason="required"
               explanation={
@@ -208,13 +210,13 @@ function Posture({
           : 'What each profile finds at its pods.'
       }
     >
-      <button
-        type="button"
-        disabled={isRunning || pods.length === 0}
+      <Permitted
+        operation="explainPosture"
+        isDisabled={isRunning || pods.length === 0}
         onClick={() => void attempt(check)}
       >
         {isRunning ? 'Reading…' : `Check ${count(Math.min(pods.length, MOST_PODS), 'pod')}`}
-      </button>
+      </Permitted>
       {error !== undefined && <Problem error={error} />}
       {found !== undefined && (
         <Table
@@ -288,6 +290,7 @@ function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
         <div class="buttons">
           <Action
             label="End sessions"
+            operation="endSessions"
             isDangerous
             reason="optional"
             explanation={
@@ -305,6 +308,7 @@ function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
           />
           <Action
             label="Quarantine"
+            operation="createQuarantine"
             isDangerous
             reason="required"
             explanation={
