@@ -121,11 +121,11 @@ type RestoreDeps = DecryptDeps & { readonly replace: boolean };
  */
 export async function restoreBackup(found: FoundBackup, deps: RestoreDeps): Promise<Restored> {
   const { store } = deps.config;
-  const previous =
-    store.type === 'sqlite'
-      ? await restoreFile(found, store.path, deps)
-      : await restoreRows(found, store, deps);
-  return { manifest: found.manifest, previous };
+  const { manifest } = found;
+  if (store.type === 'sqlite')
+    return { manifest, previous: await restoreFile(found, store.path, deps) };
+  await restoreRows(found, store, deps);
+  return { manifest, previous: undefined };
 }
 
 /** Keeps the previous store beside the restored one. @returns its path */
@@ -166,7 +166,7 @@ async function restoreRows(
   found: FoundBackup,
   store: PostgresConfig,
   deps: RestoreDeps,
-): Promise<undefined> {
+): Promise<void> {
   if (deps.replace)
     throw new BrokerError(
       'ERR_CONFIG_INVALID',

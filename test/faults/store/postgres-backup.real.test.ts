@@ -95,7 +95,11 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
   async function sql(text: string): Promise<void> {
     const client = new pg.Client({ connectionString: database.connectionString });
     await client.connect();
-    await client.query(text).finally(() => client.end());
+    try {
+      await client.query(text);
+    } finally {
+      await client.end();
+    }
   }
 
   async function save(name: string): Promise<void> {
@@ -129,9 +133,9 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
     const lists = await Promise.all([first, second].map(({ parts }) => parts.backups!.list()));
     expect(lists[0]).toHaveLength(1);
     expect(lists[1]).toEqual(lists[0]);
-    for (const { parts, warnings } of [first, second]) {
-      expect(parts.backups!.last).toBe(lists[0]![0]!.createdAt);
-      expect(warnings()).not.toContain('backup_failed');
+    for (const broker of [first, second]) {
+      expect(broker.parts.backups!.last).toBe(lists[0]![0]!.createdAt);
+      expect(broker.warnings()).not.toContain('backup_failed');
     }
     const { name } = lists[0]![0]!;
     expect((await readdir(backups)).sort()).toEqual([`${name}.age`, `${name}.manifest`]);
@@ -175,7 +179,8 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
     databases.push(scratch);
     const file = join(directory, 'scratch');
     await writeFile(file, scratch.connectionString, { mode: 0o600 });
-    for (const _ of ['first', 'second']) expect(await drill(file)).toMatchObject({ state: 'ok' });
+    for (let time = 0; time < 2; time += 1)
+      expect(await drill(file)).toMatchObject({ state: 'ok' });
     const client = new pg.Client({ connectionString: scratch.connectionString });
     await client.connect();
     const { rows } = await client.query(
@@ -242,7 +247,8 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
       isEnded ||= rowCount === 1;
       return isEnded || broker.parts.backups!.run()?.state !== 'running';
     });
-    await blocker.query('ROLLBACK').finally(() => blocker.end());
+    await blocker.query('ROLLBACK');
+    await blocker.end();
     const run = await ended(broker);
     expect(run).toMatchObject({
       state: 'failed',

@@ -11,8 +11,8 @@ export function sincePostgres(version: number): {
 } {
   const found = findPostgres();
   const program = found === null ? 'postgres' : join(found.root, found.bin, 'postgres');
-  const { stdout = '' } = spawnSync(program, ['--version'], { encoding: 'utf8' });
-  const major = Number(/ (\d+)/.exec(stdout ?? '')?.[1]);
+  const { stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+  const major = Number(/ (\d+)/.exec(stdout)?.[1]);
   if (!(major < version)) return { itSince: it, leftOut: '' };
   return { itSince: it.skip, leftOut: ` (${LEFT_OUT}PostgreSQL ${major}, not ${version})` };
 }
