@@ -114,7 +114,7 @@ describeWith(['postgres'], 'hostile reports at two brokers on one PostgreSQL', (
       [],
     );
 
-    for (const { broker } of brokers) await broker.parts.state.waitUntilCurrent();
+    for (const { broker } of brokers) await broker.parts.state.catchUp();
     const rows = brokers.map(({ broker }) => broker.parts.evidence.all().map(({ id }) => id));
     expect(rows[1]).toEqual(rows[0]);
     expect(rows[0]).toHaveLength(await countRows(first.broker.parts.store, 'image_evidence', {}));
