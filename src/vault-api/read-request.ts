@@ -72,7 +72,7 @@ const SINGLE = ['authorization', 'x-vault-token', 'x-vault-namespace', 'x-vault-
 /** Leaves the token as the one accepted header, `Authorization: Bearer`, and refuses what must not be ignored. */
 function readHeaders({ headers, rawHeaders }: IncomingMessage): void {
   for (const name of SINGLE) {
-    if (isRepeated(rawHeaders, name))
+    if (headers[name] !== undefined && isRepeated(rawHeaders, name))
       throw refused(`the header ${name} is sent twice`, 'two_headers');
   }
   const namespace = headers['x-vault-namespace']?.toString().trim() ?? '';

@@ -1,3 +1,5 @@
+import type { RotationSchedule } from '../../domain/rotation/rotation-spec.ts';
+import type { Eventually } from '../kernel/eventually.ts';
 import type { Backends, Storage } from '../state/dependencies.ts';
 import type { ScheduleRow } from './rotation-row.ts';
 
@@ -15,17 +17,24 @@ const POLL_SECONDS = 10;
 const SETTLING_POLL_SECONDS = 60;
 
 /** Finds when a secret rotates next, for a caller that read it. @returns undefined if nothing is scheduled */
-export async function shownSchedule(
+export function shownSchedule(
   parts: Pick<Backends, 'catalog'> & Storage,
   path: string,
-): Promise<ShownSchedule | undefined> {
-  const { catalog, store, clock } = parts;
-  const spec = catalog.find('definition', path)?.spec.rotation;
+): Eventually<ShownSchedule | undefined> {
+  const spec = parts.catalog.find('definition', path)?.spec.rotation;
   if (spec?.schedule === undefined || spec.paused) return undefined;
+  return scheduleOf(parts, path, spec.schedule);
+}
+
+async function scheduleOf(
+  parts: Storage,
+  path: string,
+  schedule: RotationSchedule,
+): Promise<ShownSchedule> {
+  const { store, clock } = parts;
   const row = await store.get('rotation_schedules', { path });
   const untilRun = Math.ceil(((row?.next_run_at ?? 0) - clock.now()) / 1_000);
   const seconds = Math.max(POLL_SECONDS, Math.min(untilRun, await pollSeconds(parts, row)));
-  const { schedule } = spec;
   const untilNext = Math.max(POLL_SECONDS, untilRun);
   return { periodSeconds: 'everySeconds' in schedule ? schedule.everySeconds : untilNext, seconds };
 }

@@ -5,6 +5,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { SecretVersionInfo } from '../../ports/secret-provider.ts';
 import type { Call, Caller } from '../access/call.ts';
 import { refusalOf, judge } from '../access/judge.ts';
+import type { Eventually } from '../kernel/eventually.ts';
 import { recordOperation } from '../recording/operation.ts';
 import type { Backends, Values } from '../state/dependencies.ts';
 import { targetOf } from '../state/target.ts';
@@ -44,19 +45,21 @@ export async function writableVersions(
 }
 
 /** The custom metadata of a secret for a caller that has read or written the secret; undefined if there is none. */
-export async function customMetadataOf(
+export function customMetadataOf(
   {
     catalog,
     connections,
     metadata,
   }: Pick<Backends & Values, 'catalog' | 'connections' | 'metadata'>,
   path: string,
-): Promise<CustomMetadata | undefined> {
+): Eventually<CustomMetadata | undefined> {
   const { mount, definition } = targetOf({ catalog }, path);
   const { writes } = connections.provider(mount);
   if (writes === undefined) return undefined;
-  const locator = connections.locate(mount, path, definition?.spec.ref);
-  return metadata.of(path, async () => (await writes.metadata.read(locator))?.entries);
+  return metadata.of(path, async () => {
+    const locator = connections.locate(mount, path, definition?.spec.ref);
+    return (await writes.metadata.read(locator))?.entries;
+  });
 }
 
 /** Versions of a secret; none if it is absent. */

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { CustomMetadata } from '../../domain/secrets/custom-metadata.ts';
+import type { Eventually } from '../kernel/eventually.ts';
 
 const MOST_BYTES = 8 * 1024 * 1024;
 const ENTRY_OVERHEAD = 200;
@@ -23,12 +24,18 @@ export class MetadataMemory {
   #changes = 0;
 
   /** The metadata at a path, from memory if it is known. */
-  async of(
+  of(
+    path: string,
+    read: () => Promise<CustomMetadata | undefined>,
+  ): Eventually<CustomMetadata | undefined> {
+    const known = this.#known.get(path);
+    return known === undefined ? this.#fetch(path, read) : known.entries;
+  }
+
+  async #fetch(
     path: string,
     read: () => Promise<CustomMetadata | undefined>,
   ): Promise<CustomMetadata | undefined> {
-    const known = this.#known.get(path);
-    if (known !== undefined) return known.entries;
     const before = this.#changes;
     const entries = await read();
     if (this.#changes === before) this.#known.set(path, { entries });

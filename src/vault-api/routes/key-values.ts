@@ -71,10 +71,10 @@ export const readData: CallerRoute = (matched) => ({
       try {
         const { value, warning } = await readSecret(parts, call, caller, { path, version });
         const json = value.json.toString('latin1');
-        const [shown, custom] = await Promise.all([
-          shownSchedule(parts, path),
-          customMetadataOf(parts, path),
-        ]);
+        const schedule = shownSchedule(parts, path);
+        const shown = schedule instanceof Promise ? await schedule : schedule;
+        const metadata = customMetadataOf(parts, path);
+        const custom = metadata instanceof Promise ? await metadata : metadata;
         const about = versionMetadata({ ...value, custom });
         const beside = { metadata: about, ...(shown && scheduleMembers(shown)) };
         const tail = ByteText.of(`,${JSON.stringify(beside).slice(1)}`).latin1;

@@ -10,6 +10,7 @@ import {
 import { customMetadataOf, writableVersions } from '../../broker/secrets/secret-versions.ts';
 import type { Call, Caller } from '../../broker/access/call.ts';
 import { judge } from '../../broker/access/judge.ts';
+import type { CustomMetadata } from '../../domain/secrets/custom-metadata.ts';
 import type { Asked } from '../../api/contract/route.ts';
 import type { Answer } from '../../api/answer/answers.ts';
 import { secretChanges, secretData } from '../../api/request/fields.ts';
@@ -43,10 +44,21 @@ async function writtenAnswer(
   { path, version }: WrittenSecret,
 ): Promise<Answer> {
   const { allowed } = judge(parts, call, caller, { capability: 'list', path });
-  // The version is written: a failure here must not look like a failed write.
-  const custom = allowed ? await customMetadataOf(parts, path).catch(() => undefined) : undefined;
+  const custom = allowed ? await foundMetadata(parts, path) : undefined;
   const data = versionMetadata({ version, createdAt: parts.clock.now(), custom });
   return envelope(call, { data });
+}
+
+/** The version is written: a failure here must not look like a failed write. */
+async function foundMetadata(
+  parts: Asked<Caller>['parts'],
+  path: string,
+): Promise<CustomMetadata | undefined> {
+  try {
+    return await customMetadataOf(parts, path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Writes a version of KV version 2. */
