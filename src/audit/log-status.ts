@@ -1,8 +1,13 @@
-import type { LogStatus } from '../ports/broker-status.ts';
+import type { LogStatus, SinkStatus } from '../ports/broker-status.ts';
 import type { MeasuredLog } from './audit-metrics.ts';
 
-/** Reads the state of the log from the parts that its metrics read. */
-export async function readLogStatus(log: MeasuredLog): Promise<LogStatus> {
+interface ShownLog extends MeasuredLog {
+  /** The status of each sink with its lag, in the order of the configuration. */
+  readSinks(): Promise<readonly SinkStatus[]>;
+}
+
+/** Reads the state of the log from the parts that its metrics read, and from the cursors of its sinks. */
+export async function readLogStatus(log: ShownLog): Promise<LogStatus> {
   const { size, broken } = log.integrator.status();
   const { damaged, completedAt } = log.scrubber.status();
   const truncation = await log.reader.truncation();
@@ -14,7 +19,7 @@ export async function readLogStatus(log: MeasuredLog): Promise<LogStatus> {
     checkedAt: completedAt,
     archivedEntries: truncation?.end ?? 0,
     archivedAt: truncation && Date.parse(truncation.time),
-    sinks: log.sinks(),
+    sinks: await log.readSinks(),
     witnessedEntries: witnessing?.size ?? 0,
     unwitnessedMs: witnessing?.unwitnessedMs ?? 0,
     witnesses: (witnessing?.witnesses ?? []).map(({ name, fault, contradictions }) => ({

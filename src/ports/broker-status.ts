@@ -20,9 +20,11 @@ export interface LogStatus {
   }[];
 }
 
-interface SinkStatus {
-  /** Entries in the log that the sink lacks; undefined before the first poll. */
-  readonly lag: number | undefined;
+export interface SinkStatus {
+  /** Entries in the log that the sink lacks. */
+  readonly lag: number;
+  /** Time in milliseconds since which it lacks the first of them, exact to a minute; undefined if it lacks none. */
+  readonly behindSince: number | undefined;
   readonly isStopped: boolean;
   readonly isFailing: boolean;
 }
@@ -36,12 +38,24 @@ export interface BrokerStatus {
   readonly backups: 'scheduled' | 'none' | 'elsewhere' | 'unknown';
   /** Watches of clusters that are not live, at most a hundred. */
   readonly watchesDown: readonly WatchDown[];
+  /** Certificates that the configuration names, at most a hundred: those that expire first. */
+  readonly certificates: readonly CertificateStatus[];
   readonly log: LogStatus;
   /** Failed runs of the archive in this process. */
   readonly failedArchiveRuns: number;
   readonly liveLeases: number;
   /** Time in milliseconds of the newest backup; undefined if there is none. */
   readonly lastBackup: number | undefined;
+}
+
+/** A certificate in a file that the configuration names: one that the broker presents, or authorities that it trusts. */
+export interface CertificateStatus {
+  /** The setting that names the file, for example `listener.tls.certificateFile`. */
+  readonly setting: string;
+  /** Time in milliseconds. */
+  readonly expiresAt: number;
+  /** `expiring`: someone should have renewed it by now. */
+  readonly state: 'valid' | 'expiring' | 'expired';
 }
 
 /** A watch by which the broker learns what happens in a cluster, and which shows nothing now. */

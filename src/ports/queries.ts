@@ -331,6 +331,7 @@ export const LOG = {
   }),
   closedBetween: query('audit_segments', { where: ['first_index >=', 'first_index <='] }),
   newestCheckpoints: query('log_checkpoints', { orderBy: ['size'], descending: true }),
+  checkpointsOfSize: query('log_checkpoints', { where: ['size >='], orderBy: ['size'] }),
   checkpointsFrom: query('log_checkpoints', { where: ['at >='], orderBy: ['at'] }),
   checkpointsBefore: query('log_checkpoints', {
     where: ['at <='],

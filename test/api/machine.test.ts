@@ -252,6 +252,7 @@ describe('the status', () => {
     expect(entries).toBeGreaterThanOrEqual(Math.max(1, sizeBefore));
     expect(entries).toBeLessThanOrEqual(integrator.status().size);
     expect(answer.body).toMatchObject({
+      certificates: [],
       log: {
         brokenChains: 0,
         damagedEntries: 0,

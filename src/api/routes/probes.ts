@@ -98,7 +98,7 @@ export function readinessOf({
 }
 
 function statusJson(
-  { log, ...rest }: BrokerStatus,
+  { log, certificates, ...rest }: BrokerStatus,
   { age, ...counts }: ActivityCounts,
 ): Shape<'BrokerStatus'> {
   const { failedArchiveRuns, liveLeases, lastBackup, time, clockAheadMs, backups, watchesDown } =
@@ -108,6 +108,10 @@ function statusJson(
     clockAheadSeconds: clockAheadMs / 1_000,
     backups,
     watchesDown,
+    certificates: certificates.map(({ expiresAt, ...each }) => ({
+      ...each,
+      expiresAt: instant(expiresAt),
+    })),
     log: logJson(log, failedArchiveRuns),
     liveLeases,
     activity: { from: instant(time - age), ...counts },
@@ -122,8 +126,9 @@ function logJson(log: BrokerStatus['log'], failedArchiveRuns: number): Shape<'Lo
     ...(checkedAt !== undefined && { checkedAt: instant(checkedAt) }),
     ...(archivedAt !== undefined && { archivedAt: instant(archivedAt) }),
     failedArchiveRuns,
-    sinks: sinks.map(({ lag, isStopped: stopped, isFailing: failing }) => ({
+    sinks: sinks.map(({ lag, behindSince, isStopped: stopped, isFailing: failing }) => ({
       lag,
+      ...(behindSince !== undefined && { behindSince: instant(behindSince) }),
       stopped,
       failing,
     })),

@@ -8,6 +8,7 @@ import {
 } from '../../domain/conditions.ts';
 import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
 import type { CliContext } from '../run/context.ts';
+import { certificateFindings } from '../reports/broker-findings.ts';
 import { counted } from '../run/count.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { EXIT, Failed, type ExitCode } from '../run/errors.ts';
@@ -62,6 +63,7 @@ interface AuditState {
   readonly sinks: readonly {
     readonly sink: number;
     readonly lag: number;
+    readonly behindSince?: string | undefined;
     readonly stopped: boolean;
     readonly failing: boolean;
   }[];
@@ -161,7 +163,7 @@ function auditState({ log, liveLeases }: BrokerStatus): AuditState {
     failedArchiveRuns: log.failedArchiveRuns,
     brokenChains: log.brokenChains,
     damagedEntries: log.damagedEntries,
-    sinks: sinks.map(({ lag = 0, stopped, failing }, sink) => ({ sink, lag, stopped, failing })),
+    sinks: sinks.map(({ lag = 0, ...each }, sink) => ({ sink, lag, ...each })),
     witnessedEntries: log.witnessedEntries,
     unwitnessedSeconds: log.unwitnessedSeconds,
     witnesses: witnesses.map(({ name, failing, contradicts }) => ({
@@ -183,6 +185,7 @@ function problemsIn(status: Status): boolean {
     has(revocations, ({ irrevocable }) => irrevocable > 0) ||
     has(self, ({ clockAheadSeconds }) => clockAheadSeconds > MOST_AHEAD_SECONDS) ||
     has(self, ({ watchesDown = [] }) => watchesDown.length > 0) ||
+    has(self, ({ certificates = [] }) => certificates.some(({ state }) => state === 'expired')) ||
     has(audit, isDamaged)
   );
 }
@@ -218,6 +221,7 @@ function linesOf(status: Status, now: number): readonly string[] {
     ...part('revocations', revocations, revocationLines),
     ...part('clock', self, clockLines),
     ...part('clusters', self, clusterLines),
+    ...part('certs', self, (state) => certificateLines(state, now)),
     ...part('backup', self, (state) => backupLines(state, now)),
     ...part('last hour', self, activityLines),
     ...part('audit', audit, (state) => auditLines(state, now)),
@@ -321,7 +325,7 @@ function revocationLines({ revoking, irrevocable }: Revocations): readonly strin
 
 type Self = Pick<
   BrokerStatus,
-  'clockAheadSeconds' | 'backups' | 'lastBackupAt' | 'watchesDown' | 'activity'
+  'clockAheadSeconds' | 'backups' | 'lastBackupAt' | 'watchesDown' | 'certificates' | 'activity'
 >;
 
 const HOUR_MINUTES = 60;
@@ -353,6 +357,18 @@ function clusterLines({ watchesDown = [] }: Self): readonly string[] {
   );
 }
 
+function certificateLines({ certificates }: Self, now: number): readonly string[] {
+  if (certificates === undefined) return ['not reported by this broker'];
+  const found = certificateFindings(certificates);
+  if (found.length === 0) return [coloured('green', `${certificates.length}, none expires soon`)];
+  return found.map(({ about, state, text, at = '' }) =>
+    coloured(
+      state === 'problem' ? 'red' : 'yellow',
+      printable(`${about} ${text}: ${distance(Date.parse(at), now)}`),
+    ),
+  );
+}
+
 function backupLines({ backups, lastBackupAt }: Self, now: number): readonly string[] {
   if (backups === 'elsewhere')
     return ["none by the broker; it does not know of those by PostgreSQL's own tools"];
@@ -375,7 +391,7 @@ function auditLines(audit: AuditState, now: number): readonly string[] {
   return [
     `${counted(entries, 'entry', 'entries')}${archived > 0 ? ` (${archived} archived)` : ''}, ${state}; ${counted(liveLeases, 'live lease')}`,
     ...archiveLines(audit, now),
-    ...sinks.map(sinkLine),
+    ...sinks.map((each) => sinkLine(each, now)),
     ...witnessLines(audit),
   ];
 }
@@ -391,9 +407,13 @@ function archiveLines(
   return [coloured('yellow', `archive: ${last}, ${failed}; quaymaster audit archive-status`)];
 }
 
-function sinkLine({ sink, lag, stopped, failing }: AuditState['sinks'][number]): string {
+function sinkLine(
+  { sink, lag, behindSince, stopped, failing }: AuditState['sinks'][number],
+  now: number,
+): string {
   if (stopped) return coloured('red', `sink ${sink}: STOPPED at an entry that does not verify`);
-  const behind = `sink ${sink}: ${counted(lag, 'entry', 'entries')} behind`;
+  const since = behindSince && ` (since ${distance(Date.parse(behindSince), now)})`;
+  const behind = `sink ${sink}: ${counted(lag, 'entry', 'entries')} behind${since ?? ''}`;
   return failing ? coloured('yellow', `${behind}, FAILING; see the log of the broker`) : behind;
 }
 

@@ -11,6 +11,7 @@ import { surveyLog } from '../../audit/chain/boot-survey.ts';
 import { createChain } from '../../audit/chain/chain.ts';
 import { checkpointFile } from '../../audit/tree/checkpoint-file.ts';
 import { Compactor } from '../../audit/segments/compactor.ts';
+import { readSinkStatus } from '../../audit/sinks/sink-status.ts';
 import { Follower, type FollowerStatus } from '../../audit/sinks/follower.ts';
 import { Integrator } from '../../audit/tree/integrator.ts';
 import { LastCommitFile } from '../../audit/chain/last-commit.ts';
@@ -31,6 +32,7 @@ import { openSink } from '../../audit/sinks/open-sink.ts';
 import { Witnesses } from '../../audit/witnesses/witnesses.ts';
 import type { PublicLog } from '../../ports/public-log.ts';
 import type { ArchiveStorage } from '../../ports/archive-storage.ts';
+import type { SinkStatus } from '../../ports/broker-status.ts';
 import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
@@ -348,6 +350,16 @@ export class AuditTrail {
   /** The status of each sink, in the order of the configuration. */
   sinks(): readonly FollowerStatus[] {
     return this.#followers.map(({ follower }) => follower.status());
+  }
+
+  /** The status of each sink with its lag, in the order of the configuration. */
+  async readSinks(): Promise<readonly SinkStatus[]> {
+    if (this.#followers.length === 0) return [];
+    // The head of a damaged log cannot be read, and only an active integrator knows the size.
+    const size = this.held === undefined ? await this.reader.size() : this.integrator.status().size;
+    const live = await this.reader.archived.end();
+    const by = { size, live, cursors: this.#cursors, store: this.#deps.store };
+    return Promise.all(this.#followers.map(({ follower }) => readSinkStatus(follower, by)));
   }
 
   /** Sends the log to these sinks from now on. A sink that is removed gets the entries so far, then nothing more. */

@@ -13,7 +13,12 @@ import { readCertificate } from '../../crypto/certificates/certificate-facts.ts'
 import { randomBytes, randomFraction, randomId } from '../../crypto/random/random.ts';
 import { addressOf, consoleOf, listenerOf, listenForConsole } from './console.ts';
 import { Closings } from './close-stack.ts';
-import { NO_CHANGE, type ConfigReload, type Reloadable } from '../configuration/config-reload.ts';
+import {
+  NO_CHANGE,
+  reloadable,
+  type ConfigReload,
+  type Reloadable,
+} from '../configuration/config-reload.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from '../broker.ts';
 import {
   certificateMetrics,
@@ -25,6 +30,7 @@ import {
 import { routesOf } from '../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
 import { readBrokerStatus } from './broker-status.ts';
+import { ConfiguredCertificates } from './configured-certificates.ts';
 import { Instruments } from './instruments.ts';
 import type { VaultApiDeps } from './vault-api.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
@@ -125,6 +131,9 @@ async function listen(
   const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
   metrics.add(allMetrics(broker));
   if (traces !== undefined) metrics.add(traceMetrics(traces));
+  const certificates = new ConfiguredCertificates(config, deps.clock);
+  certificates.start();
+  beside.add(() => certificates.stop());
   const boot = randomId('r').slice(2, 10);
   const sources = new SourceAddress(config.listener.trustedProxies);
   const running: {
@@ -148,7 +157,7 @@ async function listen(
       ...(running.certificate?.warnings() ?? []),
       ...(injector?.warnings() ?? []),
     ],
-    status: () => readBrokerStatus(broker),
+    status: () => readBrokerStatus(broker, certificates.list()),
     metrics,
     servesMetrics: config.metrics.listener === undefined,
     routes: routesOf(broker.options),
@@ -192,7 +201,8 @@ async function listen(
   const console = await listenForConsole(config, shown, { ...deps, drain, malformed, sources });
   const listener: Reloadable = { prepare: (next) => server.prepare(next.listener) };
   beside.add(() => instruments.close());
-  reload?.start([...broker.reloadable, listener, reloadableTraces(traces)], parts.store);
+  const named = reloadable((next) => certificates.use(next));
+  reload?.start([...broker.reloadable, listener, reloadableTraces(traces), named], parts.store);
   return {
     url,
     vaultUrl,

@@ -1591,6 +1591,17 @@ export interface components {
                  */
                 readonly status: "starting" | "stale";
             }[];
+            /** @description Certificates in files that the configuration of the broker names, those that expire first: of listeners and of clients, and authorities that the broker trusts. A file of authorities expires with the last of them. Absent in answers of earlier brokers. */
+            readonly certificates?: readonly {
+                /** @description The setting that names the file, for example `listener.tls.certificateFile`. */
+                readonly setting: string;
+                readonly expiresAt: components["schemas"]["Instant"];
+                /**
+                 * @description `expiring`: the last 14 days, or the last fifth of its life if that is shorter. Renew it.
+                 * @enum {string}
+                 */
+                readonly state: "valid" | "expiring" | "expired";
+            }[];
             readonly log: components["schemas"]["LogStatus"];
             readonly liveLeases: number;
             /** @description What the broker that answers did in each of the last minutes, the oldest first, for at most three hours and since it began. The last minute is not over. Absent in answers of earlier brokers. */
@@ -1624,8 +1635,10 @@ export interface components {
             readonly failedArchiveRuns: number;
             /** @description In the order of the configuration. */
             readonly sinks: readonly {
-                /** @description Entries that the sink lacks; absent if another broker delivers to it. */
+                /** @description Entries that the sink lacks. Absent in answers of earlier brokers that do not deliver to it. */
                 readonly lag?: number;
+                /** @description Since when the sink lacks the first of them, exact to a minute. Absent if it lacks none, and in answers of earlier brokers. */
+                readonly behindSince?: components["schemas"]["Instant"];
                 /** @description The sink stands before an entry that does not verify. */
                 readonly stopped: boolean;
                 /** @description The last delivery failed. */

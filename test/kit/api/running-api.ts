@@ -165,7 +165,7 @@ export class RunningApi {
       unready: () => broker.unready(),
       held: () => broker.held(),
       warnings: () => broker.warnings(),
-      status: () => readBrokerStatus(broker),
+      status: () => readBrokerStatus(broker, []),
       metrics: new RegisteredMetrics({ clock, log }),
       servesMetrics: true,
       routes: routesOf(broker.options),

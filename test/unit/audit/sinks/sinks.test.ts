@@ -18,6 +18,7 @@ import { systemClock } from '../../../../src/process/clock.ts';
 import type { SinkConfig } from '../../../../src/audit/config.ts';
 import { Follower, type FollowerOptions } from '../../../../src/audit/sinks/follower.ts';
 import type { Delivery, Sink } from '../../../../src/audit/sinks/sink.ts';
+import { readSinkStatus } from '../../../../src/audit/sinks/sink-status.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
 import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
@@ -429,6 +430,54 @@ describe('the follower', () => {
       await follower.close(0);
       expect(follower.status().isStopped).toBe(false);
       expect(await linesOf(path)).toEqual(all);
+    });
+  });
+
+  describe('its status', () => {
+    const MINUTE = 60_000;
+
+    it('says since when a sink is behind, also while another broker delivers to it', async () => {
+      const cursors = new SinkCursors(bench.store, rows);
+      const read = (lag?: number): ReturnType<typeof readSinkStatus> =>
+        bench.reader.size().then((size) => {
+          const status = { lag, isStopped: false, isFailing: lag !== undefined };
+          const follower = {
+            name: 'http:https://siem.example',
+            status: () => ({ ...status, cursorForged: false }),
+          };
+          return readSinkStatus(follower, { size, live: 0, cursors, store: bench.store });
+        });
+      await bench.integrate();
+      await cursors.move('http:https://siem.example', await bench.reader.size());
+      expect(await read()).toMatchObject({ lag: 0, behindSince: undefined });
+      clock.advance(2 * MINUTE);
+      await bench.record({}, {});
+      await bench.integrate();
+      const since = clock.now();
+      clock.advance(3 * MINUTE);
+      await bench.record({});
+      await bench.integrate();
+      const behind = (await bench.reader.size()) - 1;
+      expect(await read()).toMatchObject({ lag: 3, isFailing: false });
+      const { behindSince = 0 } = await read();
+      expect([behindSince > since - MINUTE, behindSince <= since]).toEqual([true, true]);
+      expect(await read(3)).toEqual({ ...(await read()), isFailing: true });
+      await cursors.move('http:https://siem.example', behind);
+      const last = await read();
+      expect(last.lag).toBe(1);
+      expect(last.behindSince).toBeGreaterThan(since + MINUTE);
+    });
+
+    it('counts no archived entries: a sink does not get them', async () => {
+      const cursors = new SinkCursors(bench.store, rows);
+      await bench.record({}, {}, {});
+      await bench.integrate();
+      const size = await bench.reader.size();
+      const status = { lag: undefined, isStopped: false, isFailing: false, cursorForged: false };
+      const follower = { name: 'stdout', status: () => status };
+      const by = { size, cursors, store: bench.store };
+      expect((await readSinkStatus(follower, { ...by, live: 0 })).lag).toBe(size);
+      expect((await readSinkStatus(follower, { ...by, live: size - 1 })).lag).toBe(1);
     });
   });
 });

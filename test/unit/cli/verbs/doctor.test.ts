@@ -22,6 +22,17 @@ removeTreesAfterEach();
 type Witness = ReturnType<typeof brokerStatus>['log']['witnesses'][number];
 type Answers = ConstructorParameters<typeof ScriptedBroker>[0];
 
+const LAGGING = { behindSince: '2026-01-05T09:40:00.000Z', stopped: false, failing: false };
+const EXPIRED = {
+  setting: 'listener.tls.certificateFile',
+  expiresAt: '2026-01-03T10:00:00.000Z',
+  state: 'expired',
+} as const;
+const EXPIRING = {
+  setting: 'connections.mesh.bundleFile',
+  expiresAt: '2026-01-14T10:00:00.000Z',
+  state: 'expiring',
+} as const;
 const FAILING = { sinks: [{ lag: 3, stopped: false, failing: true }] };
 const [A, B] = ['a', 'b'].map((name) => ({ name, failing: false, contradicts: false })) as [
   Witness,
@@ -129,6 +140,11 @@ describe('status', () => {
       { readStatus: () => brokerStatus({ sinks: [{ stopped: true, failing: false }] }) },
       'sink 0: STOPPED',
     ],
+    [
+      'a certificate that has expired',
+      { readStatus: () => ({ ...brokerStatus(), certificates: [EXPIRED, EXPIRING] }) },
+      'certificate listener.tls.certificateFile has expired: 2 d ago',
+    ],
   ])('exits with 1 for %s', async (_what, change, text) => {
     const { code, out } = await status(change);
     expect(code).toBe(1);
@@ -202,6 +218,25 @@ describe('status', () => {
   it('has a form for machines', async () => {
     const { out } = await status({}, 'json');
     expect(JSON.parse(out)).toMatchObject({ readiness: { ready: true }, audit: { value: {} } });
+  });
+
+  it('shows certificates to renew, and exits with 0 until one has expired', async () => {
+    const valid = { ...EXPIRING, expiresAt: '2026-04-05T10:00:00.000Z', state: 'valid' } as const;
+    const certificates = [EXPIRING, valid];
+    const { code, out } = await status({ readStatus: () => ({ ...brokerStatus(), certificates }) });
+    expect(code).toBe(0);
+    expect(out).toContain(
+      'certs       certificate connections.mesh.bundleFile expires soon: in 9 d\n',
+    );
+    const fine = { ...brokerStatus(), certificates: [valid] };
+    expect((await status({ readStatus: () => fine })).out).toContain('1, none expires soon');
+  });
+
+  it('shows since when a sink is behind', async () => {
+    const { out } = await status({
+      readStatus: () => brokerStatus({ sinks: [{ ...LAGGING, lag: 9 }] }),
+    });
+    expect(out).toContain('sink 0: 9 entries behind (since 20 min ago)');
   });
 
   it('shows a failing sink, and exits with 0 because the broker retries', async () => {
@@ -286,8 +321,41 @@ describe('doctor', () => {
     [
       'a failing sink',
       { readStatus: () => brokerStatus(FAILING) },
-      'a sink fails',
+      'PROBLEM  sink 0: fails, 3 entries behind',
       'the log of the broker has the reason',
+    ],
+    [
+      'a sink that stopped',
+      { readStatus: () => brokerStatus({ sinks: [{ lag: 1, stopped: true, failing: true }] }) },
+      'PROBLEM  sink 0: stopped at an entry that does not verify, 1 entry behind',
+      'docs/audit.md, "Sinks"',
+    ],
+    [
+      'a sink that is behind for long',
+      { readStatus: () => brokerStatus({ sinks: [{ ...LAGGING, lag: 9 }] }) },
+      'PROBLEM  sink 0: 9 entries behind (since 20 min ago)',
+      'check the receiver of the sink',
+    ],
+    [
+      'a sink that is far behind',
+      {
+        readStatus: () =>
+          brokerStatus({ sinks: [{ lag: 10_001, stopped: false, failing: false }] }),
+      },
+      'PROBLEM  sink 0: 10001 entries behind',
+      'check the receiver of the sink',
+    ],
+    [
+      'a certificate that expires soon',
+      { readStatus: () => ({ ...brokerStatus(), certificates: [EXPIRING] }) },
+      'WARNING  certificate connections.mesh.bundleFile: expires soon (in 9 d)',
+      'renew the file that this setting names',
+    ],
+    [
+      'a certificate that has expired',
+      { readStatus: () => ({ ...brokerStatus(), certificates: [EXPIRED] }) },
+      'PROBLEM  certificate listener.tls.certificateFile: has expired (2 d ago)',
+      'renew the file that this setting names',
     ],
     [
       'a failed archive run',
