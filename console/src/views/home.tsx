@@ -1,4 +1,9 @@
 import type { ComponentChildren, JSX } from 'preact';
+import {
+  certificateFindings,
+  sinkFindings,
+  type TimedFinding,
+} from '../../../src/cli/reports/broker-findings.ts';
 import { call, type Refusal } from '../client.ts';
 import { count } from '../format.ts';
 import { useLoad, type Loaded } from '../load.ts';
@@ -49,7 +54,10 @@ export function Home(): JSX.Element {
         task('warn', 'warning', <code>{code}</code>, `warning ${code}`),
       ),
     ]),
-    ...dataOf(status).flatMap(({ log }) => logTasks(log)),
+    ...dataOf(status).flatMap((each) => [
+      ...logTasks(each.log),
+      ...[...sinkFindings(each), ...certificateFindings(each.certificates ?? [])].map(findingTask),
+    ]),
     ...itemsOf(alerts).map((alert): Task => ({
       tone: 'bad',
       word: 'alert waits',
@@ -163,8 +171,18 @@ function task(tone: Tone, word: string, text: ComponentChildren, key: string): T
 
 type Log = Awaited<ReturnType<typeof call<'readStatus'>>>['log'];
 
-function logTasks({ brokenChains, damagedEntries, sinks, witnesses }: Log): readonly Task[] {
-  const failing = sinks.filter((sink) => sink.failing || sink.stopped).length;
+/** A finding that `doctor` reports too. */
+function findingTask({ about, state, text, at }: TimedFinding): Task {
+  const what = (
+    <>
+      <a href={to('/system')}>{about}</a> {text}
+    </>
+  );
+  const isBad = state === 'problem';
+  return { ...task(isBad ? 'bad' : 'warn', state, what, about), since: at };
+}
+
+function logTasks({ brokenChains, damagedEntries, witnesses }: Log): readonly Task[] {
   const contradicting = witnesses.filter(({ contradicts }) => contradicts);
   return [
     ...(brokenChains > 0
@@ -179,9 +197,6 @@ function logTasks({ brokenChains, damagedEntries, sinks, witnesses }: Log): read
             'damaged',
           ),
         ]
-      : []),
-    ...(failing > 0
-      ? [task('warn', 'audit sinks', `${failing} of ${sinks.length} fail`, 'sinks')]
       : []),
     ...contradicting.map(({ name }) =>
       task('bad', 'witness', `${name} contradicts the log`, `witness ${name}`),

@@ -72,7 +72,7 @@ function Brokers(): JSX.Element {
         )}
       </Loading>
       <Loading of={status}>
-        {({ time, clockAheadSeconds, log, liveLeases }) => (
+        {({ time, clockAheadSeconds, certificates = [], log, liveLeases }) => (
           <>
             <Facts
               items={[
@@ -90,6 +90,20 @@ function Brokers(): JSX.Element {
               ]}
             />
             <Receivers log={log} />
+            <Table
+              label="Certificates"
+              items={certificates}
+              keyOf={({ setting }) => setting}
+              empty="The configuration names no certificate."
+              columns={[
+                { title: 'Certificate', of: ({ setting }) => <Name>{setting}</Name> },
+                {
+                  title: 'State',
+                  of: ({ state }) => <State tone={CERTIFICATE_TONES[state]}>{state}</State>,
+                },
+                { title: 'Expires', of: ({ expiresAt }) => <Time at={expiresAt} /> },
+              ]}
+            />
           </>
         )}
       </Loading>
@@ -97,6 +111,8 @@ function Brokers(): JSX.Element {
     </Section>
   );
 }
+
+const CERTIFICATE_TONES = { valid: 'good', expiring: 'warn', expired: 'bad' } as const;
 
 function number(bad: number): JSX.Element {
   return bad === 0 ? <State tone="good">none</State> : <State tone="bad">{bad}</State>;
@@ -111,14 +127,26 @@ interface Receiver {
 
 /** Sinks and witnesses of the log. */
 function Receivers({ log }: { readonly log: Schema<'LogStatus'> }): JSX.Element {
-  const sinks = log.sinks.map(({ failing, stopped, lag }, index): Receiver => ({
-    name: `sink ${index + 1}`,
+  const sinks = log.sinks.map(({ failing, stopped, lag, behindSince }, index): Receiver => ({
+    name: `sink ${index}`,
     ...(stopped
       ? { tone: 'bad', state: 'stopped' }
       : failing
         ? { tone: 'warn', state: 'fails' }
         : { tone: 'good', state: 'delivers' }),
-    lag: lag === undefined ? 'another broker delivers' : count(lag, 'entry', 'entries'),
+    lag:
+      lag === undefined ? (
+        'another broker delivers'
+      ) : (
+        <>
+          {count(lag, 'entry', 'entries')}
+          {behindSince !== undefined && (
+            <>
+              , since <Time at={behindSince} />
+            </>
+          )}
+        </>
+      ),
   }));
   const witnesses = log.witnesses.map(({ name, failing, contradicts }): Receiver => ({
     name: `witness ${name}`,
