@@ -11,6 +11,10 @@ export interface DevFiles {
   readonly kek: string;
   readonly logKey: string;
   readonly checkpoint: string;
+  /** Every entry of the audit log, for `tail -f`. */
+  readonly auditLog: string;
+  /** Authorities of another mesh, which expire soon. */
+  readonly partnerBundle: string;
   readonly operatorToken: string;
   /** Token of the demonstration pod, as the kubelet would project it. */
   readonly podToken: string;
@@ -28,6 +32,8 @@ export function devFiles(directory: string): DevFiles {
     kek: join(directory, 'keys', 'kek'),
     logKey: join(directory, 'keys', 'log.pem'),
     checkpoint: join(directory, 'keys', 'checkpoint'),
+    auditLog: join(directory, 'audit.log'),
+    partnerBundle: join(directory, 'partner.pem'),
     operatorToken: join(directory, 'operator.token'),
     podToken: join(directory, 'pod.token'),
     alertSecret: join(directory, 'alerts.secret'),
@@ -54,8 +60,16 @@ export function devConfig(files: DevFiles, keySetFile: string, port: number): Co
       origin: 'quaymaster.invalid/dev',
       logKeyFile: files.logKey,
       checkpointFile: files.checkpoint,
+      sinks: [{ type: 'file', path: files.auditLog }],
     },
-    connections: { 'dev-issuer': { type: 'jwks', file: keySetFile } },
+    connections: {
+      'dev-issuer': { type: 'jwks', file: keySetFile },
+      'partner-mesh': {
+        type: 'spiffe',
+        trustDomain: 'partner.example',
+        bundleFile: files.partnerBundle,
+      },
+    },
     alerts: {
       // A source of each format, with the name of the format.
       sources: Object.fromEntries(

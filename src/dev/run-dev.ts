@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '../process/clock.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Grant } from '../domain/identity/principal.ts';
+import { selfSigned } from '../crypto/certificates/self-signed.ts';
+import { generateKeyPair } from '../crypto/keys/key-pair.ts';
 import { randomBytes } from '../crypto/random/random.ts';
 import { createLog } from '../process/log.ts';
 import { bearer, BrokerClient } from '../client/index.ts';
@@ -110,6 +112,7 @@ async function openFiles(files: DevFiles): Promise<DevIssuer> {
   try {
     await mkdir(files.directory, { recursive: true, mode: 0o700 });
     await createAlertSecret(files);
+    await createPartnerBundle(files);
     return await DevIssuer.open(files.directory);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -133,6 +136,19 @@ async function createAlertSecret({ alertSecret }: DevFiles): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+}
+
+/** Authorities that expire soon, so that the page has something to show. No cluster uses them. */
+async function createPartnerBundle({ partnerBundle }: DevFiles): Promise<void> {
+  const now = systemClock.now();
+  const pem = selfSigned('ec-p256', await generateKeyPair('ec-p256'), {
+    commonName: 'partner.example',
+    dnsNames: ['partner.example'],
+    ipAddresses: [],
+    notBefore: new Date(now - 356 * DAY_MS),
+    notAfter: new Date(now + 9 * DAY_MS),
+  });
+  await writeFile(partnerBundle, pem, { mode: 0o600 });
 }
 
 /**
