@@ -35,6 +35,12 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
       'security-key.remove',
       'quarantine.create',
       'session.end',
+      'attestation.delete',
+      'evidence.delete',
+      'approval.deny',
+      'approval.withdraw',
+      'approval.use',
+      'wrapping.open',
       'lease.revoke',
       'secret.delete',
       'secret.destroy',
@@ -48,6 +54,7 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
     'lifted quarantines, new operator tokens and security keys: the restored store does not know them',
     ['quarantine.lift', 'operator-token.create', 'security-key.register'],
   ],
+  ['grants that need an approval: demand them again, by approval require', ['approval.require']],
   ['rotated root keys: rotate again, with --compromised if a key had leaked', ['key.rotate']],
   [
     'key-encryption keys added or retired: the restored store is wrapped as at the backup',
@@ -73,6 +80,8 @@ interface Entry {
   readonly credential?: string;
   readonly token?: string;
   readonly quarantine?: string;
+  readonly approval?: string;
+  readonly query?: string;
   readonly document?: { readonly kind: string; readonly name: string };
 }
 
@@ -197,6 +206,12 @@ export const APPLIED: ReadonlySet<string> = new Set([
   'security-key.remove',
   'quarantine.create',
   'session.end',
+  'attestation.delete',
+  'evidence.delete',
+  'approval.deny',
+  'approval.withdraw',
+  'approval.use',
+  'wrapping.open',
 ] satisfies readonly AuditAction[]);
 
 /** The changes after the backup with a heading, for the operator. `source` names the log that they are from; `without` are left out. */
@@ -248,6 +263,7 @@ async function listLostChanges(
 
 /** Sessions and leases end by themselves all the time. Only their end by an operator is a decision that must be applied again. */
 function isOwnEnd({ action, actor }: Entry): boolean {
+  if (action === 'evidence.delete') return actor?.kind === 'system';
   return (action === 'session.end' || action === 'lease.revoke') && actor?.kind !== 'operator';
 }
 
@@ -267,11 +283,12 @@ async function* readExportedEntries(
 }
 
 function lineOf(index: number, entry: Entry): string {
-  const { time, action, actor, document, path, workload, session, credential, token, quarantine } =
-    entry;
+  const { time, action, actor, document, path, workload, session, credential, token } = entry;
+  const { quarantine, approval, query } = entry;
+  const what = action === 'approval.require' ? query : approval;
   const subject =
     document === undefined
-      ? [path, workload, credential ?? session, token, quarantine].filter(
+      ? [path, workload, credential ?? session, token, quarantine, what].filter(
           (each) => each !== undefined,
         )
       : [`${document.kind}/${document.name}`, ...(token === undefined ? [] : [token])];

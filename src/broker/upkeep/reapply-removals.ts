@@ -1,21 +1,16 @@
-import type { PlanFragment, Write } from '../../ports/store.ts';
+import type { PlanFragment } from '../../ports/store.ts';
 import { allRows } from '../../ports/queries.ts';
-import type { ProvenQuarantine, Removals } from '../../ports/removals.ts';
-import { authenticateDocumentVersion } from '../model/document.ts';
-import type { DocumentKind } from '../model/kinds.ts';
+import type { Removals } from '../../ports/removals.ts';
 import { listAll } from '../kernel/list-all.ts';
-import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import type { SystemActor } from '../recording/record.ts';
-import type { Recordable, Storage } from '../state/dependencies.ts';
-import { Quarantines } from '../state/quarantine-memory.ts';
+import { documentSteps } from './document-removals.ts';
+import { CAUSE, type Step, type StepParts } from './removal-step.ts';
+import { approvalSteps, quarantineSteps } from './restored-restrictions.ts';
 
 /** Sessions of people have names that no operator document has. */
 const PERSON = 'oidc:';
-/** Cause in the entries of what a release applies again. */
-const CAUSE = 'newer_log';
 
-type Parts = Pick<Storage, 'store' | 'clock'> & {
-  readonly rows: KeyringRowMacs;
+type Parts = StepParts & {
   readonly actor: SystemActor;
   /** Bound of a session's lifetime. */
   readonly maxSessionSeconds: number;
@@ -38,17 +33,11 @@ export interface Reapplication {
 
 export interface ReapplicationPlan {
   readonly kinds: readonly Reapplication[];
-  /** Documents that an operator must remove: each cannot be removed while a rotation is in progress. */
+  /** Documents that an operator must decide on, each with the reason. */
   readonly left: readonly string[];
   readonly fragment: Required<Pick<PlanFragment, 'writes'>> & {
     readonly entries: readonly string[];
   };
-}
-
-interface Step {
-  readonly name: string;
-  readonly writes: readonly Write[];
-  readonly event: Recordable;
 }
 
 /**
@@ -72,6 +61,10 @@ export async function planReapplication(
     ['security keys removed', removals.securityKeys.length, await keySteps(parts, removals)],
     ['quarantines', removals.quarantines.length, await quarantineSteps(parts, removals)],
     ['sessions of workloads ended', removals.sessions.length, await sessionSteps(parts, removals)],
+    ['signatures deleted', removals.attestations.length, await attestationSteps(parts, removals)],
+    ['reports deleted', removals.evidence.length, await evidenceSteps(parts, removals)],
+    ['approvals ended or used', removals.approvals.length, await approvalSteps(parts, removals)],
+    ['wrapped answers opened', removals.wrappings.length, await wrappingSteps(parts, removals)],
     ['further sessions of people', logins.length, logins],
     ['further operator tokens', bearers.length, bearers],
   ] as const;
@@ -88,46 +81,6 @@ export async function planReapplication(
       entries: steps.map(({ event }) => parts.actor.entry(event)),
     },
   };
-}
-
-async function documentSteps(
-  { store, clock, rows }: Parts,
-  { documents }: Removals,
-): Promise<readonly [readonly Step[], readonly string[]]> {
-  const steps: Step[] = [];
-  const left: string[] = [];
-  for (const { kind, name } of documents) {
-    const row = await store.get('documents', { kind, name });
-    if (row === undefined) continue;
-    const schedule =
-      kind === 'definition' ? await store.get('rotation_schedules', { path: name }) : undefined;
-    if (schedule !== undefined && schedule.active_id !== null) {
-      left.push(`${kind}/${name}: abort the rotation ${schedule.active_id}, then delete it`);
-      continue;
-    }
-    const { uid, version } = row;
-    const gone = authenticateDocumentVersion(rows, {
-      kind: kind as DocumentKind,
-      name,
-      uid,
-      version: version + 1,
-      updatedAt: clock.now(),
-      updatedBy: CAUSE,
-    });
-    const document = { kind, name, version };
-    steps.push({
-      name: `${kind}/${name}`,
-      writes: [
-        { table: 'documents', remove: { kind, name } },
-        { table: 'document_versions', put: gone },
-        ...(schedule === undefined
-          ? []
-          : [{ table: 'rotation_schedules', remove: { path: name } } as const]),
-      ],
-      event: { action: 'document.delete', outcome: 'ok', document, cause: CAUSE },
-    });
-  }
-  return [steps, left];
 }
 
 async function tokenSteps({ store }: Parts, { tokens }: Removals): Promise<readonly Step[]> {
@@ -194,44 +147,55 @@ async function sessionSteps(
   return steps;
 }
 
-async function quarantineSteps(
-  { store, rows, clock }: Parts,
-  { quarantines }: Removals,
+async function attestationSteps(
+  { store }: Parts,
+  { attestations }: Removals,
 ): Promise<readonly Step[]> {
-  const memory = new Quarantines(store, rows, clock);
+  if (attestations.length === 0) return [];
   const steps: Step[] = [];
-  for (const proven of quarantines) {
-    const { kind, subject, id, endsAt } = proven;
-    const row = await store.get('quarantines', { kind, subject });
-    const standing = row === undefined ? undefined : (row.ends_at ?? Infinity);
-    if ((endsAt ?? Infinity) <= Math.max(standing ?? 0, clock.now())) continue;
+  for await (const { digest, id } of listAll(store, allRows('attestations'))) {
+    if (!attestations.includes(id)) continue;
+    const document = { kind: 'attestation', name: id };
     steps.push({
-      name: `${kind}:${subject}`,
-      writes: [{ table: 'quarantines', put: memory.seal(proven) }],
-      event: {
-        action: 'quarantine.create',
-        outcome: 'ok',
-        quarantine: id,
-        cause: CAUSE,
-        comment: proven.reason,
-        ...(endsAt !== undefined && { endsAt }),
-        ...factsOf(proven),
-      },
+      name: id,
+      writes: [{ table: 'attestations', remove: { digest, id } }],
+      event: { action: 'attestation.delete', outcome: 'ok', document, cause: CAUSE },
     });
   }
   return steps;
 }
 
-function factsOf({
-  kind,
-  subject,
-}: ProvenQuarantine): Pick<
-  Extract<Recordable, { readonly action: 'quarantine.create' }>,
-  'workload' | 'pod' | 'document'
-> {
-  if (kind === 'workload') return { workload: subject };
-  if (kind === 'operator') return { document: { kind, name: subject } };
-  const slash = subject.indexOf('/');
-  const [cluster, uid] = [subject.slice(0, slash), subject.slice(slash + 1)];
-  return { pod: { cluster, namespace: '', name: '', uid } };
+async function evidenceSteps({ store }: Parts, { evidence }: Removals): Promise<readonly Step[]> {
+  const steps: Step[] = [];
+  for (const id of evidence) {
+    if ((await store.get('image_evidence', { id })) === undefined) continue;
+    const document = { kind: 'evidence', name: id };
+    steps.push({
+      name: id,
+      writes: [{ table: 'image_evidence', remove: { id } }],
+      event: { action: 'evidence.delete', outcome: 'ok', document, cause: CAUSE },
+    });
+  }
+  return steps;
+}
+
+async function wrappingSteps({ store }: Parts, { wrappings }: Removals): Promise<readonly Step[]> {
+  const steps: Step[] = [];
+  for (const id of wrappings) {
+    const row = await store.get('wrapped_answers', { id });
+    if (row === undefined) continue;
+    steps.push({
+      name: id,
+      writes: [{ table: 'wrapped_answers', remove: { id } }],
+      event: {
+        action: 'wrapping.open',
+        outcome: 'ok',
+        token: id,
+        session: row.session_id,
+        workload: row.workload,
+        cause: CAUSE,
+      },
+    });
+  }
+  return steps;
 }

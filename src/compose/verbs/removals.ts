@@ -67,6 +67,10 @@ const NONE: Removals = {
   securityKeys: [],
   sessions: [],
   quarantines: [],
+  attestations: [],
+  evidence: [],
+  approvals: [],
+  wrappings: [],
 };
 
 /**

@@ -161,7 +161,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         command: 'release',
         summary: 'unlock a store that was stopped by rollback protection; see docs/operations.md',
         details:
-          'After a restore the sessions of people end. With --apply-removals the commit that unlocks the store also applies the deletions, revocations, quarantines and ends of sessions that a newer log proves. It prints the plan; --yes applies it.',
+          'After a restore the sessions of people end. With --apply-removals the commit that unlocks the store also applies the deletions, revocations, quarantines, and ends of sessions and approvals that a newer log proves. It prints the plan; --yes applies it.',
         options: [
           CONFIG,
           ['--comment <text>', 'reason; recorded in the audit log', { isRequired: true }],

@@ -41,21 +41,43 @@ it('collects revocations, deletions and ends of sessions', async () => {
       { action: 'secret.read', path: 'a/b' },
     ),
   ).toEqual({
-    documents: [{ kind: 'policy', name: 'p' }],
+    documents: [{ kind: 'policy', name: 'p', isWrittenAgain: false }],
     tokens: ['tok_1'],
     securityKeys: ['abc'],
     sessions: ['ses_1'],
     quarantines: [],
+    attestations: [],
+    evidence: [],
+    approvals: [],
+    wrappings: [],
   });
 });
 
-it('counts a document as deleted that was written again, because its text is lost', async () => {
+it('collects ended approvals, deleted signatures and reports, and opened answers', async () => {
+  const named = (kind: string, name: string) => ({ document: { kind, name } });
+  const { attestations, evidence, approvals, wrappings } = await removalsOf(
+    { action: 'approval.deny', approval: 'apr_1' },
+    { action: 'approval.withdraw', approval: 'apr_2' },
+    { action: 'approval.use', approval: 'apr_3' },
+    { action: 'approval.approve', approval: 'apr_4' },
+    { action: 'attestation.delete', ...named('attestation', 'att_1') },
+    { action: 'attestation.delete', ...named('attestation', 'att_2') },
+    { action: 'attestation.push', ...named('attestation', 'att_2') },
+    { action: 'evidence.delete', ...named('evidence', 'evi_1') },
+    { action: 'evidence.delete', ...named('evidence', 'evi_2'), cause: 'unused' },
+    { action: 'wrapping.open', token: 'a1' },
+  );
+  expect(approvals).toEqual(['apr_1', 'apr_2', 'apr_3']);
+  expect([attestations, evidence, wrappings]).toEqual([['att_1'], ['evi_1'], ['a1']]);
+});
+
+it('counts a document as deleted that was written again, with a mark, because its text is lost', async () => {
   const document = { kind: 'policy', name: 'p' };
   const { documents } = await removalsOf(
     { action: 'document.delete', document },
     { action: 'document.write', document },
   );
-  expect(documents).toEqual([document]);
+  expect(documents).toEqual([{ ...document, isWrittenAgain: true }]);
 });
 
 it.each([
@@ -72,6 +94,8 @@ it.each([
     {
       ...scope,
       id: 'qua_1',
+      mode: undefined,
+      alert: undefined,
       reason: 'stolen',
       createdBy: 'ada',
       createdAt: Date.parse(TIME),
