@@ -142,5 +142,5 @@ function textOf(value: unknown): string | undefined {
 }
 
 function shortened(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, LONGEST);
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, LONGEST);
 }

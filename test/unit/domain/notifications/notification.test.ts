@@ -89,6 +89,14 @@ describe('a notification', () => {
     const query = `source=falco priority=notice rule=${'x'.repeat(1_000)}`;
     expect(read({ query })?.rule).toHaveLength(200);
   });
+
+  it('replaces the characters of sensors that turn or hide text around them (NT03)', () => {
+    const query = 'source=falco priority=notice rule=a\u202egnp\u200b.\u{e0041}\u2028\u0007b';
+    expect(read({ query })).toMatchObject({
+      rule: 'a gnp . b',
+      summary: expect.not.stringMatching(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u),
+    });
+  });
 });
 
 describe('the bodies for others', () => {
