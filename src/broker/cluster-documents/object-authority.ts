@@ -67,12 +67,24 @@ export class ObjectAuthority {
    * @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD or ERR_POLICY_INVALID with the positions in the object; ERR_DENIED if its namespace may not write it
    */
   check(object: ClusterObject): WantedDocument {
-    checkSize(object);
-    const wanted = this.#wanted(object);
-    const spec = parsedSpec(wanted);
+    const { wanted, spec } = this.#read(object);
     const problems = this.#outside(object, wanted.name, spec);
     if (problems.length > 0) throw new BrokerError('ERR_DENIED', undefined, { problems });
     return wanted;
+  }
+
+  /**
+   * Checks the form of an object, whatever its namespace may write. The answer says nothing about the configuration.
+   * @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD or ERR_POLICY_INVALID with the positions in the object
+   */
+  checkForm(object: ClusterObject): void {
+    this.#read(object);
+  }
+
+  #read(object: ClusterObject): { readonly wanted: WantedDocument; readonly spec: unknown } {
+    checkSize(object);
+    const wanted = this.#wanted(object);
+    return { wanted, spec: parsedSpec(wanted) };
   }
 
   /** Reports whether the configuration still lets the object have the document, which it perhaps got under an earlier one. */

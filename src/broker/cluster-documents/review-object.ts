@@ -25,12 +25,14 @@ export interface ObjectReview {
 
 /**
  * Answers the API server before it stores a custom resource, so that `kubectl apply --dry-run=server` shows its faults. Only the object and the
- * configuration decide: a program that reaches the webhook learns nothing about documents. The copy into a document checks everything again.
+ * configuration decide: a caller learns nothing about documents. The copy into a document checks everything again.
+ * @param isCallerKnown false: any program that reaches the webhook may ask, and could try out what the namespaces of others may write. So only the form is checked.
  * @returns undefined for anything but an AdmissionReview of v1
  */
 export function reviewObject(
   authority: ObjectAuthority,
   document: unknown,
+  isCallerKnown: boolean,
 ): ObjectReview | undefined {
   const review = reviewSchema.safeParse(document);
   if (!review.success) return undefined;
@@ -40,7 +42,9 @@ export function reviewObject(
   const isOurs = resource.group === RESOURCE_GROUP && found !== undefined;
   if (!isWritten || !isOurs) return answer(uid, 'unchanged');
   try {
-    authority.check(readClusterObject(found, object));
+    const read = readClusterObject(found, object);
+    if (isCallerKnown) authority.check(read);
+    else authority.checkForm(read);
     return answer(uid, 'valid');
   } catch (error) {
     const { code, detail, problems } = BrokerError.from(error);

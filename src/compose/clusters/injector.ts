@@ -92,7 +92,7 @@ async function open(
   const settings = createSettings(injector, api, { ...deps, brokerCa, closed: closed.signal });
   const { clientCaFile, host, port } = listener;
   const clientCa = await followText(clientCaFile, deps);
-  const reviews = reviewsOf(settings, injector.broker.cluster, deps);
+  const reviews = reviewsOf(settings, injector, deps);
   const make = (first: ServingCertificate): WebhookServer =>
     new WebhookServer(
       { host, port, ...(clientCa !== undefined && { clientCa: () => clientCa.text }) },
@@ -198,24 +198,31 @@ function asking(
 
 function reviewsOf(
   settings: () => Promise<InjectionSettings>,
-  cluster: string,
+  { broker: { cluster }, listener }: InjectorConfig,
   deps: OpeningDeps,
 ): Reviews {
   const { objects, log } = deps;
+  const isCallerKnown = listener.clientCaFile !== undefined;
   const counter = (name: string, help: string): CountOutcome =>
     countOutcomes(deps.metrics, { name, help, cluster });
   return {
     '/inject': reviewing(settings, log, counter),
-    ...(objects !== undefined && { '/validate': reviewingObjects(objects, counter) }),
+    ...(objects !== undefined && {
+      '/validate': reviewingObjects(objects, counter, isCallerKnown),
+    }),
   };
 }
 
-function reviewingObjects(objects: ClusterDocumentsConfig, counter: Counter): Review {
+function reviewingObjects(
+  objects: ClusterDocumentsConfig,
+  counter: Counter,
+  isCallerKnown: boolean,
+): Review {
   const authority = new ObjectAuthority(objects, sha256Hex);
   const name = 'quaymaster_object_reviews_total';
   const count = counter(name, 'Admission reviews of custom resources by outcome');
   return (document) => {
-    const review = reviewObject(authority, document);
+    const review = reviewObject(authority, document, isCallerKnown);
     count(review?.outcome ?? 'malformed');
     return Promise.resolve(review?.body);
   };

@@ -131,12 +131,39 @@ describe('objects that an attacker writes', () => {
           const resource = { group: 'quaymaster.dev', version: 'v1', resource: plural };
           const request = { uid: 'u', operation: 'CREATE', resource, object };
           const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request };
-          expect(reviewObject(AUTHORITY, review)?.outcome).toMatch(/^(?:valid|refused)$/);
-          reviewObject(AUTHORITY, object);
+          for (const isCallerKnown of [true, false]) {
+            const { outcome } = reviewObject(AUTHORITY, review, isCallerKnown) ?? {};
+            expect(outcome).toMatch(/^(?:valid|refused)$/);
+            reviewObject(AUTHORITY, object, isCallerKnown);
+          }
         }),
       );
     },
   );
+
+  it('tell a caller without a certificate nothing about the namespaces of others (CR12)', () => {
+    const resource = { group: 'quaymaster.dev', version: 'v1', resource: 'secretdefinitions' };
+    const review = (namespace: string, path: string, more: object = {}): object => {
+      const spec = { path, class: 'static', ...more };
+      const object = { metadata: { name: 'x', namespace, uid: 'u', generation: 1 }, spec };
+      const request = { uid: 'u', operation: 'CREATE', resource, object };
+      return { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request };
+    };
+    const own = review('pay', 'kv/pay/x');
+    const others = [review('pay', 'kv/crown/x'), review('absent', 'kv/pay/x')];
+    const outcomes = (isCallerKnown: boolean): unknown[] =>
+      [own, ...others].map((each) => reviewObject(AUTHORITY, each, isCallerKnown));
+    expect(outcomes(true)).toMatchObject([
+      { outcome: 'valid' },
+      { outcome: 'refused' },
+      { outcome: 'refused' },
+    ]);
+    const [valid, ...same] = outcomes(false);
+    expect(valid).toMatchObject({ outcome: 'valid' });
+    expect(same).toEqual([valid, valid]);
+    const faulty = reviewObject(AUTHORITY, review('absent', 'kv/x', { colour: 1 }), false);
+    expect(JSON.stringify(faulty)).toContain('spec.colour: is not a known field');
+  });
 
   it('have conditions of any form (CR02)', () => {
     const resource = RESOURCES.find(({ plural }) => plural === 'mounts')!;
