@@ -130,7 +130,7 @@ describe('the formats of the log', () => {
     expect(formatEntry('cef', entry)).toContain('|toString|toString|');
   });
 
-  it('write no character that changes how a line is displayed', () => {
+  it('write no character that changes how a line is displayed (A01)', () => {
     const comment = 'a\u202eb\u200bc\u{e0041}d\u00ade';
     const entry = located({ action: 'quarantine.lift', outcome: 'ok', actor: ACTORS[2], comment });
     for (const format of LOG_FORMATS.slice(1))
