@@ -12,9 +12,11 @@ export async function quarantineSteps(
   const steps: Step[] = [];
   for (const proven of quarantines) {
     const { kind, subject, id, endsAt, alert, mode } = proven;
-    if ((endsAt ?? Infinity) <= clock.now()) continue;
+    const now = clock.now();
+    if ((endsAt ?? Infinity) <= now) continue;
     const row = await store.get('quarantines', { kind, subject });
-    if (row !== undefined && !isStricter(proven, row)) continue;
+    const isInForce = row !== undefined && (row.ends_at ?? Infinity) > now;
+    if (isInForce && !isStricter(proven, row)) continue;
     steps.push({
       name: mode === undefined ? `${kind}:${subject}` : `${kind}:${subject} (${mode})`,
       writes: [{ table: 'quarantines', put: memory.seal({ ...proven, responseId: alert }) }],
