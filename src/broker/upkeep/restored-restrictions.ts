@@ -24,7 +24,8 @@ export async function quarantineSteps(
         action: 'quarantine.create',
         outcome: 'ok',
         quarantine: id,
-        cause: CAUSE,
+        // A later restore must find a suspension again.
+        cause: mode ?? CAUSE,
         comment: proven.reason,
         ...(alert !== undefined && { alert }),
         ...(endsAt !== undefined && { endsAt }),
