@@ -22,8 +22,9 @@ interface Open {
  * Counts open connections, in total and by network. Counting begins before the TLS handshake, because floods consist of half-open connections.
  *
  * A connection without a request in progress is quiet. If the total is reached, or if half of it are connections that never sent a request, a new
- * connection closes the oldest quiet one of the network that has most of them. So silent peers, however many and from however many addresses, keep no
- * other peer out; without a quiet connection the new one is refused.
+ * connection closes the oldest quiet one of the network that has most of them. At the limit of its own network it closes the oldest quiet one of that: all
+ * clients behind one address translation are one network. So silent peers, however many and from however many addresses, keep no other peer out; without a
+ * quiet connection the new one is refused.
  */
 export class ConnectionLimits {
   #bounds: ConnectionBounds;
@@ -83,9 +84,8 @@ export class ConnectionLimits {
     if (this.#open.get(keyOf(socket))?.socket === socket) return;
     const address = socket.remoteAddress ?? '';
     const network = networkOf(address);
-    const count = (this.#byNetwork.get(network) ?? 0) + 1;
-    const isTooMany = count > this.#bounds.maxConnectionsPerAddress && !this.#isTrusted(address);
-    if (isTooMany || !this.#makeRoom()) {
+    const isBounded = !this.#isTrusted(address);
+    if ((isBounded && !this.#makeRoomOf(network)) || !this.#makeRoom()) {
       this.#refused += 1;
       socket.destroy();
       return;
@@ -93,10 +93,21 @@ export class ConnectionLimits {
     const key = keyOf(socket);
     const open = { socket, key, network, requests: 0, hasAsked: false };
     this.#open.set(key, open);
-    this.#byNetwork.set(network, count);
+    this.#byNetwork.set(network, this.#countOf(network) + 1);
     this.#neverAsked += 1;
     this.#rest(open);
     socket.once('close', () => this.#leave(open));
+  }
+
+  #countOf(network: string): number {
+    return this.#byNetwork.get(network) ?? 0;
+  }
+
+  #makeRoomOf(network: string): boolean {
+    const { maxConnectionsPerAddress } = this.#bounds;
+    if (this.#countOf(network) >= maxConnectionsPerAddress)
+      this.#closeOldest(this.#quiet.get(network), false);
+    return this.#countOf(network) < maxConnectionsPerAddress;
   }
 
   #makeRoom(): boolean {
@@ -113,8 +124,12 @@ export class ConnectionLimits {
     for (const quiet of this.#quiet.values()) {
       if (quiet.size > (most?.size ?? 0)) most = quiet;
     }
+    this.#closeOldest(most, onlyNeverAsked);
+  }
+
+  #closeOldest(open: ReadonlySet<Open> | undefined, onlyNeverAsked: boolean): void {
     // No copy of the set: floods get here with each of their connections.
-    for (const quiet of most ?? []) {
+    for (const quiet of open ?? []) {
       if (onlyNeverAsked && quiet.hasAsked) continue;
       this.#evicted += 1;
       this.#leave(quiet);
@@ -162,8 +177,8 @@ export class ConnectionLimits {
     this.#open.delete(open.key);
     this.#stir(open);
     if (!open.hasAsked) this.#neverAsked -= 1;
-    const count = (this.#byNetwork.get(open.network) ?? 1) - 1;
-    if (count === 0) this.#byNetwork.delete(open.network);
+    const count = this.#countOf(open.network) - 1;
+    if (count <= 0) this.#byNetwork.delete(open.network);
     else this.#byNetwork.set(open.network, count);
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { Agent, createServer, get, type Server } from 'node:http';
+import { createServer, get, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { get as getSecurely } from 'node:https';
 import { connect, type AddressInfo, type Socket } from 'node:net';
@@ -89,6 +89,14 @@ describe('silent peers (D12)', () => {
     for (let at = 0; at < 10; at += 1) expect(await asked(port, '127.0.0.1')).toBe('200');
   });
 
+  it('keep no peer out that shares their address', async () => {
+    const { port, limits } = await listening(METRICS);
+    await silent(port, '127.0.0.1', 8);
+    for (let at = 0; at < 10; at += 1) expect(await asked(port, '127.0.0.1')).toBe('200');
+    expect(limits.open).toBeLessThanOrEqual(8);
+    expect([limits.evicted > 0, limits.refused]).toEqual([true, 0]);
+  });
+
   it('keep no other peer out: 512 half-open handshakes of four addresses', async () => {
     const { port, limits } = await listening(WEBHOOK, true);
     for (const last of [11, 12, 13, 14]) await silent(port, `127.0.0.${last}`, 128);
@@ -119,14 +127,17 @@ describe('a full listener (D12)', () => {
     expect([busy, limits.refused, limits.evicted]).toEqual([[], 1, 0]);
   });
 
-  it('refuses one address beyond its own limit, and counts a closed connection no longer', async () => {
-    const { port, limits } = await listening({ maxConnections: 100, maxConnectionsPerAddress: 2 });
-    const agent = new Agent({ keepAlive: true });
-    closing.push(() => agent.destroy());
-    const [first] = await silent(port, '127.0.0.9', 2);
+  it('refuses one address beyond its own limit of requests, and counts a closed connection no longer', async () => {
+    const { port, limits, slow } = await listening({
+      maxConnections: 100,
+      maxConnectionsPerAddress: 2,
+    });
+    const sockets = await silent(port, '127.0.0.9', 2);
+    for (const socket of sockets) socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until('the requests are in progress', () => Promise.resolve(slow() === 2));
     await expect(asked(port, '127.0.0.9')).rejects.toThrow();
-    expect(limits.refused).toBe(1);
-    first?.destroy();
+    expect([limits.refused, limits.evicted]).toEqual([1, 0]);
+    sockets[0]?.destroy();
     await until('the listener knows', () => Promise.resolve(limits.open === 1));
     expect(await asked(port, '127.0.0.9')).toBe('200');
   });
