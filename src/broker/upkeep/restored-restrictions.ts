@@ -65,7 +65,8 @@ export async function approvalSteps(
   const now = clock.now();
   for (const id of approvals) {
     const row = await store.get('approvals', { id });
-    if (row?.ends_at == null || row.ends_at <= now) continue;
+    // The rule has no end.
+    if (row === undefined || row.ends_at === null || row.ends_at <= now) continue;
     const { mac, ...fields } = row;
     rows.verify('approvals', fields, mac);
     const ended = { ...fields, ends_at: now };
