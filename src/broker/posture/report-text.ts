@@ -2,6 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { readReport, type ReportFormat } from '../../domain/posture/reports/read-report.ts';
 import type { Report } from '../../domain/posture/reports/report.ts';
 import { exceededBound, type JsonBounds } from '../../domain/text/json-bounds.ts';
+import { hasDuplicateNames } from '../../domain/text/duplicate-names.ts';
 import { JsonText, Lines, type Position } from '../../domain/text/strict-json.ts';
 import { MalformedJson } from '../../domain/text/json-node.ts';
 
@@ -70,8 +71,7 @@ function parse(text: string, maxBytes: number): unknown {
   if (exceeded !== undefined) throw invalidReport(EXCEEDED[exceeded]);
   try {
     const value = JSON.parse(text) as unknown;
-    // Parsers disagree about which of two members counts (RFC 8259 section 4).
-    if (!new JsonText(text).hasDuplicateKeys) return value;
+    if (!hasDuplicateNames(text, value)) return value;
   } catch (error) {
     const [, offset] = /at position (\d+)/.exec((error as Error).message) ?? [];
     const at = offset === undefined ? text.length : Number(offset);

@@ -38,8 +38,8 @@ export function exceededBound(text: string, bounds: JsonBounds): keyof JsonBound
   return undefined;
 }
 
-/** The end of the string that begins at `start`; the end of the text if the string is not closed. */
-function endOfString(text: string, start: number): number {
+/** The end of the string that begins at `start`, at its closing quote; the end of the text if the string is not closed. */
+export function endOfString(text: string, start: number): number {
   let end = start;
   do {
     end = text.indexOf('"', end + 1);

@@ -1,4 +1,5 @@
 import { BrokerError, type Problem } from '../errors.ts';
+import { hasDuplicateNames } from './duplicate-names.ts';
 import { exceededBound, type JsonBounds } from './json-bounds.ts';
 import { JsonText, Lines, type Position } from './strict-json.ts';
 import { readYaml, type YamlProblem } from './strict-yaml.ts';
@@ -47,9 +48,9 @@ export function parseJson(text: string): ParsedBody {
   if (exceeded !== undefined) throw REFUSALS[exceeded]();
   const value = parse(text);
   checkValue(value);
-  const walked = new JsonText(text);
-  if (walked.hasDuplicateKeys) throw refused('duplicate_key', 'names a field twice');
-  return { value, locate: (pointer) => walked.locate(pointer) };
+  if (hasDuplicateNames(text, value)) throw refused('duplicate_key', 'names a field twice');
+  let places: JsonText | undefined;
+  return { value, locate: (pointer) => (places ??= new JsonText(text)).locate(pointer) };
 }
 
 function parse(text: string): unknown {

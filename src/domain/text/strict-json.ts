@@ -1,12 +1,14 @@
 import { pathOf } from '../words/json-pointer.ts';
+import { hasDuplicateNames } from './duplicate-names.ts';
+import { exceededBound, type JsonBounds } from './json-bounds.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Makes the caller's error from the problem found in the text. */
 export type StrictJsonRefusal = (reason: 'malformed' | 'duplicate_claim') => Error;
 
-/** A Kubernetes token nests three deep, a proof two; deeper text overflows recursive readers later (RFC 8259 §9 allows a limit). */
-const DEEPEST = 16;
+/** A Kubernetes token nests three deep, a proof two; deeper text overflows recursive readers later (RFC 8259 §9 allows a limit). Callers limit the length. */
+const BOUNDS: JsonBounds = { depth: 16, values: Infinity, bare: Infinity };
 const TAB = 0x09;
 const NEW_LINE = 0x0a;
 const RETURN = 0x0d;
@@ -31,20 +33,16 @@ export function parseStrictObject(bytes: Uint8Array, refused: StrictJsonRefusal)
   if (parsed === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refused('malformed');
   }
-  if (parsed.text.hasDuplicateKeys) throw refused('duplicate_claim');
+  if (hasDuplicateNames(parsed.text, value)) throw refused('duplicate_claim');
   return value as JsonObject;
 }
 
-function parse(
-  bytes: Uint8Array,
-): { readonly text: JsonText; readonly value: unknown } | undefined {
+function parse(bytes: Uint8Array): { readonly text: string; readonly value: unknown } | undefined {
   try {
-    const decoded = decoder.decode(bytes);
-    const value = JSON.parse(decoded) as unknown;
-    const text = new JsonText(decoded);
-    return text.depth > DEEPEST ? undefined : { text, value };
+    const text = decoder.decode(bytes);
+    if (exceededBound(text, BOUNDS) !== undefined) return undefined;
+    return { text, value: JSON.parse(text) };
   } catch {
-    // Text that nests deeper than the stack allows ends here too.
     return undefined;
   }
 }
@@ -91,19 +89,12 @@ function startsOf(text: string): readonly number[] {
 }
 
 /**
- * Walks JSON text that `JSON.parse` accepted, so each token is well formed. It recurses, so the caller bounds or catches deep text. It walks once for
- * any number of positions: a body may have fifty problems, each at the end of a long text.
+ * Walks JSON text that `JSON.parse` accepted, so each token is well formed, and that names no member twice. It recurses, so the caller bounds deep text. It
+ * walks once for any number of positions: a body may have fifty problems, each at the end of a long text.
  */
 export class JsonText {
-  /** True if an object has a duplicate name: parsers disagree about which one counts (RFC 8259 §4). */
-  readonly hasDuplicateKeys: boolean;
-  /** Nesting depth of objects and arrays. */
-  readonly depth: number;
   readonly #text: string;
   #at = 0;
-  #open = 0;
-  #deepest = 0;
-  #duplicate = false;
   readonly #root: Place;
   readonly #lines: Lines;
 
@@ -111,8 +102,6 @@ export class JsonText {
     this.#text = text;
     this.#lines = new Lines(text);
     this.#root = this.#value();
-    this.hasDuplicateKeys = this.#duplicate;
-    this.depth = this.#deepest;
   }
 
   /** The position of the value at a JSON pointer; undefined if there is none. */
@@ -127,10 +116,7 @@ export class JsonText {
     const at = this.#at;
     const character = this.#text.charCodeAt(at);
     if (character === OPEN_OBJECT || character === OPEN_ARRAY) {
-      this.#open += 1;
-      if (this.#open > this.#deepest) this.#deepest = this.#open;
       const within = character === OPEN_OBJECT ? this.#object() : this.#array();
-      this.#open -= 1;
       return { at, within };
     }
     if (character === QUOTE) this.#skipString();
@@ -144,7 +130,6 @@ export class JsonText {
     while (this.#space() !== CLOSE_OBJECT) {
       if (this.#space() === COMMA) this.#at += 1;
       const name = this.#name();
-      if (members.has(name)) this.#duplicate = true;
       this.#space();
       this.#at += 1;
       members.set(name, this.#value());

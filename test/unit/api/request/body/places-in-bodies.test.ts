@@ -20,7 +20,7 @@ const { value } = fc.letrec<{ value: Value }>((tie) => ({
     { maxDepth: 4 },
     fc.constantFrom<Value>('', 'a"b\\', '\\\\', '{"x":[', 7, -1.5e3, null),
     fc.array(tie('value'), { maxLength: 4 }),
-    fc.dictionary(fc.constantFrom('a', 'b/c', '~d', '"', '\\', '0', ''), tie('value')),
+    fc.dictionary(fc.constantFrom('a', 'b/c', '~d', '"', 'e\\f', '0', ''), tie('value')),
   ),
 }));
 
