@@ -1,6 +1,7 @@
 import { isInLastThird, type Lease } from '../../domain/secrets/lease.ts';
 import type { Write } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
+import { interned } from '../kernel/interned.ts';
 import { whenReady, type Eventually } from '../kernel/eventually.ts';
 import { denied } from '../access/judge.ts';
 import { suspended } from '../access/suspension.ts';
@@ -86,7 +87,7 @@ function newLease(live: LiveSession, terms: LeaseTerms, now: number): Lease {
     workload,
     cluster: session.workload.cluster,
     podUid: session.workload.pod?.uid,
-    path: terms.path,
+    path: interned(terms.path),
     mountUid: terms.mountUid,
     version: terms.version,
     generation: terms.generation,

