@@ -9,6 +9,7 @@ import type { Tables } from '../../ports/tables.ts';
 import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import { splitEntries } from '../chain/entry.ts';
+import { freeBytes } from '../chain/free-bytes.ts';
 import { mergeGroup } from '../search/group-terms.ts';
 import { headTerms } from '../search/head-terms.ts';
 import { GROUP_BUNDLES } from '../search/search-index.ts';
@@ -122,6 +123,7 @@ export class Compactor {
       const run = await this.#collect(size - NEWEST);
       if (run.next === this.#next) break;
       await this.#replace(run.batches, this.#claim);
+      for (const { row } of run.batches) freeBytes(row.entries);
       this.#next = run.next;
       this.#report(size);
       const took = processorMs() - begun;

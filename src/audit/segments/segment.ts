@@ -3,6 +3,7 @@ import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { firstFrom } from '../search/bundle-terms.ts';
+import { freeBytes } from '../chain/free-bytes.ts';
 import { joinEntries, parsePosition, positionText, splitEntries } from '../chain/entry.ts';
 
 type Batch = Tables['audit_batches'];
@@ -76,7 +77,9 @@ export async function encodeSegment(batches: readonly PlacedBatch[]): Promise<Se
     [constants.ZSTD_c_checksumFlag]: 1,
   };
   const options = { params, pledgedSrcSize: text.length };
-  const frame = await compress(Buffer.from(text, 'latin1'), options);
+  const bytes = Buffer.from(text, 'latin1');
+  const frame = await compress(bytes, options);
+  freeBytes(bytes);
   const count = batches.reduce((sum, { row }) => sum + row.count, 0);
   return {
     first_index: batches[0]?.first_index ?? 0,
