@@ -1,5 +1,5 @@
+import { readFile, stat } from 'node:fs/promises';
 import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
-import { WatchedFile } from '../../net/watched-file.ts';
 import type { CertificateStatus } from '../../ports/broker-status.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
@@ -8,6 +8,8 @@ import type { Config } from '../config/schema.ts';
 /** The interval at which listeners read their certificates again. */
 const EVERY_MS = 60_000;
 const MOST = 100;
+/** A longer file is skipped. */
+const MOST_BYTES = 1024 * 1024;
 /** A certificate should be renewed before the last fifth of its life, and a long one before its last two weeks. */
 const LAST_PART = 0.2;
 const LAST_MS = 14 * 86_400_000;
@@ -23,7 +25,7 @@ interface Life {
 
 interface NamedFile {
   readonly setting: string;
-  readonly file: WatchedFile;
+  readonly path: string;
 }
 
 /**
@@ -82,7 +84,7 @@ function stateAt(now: number, { notBefore, notAfter }: Life): CertificateStatus[
 
 function namedFiles(value: unknown, setting: string): readonly NamedFile[] {
   if (typeof value === 'string')
-    return NAMES_CERTIFICATES.test(setting) ? [{ setting, file: new WatchedFile(value) }] : [];
+    return NAMES_CERTIFICATES.test(setting) ? [{ setting, path: value }] : [];
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, member]) =>
     namedFiles(member, setting === '' ? key : `${setting}.${key}`),
@@ -93,8 +95,8 @@ async function readLives(
   files: readonly NamedFile[],
 ): Promise<readonly (Life & Pick<NamedFile, 'setting'>)[]> {
   const lives = await Promise.all(
-    files.map(async ({ setting, file }) => {
-      const life = lifeOf(setting, await file.text().catch(() => ''));
+    files.map(async ({ setting, path }) => {
+      const life = lifeOf(setting, await textOf(path).catch(() => ''));
       return life === undefined ? [] : [{ setting, ...life }];
     }),
   );
@@ -102,6 +104,11 @@ async function readLives(
     .flat()
     .sort((a, b) => a.notAfter - b.notAfter)
     .slice(0, MOST);
+}
+
+async function textOf(path: string): Promise<string> {
+  const { size } = await stat(path);
+  return size > MOST_BYTES ? '' : readFile(path, 'utf8');
 }
 
 /** A server presents the first certificate of its file. Of several authorities, one that expires may already have its successor beside it. */
