@@ -6,7 +6,7 @@ import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { retryAfterSeconds } from '../../net/https/retry-after.ts';
 import { transportError } from '../../net/https/transport-error.ts';
-import { createLookup, type Resolve } from './addresses.ts';
+import { createLookup, type Resolve } from '../server/addresses.ts';
 import type { WebhookConnectionConfig } from './config.ts';
 
 const MOST_ANSWER_BYTES = 65_536;

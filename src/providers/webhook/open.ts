@@ -1,5 +1,5 @@
 import type { Backend } from '../../ports/backend.ts';
-import { systemResolve, type Resolve } from './addresses.ts';
+import { systemResolve, type Resolve } from '../server/addresses.ts';
 import { type WebhookConnectionConfig, webhookOptions } from './config.ts';
 import { WebhookEndpoint } from './client.ts';
 import type { GuardParts } from '../guard/guard.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../../src/process/clock.ts';
 import type { RotationTarget } from '../../../src/ports/rotation-target.ts';
 import { openWebhook } from '../../../src/providers/webhook/open.ts';
-import type { Resolve } from '../../../src/providers/webhook/addresses.ts';
+import type { Resolve } from '../../../src/providers/server/addresses.ts';
 import { webhookConnectionSchema } from '../../../src/providers/webhook/config.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isWithinReach } from '../../../../src/providers/webhook/addresses.ts';
+import { isWithinReach } from '../../../../src/providers/server/addresses.ts';
 
 describe('addresses that a webhook may have (R07)', () => {
   it.each(['93.184.215.14', '1.1.1.1', '172.32.0.1', '2606:4700::1111', '2a00:1450:4001::5'])(

@@ -89,19 +89,31 @@ export async function createLookup(
 ): Promise<LookupFunction> {
   const family = isIP(host);
   const addresses = family === 0 ? await resolveAll(host, resolve) : [{ address: host, family }];
-  if (!addresses.every(({ address }) => isWithinReach(address, allowPrivate))) {
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      'the webhook has an address that the broker does not connect to; see allowPrivateAddresses',
-      { reason: 'address_refused' },
-    );
-  }
+  for (const { address } of addresses) refuseAddress(address, allowPrivate);
   return (_host, options, callback) => {
     const [first] = addresses;
     if (first === undefined || options.all === true) callback(null, [...addresses]);
     else callback(null, first.address, first.family);
   };
 }
+
+/** @throws ERR_CONFLICT, reason `address_refused`, for an address to which the broker does not connect */
+export function refuseAddress(address: string, allowPrivate: boolean): void {
+  if (isWithinReach(address, allowPrivate)) return;
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    'the host has an address that the broker does not connect to; for a webhook in a private network see allowPrivateAddresses',
+    { reason: 'address_refused' },
+  );
+}
+
+/** Look-up of a client that keeps its connections: it resolves and checks at each new one. The addresses may be in private networks. */
+export const checkedLookup: LookupFunction = (host, options, callback) => {
+  createLookup(host, systemResolve, true).then(
+    (lookup) => lookup(host, options, callback),
+    (error: unknown) => callback(error as Error, ''),
+  );
+};
 
 async function resolveAll(host: string, resolve: Resolve): Promise<readonly ResolvedAddress[]> {
   const addresses = await resolve(host).catch((cause: unknown) => {
