@@ -646,6 +646,33 @@ export const SCHEMA = {
     digestedSince: 8,
     sealedSince: 8,
   },
+  /** Enrolments of clusters: the code with which a cluster may enrol, and the credential that it gave (docs/spec/enrolment-v1.md). */
+  enrolments: {
+    columns: {
+      /** Name and UID of the cluster's document. */
+      cluster: 'text',
+      cluster_uid: 'text',
+      /** SHA-256 of the API server and the account that the document declared, hexadecimal. Code and credential are for no other. */
+      api_server: 'text',
+      /** SHA-256 of the last code, hexadecimal; null: there is none. */
+      code: 'text?',
+      code_ends_at: 'integer?',
+      /** Uses of the code that were tried. */
+      attempts: 'integer',
+      /** SHA-256 of the token that was sent with the code when it succeeded; null: the code is not used. */
+      used_by: 'text?',
+      /** The token of the account at the API server, encrypted; null: the cluster is not enrolled. */
+      sealed: 'bytes?',
+      ends_at: 'integer?',
+      renew_at: 'integer?',
+      updated_at: 'integer',
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      mac: 'bytes?',
+    },
+    key: ['cluster'],
+    digestedSince: 10,
+    sealedSince: 10,
+  },
   /** `mac` is null in a row of a release that wrote no MACs, until the first start of this release. */
   sink_cursors: {
     columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },

@@ -12,6 +12,7 @@ import {
   decryptWrappedAnswer,
   encryptWrappedAnswer,
 } from '../../crypto/encryption/encrypted-wrapped-answer.ts';
+import { decryptEnrolment, encryptEnrolment } from '../../crypto/encryption/encrypted-enrolment.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Log } from '../../ports/log.ts';
 import { allRows, ROOT_KEYS } from '../../ports/queries.ts';
@@ -223,6 +224,15 @@ export class RewrapPass {
       const sealed = row['sealed'] as Uint8Array;
       columns['sealed'] = this.#again(decryptWrappedAnswer(this.#find, place, sealed), (answer) =>
         encryptWrappedAnswer(this.#active, place, answer),
+      );
+    }
+    if (table === 'enrolments' && this.#isOld(row['sealed'])) {
+      const { cluster_uid: clusterUid, api_server: apiServer } =
+        row as unknown as Tables['enrolments'];
+      const place = { installation, clusterUid, apiServer };
+      const sealed = row['sealed'] as Uint8Array;
+      columns['sealed'] = this.#again(decryptEnrolment(this.#find, place, sealed), (token) =>
+        encryptEnrolment(this.#active, place, token),
       );
     }
     for (const slot of ['pending', 'previous'] as const) {

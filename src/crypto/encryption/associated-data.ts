@@ -8,6 +8,7 @@ const LABELS = {
   credential: 'quaymaster/v1/credential',
   rotation: 'quaymaster/v1/rotation',
   wrappedAnswer: 'quaymaster/v1/wrapped-answer',
+  enrolment: 'quaymaster/v1/enrolment',
   lookupKeys: 'quaymaster/v1/lookup-keys',
   rootKey: 'quaymaster/v1/root-key',
   rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
@@ -24,6 +25,7 @@ const DERIVED_KEY_LABELS = {
   credential: 'quaymaster/v1/derive/credential',
   rotation: 'quaymaster/v1/derive/rotation',
   wrappedAnswer: 'quaymaster/v1/derive/wrapped-answer',
+  enrolment: 'quaymaster/v1/derive/enrolment',
   lookupKeys: 'quaymaster/v1/derive/lookup-keys',
   sessionToken: 'quaymaster/v1/derive/session-token',
   operatorToken: 'quaymaster/v1/derive/operator-token',
@@ -83,6 +85,15 @@ export interface WrappedAnswerPlace {
   readonly installation: string;
   /** SHA-256 of the wrapping token, hexadecimal. */
   readonly wrappingId: string;
+}
+
+/** The place of the credential that an enrolled cluster gave. */
+export interface EnrolmentPlace {
+  readonly installation: string;
+  /** UID of the cluster's document. */
+  readonly clusterUid: string;
+  /** Digest of the API server and the account for which the credential was issued. */
+  readonly apiServer: string;
 }
 
 export type Field = string | number | Uint8Array;
@@ -211,6 +222,16 @@ export function rotationData(place: RotationPlace, rootKeyId: string): Associate
 
 export function wrappedAnswerData(place: WrappedAnswerPlace, rootKeyId: string): AssociatedData {
   return associatedData(LABELS.wrappedAnswer, place.installation, place.wrappingId, rootKeyId);
+}
+
+export function enrolmentData(place: EnrolmentPlace, rootKeyId: string): AssociatedData {
+  return associatedData(
+    LABELS.enrolment,
+    place.installation,
+    place.clusterUid,
+    place.apiServer,
+    rootKeyId,
+  );
 }
 
 export function lookupKeysData(installation: string, rootKeyId: string): AssociatedData {

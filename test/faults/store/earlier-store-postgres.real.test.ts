@@ -90,12 +90,13 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
       const { own, database } = await installed(name);
       expect(await own.unreadyAtStart()).toEqual([]);
       const { rows } = await database.query(
-        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'image_evidence', 'quarantines', 'secret_metadata', 'security_keys', 'wrapped_answers') ORDER BY kind`,
+        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'enrolments', 'image_evidence', 'quarantines', 'secret_metadata', 'security_keys', 'wrapped_answers') ORDER BY kind`,
       );
       expect(rows).toEqual([
         { kind: 'alerts', count: 0 },
         { kind: 'approvals', count: approvals },
         { kind: 'attestations', count: 0 },
+        { kind: 'enrolments', count: 0 },
         { kind: 'image_evidence', count: 0 },
         { kind: 'quarantines', count: 1 },
         { kind: 'secret_metadata', count: 0 },

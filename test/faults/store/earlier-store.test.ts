@@ -149,6 +149,7 @@ describe.each([
     const counts = [
       'alerts 0',
       `approvals ${rule}`,
+      'enrolments 0',
       'image_evidence 0',
       'quarantines 1',
       'secret_metadata 0',

@@ -12,6 +12,10 @@ import {
   decryptWrappedAnswer,
   encryptWrappedAnswer,
 } from '../../../src/crypto/encryption/encrypted-wrapped-answer.ts';
+import {
+  decryptEnrolment,
+  encryptEnrolment,
+} from '../../../src/crypto/encryption/encrypted-enrolment.ts';
 import { encryptCredential } from '../../../src/crypto/encryption/encrypted-credential.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
@@ -106,6 +110,32 @@ async function wrapOneAnswer(): Promise<void> {
   await store.commit({ writes: [{ table: 'wrapped_answers', put }] });
 }
 
+const ENROLLED = { clusterUid: 'doc_1', apiServer: 'a'.repeat(64) };
+
+/** Keeps the credential of an enrolled cluster, sealed under the active key. */
+async function enrolOneCluster(): Promise<void> {
+  const { store, keyring, installation } = broker!.parts;
+  const put = {
+    cluster: 'east',
+    cluster_uid: ENROLLED.clusterUid,
+    api_server: ENROLLED.apiServer,
+    code: null,
+    code_ends_at: null,
+    attempts: 0,
+    used_by: null,
+    sealed: encryptEnrolment(
+      keyring.active,
+      { installation, ...ENROLLED },
+      Buffer.from('header.payload.signature'),
+    ),
+    ends_at: 9e12,
+    renew_at: 9e12,
+    updated_at: 1_000,
+    mac: null,
+  };
+  await store.commit({ writes: [{ table: 'enrolments', put }] });
+}
+
 describe('a rotation of the root key', () => {
   it('leaves no row under the old key, destroys it, and keeps every token and value (F43)', async () => {
     const { parts } = await openFilled();
@@ -114,6 +144,7 @@ describe('a rotation of the root key', () => {
     const ciphertexts = (await rows('secret_versions')).map(({ ciphertext }) => ciphertext);
     expect(Object.keys(before).length).toBeGreaterThan(3);
     await wrapOneAnswer();
+    await enrolOneCluster();
     await rotate();
     await finished();
     expect(parts.keyring.active.id).not.toBe(old);
@@ -128,6 +159,10 @@ describe('a rotation of the root key', () => {
     const place = { installation: parts.installation, wrappingId: WRAPPED };
     const found = decryptWrappedAnswer((id) => parts.keyring.find(id), place, sealed);
     expect(found.toString()).toBe('{}');
+    const [enrolment = { sealed: null }] = await rows('enrolments');
+    const at = { installation: parts.installation, ...ENROLLED };
+    const token = decryptEnrolment((id) => parts.keyring.find(id), at, enrolment.sealed!);
+    expect(token.toString()).toBe('header.payload.signature');
     expect(await parts.tokens.find(operatorToken, parts.catalog)).toBeDefined();
     await restart();
     expect(broker!.unready()).toEqual([]);

@@ -102,6 +102,23 @@ async function addRows(): Promise<void> {
         },
       },
       {
+        table: 'enrolments',
+        put: {
+          cluster: 'c1',
+          cluster_uid: 'doc_c1',
+          api_server: 'a'.repeat(64),
+          code: 'b'.repeat(64),
+          code_ends_at: 9e12,
+          attempts: 0,
+          used_by: null,
+          sealed: Buffer.from('sealed'),
+          ends_at: 9e12,
+          renew_at: 9e12,
+          updated_at: 1_000,
+          mac: null,
+        },
+      },
+      {
         table: 'wrapped_answers',
         put: {
           id: 'a'.repeat(64),

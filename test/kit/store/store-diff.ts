@@ -29,6 +29,7 @@ const STATE = [
   'alerts',
   'image_evidence',
   'wrapped_answers',
+  'enrolments',
   'changes',
 ] as const satisfies readonly TableName[];
 
