@@ -1,13 +1,15 @@
 import type { ClusterSpec } from '../domain/identity/cluster.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Problem } from '../domain/errors.ts';
-import type { ClusterConnection } from './cluster-connection.ts';
+import { declaredHost, isAllowedHost } from '../domain/network/allowed-hosts.ts';
+import type { NamedConnection } from './cluster-connection.ts';
+import type { EnrolledConnection } from './config.ts';
 
 /**
  * Refuses a cluster whose tokens would be accepted without an audience, an issuer or an expiry.
  * @throws ERR_BODY_INVALID with `problems`.
  */
-export function checkCluster(spec: ClusterSpec, connection: ClusterConnection): void {
+export function checkCluster(spec: ClusterSpec, connection: NamedConnection): void {
   const problems = [...tokenProblems(spec), ...connectionProblems(spec, connection)];
   if (problems.length > 0) {
     throw new BrokerError('ERR_BODY_INVALID', 'the cluster cannot be used', { problems });
@@ -28,16 +30,18 @@ function tokenProblems(spec: ClusterSpec): Problem[] {
   return problems;
 }
 
-function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): Problem[] {
+function connectionProblems(spec: ClusterSpec, connection: NamedConnection): Problem[] {
+  if (connection.type === 'enrolled') return enrolmentProblems(spec, connection);
   if (spec.type === 'spiffe' || connection.type === 'spiffe') {
     return spiffeProblems(spec, connection);
   }
   if (connection.type === 'kubernetes') {
-    return spec.type === 'oidc'
-      ? [problem('/connection', 'a cluster of type oidc needs a jwks connection')]
-      : [];
+    if (spec.type === 'oidc')
+      return [problem('/connection', 'a cluster of type oidc needs a jwks connection')];
+    return connection.isEnrolled === true ? [] : withoutEnrolment(spec);
   }
-  const problems = spec.type === 'kubernetes' ? problemsWithoutApi(spec) : [];
+  const problems =
+    spec.type === 'kubernetes' ? [...withoutEnrolment(spec), ...problemsWithoutApi(spec)] : [];
   if ('issuerUrl' in connection && connection.issuerUrl !== spec.issuer) {
     problems.push(problem('/issuer', 'not the issuerUrl of the connection'));
   }
@@ -45,11 +49,7 @@ function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): P
 }
 
 /** Lists the settings of a cluster that need an API server, if its connection leads to none. */
-function problemsWithoutApi({
-  mode,
-  podWatch,
-  trivyReports,
-}: Extract<ClusterSpec, { readonly type: 'kubernetes' }>): Problem[] {
+function problemsWithoutApi({ mode, podWatch, trivyReports }: KubernetesSpec): Problem[] {
   const needsApi: readonly [pointer: string, isAsked: boolean, message: string][] = [
     ['/mode', mode !== 'jwks', 'a review needs a kubernetes connection'],
     ['/podWatch', podWatch, 'a watch needs a kubernetes connection'],
@@ -60,7 +60,23 @@ function problemsWithoutApi({
     .map(([pointer, , message]) => problem(pointer, message));
 }
 
-function spiffeProblems(spec: ClusterSpec, connection: ClusterConnection): Problem[] {
+type KubernetesSpec = Extract<ClusterSpec, { readonly type: 'kubernetes' }>;
+
+function withoutEnrolment({ apiServer }: KubernetesSpec): Problem[] {
+  return apiServer === undefined
+    ? []
+    : [problem('/apiServer', 'only a connection of type enrolled takes its API server from here')];
+}
+
+function enrolmentProblems(spec: ClusterSpec, { hosts }: EnrolledConnection): Problem[] {
+  if (spec.type !== 'kubernetes' || spec.apiServer === undefined) {
+    return [problem('/apiServer', 'a connection of type enrolled needs a cluster with apiServer')];
+  }
+  if (isAllowedHost(hosts, declaredHost(spec.apiServer.url) ?? '')) return [];
+  return [problem('/apiServer/url', 'its host is not in "hosts" of the connection')];
+}
+
+function spiffeProblems(spec: ClusterSpec, connection: NamedConnection): Problem[] {
   if (spec.type !== 'spiffe' || connection.type !== 'spiffe') {
     return [
       problem('/connection', 'a cluster of type spiffe, and no other, needs a spiffe connection'),

@@ -1,6 +1,16 @@
 import type { KubernetesApi } from '../ports/kubernetes-api.ts';
-import type { JwksConnection, SpiffeConnection } from './config.ts';
+import type { EnrolledConnection, JwksConnection, SpiffeConnection } from './config.ts';
 
-/** The connection that a cluster names: an API server, a source of keys, or a trust domain. */
+/** The connection by which a cluster is served: an API server, a source of keys, or a trust domain. */
 export type ClusterConnection =
-  { readonly type: 'kubernetes'; readonly api: KubernetesApi } | JwksConnection | SpiffeConnection;
+  | {
+      readonly type: 'kubernetes';
+      readonly api: KubernetesApi;
+      /** True: the document of the cluster declares the API server. */
+      readonly isEnrolled?: true;
+    }
+  | JwksConnection
+  | SpiffeConnection;
+
+/** The connection that a cluster names. One of type `enrolled` has an API server for each cluster that enrolled. */
+export type NamedConnection = ClusterConnection | EnrolledConnection;

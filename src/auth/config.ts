@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isHostPattern } from '../domain/network/allowed-hosts.ts';
 import { isTrustDomain } from '../domain/identity/spiffe-id.ts';
 import { isName } from '../domain/words/names.ts';
 
@@ -121,6 +122,25 @@ export const spiffeConnectionSchema = z.strictObject({
   bundleFile: file,
 });
 
+/** A connection of type `enrolled`: API servers of clusters that give their credential themselves, by an enrolment. */
+export const enrolledConnectionSchema = z.strictObject({
+  type: z.literal('enrolled'),
+  /** The only hosts to which clusters of this connection may lead: names, `*.example.com`, and networks for addresses. */
+  hosts: z
+    .array(
+      z
+        .string()
+        .max(255)
+        .refine(
+          isHostPattern,
+          'is a host in lower case, *.example.com, or a network such as 10.0.0.0/8',
+        ),
+    )
+    .min(1)
+    .max(256),
+});
+
+export type EnrolledConnection = z.infer<typeof enrolledConnectionSchema>;
 export type SpiffeConnection = z.infer<typeof spiffeConnectionSchema>;
 
 export type JwksConnection = z.infer<typeof jwksConnectionSchema>;

@@ -1,4 +1,4 @@
-export type { ClusterConnection } from './cluster-connection.ts';
+export type { ClusterConnection, NamedConnection } from './cluster-connection.ts';
 export { createAuthenticator } from './create-authenticator.ts';
 export { probeCluster } from './probe/probe-cluster.ts';
 export { createPodWatch } from './pod-watch/create-pod-watch.ts';

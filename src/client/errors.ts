@@ -5,7 +5,7 @@ type Problem = components['schemas']['Problem'];
 /** Characters that a terminal interprets, and format characters, which reorder or hide text (CVE-2021-42574). */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 /** Tokens of sessions and operators, and JWTs: a machine in the middle could send our own token back inside a text. */
-const TOKEN = /qm[sow]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
+const TOKEN = /qm[esow]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const MOST_TEXT = 2_000;
 
 /** The broker names no reason of a refused login to strangers, so the message says what to check. */

@@ -2,6 +2,7 @@ import { expiryWorker } from '../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
 import type { Work } from '../broker/state/dependencies.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
+import { renewalWorker } from '../broker/enrolments/renewal.ts';
 import { randomFraction } from '../crypto/random/random.ts';
 import { freeCrashedClaims, RotationWorker } from '../broker/rotations/rotation-worker.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
@@ -79,6 +80,7 @@ async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Worke
     expiryWorker(parts),
     revoker(parts, randomFraction),
     quarantineWorker(parts),
+    renewalWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];

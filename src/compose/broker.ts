@@ -13,6 +13,7 @@ import { NO_SIGHTINGS } from '../broker/recording/sightings.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { ChangeStreams } from '../broker/state/change-streams.ts';
+import { EnrolledClusters } from '../broker/state/enrolled-clusters.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
 import { DueSignal } from '../broker/kernel/due-signal.ts';
 import { Quarantines } from '../broker/state/quarantine-memory.ts';
@@ -37,6 +38,7 @@ import type { Log } from '../ports/log.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
 import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
+import { openDeclaredServer } from '../providers/kubernetes/client/declared-server.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { continueTime } from '../upkeep/clock-floor.ts';
@@ -50,6 +52,7 @@ import { Features, type Option } from './features/feature.ts';
 import { OPTIONS } from './features/options.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './log/audit-trail.ts';
 import { ClusterRegistry } from './clusters/cluster-registry.ts';
+import { EnrolledConnections } from './clusters/enrolled-connections.ts';
 import { SavedPodFiles, savedPodsWorker } from './clusters/saved-pods.ts';
 import type { ConfigReload, Reloadable } from './configuration/config-reload.ts';
 import { OpenedConnections } from './configuration/connections.ts';
@@ -283,11 +286,14 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       return own.parts === undefined ? [] : audiencesOf(own.parts);
     },
   });
+  const enrolled = new EnrolledClusters(store, keys);
+  const servers = new EnrolledConnections(enrolled, connections.clusters, openDeclaredServer);
   const clusters = new ClusterRegistry({
     clock,
     log,
     pods,
     connections: connections.clusters,
+    enrolled: servers,
     random: randomFraction,
   });
   const { provider } = openEmbedded({ store, clock, ...keys });
@@ -314,6 +320,8 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       targets: new RotationTargets(connections.targets),
       people,
       limits,
+      enrolled,
+      openDeclared: servers.openDeclared,
     },
   );
   own.parts = parts;
@@ -362,6 +370,7 @@ async function serveClusters(
   const saved = await savedPods.load(registered);
   clusters.start(endings, features.watching(parts), parts.catalog, saved);
   parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
+  parts.enrolled.onChange((name) => clusters.changed('cluster', name, parts.catalog));
 }
 
 interface Served {
@@ -394,6 +403,8 @@ type Made = Pick<
   | 'trace'
   | 'people'
   | 'limits'
+  | 'enrolled'
+  | 'openDeclared'
 >;
 
 function valueCache({ cache }: Config, clock: Clock, { lookup }: Keyring): ValueCache {
@@ -426,7 +437,18 @@ async function openParts(
   const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
   const metadata = new MetadataMemory();
-  const core = { catalog, sessions, tokens, values, metadata, canaries, quarantines, keyring };
+  const { enrolled } = made;
+  const core = {
+    enrolled,
+    catalog,
+    sessions,
+    tokens,
+    values,
+    metadata,
+    canaries,
+    quarantines,
+    keyring,
+  };
   const followers = [
     ...coreFollowers({ ...core, rereadKeys: () => rereadKeys(store, keys) }),
     ...features.followers,

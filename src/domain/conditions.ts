@@ -176,6 +176,10 @@ export const WARNINGS: Readonly<Record<string, Condition>> = {
     what: 'the broker cannot watch the pods or other objects of a cluster, so it does not see which pods have ended',
     todo: 'quaymaster status names the clusters; check the API server and the rights of the connection: docs/operations.md, "A stale pod watch"',
   },
+  enrolment_not_renewed: {
+    what: 'the credential of an enrolled cluster could not be renewed for hours, or has ended, so the broker loses its API server',
+    todo: 'quaymaster cluster enrolments names the end of each; the log of the broker has the reason: docs/enrolment.md, "When the renewal fails"',
+  },
   injector_untrusted: {
     what: 'the webhook configuration lacks the certificate of the broker, so the API server rejects pods that opted in',
     todo: 'the log of the broker has the reason: docs/injection.md, "Its certificate"',

@@ -1,3 +1,15 @@
+import type { DeclaredApiServer } from '../domain/identity/cluster.ts';
+import type { Sensitive } from '../domain/secrets/sensitive.ts';
+
+/**
+ * Opens the API server that a cluster declares; `token` is asked before each request. Nothing is sent yet. It never connects to addresses of metadata services.
+ * @throws ERR_CONFLICT for such an address
+ */
+export type OpenApiServer = (
+  server: DeclaredApiServer,
+  token: () => Sensitive<string> | undefined,
+) => KubernetesApi;
+
 export interface KubernetesRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Segments, which the adapter encodes one by one: `['api', 'v1', 'namespaces', name, 'secrets']`. None may be empty, `.` or `..`. */

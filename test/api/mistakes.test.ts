@@ -397,7 +397,7 @@ const DOCUMENTS: readonly Row[] = [
     'several.yaml:4:39: /spec/connection no such connection in the configuration file: "embeded"; did you mean "embedded"?',
     'several.yaml:4:17: /spec/prefix its prefix nests with that of the mount "app"',
     'several.yaml:9:64: /spec/audiences must have at least 1 items',
-    '/spec/connection no kubernetes, jwks or spiffe connection of this name in the configuration file: "kyes"; did you mean "keys"?',
+    '/spec/connection no kubernetes, jwks, spiffe or enrolled connection of this name in the configuration file: "kyes"; did you mean "keys"?',
     '/spec/leaseTtl must be a duration such as 30s, 15m, 1h or 7d',
     'several.yaml:14:7: /spec no mount covers this path; create the mount first',
     'warning: policy "p": no cluster "porduction" is registered; clusters: c1, prod',

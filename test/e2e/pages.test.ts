@@ -38,6 +38,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/compliance.md': [1, 0],
   'docs/configuration.md': [1, 0],
   'docs/disaster-recovery.md': [7, 2],
+  'docs/enrolment.md': [0, 6],
   'docs/external-secrets.md': [0, 1],
   'docs/gate-on-a-scan.md': [10, 0],
   'docs/incident-runbook.md': [5, 0],

@@ -102,11 +102,12 @@ describe('the contract, the access table and the routes', () => {
     ]);
   });
 
-  it('require a token for every recorded operation except logins, alerts and public tiles', () => {
+  it('require a token for every recorded operation except logins, alerts, enrolments and public tiles', () => {
     const open = [...ACCESS].filter(([, { who, action }]) => who === 'public' && action);
     expect(open.map(([id]) => id)).toEqual([
       'createSession',
       'receiveAlert',
+      'joinCluster',
       'beginPersonLogin',
       'finishPersonLogin',
       'readPublicCheckpoint',

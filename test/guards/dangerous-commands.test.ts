@@ -9,6 +9,7 @@ const DANGEROUS = [
   /\bquaymaster (?:operator sign-out|operator token revoke|second-factor rm)\b/,
   /\bquaymaster (?:custom-resource prune|keys retire-kek|rotate (?:abort|rollback|retire))\b/,
   /\bquaymaster (?:policy|mount|cluster|operator|definition|role-binding|posture-profile|response-rule) rm\b/,
+  /\bquaymaster cluster unenroll\b/,
   /\bquaymaster \S.* --(?:incident|compromised)\b/,
   /-X DELETE\b|\/seal\b|:(?:revoke|end|destroy|delete)\b/,
   /\bvault delete\b|\bkubectl delete\b/,

@@ -216,6 +216,7 @@ const INPUTS: Readonly<Record<string, string>> = {
   'broker/cluster-documents/namespace-uids.ts': OWN,
   'broker/decisions/explain-entry.ts': OWN,
   'broker/decisions/replay.ts': OWN,
+  'broker/enrolments/request-token.ts': 'headers, tokens and proofs',
   'broker/keys/rewrap-report.ts': OWN,
   'broker/model/document.ts': OWN,
   'broker/posture/evidence-bounds.ts': OWN,

@@ -99,7 +99,7 @@ describe('the rule for TruffleHog', () => {
       detectors: { keywords: string[]; regex: { token: string } }[];
     };
     const [{ keywords, regex }] = rules.detectors as [(typeof rules.detectors)[0]];
-    expect(keywords).toEqual(['qms_', 'qmo_', 'qmw_']);
+    expect(keywords).toEqual(['qms_', 'qmo_', 'qmw_', 'qme_']);
     const texts = Object.values(PLACES).map((text) => text(newToken('qmo')));
     const expression = new RegExp(regex.token);
     expect(texts.filter((text) => !expression.test(text))).toEqual([]);

@@ -1,4 +1,5 @@
 import type { Announcements } from '../../broker/state/change-streams.ts';
+import type { Enrolling } from '../../broker/state/enrolled-clusters.ts';
 import type { Streams } from '../../broker/state/event-streams.ts';
 import type { Alerting } from '../../broker/alerts/alerting.ts';
 import type {
@@ -71,6 +72,7 @@ export type CoreServedParts = Recording &
   Alarming &
   Seeing &
   Proofs &
+  Enrolling &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;
     /** Public log; undefined unless the configuration makes the log public. */

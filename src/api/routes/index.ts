@@ -5,6 +5,7 @@ import * as configuration from './configuration.ts';
 import * as credentials from './credentials.ts';
 import * as documentBatch from './document-batch.ts';
 import { documentRoutes } from './documents.ts';
+import * as enrolments from './enrolments.ts';
 import * as events from './events.ts';
 import * as keys from './keys.ts';
 import * as leases from './leases.ts';
@@ -45,6 +46,7 @@ const OPERATIONS = {
   ...policyReplay,
   ...mountCheck,
   ...clusterCheck,
+  ...enrolments,
   ...logins,
   ...securityKeys,
   ...operatorTokens,

@@ -1,3 +1,4 @@
+import { isEnrolling } from '../../domain/identity/cluster.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
 import type { Call } from '../access/call.ts';
 import { orNotFound } from '../model/document.ts';
@@ -22,7 +23,10 @@ export async function checkCluster(
       const report = parts.clusters.check(name);
       if (report !== undefined) return report;
       const problem =
-        parts.clusters.problem(spec) ?? 'the broker could not open it; its log has the reason';
+        parts.clusters.problem(spec) ??
+        (isEnrolling(spec)
+          ? `it has not enrolled: run quaymaster cluster enroll ${name}, then the Job of docs/enrolment.md`
+          : 'the broker could not open it; its log has the reason');
       return { healthy: false, findings: [`the cluster is not served: ${problem}`] };
     },
   );

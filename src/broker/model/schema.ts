@@ -5,6 +5,7 @@ import type { DefinitionSpec } from '../../domain/secrets/definition.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { EMBEDDED, type MountSpec } from '../../domain/secrets/mount.ts';
 import { parseCidr } from '../../domain/network/cidr.ts';
+import { declaredHost } from '../../domain/network/allowed-hosts.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
 import { fieldProblems, fieldWords } from '../../domain/words/schema-words.ts';
 import type { OperatorSpec, OperatorTokenSpec } from '../../domain/identity/principal.ts';
@@ -33,6 +34,24 @@ const issuer = {
   maxTokenLifetime: positive.default(86_400),
 };
 
+const apiServer = z.strictObject({
+  url: text.refine(
+    (value) => declaredHost(value) !== undefined,
+    'must be https://<host> in lower case, with a port and a path or without',
+  ),
+  ca: z
+    .string()
+    .max(65_536)
+    .refine((pem) => pem.includes('-----BEGIN CERTIFICATE-----'), 'must be certificates in PEM')
+    .optional(),
+  serviceAccount: text
+    .regex(
+      /^[a-z0-9][a-z0-9-]{0,62}\/[a-z0-9][a-z0-9.-]{0,252}$/,
+      'must be <namespace>/<name> of an account',
+    )
+    .default('quaymaster/quaymaster-logins'),
+});
+
 const kubernetesCluster = z
   .strictObject({
     ...issuer,
@@ -47,6 +66,9 @@ const kubernetesCluster = z
       .default(86_400)
       .describe('The same for the labels by which posture profiles match pods and namespaces'),
     trivyReports: z.boolean().default(false),
+    apiServer: apiServer
+      .optional()
+      .describe('Only with a connection of type enrolled; docs/enrolment.md'),
   })
   .transform(({ maxTokenLifetime, podFactsMaxAge, podLabelsMaxAge, ...rest }): ClusterSpec => ({
     ...rest,

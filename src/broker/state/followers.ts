@@ -2,6 +2,7 @@ import type { Keyring } from '../../crypto/keys/keyring.ts';
 import type { Change } from '../../ports/store.ts';
 import type { DocumentKind } from '../model/kinds.ts';
 import type { Catalog } from './catalog.ts';
+import type { EnrolledClusters } from './enrolled-clusters.ts';
 import type { MetadataMemory } from './metadata-memory.ts';
 import type { OperatorTokens } from './operator-token-memory.ts';
 import type { Quarantines } from './quarantine-memory.ts';
@@ -30,6 +31,7 @@ export interface CoreMemory {
   readonly metadata: MetadataMemory;
   readonly canaries: CanaryValues;
   readonly quarantines: Quarantines;
+  readonly enrolled: EnrolledClusters;
   readonly keyring: Keyring;
   /** Reads the root keys of the store into the ring. */
   readonly rereadKeys: () => Promise<void>;
@@ -41,7 +43,7 @@ const ACTIVE = 'active/';
 /** The followers of every broker. */
 export function coreFollowers(memory: CoreMemory): readonly Follower[] {
   const { catalog, sessions, tokens, values, canaries, quarantines, keyring, rereadKeys } = memory;
-  const { metadata } = memory;
+  const { metadata, enrolled } = memory;
   return [
     {
       kinds: ['document'],
@@ -60,6 +62,12 @@ export function coreFollowers(memory: CoreMemory): readonly Follower[] {
       kinds: ['quarantine'],
       load: () => quarantines.load(),
       refresh: (fence) => quarantines.refresh(fence),
+    },
+    {
+      kinds: ['enrolment'],
+      load: () => enrolled.load(),
+      refresh: (cluster) => enrolled.refresh(cluster),
+      clear: () => enrolled.clear(),
     },
     {
       kinds: ['secret'],

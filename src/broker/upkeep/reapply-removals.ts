@@ -54,6 +54,7 @@ export async function planReapplication(
     loginSteps(parts, (id, operator) => !ended.has(id) && isMeant(operator));
   const logins = endLogins || endTokens ? await others((name) => name.startsWith(PERSON)) : [];
   const bearers = endTokens ? await others((name) => !name.startsWith(PERSON)) : [];
+  const enrolments = await enrolmentSteps(parts);
   const [documents, left] = await documentSteps(parts, removals);
   const kinds = [
     ['documents deleted', removals.documents.length, documents],
@@ -65,6 +66,7 @@ export async function planReapplication(
     ['reports deleted', removals.evidence.length, await evidenceSteps(parts, removals)],
     ['approvals ended or used', removals.approvals.length, await approvalSteps(parts, removals)],
     ['wrapped answers opened', removals.wrappings.length, await wrappingSteps(parts, removals)],
+    ['enrolments of clusters ended', enrolments.length, enrolments],
     ['further sessions of people', logins.length, logins],
     ['further operator tokens', bearers.length, bearers],
   ] as const;
@@ -81,6 +83,23 @@ export async function planReapplication(
       entries: steps.map(({ event }) => parts.actor.entry(event)),
     },
   };
+}
+
+/** A copy may have a code that was used since, or a credential that was ended: each cluster enrols again. */
+async function enrolmentSteps({ store }: Parts): Promise<readonly Step[]> {
+  const steps: Step[] = [];
+  for await (const { cluster } of listAll(store, allRows('enrolments')))
+    steps.push({
+      name: cluster,
+      writes: [{ table: 'enrolments', remove: { cluster } }],
+      event: {
+        action: 'enrolment.end',
+        outcome: 'ok',
+        document: { kind: 'cluster', name: cluster },
+        cause: 'restored',
+      },
+    });
+  return steps;
 }
 
 async function tokenSteps({ store }: Parts, { tokens }: Removals): Promise<readonly Step[]> {

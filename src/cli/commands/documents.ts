@@ -118,6 +118,50 @@ export const DOCUMENTS: CommandTable = {
       examples: ['quaymaster cluster check prod'],
       load: async () => (await import('../verbs/documents.ts')).runClusterCheck,
     },
+    {
+      command: 'cluster enroll',
+      summary: 'print a code with which a registered cluster may enrol, once, within 15 minutes',
+      details:
+        'The cluster then gives the broker a short-lived credential, which the broker renews. The document of the cluster must have apiServer. A new code replaces the one before it.',
+      arguments: [['<name>', 'name of the cluster']],
+      examples: ['quaymaster cluster enroll east > code'],
+      load: async () => (await import('../verbs/enrolments.ts')).runEnroll,
+    },
+    {
+      command: 'cluster join',
+      summary: 'enrol the cluster in which this command runs, with a code',
+      details:
+        'It needs no login. The token is of the service account that the document of the cluster names, for the API server itself.',
+      arguments: [['<name>', 'name of the cluster']],
+      options: [
+        ['--code-file <file>', 'file with the code', { isRequired: true }],
+        ['--pod-token-file <file>', 'file with the token of the account', { isRequired: true }],
+      ],
+      examples: [
+        'quaymaster cluster join east --url https://broker.example:8200 --code-file /run/enrol/code --pod-token-file /run/account/token',
+      ],
+      load: async () => (await import('../verbs/enrolments.ts')).runJoin,
+    },
+    operation('listEnrolments', {
+      command: 'cluster enrolments',
+      summary: 'list the clusters with an open code, or with a credential of their own',
+      columns: {
+        cluster: 'cluster',
+        'code ends': ({ codeEndsAt }) => codeEndsAt ?? '',
+        'credential ends': ({ credentialEndsAt }) => credentialEndsAt ?? '',
+        'next renewal': ({ renewsAt }) => renewsAt ?? '',
+      },
+      examples: ['quaymaster cluster enrolments'],
+    }),
+    {
+      command: 'cluster unenroll',
+      summary:
+        'end the code and the credential of a cluster; its logins stop until it enrols again',
+      arguments: [['<name>', 'name of the cluster']],
+      options: [YES],
+      examples: ['quaymaster cluster unenroll east'],
+      load: async () => (await import('../verbs/enrolments.ts')).runUnenroll,
+    },
     ...documentCommands('mount'),
     {
       command: 'mount check',

@@ -6,6 +6,7 @@ import {
   noPodWatch,
   probeCluster,
   type ClusterConnection,
+  type NamedConnection,
 } from '../../auth/index.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ClusterSpec } from '../../domain/identity/cluster.ts';
@@ -34,6 +35,7 @@ import type {
 } from '../../ports/pod-watch.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
+import type { EnrolledConnections } from './enrolled-connections.ts';
 import { inBrokerTime } from './in-broker-time.ts';
 import { namingFailures } from './naming-failures.ts';
 import type { SavedCluster } from './saved-pods.ts';
@@ -76,7 +78,9 @@ export interface ClusterFollower {
 }
 
 interface RegistryDeps {
-  readonly connections: ReadonlyMap<string, ClusterConnection>;
+  readonly connections: ReadonlyMap<string, NamedConnection>;
+  /** The API servers of clusters that enrolled. */
+  readonly enrolled: EnrolledConnections;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -125,10 +129,22 @@ export class ClusterRegistry implements Clusters {
   #apply(name: string, document: StoredDocument<'cluster'> | undefined): void {
     const known = this.#registered.get(name);
     const generation = document === undefined ? '' : `${document.uid}.${document.version}`;
-    const connection = document && this.#deps.connections.get(document.spec.connection);
+    const connection = document && this.#connectionOf(document);
     if (known?.generation === generation && known.connection === connection) return;
     if (known !== undefined) this.#close(name, known, document?.uid);
-    if (document === undefined) return;
+    if (document === undefined) {
+      this.#deps.enrolled.close(name);
+      return;
+    }
+    const { log } = this.#deps;
+    const { connection: named } = document.spec;
+    if (connection === undefined && this.#enrols(document)) {
+      log.info(
+        { cluster: name, connection: named },
+        'a registered cluster has not enrolled, or its connection does not allow its host; its logins are refused',
+      );
+      return;
+    }
     try {
       this.#registered.set(name, {
         openedAt: this.#deps.clock.monotonic(),
@@ -136,14 +152,23 @@ export class ClusterRegistry implements Clusters {
         uid: document.uid,
         version: document.version,
         generation,
-        ...this.#open(name, document.spec),
+        ...this.#open(name, document.spec, connection),
       });
     } catch (error) {
-      this.#deps.log.error(
-        { err: error, cluster: name, connection: document.spec.connection },
+      log.error(
+        { err: error, cluster: name, connection: named },
         'a registered cluster cannot be served; its logins are refused',
       );
     }
+  }
+
+  #enrols({ spec }: StoredDocument<'cluster'>): boolean {
+    return this.#deps.connections.get(spec.connection)?.type === 'enrolled';
+  }
+
+  #connectionOf(document: StoredDocument<'cluster'>): ClusterConnection | undefined {
+    const named = this.#deps.connections.get(document.spec.connection);
+    return named?.type === 'enrolled' ? this.#deps.enrolled.find(document) : named;
   }
 
   /** Begins to watch the objects that profiles need, and stops what none needs any more. */
@@ -223,7 +248,7 @@ export class ClusterRegistry implements Clusters {
   connectionProblem(name: string): string | undefined {
     const { connections } = this.#deps;
     if (connections.has(name)) return undefined;
-    return `no kubernetes, jwks or spiffe connection of this name in the configuration file: "${name}"${didYouMean(name, [...connections.keys()])}`;
+    return `no kubernetes, jwks, spiffe or enrolled connection of this name in the configuration file: "${name}"${didYouMean(name, [...connections.keys()])}`;
   }
 
   /** The watch status of each cluster, for metrics and readiness. */
@@ -261,7 +286,12 @@ export class ClusterRegistry implements Clusters {
 
   /** Codes of problems that an operator should fix. */
   warnings(): readonly string[] {
-    return this.watchesDown().length > 0 ? ['cluster_watch_down'] : [];
+    return [
+      ...(this.watchesDown().length > 0 ? ['cluster_watch_down'] : []),
+      ...(this.#deps.enrolled.hasLateRenewal(this.#deps.clock.now())
+        ? ['enrolment_not_renewed']
+        : []),
+    ];
   }
 
   async close(): Promise<void> {
@@ -275,10 +305,10 @@ export class ClusterRegistry implements Clusters {
   #open(
     name: string,
     spec: ClusterSpec,
+    connection: ClusterConnection | undefined,
   ): Pick<RegisteredCluster, 'connection' | 'authenticator' | 'watch' | 'namespaces' | 'reports'> {
-    const { connections, clock } = this.#deps;
+    const { clock } = this.#deps;
     const log = this.#logOf(name, spec);
-    const connection = connections.get(spec.connection);
     if (connection === undefined)
       throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
     const authenticator = namingFailures(

@@ -12,6 +12,7 @@ import { notificationsConfigSchema } from '../../audit/notifications/config.ts';
 import { alertsConfigSchema } from '../../auth/alert-sources/config.ts';
 import { auditConfigSchema } from '../../audit/config.ts';
 import {
+  enrolledConnectionSchema,
   jwksConnectionSchema,
   peopleConfigSchema,
   spiffeConnectionSchema,
@@ -35,7 +36,12 @@ const connectionName = z
     'is not a free lower-case name',
   );
 
-const connection = z.union([backendSchema, jwksConnectionSchema, spiffeConnectionSchema]);
+const connection = z.union([
+  backendSchema,
+  jwksConnectionSchema,
+  spiffeConnectionSchema,
+  enrolledConnectionSchema,
+]);
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 

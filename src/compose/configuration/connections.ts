@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JwksConnection, SpiffeConnection } from '../../auth/config.ts';
-import type { ClusterConnection } from '../../auth/index.ts';
+import type { EnrolledConnection, JwksConnection, SpiffeConnection } from '../../auth/config.ts';
+import type { NamedConnection } from '../../auth/index.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { BoundTargets } from '../../broker/state/rotation-targets.ts';
 import type { BoundConnection } from '../../broker/state/connections.ts';
@@ -21,7 +21,7 @@ type ConnectionConfig = Config['connections'][string];
 
 interface Opened {
   readonly config: ConnectionConfig;
-  /** Backend of the connection; undefined for type `jwks` or `spiffe`. */
+  /** Backend of the connection; undefined for type `jwks`, `spiffe` or `enrolled`. */
   readonly backend: Backend | undefined;
 }
 
@@ -38,7 +38,7 @@ interface ConnectionsChange extends PreparedChange {
 /** All connections of the configuration file. A reload replaces those that changed. */
 export class OpenedConnections {
   /** The clusters' sides of the connections. */
-  readonly clusters = new Map<string, ClusterConnection>();
+  readonly clusters = new Map<string, NamedConnection>();
   /** The calls of each connection, by its name. */
   readonly calls = new Map<string, () => CallState>();
   readonly #deps: ConnectionsDeps;
@@ -195,8 +195,10 @@ function unusable(name: string, error: unknown): unknown {
 }
 
 /** A connection that only authenticates workloads, and calls no backend. */
-function isIssuer(config: ConnectionConfig): config is JwksConnection | SpiffeConnection {
-  return config.type === 'jwks' || config.type === 'spiffe';
+function isIssuer(
+  config: ConnectionConfig,
+): config is JwksConnection | SpiffeConnection | EnrolledConnection {
+  return ['jwks', 'spiffe', 'enrolled'].includes(config.type);
 }
 
 function isInUse(backend: Backend): boolean {

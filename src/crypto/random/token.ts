@@ -1,7 +1,7 @@
 import { randomBytes } from './random.ts';
 
-/** `qms` marks the token of a workload's session, `qmo` the token of an operator, `qmw` a token that opens one wrapped answer. */
-export type TokenPrefix = 'qms' | 'qmo' | 'qmw';
+/** `qms` marks the token of a workload's session, `qmo` the token of an operator, `qmw` a token that opens one wrapped answer, `qme` the code with which a cluster enrols. */
+export type TokenPrefix = 'qms' | 'qmo' | 'qmw' | 'qme';
 
 /** Characters in ASCII order. Scanners can match `[0-9A-Za-z]`, and a double click selects the whole token. */
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -12,7 +12,7 @@ const DRAWN = BODY_LENGTH + 13;
 const CHECKSUM_LENGTH = 6;
 /** Bytes from here on are drawn again: the remainder of 62 would favour the first eight characters. */
 const UNBIASED = 248;
-const WELL_FORMED = /^qm[sow]_[0-9A-Za-z]{49}$/;
+const WELL_FORMED = /^qm[esow]_[0-9A-Za-z]{49}$/;
 const PREFIX_LENGTH = 4;
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {

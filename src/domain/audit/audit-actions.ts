@@ -328,6 +328,8 @@ type OfWrapping = With<
   never,
   'token' | 'path' | 'session' | 'workload' | 'endsAt' | 'query' | 'cause'
 >;
+/** The document is the cluster; `endsAt` is the end of the code or of the credential. */
+type OfEnrolment = With<never, 'document' | 'endsAt' | 'cause'>;
 /** `query` is the path at the other server, with its query. */
 type OfShadowRead = With<never, 'query'>;
 type OfDocumentCount = With<never, 'document' | 'count'>;
@@ -404,6 +406,11 @@ export const ACTION_ROWS = {
   'attestation.delete': row<OfAttestation>(['entity', DELETE], 5, 'delete', 'attestations'),
   'wrapping.create': row<OfWrapping>(['api', CREATE], 3, 'create', 'wrappings'),
   'wrapping.open': row<OfWrapping>(['api', READ], 3, 'get', 'wrappings'),
+  'enrolment.create': row<OfEnrolment>(['entity', CREATE], 6, 'create', 'enrolments'),
+  'enrolment.use': row<OfEnrolment>(['entity', ACTIVATE], 6, 'update', 'enrolments'),
+  'enrolment.renew': row<OfEnrolment>(['entity', UPDATE], 2, 'update', 'enrolments'),
+  'enrolment.end': row<OfEnrolment>(['entity', DELETE], 6, 'delete', 'enrolments'),
+  'enrolment.list': row<OfCount>(['api', READ], 2, 'list', 'enrolments'),
   'shadow.read': row<OfShadowRead>(['api', READ], 3, 'get', 'shadows'),
   'secret.read': row<OfSecret<'endsAt' | 'comment'>>(['api', READ], 3, 'get', 'secrets'),
   'secret.list': row<OfSecretList>(['api', READ], 2, 'list', 'secrets'),

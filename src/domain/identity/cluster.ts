@@ -26,6 +26,26 @@ export interface KubernetesClusterSpec extends IssuerSpec {
   readonly podLabelsMaxAgeSeconds: number;
   /** Reports of the Trivy Operator in the cluster become evidence. */
   readonly trivyReports: boolean;
+  /** The API server, for a connection of type `enrolled`; no other connection has it. */
+  readonly apiServer?: DeclaredApiServer | undefined;
+}
+
+/** An API server for which the cluster itself gives the broker a credential. */
+export interface DeclaredApiServer {
+  readonly url: string;
+  /** Certificates of its authority, PEM. Absent: the public roots. */
+  readonly ca?: string | undefined;
+  /** The only account whose tokens the broker accepts as its credential: `<namespace>/<name>`. */
+  readonly serviceAccount: string;
+}
+
+export type EnrollingClusterSpec = KubernetesClusterSpec & {
+  readonly apiServer: DeclaredApiServer;
+};
+
+/** Reports whether the cluster gives the broker its credential itself. */
+export function isEnrolling(spec: ClusterSpec): spec is EnrollingClusterSpec {
+  return spec.type === 'kubernetes' && spec.apiServer !== undefined;
 }
 
 /** Any OpenID Connect issuer, over a connection of type `jwks`: pipelines, virtual machines, SPIFFE. */

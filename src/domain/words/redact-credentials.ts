@@ -2,16 +2,16 @@
 const REDACTED = '[sensitive]';
 
 /** A text that matches none of these contains no credential in any spelling below: one pass over the text is enough for nearly all texts. */
-const PERHAPS = /%|qm[sow]|ey[AJ]|ew[ok]|hv[sbr]\.|A[KS]IA/;
+const PERHAPS = /%|qm[esow]|ey[AJ]|ew[ok]|hv[sbr]\.|A[KS]IA/;
 
 /**
  * Tokens of the broker (docs/spec/tokens-v1.md), also cut off or with a wrong checksum; JWTs at the start of a word; Vault tokens; AWS access key
  * ids.
  */
 const PLAIN =
-  /qm[sow]_[0-9A-Za-z]{8,}|(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*){0,4}|hv[sbr]\.[0-9A-Za-z_-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{12,}/g;
+  /qm[esow]_[0-9A-Za-z]{8,}|(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*){0,4}|hv[sbr]\.[0-9A-Za-z_-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{12,}/g;
 /** A token of the broker, after line breaks, blanks, quotes and the like between its characters are removed. */
-const OWN_TOKEN = /qm[sow]_[0-9A-Za-z]{49}/g;
+const OWN_TOKEN = /qm[esow]_[0-9A-Za-z]{49}/g;
 const DOTTED_RUN = /[0-9A-Za-z_.-]+/g;
 /** Beginning of the header of a JWT in base64url: `{"`, `{ `, or a line break or a tab after the brace. */
 const JWT_START = /ey[AJ]|ew[ok]/;

@@ -1305,6 +1305,45 @@ export interface components {
         readonly OperatorTokens: {
             readonly items: readonly components["schemas"]["OperatorToken"][];
         };
+        readonly EnrolmentCode: {
+            /** @description The code, `qme_…`. It cannot be read again */
+            readonly code: string;
+            /** Format: date-time */
+            readonly endsAt: string;
+        };
+        readonly ClusterJoin: {
+            readonly code: string;
+            /** @description A token of the declared account for the API server. It is not kept */
+            readonly token: string;
+        };
+        readonly JoinedCluster: {
+            readonly cluster: components["schemas"]["Name"];
+            /**
+             * Format: date-time
+             * @description The end of the credential unless it is renewed
+             */
+            readonly endsAt: string;
+        };
+        readonly EnrolmentList: {
+            readonly items: readonly {
+                readonly cluster: components["schemas"]["Name"];
+                /**
+                 * Format: date-time
+                 * @description The end of the open code
+                 */
+                readonly codeEndsAt?: string;
+                /**
+                 * Format: date-time
+                 * @description The end of the credential unless it is renewed
+                 */
+                readonly credentialEndsAt?: string;
+                /**
+                 * Format: date-time
+                 * @description The next renewal
+                 */
+                readonly renewsAt?: string;
+            }[];
+        };
         readonly CheckReport: {
             readonly healthy: boolean;
             readonly findings: readonly string[];
@@ -2112,6 +2151,13 @@ export interface components {
             readonly podLabelsMaxAge?: components["schemas"]["DurationOrNone"];
             /** @default false */
             readonly trivyReports?: boolean;
+            /** @description Only with a connection of type enrolled; docs/enrolment.md */
+            readonly apiServer?: {
+                readonly url: string;
+                readonly ca?: string;
+                /** @default quaymaster/quaymaster-logins */
+                readonly serviceAccount?: string;
+            };
         } | {
             readonly connection: components["schemas"]["Name"];
             readonly issuer: string;
@@ -4681,6 +4727,102 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["CheckReport"];
                 };
+            };
+            readonly 400: components["responses"]["Problem"];
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly enrollCluster: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["parameters"]["name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EnrolmentCode"];
+                };
+            };
+            readonly 400: components["responses"]["Problem"];
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly joinCluster: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["parameters"]["name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ClusterJoin"];
+            };
+        };
+        readonly responses: {
+            /** @description The cluster has enrolled */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JoinedCluster"];
+                };
+            };
+            readonly 400: components["responses"]["Problem"];
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listEnrolments: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EnrolmentList"];
+                };
+            };
+            readonly 400: components["responses"]["Problem"];
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly endEnrolment: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["parameters"]["name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Ended */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             readonly 400: components["responses"]["Problem"];
             readonly default: components["responses"]["Problem"];

@@ -65,6 +65,7 @@ async function logIn({ parts }: RunningBroker): Promise<void> {
 beforeEach(async () => {
   own = await AttackedInstallation.make((directory) => ({
     audit: { sinks: [{ type: 'file', path: `${directory}/sink.jsonl` }] },
+    connections: { fleet: { type: 'enrolled', hosts: ['127.0.0.0/8'] } },
   }));
   admin = await own.init();
   const first = await own.serve();
@@ -75,6 +76,13 @@ beforeEach(async () => {
   ) as { readonly token: string; readonly id: string };
   [adaToken, adaTokenId] = [made.token, made.id];
   await logIn(first.broker);
+  await ask(first, 'PUT', '/clusters/east', {
+    connection: 'fleet',
+    issuer: 'https://issuer.test',
+    audiences: ['a'],
+    apiServer: { url: 'https://127.0.0.1:6443' },
+  });
+  await ask(first, 'POST', '/clusters/east:enroll');
   await first.stop('test');
   await own.copyStore('older');
 
@@ -135,6 +143,7 @@ async function expectApplied(): Promise<void> {
     ]);
     const { store } = serving.broker.parts;
     expect(await store.get('operator_tokens', { id: 'tok_alice' })).toBeUndefined();
+    expect(await store.get('enrolments', { cluster: 'east' })).toBeUndefined();
   } finally {
     await serving.stop('test');
   }
@@ -159,7 +168,10 @@ describe('a release after a restore (BR01)', () => {
   });
 
   it('keeps the sessions of people if asked to', async () => {
-    expect(await release({ keepLogins: true })).toMatch(/removed by this release:\n {2}nothing/);
+    const text = await release({ keepLogins: true });
+    expect(text).toMatch(
+      /removed by this release:\n {2}enrolments of clusters ended: 1, .*\n {4}east$/,
+    );
     const broker = await own.open();
     expect(await broker.parts.store.get('operator_tokens', { id: 'tok_alice' })).toBeDefined();
     await broker.close('test');

@@ -8,6 +8,7 @@ import { applyDocument, deleteDocument } from '../../../src/broker/documents/app
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
 import { authenticateDocument } from '../../../src/broker/model/document.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
+import { EnrolledClusters } from '../../../src/broker/state/enrolled-clusters.ts';
 import { LeaseQuota } from '../../../src/broker/state/lease-quota.ts';
 import { SessionQuota } from '../../../src/broker/state/session-quota.ts';
 import { WrappingQuota } from '../../../src/broker/state/wrapping-quota.ts';
@@ -490,7 +491,9 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const reports = new ReportReader(NEVER, tasks);
   const secretValues = new SecretValueMemory();
   const metadata = new MetadataMemory();
-  const memory = { catalog, sessions, tokens, values, metadata, canaries, quarantines, keyring };
+  const enrolled = new EnrolledClusters(store, { keyring, installation: 'in_test' });
+  const core = { catalog, sessions, tokens, values, metadata, canaries, quarantines, keyring };
+  const memory = { ...core, enrolled };
   const clusters: Clusters = {
     authenticator: (name) =>
       catalog.find('cluster', name) && {
@@ -543,6 +546,10 @@ async function openParts(made: PartsOf): Promise<Parts> {
     sessions,
     tokens,
     quarantines,
+    enrolled,
+    openDeclared: () => {
+      throw new BrokerError('ERR_CONFLICT', 'no cluster enrols here');
+    },
     ...options,
     proofs: new ProofMemory(clock),
     connections,

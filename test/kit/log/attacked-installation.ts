@@ -79,9 +79,9 @@ export class AttackedInstallation {
   }
 
   /** Runs `quaymaster init`. @returns the token that it minted. */
-  async init(): Promise<string> {
+  async init(tokenTtlSeconds = 3600): Promise<string> {
     const tokenFile = this.at(`token-${this.#tokens++}`);
-    await initialise(this.config, { tokenFile, tokenTtlSeconds: 3600 }, this.#deps());
+    await initialise(this.config, { tokenFile, tokenTtlSeconds }, this.#deps());
     return (await readFile(tokenFile, 'utf8')).trim();
   }
 

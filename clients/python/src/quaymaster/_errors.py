@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _MOST_TEXT = 2_000
 # A machine in the middle could send our own token back inside a text.
-_TOKEN = re.compile(r"qm[sow]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+_TOKEN = re.compile(r"qm[esow]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 # Characters that a terminal interprets, that reorder or hide text (CVE-2021-42574), or that cannot be encoded.
 _UNSAFE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
 

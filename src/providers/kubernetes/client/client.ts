@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import { HttpClient } from '../../../net/https/http-client.ts';
 import { parseJson } from '../../../net/https/parse-json.ts';
 import { bodyChunks, readBody } from '../../../net/https/read-body.ts';
@@ -26,11 +27,14 @@ const MAX_SOCKETS = 64;
 export class HttpsKubernetesApi implements KubernetesApi {
   readonly server: string;
   readonly #credentials: KubernetesCredentials;
+  readonly #lookup: LookupFunction | undefined;
   #http: HttpClient | undefined;
   #identity = '';
 
-  constructor(credentials: KubernetesCredentials) {
+  /** `lookup` resolves the name of the server at each connection, instead of the system's own look-up. */
+  constructor(credentials: KubernetesCredentials, lookup?: LookupFunction) {
     this.#credentials = credentials;
+    this.#lookup = lookup;
     this.server = credentials.server.href;
   }
 
@@ -80,7 +84,11 @@ export class HttpsKubernetesApi implements KubernetesApi {
   #clientFor(tls: TlsIdentity): HttpClient {
     const identity = JSON.stringify(tls);
     if (this.#http === undefined || identity !== this.#identity) {
-      this.#http = new HttpClient({ tls, maxSockets: MAX_SOCKETS });
+      this.#http = new HttpClient({
+        tls,
+        maxSockets: MAX_SOCKETS,
+        ...(this.#lookup !== undefined && { lookup: this.#lookup }),
+      });
       this.#identity = identity;
     }
     return this.#http;

@@ -8,6 +8,8 @@ import {
   type CredentialPlace,
   type RotationPlace,
   type SecretPlace,
+  enrolmentData,
+  type EnrolmentPlace,
   wrappedAnswerData,
   type WrappedAnswerPlace,
 } from '../../../../src/crypto/encryption/associated-data.ts';
@@ -32,6 +34,11 @@ import {
   decryptWrappedAnswer,
   encryptWrappedAnswer,
 } from '../../../../src/crypto/encryption/encrypted-wrapped-answer.ts';
+import {
+  decryptEnrolment,
+  encryptEnrolment,
+} from '../../../../src/crypto/encryption/encrypted-enrolment.ts';
+import { apiServerDigest } from '../../../../src/broker/state/enrolled-clusters.ts';
 import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { isWellFormedToken } from '../../../../src/crypto/random/token.ts';
 import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
@@ -272,6 +279,49 @@ describe('a wrapped answer', () => {
       () => decryptWrappedAnswer(() => generateRootKey(), at, sealed),
       () => decryptWrappedAnswer(find, at, credential),
       () => decryptWrappedAnswer(find, at, sealed.subarray(0, -1)),
+    ])
+      expect(codeOf(attempt)).toBe(INVALID);
+  });
+});
+
+describe('the credential of an enrolled cluster', () => {
+  const frozen = JSON.parse(readFileSync('test/vectors/enrolment-v1.json', 'utf8')) as {
+    readonly code: string;
+    readonly codeHash: string;
+    readonly apiServer: Parameters<typeof apiServerDigest>[0];
+    readonly apiServerDigest: string;
+    readonly place: EnrolmentPlace;
+    readonly associatedData: string;
+    readonly sealed: string;
+    readonly expect: string;
+  };
+  const sealed = Buffer.from(frozen.sealed, 'hex');
+
+  it('opens the frozen vector, whose place has the digest of its API server, and what it sealed itself', () => {
+    expect(isWellFormedToken('qme', frozen.code)).toBe(true);
+    expect(sha256Hex(frozen.code)).toBe(frozen.codeHash);
+    expect(apiServerDigest(frozen.apiServer)).toBe(frozen.apiServerDigest);
+    expect(frozen.place.apiServer).toBe(frozen.apiServerDigest);
+    const bound = Buffer.from(enrolmentData(frozen.place, rootKeyId)).toString('hex');
+    expect(bound).toBe(frozen.associatedData);
+    expect(decryptEnrolment(find, frozen.place, sealed).toString()).toBe(frozen.expect);
+    const own = encryptEnrolment(root, frozen.place, Buffer.from('v'));
+    expect(decryptEnrolment(find, frozen.place, own).toString()).toBe('v');
+  });
+
+  it('refuses another cluster, another API server or account, and another root key', () => {
+    const { place: at, apiServer } = frozen;
+    const others = [
+      { url: 'https://other.example.com:6443' },
+      { ca: 'another authority' },
+      { serviceAccount: 'quaymaster/other' },
+    ].map((more) => apiServerDigest({ ...apiServer, ...more }));
+    for (const attempt of [
+      () => decryptEnrolment(find, { ...at, clusterUid: 'x' }, sealed),
+      () => decryptEnrolment(find, { ...at, installation: 'x' }, sealed),
+      ...others.map((other) => () => decryptEnrolment(find, { ...at, apiServer: other }, sealed)),
+      () => decryptEnrolment(() => generateRootKey(), at, sealed),
+      () => decryptEnrolment(find, at, sealed.subarray(0, -1)),
     ])
       expect(codeOf(attempt)).toBe(INVALID);
   });

@@ -20,7 +20,7 @@ describe('tokens', () => {
     'have 53 characters as %s tokens, are well formed, and of their own kind only',
     (prefix) => {
       const token = newToken(prefix);
-      expect(token).toMatch(/^qm[sow]_[0-9A-Za-z]{49}$/);
+      expect(token).toMatch(/^qm[esow]_[0-9A-Za-z]{49}$/);
       expect(isWellFormedToken(prefix, token)).toBe(true);
       expect(isWellFormedToken(prefix === 'qms' ? 'qmo' : 'qms', token)).toBe(false);
     },
