@@ -183,21 +183,14 @@ function isAt(path: string, target: string): boolean {
   return target === '/' ? path === '/' : `${path}/`.startsWith(target.replace(/\/?$/, '/'));
 }
 
+/** The menu closes by a click beside it or the escape key, as the browser does it for a popover. */
 function Account({ operator, isOfPerson }: Omit<SidebarProps, 'path'>): JSX.Element {
-  const menu = useRef<HTMLDetailsElement>(null);
-  useEffect(() => {
-    const close = (event: Event): void => {
-      if (menu.current?.contains(event.target as Node) === false) menu.current.open = false;
-    };
-    addEventListener('pointerdown', close);
-    return () => removeEventListener('pointerdown', close);
-  }, []);
   return (
-    <details class="account" ref={menu}>
-      <summary>
+    <div class="account">
+      <button type="button" popovertarget="account">
         <bdi>{operator}</bdi>
-      </summary>
-      <div class="menu">
+      </button>
+      <div id="account" popover="auto">
         <button type="button" onClick={() => void signOut()}>
           Sign out
         </button>
@@ -207,7 +200,7 @@ function Account({ operator, isOfPerson }: Omit<SidebarProps, 'path'>): JSX.Elem
           </button>
         )}
       </div>
-    </details>
+    </div>
   );
 }
 

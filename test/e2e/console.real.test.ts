@@ -396,7 +396,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     opened.push(other);
     await other.page.goto(`${broker.url}/console/workloads`);
     await other.page.getByRole('heading', { name: 'Workloads' }).waitFor();
-    await page.locator('.account summary').click();
+    await page.locator('.account > button').click();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Operator token').waitFor();
     await other.page.getByText('Signed out in another tab.').waitFor();

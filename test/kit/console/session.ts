@@ -35,7 +35,7 @@ export class ConsoleSuite {
 
   /** Signs out, and waits for the login. */
   async signOut(page: Page): Promise<void> {
-    await page.locator('.account summary').click();
+    await page.locator('.account > button').click();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Operator token').waitFor();
   }
