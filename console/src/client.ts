@@ -27,6 +27,7 @@ export const OPERATIONS = {
   listAlerts: 'GET /api/v1/alerts',
   approveAlert: 'POST /api/v1/alerts/{id}:approve responder admin',
   dismissAlert: 'POST /api/v1/alerts/{id}:dismiss responder admin',
+  openIncident: 'POST /api/v1/incidents responder admin',
   readIncident: 'GET /api/v1/incidents/{id}',
   listApprovals: 'GET /api/v1/approvals',
   readApproval: 'GET /api/v1/approvals/{id}',

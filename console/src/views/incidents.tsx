@@ -3,7 +3,7 @@ import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
-import { SecretLink, StateFilter } from '../navigation.tsx';
+import { SecretLink, StateFilter, WorkloadLink } from '../navigation.tsx';
 import {
   Command,
   Empty,
@@ -23,6 +23,7 @@ import { address, to } from '../router.ts';
 import { ExportEvidence } from './evidence.tsx';
 import { Exposure } from './exposure.tsx';
 import { usePages } from './pages.ts';
+import { QuarantineTable } from './quarantines.tsx';
 
 type Alert = Schema<'Alert'>;
 type AlertState = Alert['state'];
@@ -121,6 +122,7 @@ export function IncidentPage({ id }: { readonly id: string }): JSX.Element {
         {(loaded) => (
           <>
             {loaded.alert !== undefined && <AlertFacts alert={loaded.alert} />}
+            <Standing scopes={loaded.scopes} />
             <Section
               title="What it read"
               note={
@@ -151,6 +153,21 @@ export function IncidentPage({ id }: { readonly id: string }): JSX.Element {
       <Command words={['incident', 'show', id]} />
       <Command words={['incident', 'report', id, '--html', `${id}.html`]} />
     </Page>
+  );
+}
+
+/** The quarantines of the incident that stand. Lifting the last of them closes it. */
+function Standing({ scopes }: Pick<Schema<'Incident'>, 'scopes'>): JSX.Element | null {
+  const quarantines = useLoad('quarantines', () => call('listQuarantines'), ['quarantine']);
+  const all = quarantines.is === 'loaded' ? quarantines.data.items : [];
+  const own = all.filter((each) =>
+    scopes.some(({ kind, subject }) => kind === each.kind && subject === each.subject),
+  );
+  if (own.length === 0) return null;
+  return (
+    <Section title="Quarantine" note="The incident is closed when it is lifted.">
+      <QuarantineTable items={own} />
+    </Section>
   );
 }
 
@@ -217,7 +234,7 @@ function AlertFacts({ alert }: { readonly alert: Alert }): JSX.Element {
           alert.workload === undefined ? (
             <span class="quiet">unknown</span>
           ) : (
-            <Name>{alert.workload}</Name>
+            <WorkloadLink workload={alert.workload} />
           ),
         ],
         ['Cluster', <bdi>{alert.cluster}</bdi>],
@@ -253,6 +270,9 @@ const SECRET_STATES: Readonly<Record<IncidentSecret['state'], readonly [Tone, st
   kept: ['warn', 'not rotated'],
 };
 
+/** States in which a person should rotate the secret. */
+const UNDONE: readonly IncidentSecret['state'][] = ['blocked', 'by_hand', 'kept'];
+
 function SecretState({ state }: Pick<IncidentSecret, 'state'>): JSX.Element {
   const [tone, word] = wordOf(SECRET_STATES, state);
   return <State tone={tone}>{word}</State>;
@@ -272,9 +292,10 @@ function Secrets({ items }: { readonly items: readonly IncidentSecret[] }): JSX.
         },
         {
           title: 'What is valid',
-          of: ({ state, why }) => (
+          of: ({ path, state, why }) => (
             <>
               <SecretState state={state} /> {why !== undefined && <span class="quiet">{why}</span>}
+              {UNDONE.includes(state) && <a href={to(`/rotations/${path}`)}>Rotate</a>}
             </>
           ),
         },

@@ -12,7 +12,6 @@ import {
   Filter,
   PodId,
   SecretLink,
-  Subject,
   WorkloadLink,
 } from '../navigation.tsx';
 import {
@@ -31,7 +30,9 @@ import {
 } from '../parts.tsx';
 import { Permitted } from '../rights.tsx';
 import { to } from '../router.ts';
+import { OpenIncident } from './open-incident.tsx';
 import { usePages } from './pages.ts';
+import { QuarantineTable } from './quarantines.tsx';
 
 type Session = Schema<'ListedSession'>;
 
@@ -119,62 +120,6 @@ function Quarantines(): JSX.Element {
       <Loading of={quarantines}>{({ items }) => <QuarantineTable items={items} />}</Loading>
       <Command words={['quarantine', 'ls']} />
     </Section>
-  );
-}
-
-function QuarantineTable({
-  items,
-}: {
-  readonly items: readonly Schema<'Quarantine'>[];
-}): JSX.Element {
-  return (
-    <Table
-      label="Quarantines"
-      items={items}
-      keyOf={({ id }) => id}
-      empty="No quarantine is in force."
-      columns={[
-        {
-          title: 'Subject',
-          of: (each) => (
-            <>
-              {each.kind} <Subject of={each} />
-            </>
-          ),
-        },
-        {
-          title: 'Effect',
-          of: ({ suspended }) =>
-            suspended === true ? (
-              <State tone="warn">no new secrets</State>
-            ) : (
-              <State tone="bad">refuses everything</State>
-            ),
-        },
-        { title: 'Reason', of: ({ reason }) => <bdi>{reason}</bdi> },
-        { title: 'By', of: ({ createdBy }) => <Name>{createdBy}</Name> },
-        { title: 'Since', of: ({ createdAt }) => <Time at={createdAt} /> },
-        {
-          title: 'Action',
-          of: (each) => (
-            <Action
-              label={`Lift ${each.id}`}
-              operation="liftQuarantine"
-              isDangerous
-              reason="required"
-              explanation={
-                <p>
-                  The {each.kind} <Subject of={each} /> may log in again and read what the policies
-                  allow.
-                </p>
-              }
-              command={(reason) => ['quarantine', 'lift', each.id, '--reason', reason]}
-              run={(reason) => call('liftQuarantine', { path: { id: each.id }, query: { reason } })}
-            />
-          ),
-        },
-      ]}
-    />
   );
 }
 
@@ -288,6 +233,7 @@ function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
       heading={<Name>{workload}</Name>}
       aside={
         <div class="buttons">
+          <OpenIncident workload={workload} />
           <Action
             label="End sessions"
             operation="endSessions"
