@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { ConsoleFiles } from '../../src/api/console-files.ts';
 import { describeWith } from '../kit/backends/backends.ts';
+import { freePort } from '../kit/backends/free-port.ts';
 import { openPage, startBrowser, type ObservedPage } from '../kit/console/browser.ts';
 import { ALICE, PeopleApi } from '../kit/identity/people-api.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
@@ -12,12 +13,26 @@ const BUILT = new URL('../../dist/console/built/', import.meta.url);
 describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
   let people: PeopleApi;
   let browser: Browser;
+  /** The address at which browsers offer security keys. */
+  let origin: string;
   const opened: ObservedPage[] = [];
 
   beforeAll(async () => {
     const files = ConsoleFiles.read(pathToFileURL(`${BUILT.pathname}/`));
     const console = { files, origin: undefined, scheme: 'http', code: undefined };
-    people = await PeopleApi.start(new HandClock(Date.now()), {}, {}, { console });
+    const port = await freePort();
+    origin = `http://localhost:${port}`;
+    people = await PeopleApi.start(
+      new HandClock(Date.now()),
+      { publicUrl: origin },
+      { other: { secondFactor: 'webauthn' } },
+      { console, listener: { port } },
+    );
+    await people.api.put('role-bindings/keys', {
+      issuer: 'other',
+      subjects: ['alice'],
+      grants: [{ role: 'responder' }, { role: 'auditor' }],
+    });
     people.corp.user = ALICE;
     await people.api.put('role-bindings/staff', {
       issuer: 'corp',
@@ -93,6 +108,44 @@ describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
     expect(JSON.stringify(body)).toContain('INC-8: typed before');
   });
 
+  it('confirms a dangerous operation with a security key, while the form keeps what was typed', async () => {
+    people.other.user = ALICE;
+    const observed = await openPage(browser, { ignoreHTTPSErrors: true });
+    opened.push(observed);
+    const { page } = observed;
+    const devices = await page.context().newCDPSession(page);
+    await devices.send('WebAuthn.enable');
+    const options = {
+      protocol: 'ctap2',
+      transport: 'usb',
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    } as const;
+    await devices.send('WebAuthn.addVirtualAuthenticator', { options });
+    await page.goto(`${origin}/console/workloads/k8s/c1/prod/api`);
+    await page.getByRole('button', { name: 'Sign in with other' }).click();
+    await page.getByRole('navigation', { name: 'Views' }).waitFor();
+    expect(await registerKey(page)).toBe(200);
+    await people.api.logIn({ pod: { name: 'api-2', uid: 'pod-uid-2' } });
+    await page.reload();
+    await page.getByRole('button', { name: 'End sessions' }).click();
+    const dialog = page.getByRole('dialog', { name: 'End sessions' });
+    await dialog.getByLabel('Reason').fill('INC-9: typed before the key');
+    await dialog.getByRole('button', { name: 'End sessions' }).click();
+    await dialog.getByText('This needs your security key.').waitFor();
+    expect(await dialog.getByLabel('Reason').inputValue()).toBe('INC-9: typed before the key');
+    await dialog.getByRole('button', { name: 'Use your security key' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await page.getByText('It is not logged in.').waitFor();
+    const { body } = await people.api.call(
+      'GET',
+      '/api/v1/audit/entries?action=session.end&operator=oidc:other/alice',
+      { token: people.api.admin },
+    );
+    expect(JSON.stringify(body)).toContain('INC-9: typed before the key');
+  });
+
   it('learns what the issuer said, and what is missing, while no role binding matches', async () => {
     const observed = await openPage(browser, { ignoreHTTPSErrors: true });
     opened.push(observed);
@@ -113,3 +166,26 @@ describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
     expect(opened.flatMap(({ complaints }) => complaints)).toEqual([]);
   });
 });
+
+/** Registers a key of the browser as the page of the command line does. @returns the status of the last answer */
+function registerKey(page: Page): Promise<number> {
+  return page.evaluate(`(async () => {
+    const build = document.querySelector('meta[name="build"]').content;
+    const send = (operation, body) => fetch('/console/call/api/v1/security-keys:' + operation, {
+      method: 'POST',
+      headers: { 'X-Quaymaster-Console': build, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const order = await (await send('begin', { purpose: 'register', label: 'laptop' })).json();
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON({
+      rp: { id: order.rpId, name: 'Quaymaster' },
+      user: { id: order.userId, name: order.person, displayName: order.person },
+      challenge: order.challenge,
+      pubKeyCredParams: order.algorithms.map((alg) => ({ type: 'public-key', alg })),
+      authenticatorSelection: { userVerification: 'required' },
+    });
+    const { id, response } = (await navigator.credentials.create({ publicKey })).toJSON();
+    const { clientDataJSON, attestationObject } = response;
+    return (await send('finish', { id, clientDataJSON, attestationObject })).status;
+  })()`);
+}

@@ -9,7 +9,11 @@ const REDIRECT = 'http://127.0.0.1:4711/callback';
 /** The issuer accepts any port of a loopback address (RFC 8252 §7.3). */
 const VAULT_CLIENT_RETURN = 'http://localhost:4711/oidc/callback';
 const VAULT_CLIENT_ADDRESS = 'http://127.0.0.1:4711/oidc/callback';
-const CONSOLE_RETURN = 'http://127.0.0.1:4711/console/return';
+const CONSOLE_RETURNS = [
+  'http://127.0.0.1:4711/console/return',
+  // Browsers offer security keys to this name only.
+  'http://localhost:4711/console/return',
+];
 export const ALICE: IssuerUser = {
   sub: 'alice',
   claims: { groups: ['platform', 'staff'] },
@@ -48,12 +52,12 @@ export class PeopleApi {
     clock: Clock,
     people: object = {},
     issuers: { readonly corp?: object; readonly other?: object } = {},
-    more: Pick<PartsOptions, 'console' | 'vaultApi'> = {},
+    more: Pick<PartsOptions, 'console' | 'listener' | 'vaultApi'> = {},
   ): Promise<PeopleApi> {
     const clients = [
       {
         client_id: CLIENT,
-        redirect_uris: [REDIRECT, CONSOLE_RETURN, VAULT_CLIENT_RETURN, VAULT_CLIENT_ADDRESS],
+        redirect_uris: [REDIRECT, ...CONSOLE_RETURNS, VAULT_CLIENT_RETURN, VAULT_CLIENT_ADDRESS],
         token_endpoint_auth_method: 'none' as const,
         application_type: 'native' as const,
         grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
