@@ -1,5 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
+import type { Extent } from '../../src/cli/reports/rights.ts';
 import { Refusal, type OperationId } from './client.ts';
 import { Field } from './fields.tsx';
 import { reload } from './load.ts';
@@ -8,9 +9,11 @@ import { Permitted } from './rights.tsx';
 import { isStepUp, StepUp } from './step-up.tsx';
 
 interface ActionProps {
-  /** The operation that the action performs, and the path that it concerns. */
+  /** The operation that the action performs, and where it needs its role: everywhere by default. */
   readonly operation: OperationId;
-  readonly path?: string;
+  readonly extent?: Extent;
+  /** Another reason for which the broker would refuse. */
+  readonly refusal?: string | undefined;
   /** The words of the button, and the title of its dialog. */
   readonly label: string;
   /** What the action concerns, if a page has several buttons with the label. */
@@ -31,7 +34,8 @@ interface ActionProps {
 export function Action(props: ActionProps): JSX.Element {
   const {
     operation,
-    path,
+    extent,
+    refusal,
     label,
     subject,
     isDangerous = false,
@@ -68,7 +72,8 @@ export function Action(props: ActionProps): JSX.Element {
     <>
       <Permitted
         operation={operation}
-        path={path}
+        extent={extent}
+        refusal={refusal}
         isDangerous={isDangerous}
         onClick={() => {
           attempt.current = crypto.randomUUID();

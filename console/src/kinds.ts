@@ -1,3 +1,4 @@
+import type { Extent } from '../../src/cli/reports/rights.ts';
 import { callAny, type OperationId, type Schema } from './client.ts';
 
 /** The kinds of documents, in the order in which people meet them. `one` and `many` are the names in the operations of a kind. */
@@ -100,6 +101,12 @@ export function kindOf(word: Kind['word']): Kind {
   const found = KINDS.find((each) => each.word === word);
   if (found === undefined) throw new TypeError(`no kind of document is called ${word}`);
   return found;
+}
+
+/** Where a change of a document needs its role. The broker learns the scope of a policy from its text, and checks it as one types. */
+export function extentOf({ word }: Kind, name?: string): Extent {
+  if (word === 'definition' && name !== undefined) return { path: name };
+  return word === 'definition' || word === 'policy' ? 'anywhere' : 'everywhere';
 }
 
 export type Stored = Schema<'StoredDocument'> & { readonly document: object };

@@ -1,27 +1,29 @@
 import { useId } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
+import { haveOneOf, neededRoles, type Extent } from '../../src/cli/reports/rights.ts';
 import { OPERATIONS, type OperationId, type Schema } from './client.ts';
 import { Lines } from './parts.tsx';
 import { session } from './session.ts';
 
 type Grant = Schema<'Grant'>;
 
-/** The roles of which the person lacks one for an operation, at `path` if it concerns one; none if the person has one. The broker decides again. */
-function missingRoles(operation: OperationId, path: string | undefined): readonly string[] {
-  const [, , ...roles] = OPERATIONS[operation].split(' ');
+/** Reports whether the person has one of these roles. The broker judges with the same code, and decides again. */
+export function holds(roles: readonly Grant['role'][], extent: Extent): boolean {
   const { value } = session;
   const own = value.is === 'signed-in' ? value.own.grants : [];
-  const covers = (scope: readonly string[]): boolean =>
-    path === undefined ||
-    scope.length === 0 ||
-    scope.some((prefix) => path === prefix || path.startsWith(`${prefix}/`));
-  const hasOne = own.some(({ role, scope = [] }) => roles.includes(role) && covers(scope));
-  return hasOne ? [] : roles;
+  const grants = own.map(({ role, scope = [] }) => ({ role, scope }));
+  return haveOneOf(grants, roles, extent);
+}
+
+function rolesOf(operation: OperationId): readonly Grant['role'][] {
+  return OPERATIONS[operation].split(' ').slice(2) as Grant['role'][];
 }
 
 interface PermittedProps {
   readonly operation: OperationId;
-  readonly path?: string | undefined;
+  readonly extent?: Extent | undefined;
+  /** Another reason for which the broker would refuse. */
+  readonly refusal?: string | undefined;
   readonly type?: 'button' | 'submit';
   readonly isDangerous?: boolean;
   readonly isSmall?: boolean;
@@ -30,10 +32,11 @@ interface PermittedProps {
   readonly children: ComponentChildren;
 }
 
-/** A button of an operation. Without the rights for it, it is unavailable and names the role that is missing. */
+/** A button of an operation. Without the rights for it, it is unavailable and names the role that is missing, in the words of the broker. */
 export function Permitted({
   operation,
-  path,
+  extent = 'everywhere',
+  refusal: known,
   type = 'button',
   isDangerous = false,
   isSmall = false,
@@ -42,23 +45,25 @@ export function Permitted({
   children,
 }: PermittedProps): JSX.Element {
   const id = useId();
-  const roles = missingRoles(operation, path);
-  const isMissing = roles.length > 0;
+  const roles = rolesOf(operation);
+  const ofPath = typeof extent === 'object' ? ' for this path' : '';
+  const missing =
+    roles.length === 0 || holds(roles, extent) ? undefined : `${neededRoles(roles)}${ofPath}`;
+  const refusal = known ?? missing;
   return (
     <>
       <button
         type={type}
         class={isDangerous ? 'danger' : isSmall ? 'small' : undefined}
-        disabled={isMissing || isDisabled}
-        aria-describedby={isMissing ? id : undefined}
+        disabled={refusal !== undefined || isDisabled}
+        aria-describedby={refusal === undefined ? undefined : id}
         onClick={onClick}
       >
         {children}
       </button>
-      {isMissing && (
+      {refusal !== undefined && (
         <small id={id} class="quiet">
-          needs the role {roles.join(' or ')}
-          {path !== undefined && ' for this path'}
+          {refusal}
         </small>
       )}
     </>

@@ -5,7 +5,7 @@ import { until } from '../kit/backends/until.ts';
 import { startDevBroker } from '../kit/broker/dev-broker.ts';
 import { accessibilityFindings, openPage, startBrowser } from '../kit/console/browser.ts';
 import { ConsoleSuite } from '../kit/console/session.ts';
-import { prepareViews, type Prepared } from '../kit/console/views.ts';
+import { logInPod, prepareViews, type Prepared } from '../kit/console/views.ts';
 
 const CALLS = '**/console/call/api/v1';
 
@@ -391,6 +391,130 @@ describeWith(
       const description = `#${await remove.getAttribute('aria-describedby')}`;
       const needed = 'needs the role secret-editor or admin for this path';
       expect(await page.locator(description).textContent()).toBe(needed);
+    });
+
+    it('says before a request what the broker would answer, also to a role with a scope', async () => {
+      const token = await suite.operatorWith('scoped', 'policy-editor', ['demo']);
+      const page = await suite.signIn('/documents/policy', token);
+      // The broker learns from the text of a policy whether the scope covers it.
+      expect(await page.getByRole('button', { name: 'New policy' }).isEnabled()).toBe(true);
+      await page.goto(suite.at('/secrets/demo/shop/db'));
+      const explain = page.getByRole('button', { name: 'Explain' });
+      await until('the rights are known', async () => explain.isDisabled());
+      const said = await page
+        .locator(`[id="${await explain.getAttribute('aria-describedby')}"]`)
+        .textContent();
+      expect(said).toBe('needs the role policy-editor or auditor or admin');
+      const answer = await fetch(`${suite.broker.url}/api/v1/policies:explain`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({
+          workload: { cluster: 'dev', namespace: 'shop', serviceAccount: 'web' },
+          capability: 'read',
+          path: 'demo/shop/db',
+          sourceAddress: '127.0.0.1',
+        }),
+      });
+      expect(answer.status).toBe(403);
+      const { detail } = (await answer.json()) as { readonly detail: string };
+      expect(detail.startsWith(`this ${said}, with a scope that covers the request`)).toBe(true);
+    });
+
+    it('does not offer an approval to the person who asked for it', async () => {
+      await suite.api('PUT', 'operators/asks', { grants: [{ role: 'admin' }] });
+      const created = await suite.api('POST', 'operators/asks/tokens', { ttl: '10m' });
+      const { token } = created as { readonly token: string };
+      const asked = await fetch(`${suite.broker.url}/api/v1/approvals:break-glass`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({
+          role: 'secret-reader',
+          scope: ['demo'],
+          duration: '10m',
+          reason: 'INC-8',
+        }),
+      });
+      const { id } = (await asked.json()) as { readonly id: string };
+      const page = await suite.signIn(`/approvals/${id}`, token);
+      const approve = page.getByRole('button', { name: 'Approve' });
+      await approve.waitFor();
+      expect(await approve.isDisabled()).toBe(true);
+      await page
+        .getByText('you requested this yourself; another admin must decide')
+        .first()
+        .waitFor();
+      await suite.signOut(page);
+      await suite.signInOn(page);
+      await until('another admin may decide', async () => approve.isEnabled());
+    });
+
+    it('shows sinks that are behind and certificates that expire as tasks, with the state of each', async () => {
+      const status = await suite.api('GET', 'status');
+      const { log, time } = status as { readonly log: object; readonly time: string };
+      const behindSince = new Date(Date.parse(time) - 3_600_000).toISOString();
+      const late = { lag: 1_200, behindSince, stopped: false, failing: false };
+      const page = await suite.open();
+      await page.route(`${CALLS}/status`, (route) =>
+        route.fulfill({
+          json: {
+            ...status,
+            log: { ...log, sinks: [{ lag: 0, stopped: false, failing: false }, late] },
+          },
+        }),
+      );
+      await page.goto(suite.at('/'));
+      await suite.signInOn(page);
+      const tasks = page.getByRole('region', { name: 'Needs a person' });
+      await tasks.getByText('■ problem').first().waitFor();
+      await tasks.getByText('sink 1 1200 entries behind').waitFor();
+      // The demonstration has authorities that expire soon.
+      await tasks
+        .getByText('certificate connections.partner-mesh.bundleFile expires soon')
+        .waitFor();
+      expect(await tasks.getByText('sink 0').count()).toBe(0);
+      await tasks.getByRole('link', { name: 'sink 1' }).click();
+      const sinks = page.getByRole('table', { name: 'Receivers of the log' });
+      await sinks.getByRole('row', { name: /^sink 1 ■ is behind 1,200 entries, since/ }).waitFor();
+      const certificates = page.getByRole('table', { name: 'Certificates' });
+      await certificates.getByRole('row', { name: /partner-mesh.* ▲ expiring/ }).waitFor();
+    });
+
+    it('opens an incident after a dry run, shows what to do with each secret, and closes it', async () => {
+      await logInPod(suite.broker);
+      const page = await suite.signIn('/workloads/k8s/dev/shop/web');
+      await page.getByRole('button', { name: 'Open incident' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Open incident' });
+      await dialog.getByRole('button', { name: 'Show what it read' }).click();
+      await dialog.getByText(/^(At least )?\d+ secrets? of the last day/).waitFor();
+      await dialog.getByRole('list').getByText('demo/shop/db').waitFor();
+      await dialog.getByLabel('Reason').fill('INC-9: the pod sends data out');
+      await dialog.getByRole('button', { name: 'Open incident' }).click();
+      await page.waitForURL(/\/console\/incidents\/\w+$/);
+      const secrets = page.getByRole('table', { name: 'Secrets that were read' });
+      await secrets.getByRole('row', { name: /demo\/shop\/db/ }).waitFor();
+      const standing = page.getByRole('region', { name: 'Quarantine' });
+      await standing.getByText('refuses everything').waitFor();
+      expect(await accessibilityFindings(page)).toEqual([]);
+      await standing.getByRole('button', { name: /^Lift/ }).click();
+      const lift = page.getByRole('dialog');
+      await lift.getByLabel('Reason').fill('INC-9 is over');
+      await lift.getByRole('button', { name: /^Lift/ }).click();
+      await standing.waitFor({ state: 'detached' });
+    });
+
+    it('opens the menu of the account from the keyboard, and closes it by the escape key or a click beside it', async () => {
+      const page = await suite.signIn('/');
+      const out = page.getByRole('button', { name: 'Sign out' });
+      await page.locator('.account > button').focus();
+      await page.keyboard.press('Enter');
+      await out.waitFor();
+      expect(await accessibilityFindings(page)).toEqual([]);
+      await page.keyboard.press('Escape');
+      await out.waitFor({ state: 'hidden' });
+      await page.locator('.account > button').click();
+      await out.waitFor();
+      await page.getByRole('heading', { name: 'Home' }).click();
+      await out.waitFor({ state: 'hidden' });
     });
 
     it('violated its policy nowhere, and logged no error', () => {

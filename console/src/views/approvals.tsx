@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { OWN_REQUEST } from '../../../src/cli/reports/rights.ts';
 import { Action } from '../action.tsx';
 import { call, type Schema } from '../client.ts';
 import { duration, unmasked } from '../format.ts';
@@ -6,6 +7,7 @@ import { useLoad } from '../load.ts';
 import { Command, Facts, List, Loading, Name, Page, Section, State, Time } from '../parts.tsx';
 import { RightsDiff } from '../rights.tsx';
 import { to } from '../router.ts';
+import { session } from '../session.ts';
 
 type Approval = Schema<'Approval'>;
 
@@ -149,11 +151,15 @@ function GrantsOfChange({
 
 function Decision({ request }: { readonly request: Approval }): JSX.Element {
   const { id, requester } = request;
+  const { value } = session;
+  const isOwn = value.is === 'signed-in' && value.own.operator === requester;
+  const refusal = isOwn ? OWN_REQUEST : undefined;
   return (
     <div class="buttons decision">
       <Action
         label="Approve"
         operation="approveRequest"
+        refusal={refusal}
         isDangerous
         explanation={
           <p>
@@ -166,6 +172,7 @@ function Decision({ request }: { readonly request: Approval }): JSX.Element {
       <Action
         label="Deny"
         operation="denyRequest"
+        refusal={refusal}
         reason="optional"
         explanation={
           <p>

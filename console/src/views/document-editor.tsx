@@ -6,7 +6,7 @@ import { Refusal, type Schema } from '../client.ts';
 import { Diff } from '../diff.tsx';
 import type { DocumentEditor } from '../editor.ts';
 import { Field } from '../fields.tsx';
-import { putDocument, type Kind, type Stored } from '../kinds.ts';
+import { extentOf, putDocument, type Kind, type Stored } from '../kinds.ts';
 import { Command, Name, Problem, Section, State } from '../parts.tsx';
 import { RightsDiff } from '../rights.tsx';
 import { go, to } from '../router.ts';
@@ -73,6 +73,7 @@ export function EditDocument({ kind, name: given, stored, onClose }: EditorProps
         <Action
           label="Save"
           operation={`put${kind.one}`}
+          extent={extentOf(kind, name === '' ? undefined : name)}
           explanation={
             <>
               <p>

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { Action } from '../action.tsx';
 import { Diff } from '../diff.tsx';
 import { Explain } from '../explain.tsx';
-import { deleteDocument, KINDS, listVersions, readDocument } from '../kinds.ts';
+import { deleteDocument, extentOf, KINDS, listVersions, readDocument } from '../kinds.ts';
 import type { Kind, Stored, Version } from '../kinds.ts';
 import { unmasked } from '../format.ts';
 import { useLoad } from '../load.ts';
@@ -109,7 +109,11 @@ function DocumentList({ kind }: { readonly kind: Kind }): JSX.Element {
       heading={<Heading kind={kind} />}
       aside={
         !isNew && (
-          <Permitted operation={`put${kind.one}`} onClick={() => setNew(true)}>
+          <Permitted
+            operation={`put${kind.one}`}
+            extent={extentOf(kind)}
+            onClick={() => setNew(true)}
+          >
             New {kind.word}
           </Permitted>
         )
@@ -159,7 +163,11 @@ function DocumentPage({ kind, name }: { readonly kind: Kind; readonly name: stri
         current !== undefined &&
         !isEditing && (
           <div class="buttons">
-            <Permitted operation={`put${kind.one}`} onClick={() => setEditing(true)}>
+            <Permitted
+              operation={`put${kind.one}`}
+              extent={extentOf(kind, name)}
+              onClick={() => setEditing(true)}
+            >
               Edit
             </Permitted>
             <Delete kind={kind} stored={current} />
@@ -222,6 +230,7 @@ function Delete({ kind, stored }: { readonly kind: Kind; readonly stored: Stored
     <Action
       label="Delete"
       operation={`delete${kind.one}`}
+      extent={extentOf(kind, name)}
       isDangerous
       explanation={
         <>

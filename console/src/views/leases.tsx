@@ -116,6 +116,7 @@ function Revoke({ by, value, leases, isWhole }: RevokeProps): JSX.Element {
     <Action
       label="Revoke all"
       operation="revokeLeases"
+      extent={by === 'path' ? { path: value } : 'everywhere'}
       isDangerous
       reason="optional"
       explanation={

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { accessChanges, decisionText } from '../../../src/cli/reports/access-changes.ts';
 import { readReplay, type Draft, type Replayed } from '../../../src/cli/reports/replay.ts';
+import { NEEDS_BOTH } from '../../../src/cli/reports/rights.ts';
 import { useAttempt } from '../attempt.ts';
 import { call } from '../client.ts';
 import { brokerNow } from '../clock.ts';
@@ -9,7 +10,7 @@ import { Choice } from '../fields.tsx';
 import { count } from '../format.ts';
 import { SecretLink, WorkloadLink } from '../navigation.tsx';
 import { Problem, State, Table, Time } from '../parts.tsx';
-import { Permitted } from '../rights.tsx';
+import { holds, Permitted } from '../rights.tsx';
 import { DAY_MS, PERIODS } from '../period.ts';
 
 /** Periods of a replay, which reads every entry. */
@@ -24,6 +25,7 @@ export function PolicyPlan({ draft }: { readonly draft: () => Draft }): JSX.Elem
   const [days, setDays] = useState('7');
   const [found, setFound] = useState<Replayed>();
   const { error, isRunning, attempt } = useAttempt();
+  const hasBoth = holds(['auditor'], 'everywhere') && holds(['policy-editor', 'admin'], 'anywhere');
   const run = async (): Promise<void> => {
     setFound(undefined);
     const from = new Date(brokerNow() - Number(days) * DAY_MS).toISOString();
@@ -51,6 +53,8 @@ export function PolicyPlan({ draft }: { readonly draft: () => Draft }): JSX.Elem
         />
         <Permitted
           operation="replayPolicies"
+          extent="anywhere"
+          refusal={hasBoth ? undefined : NEEDS_BOTH}
           isDisabled={isRunning}
           onClick={() => void attempt(run)}
         >

@@ -368,7 +368,7 @@ function Actions({
           <Action
             label="Rotate now"
             operation="runRotation"
-            path={path}
+            extent={{ path }}
             isDangerous
             reason={isIncident ? 'required' : 'optional'}
             explanation={
@@ -401,7 +401,7 @@ function Actions({
           <Action
             label="Drill"
             operation="drillRotation"
-            path={path}
+            extent={{ path }}
             reason="optional"
             explanation={
               <p>
@@ -424,7 +424,7 @@ function Actions({
         <Action
           label="Retry"
           operation="retryRotation"
-          path={path}
+          extent={{ path }}
           reason="optional"
           explanation={<p>The step {active.step} is tried again. Repair its cause first.</p>}
           command={(comment) => words('retry', comment)}
@@ -435,7 +435,7 @@ function Actions({
         <Action
           label="Abort"
           operation="abortRotation"
-          path={path}
+          extent={{ path }}
           isDangerous
           reason="optional"
           explanation={<p>The new credential is revoked, and the old version stays current.</p>}
@@ -447,7 +447,7 @@ function Actions({
         <Action
           label="Roll back"
           operation="rollBackRotation"
-          path={path}
+          extent={{ path }}
           isDangerous
           reason="optional"
           explanation={

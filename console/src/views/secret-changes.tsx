@@ -113,7 +113,7 @@ export function PatchSecret({ path, version, holders }: ChangeProps): JSX.Elemen
     <Action
       label="Edit keys"
       operation="patchSecret"
-      path={path}
+      extent={{ path }}
       reason="optional"
       explanation={
         <>
@@ -175,7 +175,7 @@ export function DeleteSecret({ path, version, holders }: ChangeProps): JSX.Eleme
     <Action
       label="Delete"
       operation="deleteSecret"
-      path={path}
+      extent={{ path }}
       isDangerous
       explanation={
         <p>
@@ -199,7 +199,7 @@ export function RestoreSecret({ path }: { readonly path: string }): JSX.Element 
     <Action
       label="Restore"
       operation="undeleteSecret"
-      path={path}
+      extent={{ path }}
       isDangerous
       explanation={
         <p>
@@ -221,6 +221,7 @@ export function CreateSecret({ prefix }: { readonly prefix: string }): JSX.Eleme
     <Action
       label="New secret"
       operation="writeSecret"
+      extent="anywhere"
       reason="optional"
       explanation={<Plan rows={rows} holders={0} />}
       fields={

@@ -264,7 +264,7 @@ function Values({ path }: { readonly path: string }): JSX.Element {
           onInput={setReason}
         />
         {keys === undefined && (
-          <Permitted operation="readSecret" path={path} type="submit">
+          <Permitted operation="readSecret" extent={{ path }} type="submit">
             Read the names of the keys
           </Permitted>
         )}

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
+import { sinkFindings } from '../../../src/cli/reports/broker-findings.ts';
 import { Action } from '../action.tsx';
 import { useAttempt } from '../attempt.ts';
 import { call, type Schema } from '../client.ts';
@@ -89,7 +90,7 @@ function Brokers(): JSX.Element {
                 ['Without a witness', `${Math.round(log.unwitnessedSeconds)} s`],
               ]}
             />
-            <Receivers log={log} />
+            <Receivers time={time} log={log} />
             <Table
               label="Certificates"
               items={certificates}
@@ -126,14 +127,17 @@ interface Receiver {
 }
 
 /** Sinks and witnesses of the log. */
-function Receivers({ log }: { readonly log: Schema<'LogStatus'> }): JSX.Element {
+function Receivers({ time, log }: Pick<Schema<'BrokerStatus'>, 'time' | 'log'>): JSX.Element {
+  const late = sinkFindings({ time, log }).map(({ about }) => about);
   const sinks = log.sinks.map(({ failing, stopped, lag, behindSince }, index): Receiver => ({
     name: `sink ${index}`,
     ...(stopped
       ? { tone: 'bad', state: 'stopped' }
       : failing
-        ? { tone: 'warn', state: 'fails' }
-        : { tone: 'good', state: 'delivers' }),
+        ? { tone: 'bad', state: 'fails' }
+        : late.includes(`sink ${index}`)
+          ? { tone: 'bad', state: 'is behind' }
+          : { tone: 'good', state: 'delivers' }),
     lag:
       lag === undefined ? (
         'another broker delivers'

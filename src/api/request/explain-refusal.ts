@@ -2,6 +2,7 @@ import type { Caller } from '../../broker/access/call.ts';
 import type { Rights } from '../../broker/state/dependencies.ts';
 import { LiveSession } from '../../broker/state/session-memory.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { neededRoles } from '../../domain/identity/needed-roles.ts';
 import { isUnder } from '../../domain/words/names.ts';
 import type { Grant, Operator } from '../../domain/identity/principal.ts';
 import type { Operation } from '../contract/access.ts';
@@ -45,7 +46,7 @@ function shown({ code, reason, cause }: BrokerError, detail: string): BrokerErro
 function needed({ who, roles }: Operation, { grants }: Operator): string {
   if (who === 'workload') return 'only workloads may call this; the token is of an operator';
   const own = grants.length === 0 ? 'no role' : grants.map(grantText).join(', ');
-  return `this needs the role ${roles.join(' or ')}, with a scope that covers the request; the token has ${own}`;
+  return `this ${neededRoles(roles)}, with a scope that covers the request; the token has ${own}`;
 }
 
 function grantText({ role, scope }: Grant): string {

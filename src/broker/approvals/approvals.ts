@@ -7,6 +7,7 @@ import {
   type Elevation,
 } from '../../domain/identity/approval.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { OWN_REQUEST } from '../../domain/identity/needed-roles.ts';
 import { holdsEverywhere, narrowGrants } from '../../domain/identity/principal.ts';
 import { grantsAdmin } from '../recording/granting.ts';
 import type { Call } from '../access/call.ts';
@@ -309,5 +310,5 @@ async function requireLiveToken({ store }: Parts, id: string): Promise<void> {
 /** All tokens of an operator and all sessions of a person have one name. @throws ERR_CONFLICT */
 export function requireOther({ operator }: LiveOperator, { requester }: Approval): void {
   if (operator.name !== requester) return;
-  throw new BrokerError('ERR_CONFLICT', 'you requested this yourself; another admin must decide');
+  throw new BrokerError('ERR_CONFLICT', OWN_REQUEST);
 }

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
 import type { WidenedGrant } from '../../domain/policy/index.ts';
+import { NEEDS_BOTH } from '../../domain/identity/needed-roles.ts';
 import { holdsEverywhere, holdsFor, type Session } from '../../domain/identity/principal.ts';
 import type { AuditLog } from '../../ports/audit-log.ts';
 import { LEASES } from '../../ports/queries.ts';
@@ -100,8 +101,7 @@ export async function replayDecisions(
 function requireBothRoles({ operator }: LiveOperator): void {
   const isEditor = operator.grants.some(({ role }) => role === 'policy-editor' || role === 'admin');
   if (isEditor && holdsEverywhere(operator, 'auditor')) return;
-  const detail = 'this needs the role auditor without a scope, and the role policy-editor';
-  throw new BrokerError('ERR_DENIED', detail, { reason: 'no_role', isDetailShown: true });
+  throw new BrokerError('ERR_DENIED', `this ${NEEDS_BOTH}`, { reason: 'no_role', isDetailShown: true });
 }
 
 function isInScope({ operator }: LiveOperator, path: string): boolean {

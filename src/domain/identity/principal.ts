@@ -81,7 +81,7 @@ export function holdsEverywhere(operator: Pick<Operator, 'grants'>, role: Role):
 }
 
 /** Reports whether the operator holds `role` for this path. `admin` does not include reading values: only `secret-reader` does. */
-export function holdsFor(operator: Operator, role: Role, path: string): boolean {
+export function holdsFor(operator: Pick<Operator, 'grants'>, role: Role, path: string): boolean {
   return operator.grants.some(
     (grant) =>
       (grant.role === role || (grant.role === 'admin' && role !== 'secret-reader')) &&
