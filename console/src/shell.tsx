@@ -23,7 +23,6 @@ import { Confirmed } from './step-up.tsx';
 import { ApprovalList, ApprovalPage } from './views/approvals.tsx';
 import { Audit, EntryPage } from './views/audit.tsx';
 import { Home } from './views/home.tsx';
-import { IncidentPage, Incidents } from './views/incidents.tsx';
 import { RotationPage, Rotations } from './views/rotations.tsx';
 import { SecretPage } from './views/secret.tsx';
 import { Secrets } from './views/secrets.tsx';
@@ -44,6 +43,7 @@ const NAVIGATION = [
 ] as const;
 
 const Workloads = lazy(async () => (await import('./views/workloads.tsx')).Workloads);
+const Incidents = lazy(async () => (await import('./views/incidents.tsx')).Incidents);
 const Leases = lazy(async () => (await import('./views/leases.tsx')).Leases);
 const Compliance = lazy(async () => (await import('./views/compliance.tsx')).Compliance);
 const Documents = lazy(async () => (await import('./views/documents.tsx')).Documents);
@@ -70,7 +70,10 @@ const VIEWS: Readonly<
     one: (rest) => <Workloads key={rest} rest={rest} />,
   },
   rotations: { all: () => <Rotations />, one: (rest) => <RotationPage key={rest} path={rest} /> },
-  incidents: { all: () => <Incidents />, one: (rest) => <IncidentPage key={rest} id={rest} /> },
+  incidents: {
+    all: () => <Incidents rest="" />,
+    one: (rest) => <Incidents key={rest} rest={rest} />,
+  },
   leases: { all: () => <Leases rest="" /> },
   audit: {
     all: () => <Audit />,

@@ -58,8 +58,13 @@ function subjectOf({ about, pod, workload, node, cluster }: Alert): string {
   return workload ?? node ?? cluster;
 }
 
+/** The inbox of alerts, or one of them. */
+export function Incidents({ rest }: { readonly rest: string }): JSX.Element {
+  return rest === '' ? <Inbox /> : <IncidentPage id={rest} />;
+}
+
 /** The inbox of alerts, and incidents that a person opened. */
-export function Incidents(): JSX.Element {
+function Inbox(): JSX.Element {
   const state = address.value.query.get('state') ?? '';
   const known = Object.keys(STATES) as AlertState[];
   const chosen = known.find((each) => each === state);
@@ -103,7 +108,7 @@ export function Incidents(): JSX.Element {
 }
 
 /** One alert or incident: what was read, what is still valid, and what happened, in the order in which a responder asks. */
-export function IncidentPage({ id }: { readonly id: string }): JSX.Element {
+function IncidentPage({ id }: { readonly id: string }): JSX.Element {
   const incident = useLoad(
     `incident ${id}`,
     () => call('readIncident', { path: { id }, query: { limit: 200 } }),
