@@ -127,8 +127,11 @@ describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
     await page.getByRole('button', { name: 'Sign in with other' }).click();
     await page.getByRole('navigation', { name: 'Views' }).waitFor();
     expect(await registerKey(page)).toBe(200);
+    // The registration proved the key for that session only.
+    await page.locator('.account > button').click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await people.api.logIn({ pod: { name: 'api-2', uid: 'pod-uid-2' } });
-    await page.reload();
+    await page.getByRole('button', { name: 'Sign in with other' }).click();
     await page.getByRole('button', { name: 'End sessions' }).click();
     const dialog = page.getByRole('dialog', { name: 'End sessions' });
     await dialog.getByLabel('Reason').fill('INC-9: typed before the key');

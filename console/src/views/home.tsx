@@ -112,14 +112,6 @@ export function Home(): JSX.Element {
   return (
     <Page title="Home">
       <Section title="Needs a person">
-        {tasks.length === 0 &&
-          (isLoading ? (
-            <p class="quiet loading" role="status">
-              Loading…
-            </p>
-          ) : (
-            <Calm isWhole={all.every(({ is }) => is === 'loaded')} />
-          ))}
         {tasks.length > 0 && (
           <ul class="tasks">
             {tasks.map(({ tone, word, text, since, key }) => (
@@ -134,6 +126,14 @@ export function Home(): JSX.Element {
               </li>
             ))}
           </ul>
+        )}
+        {isLoading && (
+          <p class="quiet loading" role="status">
+            Loading…
+          </p>
+        )}
+        {tasks.length === 0 && !isLoading && (
+          <Calm isWhole={all.every(({ is }) => is === 'loaded')} />
         )}
         <Hidden
           lists={[

@@ -228,7 +228,8 @@ const HELD: Readonly<Record<NonNullable<Alert['held']>, string>> = {
 };
 
 function AlertFacts({ alert }: { readonly alert: Alert }): JSX.Element {
-  const { response, responseRule, held } = alert;
+  const { about, response, responseRule, held } = alert;
+  const workload = about?.kind === 'workload' ? about.name : alert.workload;
   return (
     <Facts
       items={[
@@ -236,10 +237,10 @@ function AlertFacts({ alert }: { readonly alert: Alert }): JSX.Element {
         ['Subject', <Name>{subjectOf(alert)}</Name>],
         [
           'Workload',
-          alert.workload === undefined ? (
+          workload === undefined ? (
             <span class="quiet">unknown</span>
           ) : (
-            <WorkloadLink workload={alert.workload} />
+            <WorkloadLink workload={workload} />
           ),
         ],
         ['Cluster', <bdi>{alert.cluster}</bdi>],
@@ -275,8 +276,8 @@ const SECRET_STATES: Readonly<Record<IncidentSecret['state'], readonly [Tone, st
   kept: ['warn', 'not rotated'],
 };
 
-/** States in which a person should rotate the secret. */
-const UNDONE: readonly IncidentSecret['state'][] = ['blocked', 'by_hand', 'kept'];
+/** States in which a person should start the rotation. */
+const UNDONE: readonly IncidentSecret['state'][] = ['blocked', 'kept'];
 
 function SecretState({ state }: Pick<IncidentSecret, 'state'>): JSX.Element {
   const [tone, word] = wordOf(SECRET_STATES, state);
