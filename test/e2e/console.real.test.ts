@@ -217,6 +217,12 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
     const { detail } = (await answer.json()) as { readonly detail: string };
     expect(detail).toContain('this needs the role');
     await page.getByRole('note').getByText(detail).waitFor();
+    // The demonstration has authorities that expire soon, which every role sees.
+    await page.route('**/console/call/api/v1/status', async (route) => {
+      const response = await route.fetch();
+      const status = (await response.json()) as object;
+      await route.fulfill({ response, json: { ...status, certificates: [] } });
+    });
     await page.getByRole('link', { name: 'Home' }).click();
     await page.getByText('Not shown: alerts, quarantines').waitFor();
     await page.getByText('Nothing that you may see waits for a person.').waitFor();
