@@ -189,7 +189,9 @@ export async function callAny(id: OperationId, input: Input = {}): Promise<unkno
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {}))
     if (value !== undefined) search.set(name, String(value));
-  const url = `/console/call${target}${search.size > 0 ? `?${search}` : ''}`;
+  // The broker refuses a plus for a space, because it could mean either.
+  const asked = String(search).replaceAll('+', '%20');
+  const url = `/console/call${target}${asked === '' ? '' : `?${asked}`}`;
   if (url.length > LONGEST_URL) throw new Refusal(414, { detail: TOO_LONG });
   if (raw === undefined) return send(method, url, body, headers);
   return send(method, url, raw.text, { ...headers, 'Content-Type': raw.type });
