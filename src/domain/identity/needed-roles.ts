@@ -1,6 +1,6 @@
 import { holdsEverywhere, holdsFor, type Grant, type Role } from './principal.ts';
 
-/** Where an operator needs a role: everywhere, for one path, or in any scope, because the request itself decides about the scope. */
+/** Extent in which an operator needs a role: everywhere, for one path, or in any scope, because the request itself decides about the scope. */
 export type Extent = 'everywhere' | 'anywhere' | { readonly path: string };
 
 /** Reports whether the grants have one of these roles. */

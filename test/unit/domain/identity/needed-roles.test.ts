@@ -17,7 +17,7 @@ describe('the roles that an operation needs', () => {
     ],
     ['the role everywhere', [{ role: 'secret-editor', scope: [] }], [true, true, true]],
     ['the role admin', [{ role: 'admin', scope: [] }], [true, true, true]],
-  ])('with %s', (_what, grants, expected) => {
+  ])('are judged for a holder of %s', (_what, grants, expected) => {
     const extents = ['everywhere', 'anywhere', { path: 'shop/db' }] as const;
     expect(extents.map((extent) => haveOneOf(grants, EDITORS, extent))).toEqual(expected);
   });
