@@ -101,7 +101,10 @@ export async function replayDecisions(
 function requireBothRoles({ operator }: LiveOperator): void {
   const isEditor = operator.grants.some(({ role }) => role === 'policy-editor' || role === 'admin');
   if (isEditor && holdsEverywhere(operator, 'auditor')) return;
-  throw new BrokerError('ERR_DENIED', `this ${NEEDS_BOTH}`, { reason: 'no_role', isDetailShown: true });
+  throw new BrokerError('ERR_DENIED', `this ${NEEDS_BOTH}`, {
+    reason: 'no_role',
+    isDetailShown: true,
+  });
 }
 
 function isInScope({ operator }: LiveOperator, path: string): boolean {
