@@ -99,11 +99,18 @@ describeWith(['kube'], 'a cluster of a real API server', () => {
   };
   const send = (code: string, token: string): Promise<Answer> =>
     call('POST', 'clusters/east:join', { code, token });
-  const listed = async () => (await call('GET', 'enrolments')).body.items[0];
+  const listed = async (): Promise<{ readonly credentialEndsAt: string }> => {
+    const { items } = (await call('GET', 'enrolments')).body as {
+      readonly items: readonly [{ readonly credentialEndsAt: string }];
+    };
+    return items[0];
+  };
   const stored = () => serving.broker.parts.store.get('enrolments', { cluster: 'east' });
   const watch = (): string | undefined => serving.broker.clusters.watches().get('east');
-  const findings = async (): Promise<string> =>
-    (await call('POST', 'clusters/east:check')).body.findings.join('\n');
+  const findings = async (): Promise<string> => {
+    const { body } = await call('POST', 'clusters/east:check');
+    return (body as { readonly findings: readonly string[] }).findings.join('\n');
+  };
 
   async function logIn(): Promise<{ session: string; end: () => Promise<void> }> {
     const namespace = (await createNamespace(kube)).metadata.name;
@@ -146,7 +153,7 @@ describeWith(['kube'], 'a cluster of a real API server', () => {
     const args = [...main, '--code-file', files.code, '--pod-token-file', files.token];
     const { stdout } = await run(process.execPath, ['--disable-sigusr1', ...args]);
     expect(stdout).toContain('the cluster east has enrolled');
-    await until('the watch is live', async () => watch() === 'live');
+    await until('the watch is live', () => Promise.resolve(watch() === 'live'));
     expect(await findings()).toMatch(
       new RegExp(`knows the broker as system:serviceaccount:${NAMESPACE}:${ACCOUNT}`),
     );
@@ -180,16 +187,16 @@ describeWith(['kube'], 'a cluster of a real API server', () => {
     const other = await send(enrolling.code, await jobToken(kube));
     expect([other.status, other.body.code]).toEqual([401, 'ERR_TOKEN_INVALID']);
     expect(await stored()).toEqual(before);
-    await until('the watch is live after the restart', async () => watch() === 'live');
+    await until('the watch is live after the restart', () => Promise.resolve(watch() === 'live'));
   });
 
   it('has its credential renewed, without a word from the cluster', async () => {
     const before = serving.broker.parts.enrolled.find('east')!.credential!;
     offsetMs += 61 * MINUTE;
     const now = () => serving.broker.parts.enrolled.find('east')!.credential!;
-    await until('the credential is renewed', async () => now().renewAt > before.renewAt);
+    await until('the credential is renewed', () => Promise.resolve(now().renewAt > before.renewAt));
     expect(now().token.reveal()).not.toBe(before.token.reveal());
-    await until('the watch is live', async () => watch() === 'live');
+    await until('the watch is live', () => Promise.resolve(watch() === 'live'));
     await (await logIn()).end();
   });
 
@@ -225,7 +232,7 @@ describeWith(['kube'], 'a cluster of a real API server', () => {
     expect([withoutSecret.status, withoutSecret.body.code]).toEqual([502, 'ERR_PROVIDER_DENIED']);
     await createSecret(kube, NAMESPACE, {}, ACCOUNT);
     expect((await send(code, await jobToken(kube))).status).toBe(200);
-    await until('the watch is live', async () => watch() === 'live');
+    await until('the watch is live', () => Promise.resolve(watch() === 'live'));
     await (await logIn()).end();
   });
 
@@ -234,7 +241,7 @@ describeWith(['kube'], 'a cluster of a real API server', () => {
     expect(watch()).toBeUndefined();
     expect(await findings()).toContain('has not enrolled');
     expect((await send(await newCode(), await jobToken(kube))).status).toBe(200);
-    await until('it is served again', async () => watch() !== undefined);
+    await until('it is served again', () => Promise.resolve(watch() !== undefined));
     expect((await call('DELETE', 'clusters/east', undefined, { 'if-match': '*' })).status).toBe(
       204,
     );

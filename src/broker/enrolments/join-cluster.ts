@@ -77,12 +77,20 @@ async function admitted(parts: JoiningParts, { cluster, code, token }: Joining):
   if (document === undefined || !isForRow(row, document)) throw refused('cluster_changed');
   const { spec } = document;
   if (!isEnrolling(spec)) throw refused('cluster_changed');
-  if (row.used_by === null) {
-    if (row.attempts >= MOST_ATTEMPTS) throw refused('too_many_attempts');
-    return { row, document, spec, used: undefined };
+  return { row, document, spec, used: usedBefore(row, token) };
+}
+
+/** The end of the credential, if the code was used with this token; undefined for a code that can be used. @throws ERR_TOKEN_INVALID */
+function usedBefore(
+  { used_by, attempts, ends_at }: EnrolmentRow,
+  token: string,
+): number | undefined {
+  if (used_by === null) {
+    if (attempts >= MOST_ATTEMPTS) throw refused('too_many_attempts');
+    return undefined;
   }
-  if (row.used_by !== sha256Hex(token) || row.ends_at === null) throw refused('code_used');
-  return { row, document, spec, used: row.ends_at };
+  if (used_by !== sha256Hex(token) || ends_at === null) throw refused('code_used');
+  return ends_at;
 }
 
 /** Counts before it asks the API server, so that one code causes a few requests at most, however many use it at once. */

@@ -42,8 +42,7 @@ describeWith(['kube', 'postgres'], 'a cluster that enrols at one of two brokers'
       ...(body && { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- answers of several operations
-    return { status: answer.status, body: (text === '' ? {} : JSON.parse(text)) as any };
+    return { status: answer.status, body: text === '' ? {} : JSON.parse(text) };
   }
 
   it('is watched by both, with the credential that one of them got, and its code is used once', async () => {
@@ -63,9 +62,8 @@ describeWith(['kube', 'postgres'], 'a cluster that enrols at one of two brokers'
         200,
       );
     for (const { broker } of brokers)
-      await until(
-        'the watch is live',
-        async () => broker.clusters.watches().get('east') === 'live',
+      await until('the watch is live', () =>
+        Promise.resolve(broker.clusters.watches().get('east') === 'live'),
       );
     const held = brokers.map(({ broker }) =>
       broker.parts.enrolled.find('east')?.credential?.token.reveal(),
@@ -77,6 +75,8 @@ describeWith(['kube', 'postgres'], 'a cluster that enrols at one of two brokers'
   it('is served by neither after one of them has ended its enrolment', async () => {
     expect((await call(1, 'DELETE', 'enrolments/east')).status).toBe(204);
     for (const { broker } of brokers)
-      await until('it is not served', async () => !broker.clusters.watches().has('east'));
+      await until('it is not served', () =>
+        Promise.resolve(!broker.clusters.watches().has('east')),
+      );
   });
 });

@@ -26,13 +26,15 @@ class DeclaredCredentials implements KubernetesCredentials {
     this.#token = token;
   }
 
-  async current(): Promise<KubernetesCredential> {
+  current(): Promise<KubernetesCredential> {
     const token = this.#token();
-    if (token === undefined)
-      throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'not_enrolled' });
-    return {
+    if (token === undefined) {
+      const reason = 'not_enrolled';
+      return Promise.reject(new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason }));
+    }
+    return Promise.resolve({
       tls: this.#ca === undefined ? {} : { ca: this.#ca },
       headers: new Sensitive({ authorization: `Bearer ${token.reveal()}` }),
-    };
+    });
   }
 }
