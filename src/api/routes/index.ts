@@ -1,6 +1,6 @@
 import * as acknowledgements from './acknowledgements.ts';
 import * as audit from './audit.ts';
-import * as clusterCheck from './cluster-check.ts';
+import * as documentChecks from './document-checks.ts';
 import * as configuration from './configuration.ts';
 import * as credentials from './credentials.ts';
 import * as documentBatch from './document-batch.ts';
@@ -10,7 +10,6 @@ import * as events from './events.ts';
 import * as keys from './keys.ts';
 import * as leases from './leases.ts';
 import * as logins from './logins.ts';
-import * as mountCheck from './mount-check.ts';
 import * as operatorSessions from './operator-sessions.ts';
 import * as operatorTokens from './operator-tokens.ts';
 import * as policies from './policies.ts';
@@ -44,8 +43,7 @@ const OPERATIONS = {
   ...revocations,
   ...policies,
   ...policyReplay,
-  ...mountCheck,
-  ...clusterCheck,
+  ...documentChecks,
   ...enrolments,
   ...logins,
   ...securityKeys,
