@@ -10,7 +10,9 @@ import { instant } from '../domain/time/instant.ts';
 import { SqliteConnection } from '../store/sqlite/sqlite-connection.ts';
 import { readNamedFile } from '../audit/named-file.ts';
 import {
+  emptyDatabase,
   openStore,
+  requireNoDatabase,
   restoreDatabase,
   type PostgresConfig,
   type StoreConfig,
@@ -172,6 +174,8 @@ async function restoreRows(
       'ERR_CONFIG_INVALID',
       '--replace is for SQLite; for PostgreSQL create an empty database, and let store.connectionStringFile name it',
     );
+  // Decryption takes long: a wrong database is refused before.
+  await requireNoDatabase(store);
   const place = copyPlace(deps.config, 'restore');
   try {
     const path = await place.prepare();
@@ -188,18 +192,38 @@ interface Filled {
   readonly store: PostgresConfig;
 }
 
-/** Fills an empty database from a decrypted backup, and verifies it again there. @throws ERR_CONFLICT if it contains an installation */
+type FillDeps = Pick<DecryptDeps, 'config' | 'clock' | 'createGuard' | 'keys'>;
+
+/**
+ * Fills an empty database from a decrypted backup, and verifies it again there. A database that does not verify is emptied.
+ * @throws ERR_CONFLICT if it contains an installation
+ */
 export async function fillDatabase(
   found: FoundBackup,
   { path, store }: Filled,
-  {
-    config,
-    clock,
-    createGuard,
-    keys,
-  }: Pick<DecryptDeps, 'config' | 'clock' | 'createGuard' | 'keys'>,
+  deps: FillDeps,
 ): Promise<void> {
-  await restoreDatabase(store, path, config.mode);
+  await restoreDatabase(store, path, deps.config.mode);
+  try {
+    await verifyDatabase(found, store, deps);
+  } catch (error) {
+    // Only the rows of this restore are there: it refused any other content.
+    await emptyDatabase(store).catch((cause: unknown) => {
+      throw new BrokerError(
+        'ERR_CONFLICT',
+        `the restored database does not verify (${BrokerError.from(error).message}), and could not be emptied again: drop it`,
+        { cause },
+      );
+    });
+    throw error;
+  }
+}
+
+async function verifyDatabase(
+  found: FoundBackup,
+  store: PostgresConfig,
+  { config, clock, createGuard, keys }: FillDeps,
+): Promise<void> {
   const guard = createGuard();
   const restored = await openStore(store, { chain: NO_CHAIN, clock, mode: config.mode, guard });
   try {

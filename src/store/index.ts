@@ -5,6 +5,7 @@ import type { OpenedStore } from './opened-store.ts';
 import {
   emptyPostgresStore,
   openPostgresStore,
+  requireNoPostgresStore,
   restorePostgresStore,
 } from './postgres/open-postgres-store.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
@@ -39,6 +40,11 @@ export async function restoreDatabase(
 /** Empties a database that `restoreDatabase` filled. */
 export async function emptyDatabase({ connectionStringFile }: PostgresConfig): Promise<void> {
   await emptyPostgresStore(await readConnectionString(connectionStringFile));
+}
+
+/** Checks, without a change, that `restoreDatabase` would accept the database. @throws ERR_CONFLICT */
+export async function requireNoDatabase({ connectionStringFile }: PostgresConfig): Promise<void> {
+  await requireNoPostgresStore(await readConnectionString(connectionStringFile));
 }
 
 export type PostgresConfig = Extract<StoreConfig, { type: 'postgres' }>;

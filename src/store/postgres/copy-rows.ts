@@ -19,6 +19,10 @@ const IDLE_MS = 60_000;
 
 /** Claims are of running processes: in a restored store they would keep the work from the brokers that are there. */
 const TABLES = (Object.keys(SCHEMA) as TableName[]).filter((table) => table !== 'claims');
+/** Finds the table that every store has. */
+export const FIND_META =
+  "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'meta'";
+
 /** PostgreSQL's arrays of the three types of a column. */
 const ARRAYS = { text: 'text[]', integer: 'bigint[]', bytes: 'bytea[]' } as const;
 
@@ -91,13 +95,25 @@ export async function deleteRows(client: Client): Promise<void> {
   }
 }
 
+/** Checks, without a change, that a database has no content: it may also lack the tables. @throws ERR_CONFLICT */
+export async function requireNoStore(client: Client): Promise<void> {
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rowCount } = await client.query(FIND_META);
+    if (rowCount !== 0) await requireEmpty(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
 /** @throws ERR_CONFLICT: a restore never replaces what a database has */
 async function requireEmpty(client: Client): Promise<void> {
   const { rowCount } = await client.query(`SELECT 1 FROM "meta"${contentOf('meta')} LIMIT 1`);
   if (rowCount === 0) return;
   throw new BrokerError(
     'ERR_CONFLICT',
-    'the database of store.connectionStringFile contains an installation: create an empty database, and name it there',
+    'the database contains an installation, and nothing was changed there: create an empty database, and let the connection string name it',
   );
 }
 

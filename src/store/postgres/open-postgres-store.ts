@@ -9,7 +9,7 @@ import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { UnreadablePages } from '../schema/unreadable-pages.ts';
 import { checkedClient } from './checked-client.ts';
 import { clientOptions } from './client-options.ts';
-import { copyFromSqlite, deleteRows } from './copy-rows.ts';
+import { copyFromSqlite, deleteRows, FIND_META, requireNoStore } from './copy-rows.ts';
 import { lockForMigration } from './migration-lock.ts';
 import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
 import { PostgresStore } from './postgres-store.ts';
@@ -110,12 +110,24 @@ export async function restorePostgresStore(
 }
 
 /** Removes the content of a store from its tables. */
-export async function emptyPostgresStore(connectionString: string): Promise<void> {
+export function emptyPostgresStore(connectionString: string): Promise<void> {
+  return withPatientClient(connectionString, deleteRows);
+}
+
+/** Checks that a database has no content, without a change. @throws ERR_CONFLICT, and as `openPostgresStore` if it cannot be reached */
+export function requireNoPostgresStore(connectionString: string): Promise<void> {
+  return withPatientClient(connectionString, requireNoStore);
+}
+
+async function withPatientClient(
+  connectionString: string,
+  work: (client: Client) => Promise<void>,
+): Promise<void> {
   const { default: driver } = await import('pg');
   const common = clientOptions(connectionString, driver.types);
   const Checked = checkedClient(driver);
   try {
-    await deleteRows(new Checked({ ...common, ...PATIENT }));
+    await work(new Checked({ ...common, ...PATIENT }));
   } catch (error) {
     throw asOpenFailure(error);
   }
@@ -152,8 +164,7 @@ async function migrateDatabase(client: Client, mode: StoreMode): Promise<Migrate
   const target: MigrationTarget = {
     driver: 'pg',
     folder: 'postgres',
-    findMeta:
-      "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'meta'",
+    findMeta: FIND_META,
     query: (sql) => client.query(sql),
     script: async (sql) => {
       await client.query(sql);
