@@ -9,7 +9,9 @@ import type { BackupConfig } from './config.ts';
 export interface CopyPlace {
   /** The directory that needs room for the copy. */
   readonly directory: string;
-  /** Removes what an interrupted run left. @returns the path of a file to create */
+  /** Removes what an interrupted run left. */
+  sweep(): Promise<void>;
+  /** Sweeps. @returns the path of a file to create */
   prepare(): Promise<string>;
   /** Removes the copy. */
   clear(): Promise<void>;
@@ -37,6 +39,7 @@ function besideStore(path: string): CopyPlace {
   const clear = (): Promise<void> => removeStoreFiles(path);
   return {
     directory: dirname(path),
+    sweep: clear,
     async prepare() {
       prepareStoreDirectory(dirname(path));
       await clear();
@@ -53,10 +56,14 @@ function inDirectory(directory: string, use: string, installation?: string): Cop
     if (own !== undefined) await rm(own, { recursive: true, force: true });
     own = undefined;
   };
+  const sweep = async (): Promise<void> => {
+    if (installation !== undefined) await removeAll(directory, prefix);
+  };
   return {
     directory,
+    sweep,
     async prepare() {
-      if (installation !== undefined) await removeAll(directory, prefix);
+      await sweep();
       own = await mkdtemp(join(directory, prefix));
       return join(own, 'quaymaster.db');
     },

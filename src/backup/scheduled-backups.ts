@@ -35,7 +35,7 @@ import { verifyCopy } from './verify-copy.ts';
 const HOUR_MS = 3_600_000;
 /** Pause after a failure: the next attempt does not wait for a whole interval. */
 const RETRY_MS = 600_000;
-/** Pause between two looks for a directory that is missing, as one that is not mounted yet. */
+/** Pause between two looks for a directory that is missing, as one that is not mounted yet, and between two attempts to tidy up. */
 const PLACE_MS = 60_000;
 /** The encrypted archive is larger than the copy by less than this share. */
 const ARCHIVE_SHARE = 1.01;
@@ -75,6 +75,7 @@ export class ScheduledBackups implements Backups {
   /** Time of the last failure. */
   #failedAt: number | undefined;
   #isPlaceMissing = false;
+  #isTidy = false;
   #cancel: () => void = () => undefined;
   #isStopped = false;
 
@@ -101,6 +102,8 @@ export class ScheduledBackups implements Backups {
     }
     const backups = new ScheduledBackups(deps);
     await backups.#lookForPlace();
+    // With other brokers it takes a commit, for which a start does not wait.
+    if (deps.claims === undefined) await backups.#tidyUp();
     backups.#schedule();
     return backups;
   }
@@ -176,8 +179,6 @@ export class ScheduledBackups implements Backups {
     const { directory } = config;
     const wasMissing = this.#isPlaceMissing;
     try {
-      // Unfinished files in a directory that brokers share may be those of a backup in progress.
-      if (this.#deps.claims === undefined) await this.#removeUnfinished();
       await this.list();
       if (wasMissing) log.info({ directory }, 'the directory of the backups is there again');
     } catch (error) {
@@ -192,14 +193,14 @@ export class ScheduledBackups implements Backups {
     if (this.#isStopped) return;
     if (this.#isPlaceMissing) {
       this.#cancel = clock.after(PLACE_MS, () => {
-        // It would remove the files of a backup in progress, which opens the directory itself.
-        if (this.#run?.state !== 'running') this.#work = this.#lookForPlace();
+        this.#work = this.#work.then(() => this.#lookForPlace());
         void this.#work.then(() => this.#schedule());
       });
       return;
     }
     const pause = Math.max(this.#dueIn(), this.hasFailed ? RETRY_MS : least);
-    this.#cancel = clock.after(Math.min(pause, HOUR_MS), () => {
+    const most = this.#isTidy || this.hasFailed ? HOUR_MS : PLACE_MS;
+    this.#cancel = clock.after(Math.min(pause, most), () => {
       this.#work = this.#work.then(() => this.#makeIfDue());
       // While another broker makes it, the backup stays due.
       void this.#work.then(() => this.#schedule(PLACE_MS));
@@ -217,7 +218,9 @@ export class ScheduledBackups implements Backups {
   async #makeIfDue(): Promise<void> {
     const { log } = this.#deps;
     await this.#lookForPlace();
-    if (this.#isPlaceMissing || this.#dueIn() > 0) return;
+    if (this.#isPlaceMissing) return;
+    await this.#tidyUp();
+    if (this.#dueIn() > 0) return;
     await this.#underClaim(async () => {
       await this.list();
       if (this.#dueIn() > 0) return;
@@ -370,6 +373,20 @@ export class ScheduledBackups implements Backups {
     await rename(`${path}${ARCHIVE}${PART}`, `${path}${ARCHIVE}`);
     await rename(`${path}${MANIFEST}${PART}`, `${path}${MANIFEST}`);
     await syncDirectory(directory);
+  }
+
+  /**
+   * Removes, once, what a broker left that was killed during a backup. If other brokers have the store, it does so only under the claim: without it, the files
+   * could be those of a backup in progress.
+   */
+  async #tidyUp(): Promise<void> {
+    if (this.#isTidy) return;
+    const remove = async (): Promise<void> => {
+      await this.#place.sweep();
+      await this.#removeUnfinished();
+    };
+    // An unreachable store or directory is reported elsewhere; the next attempt is a minute later.
+    this.#isTidy = await this.#underClaim(remove).catch(() => false);
   }
 
   /** Removes the files of an interrupted backup. Between the two renames its archive had its name already. */

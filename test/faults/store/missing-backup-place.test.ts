@@ -54,7 +54,7 @@ it('serves without the directory of its backups, warns, and continues them once 
   expect(JSON.stringify(own.logged)).toContain('the directory of the backups is there again');
 });
 
-it('does not look for the directory during a backup, whose files it would remove', async () => {
+it('does not look for the directory during a backup', async () => {
   const clock = new HandClock(systemClock.now());
   const place = await serveUnmounted(clock);
   await rm(place);

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -16,13 +18,16 @@ import { runDrillChecks, type DrillCheck } from '../../../src/compose/verbs/dril
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import type { BackupRun } from '../../../src/ports/backups.ts';
 import type { Claim } from '../../../src/ports/claims.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { storeClaims } from '../../../src/store/claims.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
 import { newCall } from '../../kit/broker/api-call.ts';
+import { PROGRAM } from '../../kit/broker/dev-broker.ts';
 import { policy } from '../../kit/broker/test-broker.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
+import { fastClock } from '../../kit/time/fast-clock.ts';
 
 const quiet = (): void => undefined;
 
@@ -35,6 +40,7 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
   let config: string;
   let connectionStringFile: string;
   let database: TestDatabase;
+  let token: string;
   let operator: LiveOperator;
   let brokers: RunningBroker[];
   let databases: TestDatabase[];
@@ -61,7 +67,7 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
         },
       };
     });
-    const token = await own.init();
+    token = await own.init();
     config = own.at('config.json');
     await writeFile(config, JSON.stringify(own.config));
     const broker = await start();
@@ -190,6 +196,95 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
     expect(rows).toEqual([{ n: '0' }]);
   });
 
+  it('empties a scratch database whose rows do not verify, and touches none for a damaged archive', async () => {
+    const made = await ended(brokers[0]!);
+    const scratch = await createDatabase(postgres);
+    databases.push(scratch);
+    const scratchDatabase = join(directory, 'scratch');
+    await writeFile(scratchDatabase, scratch.connectionString, { mode: 0o600 });
+    const drill = async (): Promise<readonly string[]> => {
+      const options = { config, identity, directory: copies, scratchDatabase };
+      const checks = await runDrillChecks(options, quiet);
+      return checks.map(({ name, state }) => `${name} ${state}`);
+    };
+    expect(await drill()).toContain('database ok');
+    const client = new pg.Client({ connectionString: scratch.connectionString });
+    await client.connect();
+    const content = async (): Promise<number> => {
+      const { rows } = await client.query<{ n: number }>(
+        `SELECT ((SELECT count(*) FROM documents) + (SELECT count(*) FROM audit_batches))::int AS "n"`,
+      );
+      return rows[0]?.n ?? -1;
+    };
+    // The server changes a row on its way into the table.
+    await client.query(
+      `CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.body := NEW.body || ' '; RETURN NEW; END $$;
+       CREATE TRIGGER change BEFORE INSERT ON documents FOR EACH ROW EXECUTE FUNCTION change()`,
+    );
+    expect(await drill()).toEqual(expect.arrayContaining(['restore ok', 'database failed']));
+    expect(await content()).toBe(0);
+    await client.query('DROP TRIGGER change ON documents; DROP FUNCTION change');
+    expect(await drill()).toContain('database ok');
+
+    const archive = await readFile(archiveOf(made));
+    const last = archive.length - 1;
+    archive[last] = archive[last]! ^ 1;
+    await writeFile(archiveOf(made), archive);
+    expect(await drill()).toEqual(['backup failed', 'notifications skipped']);
+    expect(await content()).toBe(0);
+    await client.end();
+  });
+
+  it('removes what a broker left that was killed during a backup', async () => {
+    await ended(brokers[0]!);
+    await stop();
+    const [node, ...words] = PROGRAM;
+    const process = spawn(node, [...words, 'serve', '--config', config], { stdio: 'pipe' });
+    const gone = once(process, 'exit');
+    let output = '';
+    process.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    let url = '';
+    await until('the broker listens', () => {
+      url = /"url":"([^"]+)"/.exec(output)?.[1] ?? '';
+      return Promise.resolve(url !== '');
+    });
+    // A table that the snapshot cannot lock keeps the copy waiting.
+    const blocker = new pg.Client({ connectionString: database.connectionString });
+    await blocker.connect();
+    await blocker.query('BEGIN; LOCK TABLE wrapped_answers IN ACCESS EXCLUSIVE MODE');
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await fetch(`${url}/api/v1/backups`, { method: 'POST', headers })).status).toBe(202);
+    await until('its copy is there', async () => (await leftCopies()).length > 0);
+    process.kill('SIGKILL');
+    await gone;
+    await blocker.query('ROLLBACK');
+    await blocker.end();
+    expect(await leftCopies()).toHaveLength(1);
+    // The claim of the killed broker expires after half a minute, and the broker tries once a minute.
+    own.clock = fastClock(systemClock.now(), 60);
+    await start();
+    await until('the copy is gone', async () => (await leftCopies()).length === 0);
+  });
+
+  it('removes no copy while another broker may be making it', async () => {
+    const [broker] = brokers as [RunningBroker];
+    await ended(broker);
+    const { store, installation } = broker.parts;
+    own.clock = fastClock(systemClock.now(), 60);
+    const other = storeClaims(store, own.clock, { owner: 'other', alone: false })('backup');
+    const claim = await other.take();
+    const copy = `quaymaster-backup-${installation}-abcdef`;
+    await mkdir(join(copies, copy));
+    await start();
+    for (let renewals = 0; renewals < 15; renewals += 1) {
+      await systemClock.sleep(200);
+      await other.take();
+    }
+    expect(await leftCopies()).toEqual([copy]);
+    await other.giveUp(claim!);
+    await until('the copy is gone', async () => (await leftCopies()).length === 0);
+  });
+
   it('refuses a second backup while another broker makes one, without a warning', async () => {
     const broker = brokers[0]!;
     await ended(broker);
@@ -273,10 +368,14 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
     await stop();
     const restore = (more: object = {}): Promise<string> =>
       runRestore(archiveOf(run), { config, identity, newerLog: own.at('newer'), ...more }, quiet);
-    await expect(restore()).rejects.toMatchObject({
+    let decrypted = 0;
+    const early = runRestore(archiveOf(run), { config, identity }, (done) => (decrypted += done));
+    await expect(early).rejects.toMatchObject({
       code: 'ERR_CONFLICT',
       message: expect.stringContaining('create an empty database'),
     });
+    // It is refused before the archive is decrypted.
+    expect(decrypted).toBe(0);
     database = await nextDatabase();
     await expect(restore({ replace: true })).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
     const text = await restore();
