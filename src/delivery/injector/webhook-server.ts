@@ -12,7 +12,18 @@ import { parseInSteps } from './parse-json.ts';
 
 /** API servers keep a few open. Every pod of the cluster may reach the port, and none may keep the API servers out. */
 const CONNECTIONS = { maxConnections: 512, maxConnectionsPerAddress: 128 };
-const DRAIN_MS = 5_000;
+const CLOSE_MS = 5_000;
+/**
+ * An API server closes a connection that was idle for 90 s (`IdleConnTimeout` of Go). If this server closed it first, it could cut a review that is sent at
+ * that moment, and the API server would refuse the pod.
+ */
+const KEEP_ALIVE_MS = 120_000;
+/**
+ * Times of a drain. API servers may open connections until all of them know that this server has left the Service. An idle connection ends after
+ * 90 s, and a review takes at most 5 s.
+ */
+const DRAIN = { least: 15_000, most: 100_000 };
+const DRAIN_CHECK_MS = 250;
 const MIB = 1024 * 1024;
 /** Limit of a review: twice what an API server accepts for an object, because a review may hold two. */
 const MOST_BYTES = 3 * MIB;
@@ -23,6 +34,9 @@ export interface ServingCertificate {
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
 }
+
+/** The shortest and the longest drain in milliseconds. */
+export type DrainTimes = typeof DRAIN;
 
 export interface WebhookServerOptions {
   readonly host: string;
@@ -46,6 +60,7 @@ export class WebhookServer {
   readonly #kept = new KeptBytes(REVIEW_BYTES);
   #turn = Promise.resolve();
   #inFlight = 0;
+  #isDraining = false;
   #isClosing = false;
 
   constructor(
@@ -63,12 +78,14 @@ export class WebhookServer {
       {
         ...HTTP_BOUNDS,
         ...TLS_BOUNDS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
         handshakeTimeout: HANDSHAKE_MS,
         ...clients,
         ...certificate,
       },
       (request, response) => {
         this.#inFlight += 1;
+        if (this.#isDraining) response.shouldKeepAlive = false;
         response.once('close', () => {
           this.#inFlight -= 1;
           if (this.#isClosing && this.#inFlight === 0) this.connections.destroyAll();
@@ -87,6 +104,10 @@ export class WebhookServer {
     this.#server.timeout = STALLED_MS;
   }
 
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
   /** Listens. @throws ERR_CONFIG_INVALID if it cannot. */
   listen(): Promise<AddressInfo> {
     return listenAt(this.#server, this.#options);
@@ -103,10 +124,22 @@ export class WebhookServer {
     });
   }
 
+  /**
+   * Keeps answering while API servers leave: each answer is the last one of its connection, and idle connections are left to their API servers, so that
+   * no review is cut. Resolves when all connections have ended.
+   */
+  async drain({ least, most }: DrainTimes = DRAIN): Promise<void> {
+    this.#isDraining = true;
+    const begun = this.#clock.monotonic();
+    await this.#clock.sleep(least);
+    while (this.connections.open > 0 && this.#clock.monotonic() - begun < most)
+      await this.#clock.sleep(DRAIN_CHECK_MS);
+  }
+
   /** Answers requests in flight and accepts no new ones. After five seconds the rest is cut off. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#clock.after(DRAIN_MS, () => this.connections.destroyAll());
+    const cancel = this.#clock.after(CLOSE_MS, () => this.connections.destroyAll());
     this.#isClosing = true;
     this.#server.close(() => resolve(undefined));
     if (this.#inFlight === 0) this.connections.destroyAll();

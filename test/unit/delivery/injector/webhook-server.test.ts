@@ -2,6 +2,7 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { answerReview } from '../../../../src/delivery/injector/review.ts';
 import { WebhookServer, type Review } from '../../../../src/delivery/injector/webhook-server.ts';
@@ -268,6 +269,65 @@ describe('the webhook with an authority for its callers', () => {
       await expect(ask(port, { body, client: stranger })).rejects.toThrow();
       server.present(issue());
     }
+    await server.close();
+  });
+});
+
+describe('the webhook that drains', () => {
+  const keepsAlive = (): Agent => new Agent({ keepAlive: true, maxSockets: 1, ca: authority.cert });
+
+  /** The status of a review, and what the server says about the connection. */
+  async function askOver(agent: Agent, port: number): Promise<readonly unknown[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly unknown[]>();
+    const headers = { 'content-type': 'application/json' };
+    const options = { host: '127.0.0.1', port, method: 'POST', path: '/inject', agent, headers };
+    httpsRequest(options, (response) => {
+      const { connection, 'keep-alive': keepAlive } = response.headers;
+      response.resume().on('end', () => resolve([response.statusCode, connection, keepAlive]));
+    })
+      .on('error', reject)
+      .end(review(podWith({})));
+    return promise;
+  }
+
+  it('leaves idle connections to their callers, answers on them once more, and then has none', async () => {
+    const server = serverWith();
+    const { port } = await server.listen();
+    const agents = [keepsAlive(), keepsAlive()];
+    const askAll = (): Promise<readonly unknown[]> =>
+      Promise.all(agents.map((agent) => askOver(agent, port)));
+    // An API server closes an idle connection after 90 s: it must be the first to do so.
+    const first = [200, 'keep-alive', 'timeout=120'];
+    expect(await askAll()).toEqual([first, first]);
+    let isOver = false;
+    const drained = server.drain({ least: 0, most: 60_000 }).then(() => (isOver = true));
+    expect(server.connections.open).toBe(2);
+    expect(await askAll()).toEqual([
+      [200, 'close', undefined],
+      [200, 'close', undefined],
+    ]);
+    expect(isOver).toBe(false);
+    await drained;
+    expect(server.connections.open).toBe(0);
+    await server.close();
+  });
+
+  it('answers new connections meanwhile, and waits for no connection for ever', async () => {
+    const clock = new HandClock();
+    const server = serverWith({ clock });
+    const { port } = await server.listen();
+    const silent = connect(port, '127.0.0.1');
+    await once(silent, 'connect');
+    const drained = server.drain({ least: 1_000, most: 2_000 });
+    expect(await ask(port, { body: review(podWith({})) })).toMatchObject({ status: 200 });
+    let isOver = false;
+    void drained.then(() => (isOver = true));
+    for (let waited = 0; waited < 2_000; waited += 250) {
+      expect(isOver).toBe(false);
+      clock.advance(250);
+      await turn();
+    }
+    await drained;
     await server.close();
   });
 });
