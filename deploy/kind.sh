@@ -40,6 +40,7 @@ release install --set initialise.enabled=true
 kube --namespace quaymaster wait --for=condition=complete job/quaymaster-init --timeout=180s
 release upgrade
 kube --namespace quaymaster rollout status statefulset quaymaster --timeout=180s
+kube --namespace quaymaster rollout status deployment quaymaster-injector --timeout=180s
 
 step 'log in through a forwarded port, apply the documents, and store a secret'
 (umask 077 && kube --namespace quaymaster exec statefulset/quaymaster -- cat /var/lib/quaymaster-keys/bootstrap-token >"$work/token")

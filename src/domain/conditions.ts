@@ -93,10 +93,6 @@ export const UNREADY: Readonly<Record<string, Condition>> = {
   },
   starting: { what: 'the first attempt to start has not ended', todo: 'wait some seconds' },
   draining: { what: 'the broker stops and completes its requests', todo: 'wait for the next one' },
-  injector_untrusted: {
-    what: 'the API server does not trust the certificate of the injector yet',
-    todo: 'wait half a minute; then see the warning of the same name',
-  },
 };
 
 /** Conditions that an operator should change, although the broker serves requests. */
@@ -179,10 +175,6 @@ export const WARNINGS: Readonly<Record<string, Condition>> = {
   enrolment_not_renewed: {
     what: 'the credential of an enrolled cluster could not be renewed for hours, or has ended, so the broker loses its API server',
     todo: 'quaymaster cluster enrolments names the end of each; the log of the broker has the reason: docs/enrolment.md, "When the renewal fails"',
-  },
-  injector_untrusted: {
-    what: 'the webhook configuration lacks the certificate of the broker, so the API server rejects pods that opted in',
-    todo: 'the log of the broker has the reason: docs/injection.md, "Its certificate"',
   },
   profile_defaults: {
     what: 'a posture profile of an earlier release allows what new ones deny',

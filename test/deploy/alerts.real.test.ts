@@ -74,6 +74,21 @@ describeWith(['promtool'], 'promtool', ({ promtool: { program, directory } }) =>
     ).toBe(true);
   });
 
+  it('fires for a cluster without a ready injector, and not while one of two is ready or where none ever was', async () => {
+    const absent = (one: string, two: string): Promise<boolean> => {
+      const of = (instance: string): string =>
+        `quaymaster_injector_ready{cluster="prod",instance="${instance}"}`;
+      return firing({ [of('a')]: one, [of('b')]: two }, 'QuaymasterInjectorAbsent', '30m');
+    };
+    expect(await absent('1 0x6', '1 1x6')).toBe(false);
+    expect(await absent('1 0x6', '1 0x6')).toBe(true);
+    // Prometheus marks the series of pods that are gone as stale.
+    expect(await absent('1 stale', '1 stale')).toBe(true);
+    expect(await firing({ quaymaster_ready: '1x6' }, 'QuaymasterInjectorAbsent', '30m')).toBe(
+      false,
+    );
+  });
+
   it('fires for a receiver of notifications that fails, and not for one that failed for a moment', async () => {
     const failing = (values: string): Promise<boolean> => {
       const series = 'quaymaster_notifications_failing{receiver="pager"}';

@@ -122,27 +122,33 @@ describeWith(['helm', 'kube', 'gatewayapi'], 'the chart on a real API server', (
     expect(bound).toHaveLength(1);
   });
 
-  describe("the rights of the broker's account", () => {
+  describe('the rights of the accounts', () => {
     const webhooks = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 
-    async function account(values: object): Promise<{
+    async function account(
+      values: object,
+      component: 'broker' | 'injector' = 'broker',
+    ): Promise<{
       release: Release;
       ask: (verb: Verb, path: string, body?: unknown) => Promise<number>;
     }> {
       const release = await released(values);
-      const { namespace, name: serviceAccount } = release;
+      const { namespace, name } = release;
+      const serviceAccount = component === 'broker' ? name : `${name}-injector`;
       const token = await boundToken(kube, { namespace, serviceAccount, audience: kube.issuer });
       return { release, ask: asAccount(kube, token) };
     }
 
-    it("cover logins and the injector's one object, if the broker makes its certificate", async () => {
-      const managed = { injector: { ...INJECTOR.injector, managedCertificate: true } };
-      const other = await released(managed);
-      const { release, ask } = await account(managed);
+    const MANAGED = { injector: { ...INJECTOR.injector, managedCertificate: true } };
+    const tokenReviews = '/apis/authentication.k8s.io/v1/tokenreviews';
+    const review = { spec: { token: 'e30.e30.e30', audiences: ['quaymaster'] } };
+
+    it('let an injector that makes its certificate change its one object, and review no logins', async () => {
+      const other = await released(MANAGED);
+      const { release, ask } = await account(MANAGED, 'injector');
       const own = `${webhooks}/${release.name}-injector`;
-      const review = { spec: { token: 'e30.e30.e30', audiences: ['quaymaster'] } };
-      expect(await ask('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)).toBe(201);
-      expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(200);
+      expect(await ask('POST', tokenReviews, review)).toBe(403);
+      expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(403);
       expect(await ask('GET', own)).toBe(200);
       expect(await ask('GET', `${webhooks}/${other.name}-injector`)).toBe(403);
       expect(await ask('GET', webhooks)).toBe(403);
@@ -153,11 +159,20 @@ describeWith(['helm', 'kube', 'gatewayapi'], 'the chart on a real API server', (
       expect(await ask('GET', `/api/v1/namespaces/${release.namespace}/secrets`)).toBe(403);
     });
 
-    it('cover no webhook by default, without the injector, or with a certificate that others renew (X08)', async () => {
-      for (const injector of [{}, INJECTOR.injector, { ...INJECTOR.injector, ...CERTIFICATE }]) {
-        const { release, ask } = await account({ injector });
-        expect(await ask('GET', `${webhooks}/${release.name}-injector`)).toBe(403);
+    it('let the broker review logins, and change no webhook (X08)', async () => {
+      for (const values of [{}, INJECTOR, MANAGED]) {
+        const { release, ask } = await account(values);
+        expect(await ask('POST', tokenReviews, review)).toBe(201);
         expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(200);
+        expect(await ask('GET', `${webhooks}/${release.name}-injector`)).toBe(403);
+      }
+    });
+
+    it('let an injector whose certificate others make do nothing (X08)', async () => {
+      for (const injector of [INJECTOR.injector, { ...INJECTOR.injector, ...CERTIFICATE }]) {
+        const { release, ask } = await account({ injector }, 'injector');
+        expect(await ask('GET', `${webhooks}/${release.name}-injector`)).toBe(403);
+        expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(403);
       }
     });
   });

@@ -18,6 +18,7 @@ import {
 import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { startKube, type Kube } from '../kit/backends/kube.ts';
 import { until } from '../kit/backends/until.ts';
+import { InjectorPod } from '../kit/delivery/injector-pod.ts';
 import { Installation } from '../kit/broker/installation.ts';
 import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { CHART, VALUES } from './chart.ts';
@@ -144,7 +145,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     expect(await replicas()).toBe(1);
   });
 
-  it('gets the authority of the webhook and a certificate from Helm, and the broker answers with it', async () => {
+  it('gets the authority of the webhook and a certificate from Helm, and the injector answers with it', async () => {
     const settings = await brokerSettings();
     await broker.configure(settings);
     operator = await broker.initialise();
@@ -152,10 +153,15 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     const ca = Buffer.from((await authority())!, 'base64').toString();
     const { port } = (settings['injector'] as { listener: { port: number } }).listener;
     const servername = `quaymaster-injector.${NAMESPACE}.svc`;
+    // Without a listener of metrics it has no probes.
+    const ports = { injector: port, metrics: 0 };
+    const pod = InjectorPod.start(['injector'], broker.file('config.yaml'), ports);
+    await until('the injector listens', () => Promise.resolve(pod.output.includes('"listening"')));
     const peer = connect({ host: '127.0.0.1', port, ca, servername });
     await once(peer, 'secureConnect');
     expect([peer.authorized, peer.getPeerX509Certificate()?.ca]).toEqual([true, false]);
     peer.destroy();
+    await pod.stop('SIGKILL');
   });
 
   it("lets pods of its cluster log in, with no more than its account's rights", async () => {
@@ -233,6 +239,24 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     await release('upgrade', ['quaymaster', CHART, ...change]);
     await release('upgrade', ['quaymaster', CHART, '--reuse-values', '--server-side=false']);
     expect(await authority()).toBe(before);
+  });
+
+  it('lets the API server trust the former certificate too, until the upgrade after the one that makes the next', async () => {
+    const secret = `/api/v1/namespaces/${NAMESPACE}/secrets/quaymaster-injector-tls`;
+    const upgrade = (): Promise<string> =>
+      release('upgrade', ['quaymaster', CHART, '--reuse-values']);
+    const text = async (): Promise<string> =>
+      Buffer.from((await authority()) ?? '', 'base64').toString();
+    const former = await text();
+    await kubeCall(kube, 'DELETE', secret);
+    await upgrade();
+    const both = await text();
+    expect(both).toContain(former.trim());
+    expect(both.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    await upgrade();
+    const next = await text();
+    expect(next.match(/BEGIN CERTIFICATE/g)).toHaveLength(1);
+    expect(both.replace(former.trim(), '')).toContain(next.trim());
   });
 
   it('leaves the volumes with the keys and the store when it is uninstalled', async () => {

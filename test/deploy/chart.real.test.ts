@@ -87,7 +87,16 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
 
   it.each([
     ['the authority in the TLS Secret', {}, '/etc/quaymaster-tls/ca.crt'],
-    ['another file', { injector: { broker: { caFile: '/ca.pem' } } }, '/ca.pem'],
+    [
+      'another file',
+      {
+        injector: {
+          broker: { caFile: '/ca/ca.pem' },
+          pod: { extraVolumeMounts: [{ name: 'ca', mountPath: '/ca' }] },
+        },
+      },
+      '/ca/ca.pem',
+    ],
     ['public authorities', { injector: { broker: { caFile: 'public' } } }, undefined],
     [
       'public authorities behind a proxy',
@@ -124,6 +133,69 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(JSON.stringify(only(manifests, 'ClusterRole'))).not.toContain('admissionregistration');
     const checked = checkConfig(configOf(manifests), 'the ConfigMap');
     expect(checked.injector?.certificate).toHaveProperty('files');
+  });
+
+  it('gives the injector pods of its own, which have none of the ways and files of the broker', async () => {
+    for (const [name, egress] of [
+      ['custom resources, with a webhook that checks them, and alerts', undefined],
+      [
+        'the injector with a certificate of its own making',
+        [
+          { ports: ['UDP', 'TCP'].map((protocol) => ({ protocol, port: 53 })) },
+          { ports: [443, 6443].map((port) => ({ protocol: 'TCP', port })) },
+        ],
+      ],
+    ] as const) {
+      const manifests = await variant(name);
+      const injector = only(manifests, 'Deployment');
+      expect(injector['spec']).toMatchObject({
+        replicas: 2,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      });
+      const { metadata, spec } = podTemplate(injector);
+      const labels = { 'app.kubernetes.io/component': 'injector' };
+      expect(metadata.labels).toMatchObject(labels);
+      expect(spec['serviceAccountName']).toBe('quaymaster-injector');
+      const files = JSON.stringify(spec['volumes']);
+      expect(files).not.toMatch(/claimName|alert-sources/);
+      // Of the broker's certificate only its authority.
+      const ofSecret = (secretName: string): object[] =>
+        (spec['volumes'] as { secret?: { secretName: string; items?: object[] } }[])
+          .filter(({ secret }) => secret?.secretName === secretName)
+          .map(({ secret }) => secret?.items ?? []);
+      expect(ofSecret('quaymaster-tls')).toEqual([[{ key: 'ca.crt', path: 'ca.crt' }]]);
+
+      const [own, ofBroker] = ['quaymaster-injector', 'quaymaster'].map(
+        (policy) =>
+          manifests.find(
+            ({ kind, metadata: { name: each } }) => kind === 'NetworkPolicy' && each === policy,
+          )!['spec'] as { podSelector: object; egress?: object[]; ingress: object[] },
+      );
+      expect(own?.podSelector).toMatchObject({ matchLabels: labels });
+      expect(own?.egress).toEqual(egress);
+      expect(JSON.stringify(own?.ingress)).toMatch(/8443.*9090/);
+      expect(JSON.stringify(ofBroker?.ingress)).not.toContain('8443');
+      expect(ofBroker?.podSelector).toMatchObject({
+        matchExpressions: [
+          { key: 'app.kubernetes.io/component', operator: 'NotIn', values: ['injector'] },
+        ],
+      });
+      const webhook = manifests.find(
+        ({ kind, metadata: { name: each } }) =>
+          kind === 'Service' && each === 'quaymaster-injector',
+      );
+      expect(webhook?.['spec']).toMatchObject({ selector: labels });
+      expect(only(manifests, 'PodDisruptionBudget')['spec']).toMatchObject({
+        selector: { matchLabels: labels },
+      });
+    }
+  });
+
+  it('keeps the injector while a Job works in place of the broker', async () => {
+    const injector = { enabled: true, cluster: 'home' };
+    const manifests = await renderChart(helm, { injector, initialise: { enabled: true } });
+    expect(only(manifests, 'StatefulSet')['spec']).toMatchObject({ replicas: 0 });
+    expect(only(manifests, 'Deployment')['spec']).toMatchObject({ replicas: 2 });
   });
 
   it("accepts the broker's settings, and forbids its own namespace besides others", async () => {
@@ -520,6 +592,31 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
         },
       },
       /no such connection of type kubernetes/,
+    ],
+    [
+      'an injector that has the file of an authority only in the pod of the broker',
+      {
+        injector: { enabled: true, cluster: 'home', clientCaFile: '/etc/ca/webhook.crt' },
+        extraVolumeMounts: [{ name: 'ca', mountPath: '/etc/ca' }],
+      },
+      /injector\.clientCaFile is \/etc\/ca\/webhook\.crt.*injector\.pod\.extraVolumes/,
+    ],
+    [
+      'an injector without the credentials of its connection',
+      {
+        config: {
+          connections: {
+            home: {
+              inCluster: null,
+              server: 'https://10.0.0.1:6443',
+              tokenFile: '/etc/home/token',
+              caFile: '/etc/home/ca.crt',
+            },
+          },
+        },
+        injector: { enabled: true, cluster: 'home', managedCertificate: true },
+      },
+      /config\.connections\.home\.caFile is \/etc\/home\/ca\.crt/,
     ],
     [
       'an injector behind a proxy of unknown address',

@@ -229,6 +229,10 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       caFromCertManager: 'quaymaster/injector',
       clientCaFile: '/etc/quaymaster-ca/webhook-clients.crt',
       broker: { url: 'https://secrets.example', caFile: '/etc/quaymaster-ca/ca.crt' },
+      pod: {
+        extraVolumes: [{ name: 'ca', secret: { secretName: 'authorities' } }],
+        extraVolumeMounts: [{ name: 'ca', mountPath: '/etc/quaymaster-ca', readOnly: true }],
+      },
     },
   },
   'custom resources, with a webhook that checks them, and alerts': {

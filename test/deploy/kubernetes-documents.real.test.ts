@@ -58,7 +58,7 @@ const rowsOf = (table: string): readonly (readonly string[])[] =>
     .filter((row) => row !== '')
     .map((row) => row.trim().split(/\s+/));
 
-/** The chart's definitions, rights, policies and webhook on a real API server, and a broker with the chart's account. */
+/** The chart's definitions, rights, policies and webhook on a real API server, and a broker and an injector with the accounts of the chart. */
 describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server', (programs) => {
   const { helm } = programs;
   let kube: Running<Kube>;
@@ -73,7 +73,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     directory = await mkdtemp(join(tmpdir(), 'qm-documents-'));
     const port = await freePort();
     await install(port);
-    const home = await connection();
+    const home = await connection('quaymaster');
     api = await RunningApi.start({
       connections: { home },
       kubernetes: { documents: [SOURCE] },
@@ -85,7 +85,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
       podWatch: false,
     });
     await api.put('mounts/app', { prefix: 'app', connection: 'embedded' });
-    injector = await openWebhook(port, home);
+    injector = await openWebhook(port, await connection('quaymaster-injector'));
     team = await account('prod', 'team', [
       { apiGroups: ['quaymaster.dev'], resources: ['*'], verbs: ['*'] },
       { apiGroups: ['aquasecurity.github.io'], resources: ['*'], verbs: ['*'] },
@@ -145,10 +145,10 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     return boundToken(kube, { namespace, serviceAccount, ...wish });
   }
 
-  /** Builds a connection with the rights of the chart, and no others. */
-  async function connection(): Promise<object> {
-    const [tokenFile, caFile] = [join(directory, 'token'), join(directory, 'ca.pem')];
-    await writeFile(tokenFile, await token(SYSTEM, 'quaymaster'));
+  /** Builds a connection with the rights of an account of the chart, and no others. */
+  async function connection(serviceAccount: string): Promise<object> {
+    const [tokenFile, caFile] = [join(directory, serviceAccount), join(directory, 'ca.pem')];
+    await writeFile(tokenFile, await token(SYSTEM, serviceAccount));
     await writeFile(caFile, kube.caPem);
     return { type: 'kubernetes', server: kube.server, tokenFile, caFile };
   }
@@ -527,7 +527,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     await createNamespace(kube, 'prod');
     expect(ofProd()).toEqual(before);
 
-    const home = kubernetesConnectionSchema.parse(await connection());
+    const home = kubernetesConnectionSchema.parse(await connection('quaymaster'));
     const cluster = { type: 'kubernetes' as const, api: await connectKubernetes(home) };
     const [config] = clusterDocumentsConfigSchema.parse([SOURCE]);
     const next = new ClusterDocumentsWork(config!, true, {

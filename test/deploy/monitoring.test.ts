@@ -7,6 +7,7 @@ import type { RunningBroker } from '../../src/compose/broker.ts';
 import { OPTIONS } from '../../src/compose/features/options.ts';
 import { allMetrics } from '../../src/compose/serving/all-metrics.ts';
 import { trustMetrics } from '../../src/compose/clusters/injector.ts';
+import { injectorMetrics } from '../../src/compose/serving/serve-injector.ts';
 import type { ConfigReload } from '../../src/compose/configuration/config-reload.ts';
 import {
   certificateMetrics,
@@ -52,6 +53,7 @@ function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
     ...allMetrics(broker),
     ...readinessMetrics(() => ({ ready: true, reasons: [] })),
     ...trustMetrics('prod', { isEntered: true }),
+    ...injectorMetrics('prod', () => true),
     ...certificateMetrics({ expiresAt: () => 0, hasReloadFailed: () => false }),
     ...configurationMetrics({} as unknown as ConfigReload),
     ...traceMetrics({ counts: { exported: 0, dropped: 0 } }),

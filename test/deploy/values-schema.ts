@@ -19,6 +19,11 @@ const injector = z.strictObject({
   broker: z.strictObject({ url: httpsUrl, caFile: z.string() }),
   clientCaFile: z.string(),
   nativeSidecars: z.enum(['auto', 'always', 'never']),
+  pod: z.strictObject({
+    resources: kubernetesObject,
+    extraVolumes: z.array(kubernetesObject),
+    extraVolumeMounts: z.array(kubernetesObject),
+  }),
   resources: z
     .strictObject({
       cpuRequest: z.string(),

@@ -14,6 +14,7 @@ import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { eventually } from '../kit/time/eventually.ts';
 import { Installation } from '../kit/broker/installation.ts';
+import { InjectorPod } from '../kit/delivery/injector-pod.ts';
 import { TlsFront } from '../kit/network/tls-front.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/quaymaster.cjs', import.meta.url));
@@ -26,7 +27,7 @@ interface AgentContainer {
   readonly startupProbe: { readonly exec: { readonly command: readonly string[] } };
 }
 
-/** A broker with its injector, as one process, at a real API server. */
+/** A broker and an injector at a real API server. */
 class World {
   readonly kube: Backends['kube'];
   readonly broker: Installation;
@@ -35,6 +36,7 @@ class World {
   readonly audience = uniqueName('aud');
   readonly #webhook: Manifest;
   readonly #injectorPort: number;
+  #injector: InjectorPod | undefined;
 
   private constructor(
     kube: Backends['kube'],
@@ -123,6 +125,9 @@ class World {
       },
     });
     const operator = await broker.initialise();
+    // Without a listener of metrics it has no probes.
+    const ports = { injector: this.#injectorPort, metrics: 0 };
+    this.#injector = InjectorPod.start(['injector'], broker.file('config.yaml'), ports);
     await broker.start();
     await broker.create(operator, '/clusters/prod', {
       connection: 'kube',
@@ -166,6 +171,7 @@ class World {
 
   async remove(): Promise<void> {
     await deleteObject(this.kube, this.#webhook);
+    await this.#injector?.stop('SIGKILL');
     await this.broker.remove();
     this.front.close();
   }

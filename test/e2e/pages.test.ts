@@ -42,6 +42,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/external-secrets.md': [0, 1],
   'docs/gate-on-a-scan.md': [10, 0],
   'docs/incident-runbook.md': [5, 0],
+  'docs/injection.md': [0, 1],
   'docs/install.md': [2, 8],
   'docs/kms-vault-transit.md': [0, 2],
   'docs/kubernetes.md': [0, 4],

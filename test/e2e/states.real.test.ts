@@ -11,6 +11,8 @@ import { until } from '../kit/backends/until.ts';
 import { canMount, itIfMounted, leftOut, SmallDisk } from '../kit/files/small-disk.ts';
 import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { FaultProxy } from '../kit/network/fault-proxy.ts';
+import type { Installation } from '../kit/broker/installation.ts';
+import { InjectorPod } from '../kit/delivery/injector-pod.ts';
 import { INSTRUMENTS, ObservedBroker, type Row } from '../kit/states/observed.ts';
 import { Prometheus } from '../kit/states/prometheus.ts';
 
@@ -174,12 +176,14 @@ describeWith(
         broker.begin();
       },
       'injector not trusted': async (broker) => {
-        const { installation } = broker;
+        const { installation, metricsPort } = broker;
         const tokenFile = await installation.write('kube.token', 'none');
-        await broker.configure({
+        const ports = { injector: await freePort(), metrics: metricsPort };
+        const settings = {
+          metrics: { listener: { port: metricsPort } },
           connections: { kube: { type: 'kubernetes', server: AWAY, tokenFile } },
           injector: {
-            listener: { host: '127.0.0.1', port: await freePort() },
+            listener: { host: '127.0.0.1', port: ports.injector },
             certificate: {
               managed: {
                 connection: 'kube',
@@ -194,9 +198,13 @@ describeWith(
               cluster: 'prod',
             },
           },
-        });
-        broker.token = await installation.initialise();
-        await installation.start();
+        };
+        await broker.configure(settings);
+        const pod = InjectorPod.start(['injector'], await copyOf(installation), ports);
+        broker.beside = pod;
+        broker.undo = async () => void (await pod.stop('SIGKILL'));
+        // The processes have one file in common, and on one machine two ports of metrics.
+        await broker.serve({ ...settings, metrics: { listener: { port: await freePort() } } });
       },
       'index damaged': async (broker) => {
         await broker.serve();
@@ -281,8 +289,13 @@ describeWith(
         }
         const broker = await (begun.get(state) ?? begin(state));
         try {
-          const seen = await broker.waitFor(row, prometheus);
-          if (state === 'serving') expect(seen.alert).not.toMatch(alertsOfOtherRows());
+          await broker.waitFor(row, prometheus);
+          // The rules follow the first backup at their next evaluation.
+          if (state === 'serving')
+            await until('no alert of another row is raised', async () => {
+              const raised = await prometheus.alerts(portOf(state));
+              return !alertsOfOtherRows().test(raised.join());
+            });
         } finally {
           await broker.remove();
         }
@@ -294,6 +307,14 @@ describeWith(
     }
   },
 );
+
+/** The configuration file as it is now. */
+function copyOf(installation: Installation): Promise<string> {
+  return installation.write(
+    'injector.yaml',
+    readFileSync(installation.file('config.yaml'), 'utf8'),
+  );
+}
 
 function damageIndex(path: string): void {
   const database = new Database(path);

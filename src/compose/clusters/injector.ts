@@ -19,6 +19,7 @@ import { WebhookConfiguration } from '../../delivery/injector/webhook-configurat
 import {
   WebhookServer,
   type Review,
+  type DrainTimes,
   type Reviews,
   type ServingCertificate,
 } from '../../delivery/injector/webhook-server.ts';
@@ -44,10 +45,12 @@ export interface InjectorDeps {
 export interface RunningInjector {
   readonly port: number;
   readonly connections: WebhookServer['connections'];
-  /** Reasons why the broker is not ready for requests yet. */
+  /** Reasons why API servers should send no reviews here. */
   unready(): readonly string[];
   /** Codes of problems that an operator should fix. */
   warnings(): readonly string[];
+  /** Answers until API servers have left; from now on it is not ready. `close` follows. */
+  drain(times?: DrainTimes): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -72,7 +75,7 @@ export async function openInjector(
   }
 }
 
-/** The log names the cluster: a broker serves pods of one, but people read the lines of many brokers together. */
+/** The log names the cluster: an injector serves pods of one, but people read the lines of many together. */
 type OpeningDeps = InjectorDeps & { readonly log: ClusterLog; readonly closings: Closings };
 
 async function open(
@@ -82,14 +85,13 @@ async function open(
 ): Promise<RunningInjector> {
   const { certificate, listener } = injector;
   const { closings, clock } = deps;
-  const closed = new AbortController();
   const api =
     'managed' in certificate
       ? await connect(certificate.managed.connection, connections)
       : undefined;
   closings.add(() => api?.close());
   const brokerCa = await followText(injector.broker.caFile, deps);
-  const settings = createSettings(injector, api, { ...deps, brokerCa, closed: closed.signal });
+  const settings = createSettings(injector, api, { ...deps, brokerCa });
   const { clientCaFile, host, port } = listener;
   const clientCa = await followText(clientCaFile, deps);
   const reviews = reviewsOf(settings, injector, deps);
@@ -112,15 +114,17 @@ async function open(
   await warmUp();
   const address = await kept.server.listen();
   closings.add(() => kept.server.close());
-  // A pending review that waits for an API server gets its answer without that result.
-  closings.add(() => closed.abort());
   kept.start();
   closings.add(() => kept.stop());
   return {
     port: address.port,
     connections: kept.server.connections,
-    unready: () => (kept.isAwaited() ? ['injector_untrusted'] : []),
+    unready: () => [
+      ...(kept.server.isDraining ? ['draining'] : []),
+      ...(kept.isAwaited() ? ['injector_untrusted'] : []),
+    ],
     warnings: () => (kept.isUntrusted() ? ['injector_untrusted'] : []),
+    drain: (times) => kept.server.drain(times),
     close: () => closings.close(),
   };
 }
@@ -143,7 +147,6 @@ async function followText(
 
 interface SettingsDeps extends OpeningDeps {
   readonly brokerCa: FollowedText | undefined;
-  readonly closed: AbortSignal;
 }
 
 function createSettings(
@@ -178,12 +181,12 @@ function certificatesOf(pem: string): string {
 /** Queries the API server once, at the first review. If there is no answer, it queries again at the next review. */
 function asking(
   api: KubernetesApi,
-  { clock, log, closed }: Omit<SettingsDeps, 'brokerCa'>,
+  { clock, log }: Pick<SettingsDeps, 'clock' | 'log'>,
 ): () => Promise<boolean> {
   let asked: Promise<boolean> | undefined;
   const ask = async (): Promise<boolean> => {
     try {
-      return await hasNativeSidecars(api, clock, closed);
+      return await hasNativeSidecars(api, clock);
     } catch (error) {
       asked = undefined;
       log.warn(
@@ -276,7 +279,7 @@ export function trustMetrics(
   return [
     {
       name: 'quaymaster_injector_trusted',
-      help: '1 while the webhook configuration has the certificate of the broker, as far as the broker could check',
+      help: '1 while the webhook configuration has the certificate of the injector, as far as the injector could check',
       labels: ['cluster'],
       values: () => [[{ cluster }, certificate.isEntered ? 1 : 0]],
     },

@@ -12,6 +12,8 @@ const RELOADED = [
   '/audit/refusals',
   '/audit/sinks',
   '/connections',
+  // Another process reads this section.
+  '/injector',
   '/kubernetes/forbiddenNamespaces',
   '/limits',
   '/listener/maxConnections',
@@ -28,14 +30,7 @@ const RELOADED = [
 
 /** JSON pointers of the settings that differ and that only a restart can apply. */
 export function settingsForRestart(running: Config, next: Config): readonly string[] {
-  const certificate = running.injector?.certificate;
-  const fixed =
-    certificate !== undefined && 'managed' in certificate
-      ? pointerTo(['connections', certificate.managed.connection])
-      : undefined;
-  return differences(running, next, []).filter(
-    (pointer) => !isReloaded(pointer) || (fixed !== undefined && isAt(pointer, fixed)),
-  );
+  return differences(running, next, []).filter((pointer) => !isReloaded(pointer));
 }
 
 function isReloaded(pointer: string): boolean {

@@ -5,8 +5,14 @@ import type { Serving } from '../serving/serve.ts';
 /** Time after which the reader of standard output is considered hung: unread output keeps the process alive until then. */
 const OUTPUT_MS = 5_000;
 
-/** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. @returns whether one of them came */
-export function onSignals(serving: Serving, log: Log): () => boolean {
+/**
+ * SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses
+ * nothing that was answered. @returns whether one of them came
+ */
+export function onSignals(
+  serving: Pick<Serving, 'stop'> & Partial<Pick<Serving, 'reload'>>,
+  log: Log,
+): () => boolean {
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) {
@@ -26,7 +32,7 @@ export function onSignals(serving: Serving, log: Log): () => boolean {
       )
       .then(() => systemClock.after(OUTPUT_MS, () => process.exit()));
   };
-  process.on('SIGHUP', () => void serving.reload());
+  process.on('SIGHUP', () => void serving.reload?.());
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   return () => stopping;

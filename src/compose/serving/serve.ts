@@ -1,4 +1,3 @@
-import type { Metrics } from '../../ports/metrics.ts';
 import type { OpenedTraces } from '../../process/trace/index.ts';
 import type { Config } from '../config/schema.ts';
 import { createListeners, OWN_FACE, surroundingsOf, type ApiDeps } from '../../api/server/app.ts';
@@ -33,7 +32,6 @@ import { readBrokerStatus } from './broker-status.ts';
 import { ConfiguredCertificates } from './configured-certificates.ts';
 import { Instruments } from './instruments.ts';
 import type { VaultApiDeps } from './vault-api.ts';
-import type { RunningInjector } from '../clusters/injector.ts';
 import { CertificateWatch } from '../../upkeep/certificate-watch.ts';
 import { VERSION } from '../../process/version.ts';
 
@@ -125,10 +123,7 @@ async function listen(
   const drain = new Drain();
   const listeners = new Map<string, TurnedAway>();
   metrics.add(listenerMetrics(listeners));
-  const injector = await openInjector(config, deps, metrics);
-  if (injector !== undefined) listeners.set('injector', injector.connections);
-  beside.add(() => injector?.close());
-  const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
+  const unready = (): readonly string[] => broker.unready();
   metrics.add(allMetrics(broker));
   if (traces !== undefined) metrics.add(traceMetrics(traces));
   const certificates = new ConfiguredCertificates(config, deps.clock);
@@ -155,7 +150,6 @@ async function listen(
         ? ['certificate_reload_failed']
         : []),
       ...(running.certificate?.warnings() ?? []),
-      ...(injector?.warnings() ?? []),
     ],
     status: () => readBrokerStatus(broker, certificates.list()),
     metrics,
@@ -250,18 +244,6 @@ async function openVault(
 function vaultUrlOf({ vaultApi }: Config, port: number): string {
   const scheme = vaultApi?.listener.tls === undefined ? 'http' : 'https';
   return `${scheme}://${vaultApi?.listener.host}:${port}`;
-}
-
-/** Loads the injector only if the configuration enables it. */
-async function openInjector(
-  { injector, connections, kubernetes }: Config,
-  { clock, log }: BrokerDeps,
-  metrics: Metrics,
-): Promise<RunningInjector | undefined> {
-  if (injector === undefined) return undefined;
-  const opened = await import('../clusters/injector.ts');
-  const objects = kubernetes.documents.find(({ cluster }) => cluster === injector.broker.cluster);
-  return opened.openInjector(injector, connections, { clock, log, metrics, objects });
 }
 
 function stopOnce(

@@ -37,7 +37,8 @@ export async function checkFiles(
   now = systemClock.now(),
 ): Promise<readonly FileFinding[]> {
   const findings: FileFinding[] = [];
-  for (const [pointer, file] of namedFiles(config, '')) {
+  // The files of the injector are where it runs, for example in another pod.
+  for (const [pointer, file] of namedFiles({ ...config, injector: undefined }, '')) {
     const problem = await checkFile(pointer, file, now);
     if (problem !== undefined) findings.push({ pointer, file, problem });
   }

@@ -10,6 +10,9 @@ import { onSignals } from '../configuration/on-signals.ts';
 const CORE_DUMPS =
   'a crash may write the memory of the broker, with its keys, to a core file; set the core limit to 1 (prlimit --core=1, LimitCORE=1), which also holds if core_pattern is a pipe';
 
+const ELSEWHERE =
+  'this process serves no admission webhook: "quaymaster injector" does, with the same configuration';
+
 /** Runs the broker with a configuration file until a signal stops it. */
 export async function runServe({
   config: path,
@@ -22,6 +25,7 @@ export async function runServe({
   const config = await loadConfig(path);
   refuseOpenProcess(config);
   const log = createLog({ level: config.log.level, clock: systemClock });
+  if (config.injector !== undefined) log.info({}, ELSEWHERE);
   if (config.mode === 'production' && coreFiles()?.haveMemory === true) log.warn({}, CORE_DUMPS);
   const reload = new ConfigReload(config, {
     load: () => loadConfig(path),

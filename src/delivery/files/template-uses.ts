@@ -8,7 +8,7 @@ const { isFilteredValueToken } = TypeGuards;
  * Names of the secrets that a template uses; undefined when it computes one of them.
  *
  * Not by the library's own analysis: for each variable that counts the lines before it, so that a template of 16 KiB took 0.3 s, and one of nested
- * brackets 10 s (measured). The injector parses templates of callers that it does not know, on the event loop of the API.
+ * brackets 10 s (measured). The injector parses templates of callers that it does not know, on its event loop.
  * @throws Error for a variable that is neither `secrets` nor one that the template assigns
  */
 export function usedSecrets(templates: readonly Template[]): ReadonlySet<string> | undefined {

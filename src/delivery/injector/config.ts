@@ -7,7 +7,7 @@ const quantity = z
   .string()
   .regex(/^\d+(?:\.\d+)?(?:m|k|Ki|M|Mi|G|Gi)?$/, 'must be a quantity, for example 100m or 64Mi');
 
-/** `managed`: issued and renewed by the broker and entered at the API server. `files`: provided by the operator. */
+/** `managed`: issued and renewed by the injector and entered at the API server. `files`: provided by the operator. */
 const certificate = z.union(
   [
     z.strictObject({

@@ -15,8 +15,8 @@ const BACKDATED = 300_000;
 const CHECK_MS = 10_000;
 /** The first delay after a failed check; doubles up to the usual interval. */
 const RETRY_MS = 500;
-/** Time that readiness waits for the first entry. */
-const FIRST_ENTRY_MS = 30_000;
+/** Time between the first entry and readiness: API servers learn of the entry by a watch. */
+const LEARN_MS = 5_000;
 /** Time for which every API server must have had a certificate before it is presented. */
 const SPREAD_MS = 60_000;
 
@@ -31,16 +31,22 @@ interface Made {
 export interface CertificateTimes {
   readonly lifetime: number;
   readonly check: number;
+  readonly learn: number;
   readonly spread: number;
 }
 
-const TIMES: CertificateTimes = { lifetime: LIFETIME, check: CHECK_MS, spread: SPREAD_MS };
+const TIMES: CertificateTimes = {
+  lifetime: LIFETIME,
+  check: CHECK_MS,
+  learn: LEARN_MS,
+  spread: SPREAD_MS,
+};
 
 export interface ManagedCertificateParts {
   /** Webhook configurations, each of which is kept current. */
   readonly configurations: readonly Pick<WebhookConfiguration, 'changeBundles'>[];
   readonly dnsNames: readonly string[];
-  /** Identifies this broker in the installation, also after a restart: pod and port. */
+  /** Identifies this process in the installation, also after a restart: pod and port. */
   readonly owner: string;
   readonly clock: Clock;
   readonly log: ClusterLog;
@@ -63,7 +69,7 @@ export class ManagedCertificate {
   #next: { readonly made: Made; enteredAt?: number } | undefined;
   #failures = 0;
   #isEntered = false;
-  #startedAt: number | undefined;
+  #firstEnteredAt: number | undefined;
 
   private constructor(parts: ManagedCertificateParts, owner: string, first: Made) {
     this.#parts = parts;
@@ -95,17 +101,16 @@ export class ManagedCertificate {
   }
 
   /**
-   * True until the first entry, for at most half a minute: a broker that gets reviews before it would reject pods, but an API server that is unreachable for
-   * longer must not stop the broker from serving secrets.
+   * True until API servers know the first entry: until then they would reject the pods of reviews that they send here. A failed check later changes nothing
+   * about that, because the entry stays in the object.
    */
   get isAwaited(): boolean {
-    if (this.#isEntered || this.#startedAt === undefined) return false;
-    return this.#parts.clock.monotonic() - this.#startedAt < FIRST_ENTRY_MS;
+    if (this.#firstEnteredAt === undefined) return true;
+    return this.#parts.clock.monotonic() - this.#firstEnteredAt < this.#times.learn;
   }
 
   /** Starts the checks; resolves after the first one, successful or not. */
   async start(): Promise<void> {
-    this.#startedAt = this.#parts.clock.monotonic();
     await this.#work.runNow();
   }
 
@@ -137,7 +142,7 @@ export class ManagedCertificate {
     if (this.#next !== undefined) this.#next.enteredAt ??= clock.monotonic();
     this.#failures = 0;
     this.#isEntered = true;
-    this.#startedAt = undefined;
+    this.#firstEnteredAt ??= clock.monotonic();
   }
 
   /** Records a failed check. @returns the pause before the next one */
@@ -164,7 +169,7 @@ export class ManagedCertificate {
   }
 }
 
-/** The library for certificates is loaded here, and not by brokers that read theirs from files. */
+/** The library for certificates is loaded here, and not by injectors that read theirs from files. */
 async function make(parts: ManagedCertificateParts, owner: string): Promise<Made> {
   const { clock, dnsNames, times = TIMES } = parts;
   const { selfSigned } = await import('../../crypto/certificates/self-signed.ts');

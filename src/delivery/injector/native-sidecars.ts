@@ -10,13 +10,9 @@ const SINCE_MINOR = 29;
 const versionSchema = z.looseObject({ major: z.string(), minor: z.string() });
 
 /** Reports whether the cluster's version has native sidecars. @throws BrokerError as the API server answers */
-export async function hasNativeSidecars(
-  api: KubernetesApi,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<boolean> {
+export async function hasNativeSidecars(api: KubernetesApi, clock: Clock): Promise<boolean> {
   const answer = await withDeadline(clock, TIMEOUT_MS, (deadline) =>
-    api.call({ method: 'GET', path: ['version'] }, AbortSignal.any([signal, deadline])),
+    api.call({ method: 'GET', path: ['version'] }, deadline),
   );
   const { major, minor } = versionSchema.parse(answer);
   // Some say `29+`.

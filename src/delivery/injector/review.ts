@@ -74,7 +74,7 @@ const WARM_UP_SETTINGS: InjectionSettings = {
 
 /**
  * Answers reviews of made-up pods, one that is injected and one with 8,000 annotations, so that the first real review does not pay for compiling: the
- * first one took three times as long as the next, in the event loop of the API (measured).
+ * first one took three times as long as the next (measured).
  * @returns the outcomes
  */
 export async function warmUp(): Promise<readonly (Outcome | undefined)[]> {
@@ -142,8 +142,8 @@ function answer({ uid, namespace, pod }: Named, outcome: Outcome, more: object):
 }
 
 /**
- * A longer template is left to the agent, which refuses it at its start. One of this length takes 6 ms at most (measured), and reviews are answered on the
- * event loop of the API.
+ * A longer template is left to the agent, which refuses it at its start. One of this length takes 6 ms at most (measured), and one event loop
+ * answers all reviews.
  */
 const LONGEST_CHECKED = 8 * 1024;
 

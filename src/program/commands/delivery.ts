@@ -1,5 +1,7 @@
 import { action } from '../../cli/commands/action.ts';
 import type { ActionRow, CommandRow, CommandTable } from '../../cli/commands/command.ts';
+import { leanStart } from '../../process/lean-start.ts';
+import { CONFIG } from './options.ts';
 
 export const DELIVERY: CommandTable<ActionRow | CommandRow> = {
   heading: 'Delivery to applications:',
@@ -38,6 +40,22 @@ export const DELIVERY: CommandTable<ActionRow | CommandRow> = {
       },
       // src/program/main.ts starts the agent; this row is for the help only.
       () => Promise.resolve(),
+    ),
+    action<{ config: string }>(
+      {
+        command: 'injector',
+        summary: 'serve the admission webhook that puts the agent into pods; see docs/injection.md',
+        details:
+          'It reads the sections injector, connections, kubernetes, metrics and log of the configuration of the broker, and needs neither its store nor its keys. On SIGTERM it answers until the API servers have left, 15 to 100 seconds.',
+        options: [CONFIG],
+        examples: ['quaymaster injector --config /etc/quaymaster/config.yaml'],
+      },
+      async ({ options: { config } }) => {
+        await leanStart(async () => {
+          const { runInjector } = await import('../../compose/verbs/injector.ts');
+          await runInjector(config);
+        });
+      },
     ),
     action<{ config: string }>(
       {

@@ -13,9 +13,13 @@ import { createNamespace, createServiceAccount } from '../backends/kube-objects.
 import { boundToken } from '../backends/kube-tokens.ts';
 import type { Kube } from '../backends/kube.ts';
 import { uniqueName } from '../backends/unique-name.ts';
+import { ServiceProxy } from '../network/service-proxy.ts';
 import { until } from '../backends/until.ts';
 
 const OPTED_IN = { 'quaymaster.dev/inject': 'enabled' };
+const HOUR = 3_600_000;
+/** A certificate that is not renewed, and a start that need not wait. */
+const TIMES: CertificateTimes = { lifetime: 24 * HOUR, check: 10_000, learn: 0, spread: 60_000 };
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export interface InjectorOptions {
@@ -45,16 +49,16 @@ interface InjectedContainer {
 /** The webhook of a real API server, which calls it only for namespaces of this bench. */
 export class InjectorBench {
   readonly kube: Kube;
-  readonly port: number;
   readonly metrics = testMetrics();
+  readonly #service: ServiceProxy;
   readonly #directory: string;
   readonly #run = uniqueName('run');
   readonly #configuration: Manifest;
   readonly #running: RunningInjector[] = [];
 
-  private constructor(kube: Kube, port: number, directory: string) {
+  private constructor(kube: Kube, service: ServiceProxy, directory: string) {
     this.kube = kube;
-    this.port = port;
+    this.#service = service;
     this.#directory = directory;
     this.#configuration = {
       apiVersion: 'admissionregistration.k8s.io/v1',
@@ -63,7 +67,7 @@ export class InjectorBench {
       webhooks: [
         {
           name: 'inject.quaymaster.dev',
-          clientConfig: { url: `https://localhost:${port}/inject` },
+          clientConfig: { url: `https://localhost:${service.port}/inject` },
           rules: [
             { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] },
           ],
@@ -80,7 +84,7 @@ export class InjectorBench {
 
   static async open(kube: Kube, options: InjectorOptions = {}): Promise<InjectorBench> {
     const directory = await mkdtemp(join(tmpdir(), 'qm-injector-'));
-    const bench = new InjectorBench(kube, await freePort(), directory);
+    const bench = new InjectorBench(kube, await ServiceProxy.listen(), directory);
     await apply(kube, bench.#configuration);
     await bench.#writeAccess();
     await bench.start(options);
@@ -117,10 +121,15 @@ export class InjectorBench {
     await writeFile(join(this.#directory, 'broker-ca.pem'), `a comment\n${kube.caPem}`);
   }
 
-  /** Starts another broker's injector; the API server calls the first one. */
+  /** The port of the Service. */
+  get port(): number {
+    return this.#service.port;
+  }
+
+  /** Starts another injector. */
   async start({ times, injector = {} }: InjectorOptions = {}): Promise<RunningInjector> {
     const file = (name: string): string => join(this.#directory, name);
-    const port = this.#running.length === 0 ? this.port : await freePort();
+    const port = await freePort();
     const config = checkConfig(
       {
         store: { type: 'sqlite', path: file('store/db') },
@@ -158,10 +167,11 @@ export class InjectorBench {
       clock: systemClock,
       log: SILENT,
       metrics: this.#running.length === 0 ? this.metrics : testMetrics(),
-      ...(times !== undefined && { certificateTimes: times }),
+      certificateTimes: times ?? TIMES,
     });
     this.#running.push(running);
     while (running.unready().length > 0) await systemClock.sleep(10);
+    this.#service.add(port);
     return running;
   }
 
@@ -207,11 +217,15 @@ export class InjectorBench {
   }
 
   async stop(): Promise<void> {
-    for (const running of this.#running.splice(0)) await running.close();
+    for (const running of this.#running.splice(0)) {
+      this.#service.remove(running.port);
+      await running.close();
+    }
   }
 
   async close(): Promise<void> {
     await this.stop();
+    this.#service.close();
     await deleteObject(this.kube, this.#configuration);
     await rm(this.#directory, { recursive: true });
   }

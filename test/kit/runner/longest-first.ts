@@ -13,6 +13,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Suites that take longer than a quarter of a minute on two processors, the longest first. */
 const LONGEST = [
   'test/e2e/states.real.test.ts',
+  'test/deploy/injector-rollout.real.test.ts',
   'test/faults/rotation/providers.real.test.ts',
   'test/interop/contract.real.test.ts',
   'test/faults/rotation/accounts.real.test.ts',

@@ -17,13 +17,15 @@ export class ObservedBroker {
   token = '';
   /** Variables of the command line, if its address is not the usual one. */
   address: Readonly<Record<string, string>> = {};
+  /** Another process of the installation that writes a log. */
+  beside: { readonly output: string } | undefined;
   /** Ends what happens to the broker from outside, so that it can stop. */
   undo: () => Promise<void> = () => Promise.resolve();
-  readonly #metricsPort: number;
+  readonly metricsPort: number;
 
   private constructor(installation: Installation, metricsPort: number) {
     this.installation = installation;
-    this.#metricsPort = metricsPort;
+    this.metricsPort = metricsPort;
   }
 
   static async make(metricsPort: number): Promise<ObservedBroker> {
@@ -31,7 +33,7 @@ export class ObservedBroker {
   }
 
   async configure(more: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    const metrics = { listener: { port: this.#metricsPort } };
+    const metrics = { listener: { port: this.metricsPort } };
     await this.installation.configure({ metrics, ...more });
   }
 
@@ -69,8 +71,8 @@ export class ObservedBroker {
       readyz: () => this.#get('readyz'),
       status: () => run('status'),
       doctor: () => run('doctor'),
-      log: () => this.installation.output,
-      alert: async () => (await prometheus.alerts(this.#metricsPort)).join('\n'),
+      log: () => this.installation.output + (this.beside?.output ?? ''),
+      alert: async () => (await prometheus.alerts(this.metricsPort)).join('\n'),
     };
     const seen: Record<string, string> = {};
     try {
@@ -94,7 +96,7 @@ export class ObservedBroker {
   /** An answer of the listener of metrics, which is open in every state. */
   async #get(path: 'metrics' | 'readyz'): Promise<string> {
     try {
-      const answer = await fetch(`http://127.0.0.1:${this.#metricsPort}/${path}`);
+      const answer = await fetch(`http://127.0.0.1:${this.metricsPort}/${path}`);
       return `${answer.status} ${await answer.text()}`;
     } catch (error) {
       return String((error as Error).cause);

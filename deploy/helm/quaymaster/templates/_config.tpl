@@ -98,10 +98,8 @@ certificate:
 image: {{ .image | default (include "quaymaster.image" $) }}
 broker:
   url: {{ .broker.url | default (printf "https://%s:8200" (include "quaymaster.host" $)) }}
-  {{- $own := eq $.Values.tls.source "proxy" | ternary "public" "/etc/quaymaster-tls/ca.crt" }}
-  {{- $caFile := .broker.caFile | default $own }}
-  {{- if ne $caFile "public" }}
-  caFile: {{ $caFile }}
+  {{- with include "quaymaster.injectorCaFile" $ }}
+  caFile: {{ . }}
   {{- end }}
   cluster: {{ .cluster }}
   audience: {{ .audience }}
@@ -109,6 +107,17 @@ nativeSidecars: {{ .nativeSidecars }}
 resources:
   {{- toYaml .resources | nindent 2 }}
 {{- end -}}
+{{- end -}}
+
+{{/* The file with the authority of the broker's certificate, for injected agents; empty: the public roots. */}}
+{{- define "quaymaster.injectorCaFile" -}}
+{{- $own := eq .Values.tls.source "proxy" | ternary "public" (include "quaymaster.ownCaFile" .) -}}
+{{- $file := .Values.injector.broker.caFile | default $own -}}
+{{- eq $file "public" | ternary "" $file -}}
+{{- end -}}
+
+{{- define "quaymaster.ownCaFile" -}}
+/etc/quaymaster-tls/ca.crt
 {{- end -}}
 
 {{/* The file of the CSI provider. */}}
@@ -123,8 +132,7 @@ cluster: {{ .Values.csiProvider.cluster }}
 audience: {{ .Values.csiProvider.audience }}
 {{- end -}}
 
-{{/* The kinds of custom resources that the broker copies from this cluster. */}}
-{{/* The Secret with the certificate of the webhook; empty if the broker makes the certificate. */}}
+{{/* The Secret with the certificate of the webhook; empty if the injector makes the certificate. */}}
 {{- define "quaymaster.injectorSecret" -}}
 {{- with .Values.injector -}}
 {{- if and .enabled (not .managedCertificate) -}}
@@ -139,6 +147,7 @@ audience: {{ .Values.csiProvider.audience }}
 {{- end -}}
 {{- end -}}
 
+{{/* The kinds of custom resources that the broker copies from this cluster. */}}
 {{- define "quaymaster.documentKinds" -}}
 {{- $plurals := list -}}
 {{- range dig "kubernetes" "documents" list .Values.config -}}

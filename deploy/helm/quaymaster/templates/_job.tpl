@@ -23,6 +23,7 @@ spec:
         {{- include "quaymaster.selector" $root | nindent 8 }}
         app.kubernetes.io/component: {{ .task }}
     spec:
+      serviceAccountName: {{ include "quaymaster.name" $root }}
       {{- include "quaymaster.podCommon" $root | nindent 6 }}
       restartPolicy: Never
       containers:

@@ -17,9 +17,8 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* The part that the pods of the broker and of its Jobs have in common. */}}
+{{/* The part that the pods of the broker, of its Jobs and of the injector have in common. */}}
 {{- define "quaymaster.podCommon" -}}
-serviceAccountName: {{ include "quaymaster.name" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .Values.image.pullSecrets }}
@@ -41,6 +40,29 @@ tolerations:
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
+{{- end -}}
+
+{{/* The pods of a component keep to different nodes where they can. */}}
+{{- define "quaymaster.differentNodes" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "quaymaster.selector" .root | nindent 12 }}
+            app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "quaymaster.differentZones" -}}
+- maxSkew: 1
+  topologyKey: topology.kubernetes.io/zone
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "quaymaster.selector" .root | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
 {{- define "quaymaster.commonMounts" -}}
@@ -144,9 +166,6 @@ ports:
   - { name: console, containerPort: 8230 }
   {{- end }}
   - { name: metrics, containerPort: 9090 }
-  {{- if .Values.injector.enabled }}
-  - { name: injector, containerPort: 8443 }
-  {{- end }}
 securityContext:
   {{- include "quaymaster.containerSecurityContext" . | nindent 2 }}
 # Starting may check and migrate the store.
@@ -171,9 +190,6 @@ volumeMounts:
   {{- if ne .Values.tls.source "proxy" }}
   - { name: tls, mountPath: /etc/quaymaster-tls, readOnly: true }
   {{- end }}
-  {{- if include "quaymaster.injectorSecret" . }}
-  - { name: injector-tls, mountPath: /etc/quaymaster-injector-tls, readOnly: true }
-  {{- end }}
 {{- end -}}
 
 {{- define "quaymaster.brokerPod" -}}
@@ -188,6 +204,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
+  serviceAccountName: {{ include "quaymaster.name" . }}
   {{- include "quaymaster.podCommon" . | nindent 2 }}
   # Draining takes up to 25 s.
   terminationGracePeriodSeconds: 30
@@ -196,15 +213,7 @@ spec:
     {{- if .Values.affinity }}
     {{- toYaml .Values.affinity | nindent 4 }}
     {{- else }}
-    podAntiAffinity:
-      preferredDuringSchedulingIgnoredDuringExecution:
-        - weight: 100
-          podAffinityTerm:
-            topologyKey: kubernetes.io/hostname
-            labelSelector:
-              matchLabels:
-                {{- include "quaymaster.selector" . | nindent 16 }}
-                app.kubernetes.io/component: broker
+    {{- include "quaymaster.differentNodes" (dict "root" . "component" "broker") | nindent 4 }}
     {{- end }}
   {{- end }}
   {{- if or .Values.topologySpreadConstraints (include "quaymaster.isPostgres" .) }}
@@ -212,13 +221,7 @@ spec:
     {{- if .Values.topologySpreadConstraints }}
     {{- toYaml .Values.topologySpreadConstraints | nindent 4 }}
     {{- else }}
-    - maxSkew: 1
-      topologyKey: topology.kubernetes.io/zone
-      whenUnsatisfiable: ScheduleAnyway
-      labelSelector:
-        matchLabels:
-          {{- include "quaymaster.selector" . | nindent 10 }}
-          app.kubernetes.io/component: broker
+    {{- include "quaymaster.differentZones" (dict "root" . "component" "broker") | nindent 4 }}
     {{- end }}
   {{- end }}
   containers:
@@ -230,12 +233,6 @@ spec:
     - name: tls
       secret:
         secretName: {{ include "quaymaster.tlsSecret" . }}
-        defaultMode: 0440
-    {{- end }}
-    {{- with include "quaymaster.injectorSecret" . }}
-    - name: injector-tls
-      secret:
-        secretName: {{ . }}
         defaultMode: 0440
     {{- end }}
 {{- end -}}

@@ -60,10 +60,26 @@
 {{- end -}}
 {{- end -}}
 {{- if and .enabled .managedCertificate .certificateSecret -}}
-{{- fail "\n\ninjector.managedCertificate is true, and injector.certificateSecret is set. Choose one: the broker makes the certificate of the webhook, or the Secret has it.\n" -}}
+{{- fail "\n\ninjector.managedCertificate is true, and injector.certificateSecret is set. Choose one: the injector makes the certificate of the webhook, or the Secret has it.\n" -}}
 {{- end -}}
 {{- if and .enabled .managedCertificate (ne (dig .connection "type" "" $.Values.config.connections) "kubernetes") -}}
-{{- fail (printf "\n\ninjector.connection is %s, and config.connections has no such connection of type kubernetes. The broker puts its certificate authority into the webhook's configuration through it.\n" (quote .connection)) -}}
+{{- fail (printf "\n\ninjector.connection is %s, and config.connections has no such connection of type kubernetes. The injector puts its certificate into the webhook's configuration through it.\n" (quote .connection)) -}}
+{{- end -}}
+{{- if .enabled -}}
+{{- $connection := .managedCertificate | ternary (dig .connection dict $.Values.config.connections) dict -}}
+{{- $files := dict "injector.clientCaFile" .clientCaFile "injector.broker.caFile" (include "quaymaster.injectorCaFile" $) -}}
+{{- range list "caFile" "tokenFile" -}}
+{{- $_ := set $files (printf "config.connections.%s.%s" $.Values.injector.connection .) (get $connection . | default "") -}}
+{{- end -}}
+{{- $mounts := list (dir (include "quaymaster.ownCaFile" $)) -}}
+{{- range .pod.extraVolumeMounts }}{{ $mounts = append $mounts (trimSuffix "/" .mountPath) }}{{ end -}}
+{{- range $value, $file := $files -}}
+{{- $isMounted := empty $file -}}
+{{- range $mounts }}{{ if hasPrefix (printf "%s/" .) (printf "%s/" $file) }}{{ $isMounted = true }}{{ end }}{{ end -}}
+{{- if not $isMounted -}}
+{{- fail (printf "\n\n%s is %s, which no volume of the injector's pods has. The injector has pods of its own: mount the file there too, by injector.pod.extraVolumes and injector.pod.extraVolumeMounts.\n" $value $file) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and .enabled .certificateSecret (not .caBundle) (not .caFromCertManager) -}}
 {{- fail "\n\ninjector.certificateSecret is set: then give injector.caBundle, the authority that the API server is to trust, in base64; or injector.caFromCertManager, the namespace/name of a Certificate.\n" -}}

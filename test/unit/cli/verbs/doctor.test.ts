@@ -516,6 +516,19 @@ describe('config check --files', () => {
     ]);
   });
 
+  it('expects no files of the injector, which runs elsewhere', async () => {
+    const root = await fileTree({});
+    const files = { certificateFile: join(root, 'absent'), keyFile: join(root, 'absent') };
+    const injector = {
+      listener: { clientCaFile: join(root, 'absent') },
+      certificate: { files },
+      image: 'registry.test/quaymaster:1',
+      broker: { url: 'https://broker.test:8200', cluster: 'prod' },
+    };
+    const found = await checkFiles(checkConfig({ ...config(root), injector }, 'test'));
+    expect(found.filter(({ pointer }) => pointer.startsWith('/injector'))).toEqual([]);
+  });
+
   it('names the secret file of a source of alerts that authenticates nothing', async () => {
     const root = await fileTree({ a: 'short', b: `${'x'.repeat(16)}\nshort`, c: 'x'.repeat(31) });
     const source = (authenticate: object) => ({ format: 'generic', cluster: 'prod', authenticate });

@@ -205,10 +205,10 @@ describe('settings that need a restart', () => {
       [],
     ],
     [
-      'the connection of the injector',
+      'the injector, which is another process',
       { injector: MANAGED, connections: { kube: KUBE } },
-      { injector: MANAGED, connections: { kube: { ...KUBE, limits: { maxConcurrent: 1 } } } },
-      ['/connections/kube/limits/maxConcurrent'],
+      { connections: { kube: KUBE } },
+      [],
     ],
   ])('are listed for a change of %s', (_what, before, after, expected) => {
     expect(settingsForRestart(configWith(before), configWith(after))).toEqual(expected);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,6 @@ import { serve } from '../../../../src/compose/serving/serve.ts';
 import { checkConfig } from '../../../../src/compose/config/load.ts';
 import type { Config } from '../../../../src/compose/config/schema.ts';
 import { freePort } from '../../../kit/backends/free-port.ts';
-import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const DEPS = { clock: systemClock, log: SILENT };
@@ -40,14 +39,10 @@ afterEach(async () => {
 interface Ports {
   readonly api: number;
   readonly metrics: number;
-  readonly injector: number;
 }
 
-async function configured({ api, metrics, injector }: Ports): Promise<Config> {
+function configured({ api, metrics }: Ports): Config {
   const at = (name: string): string => join(directory, name);
-  const { cert, key } = new CertificateAuthority().issue({ commonName: 'x', ipAddresses: [HOST] });
-  await writeFile(at('cert'), cert, { mode: 0o600 });
-  await writeFile(at('key'), key, { mode: 0o600 });
   return checkConfig(
     {
       listener: { host: HOST, port: api },
@@ -59,35 +54,26 @@ async function configured({ api, metrics, injector }: Ports): Promise<Config> {
         logKeyFile: at('keys/log.pem'),
         checkpointFile: at('keys/checkpoint'),
       },
-      injector: {
-        listener: { host: HOST, port: injector },
-        certificate: { files: { certificateFile: at('cert'), keyFile: at('key') } },
-        image: 'registry.test/quaymaster:1',
-        broker: { url: 'https://quaymaster.test:8200', cluster: 'prod' },
-      },
     },
     'test',
   );
 }
 
 describe('a broker with an address in use', () => {
-  it.each(['api', 'metrics', 'injector'] as const)(
-    'reports that of %s, and listens nowhere',
-    async (which) => {
-      const { port } = taken.address() as AddressInfo;
-      const free = { api: await freePort(), metrics: await freePort(), injector: await freePort() };
-      const config = await configured({ ...free, [which]: port });
-      const tokenFile = join(directory, 'token');
-      await initialise(config, { tokenFile, tokenTtlSeconds: 60 }, DEPS);
-      await expect(serve(config, DEPS)).rejects.toMatchObject({
-        code: 'ERR_CONFIG_INVALID',
-        message: expect.stringContaining(`cannot listen at ${HOST}:${port}: another process uses`),
-      });
-      for (const each of Object.values(free)) (await listening(each)).close();
-      // It does not hold the store either.
-      const serving = await serve(await configured(free), DEPS);
-      await serving.stop('test');
-      for (const each of Object.values(free)) (await listening(each)).close();
-    },
-  );
+  it.each(['api', 'metrics'] as const)('reports that of %s, and listens nowhere', async (which) => {
+    const { port } = taken.address() as AddressInfo;
+    const free = { api: await freePort(), metrics: await freePort() };
+    const config = configured({ ...free, [which]: port });
+    const tokenFile = join(directory, 'token');
+    await initialise(config, { tokenFile, tokenTtlSeconds: 60 }, DEPS);
+    await expect(serve(config, DEPS)).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: expect.stringContaining(`cannot listen at ${HOST}:${port}: another process uses`),
+    });
+    for (const each of Object.values(free)) (await listening(each)).close();
+    // It does not hold the store either.
+    const serving = await serve(configured(free), DEPS);
+    await serving.stop('test');
+    for (const each of Object.values(free)) (await listening(each)).close();
+  });
 });
