@@ -83,11 +83,7 @@ async function measure(directory: string, entries: number): Promise<Measured> {
 }
 
 /** Compacts after each part, as a broker does: rows of batches take ten times the room of their segments. */
-export async function fillCompacted(
-  bench: LogBench,
-  clock: HandClock,
-  entries: number,
-): Promise<void> {
+async function fillCompacted(bench: LogBench, clock: HandClock, entries: number): Promise<void> {
   for (let at = 0; at < entries; at += PART) {
     await fillLog(bench, clock, { entries: Math.min(PART, entries - at), commit: COMMIT });
     await bench.compact();
