@@ -104,8 +104,8 @@ export function kindOf(word: Kind['word']): Kind {
 }
 
 /** Returns the extent in which a change of a document needs its role. The broker learns the scope of a policy from its text, and checks it as one types. */
-export function extentOf({ word }: Kind, name?: string): Extent {
-  if (word === 'definition' && name !== undefined) return { path: name };
+export function extentOf({ word }: Kind, name = ''): Extent {
+  if (word === 'definition' && name !== '') return { path: name };
   return word === 'definition' || word === 'policy' ? 'anywhere' : 'everywhere';
 }
 

@@ -73,7 +73,7 @@ export function EditDocument({ kind, name: given, stored, onClose }: EditorProps
         <Action
           label="Save"
           operation={`put${kind.one}`}
-          extent={extentOf(kind, name === '' ? undefined : name)}
+          extent={extentOf(kind, name)}
           explanation={
             <>
               <p>
