@@ -26,7 +26,12 @@ const LONGEST_SECONDS = 4 * 3_600;
 
 const wish = z
   .strictObject({
-    role: z.enum(ROLES),
+    role: z
+      .enum(ROLES)
+      .refine(
+        (role) => role !== 'evidence-writer',
+        'must not be evidence-writer: evidence would outlive the elevation; ask an admin to push it, or to give you the role',
+      ),
     scope: z.array(text).max(16).default([]),
     reason: remark.min(1),
     duration: duration

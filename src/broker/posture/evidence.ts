@@ -15,7 +15,7 @@ import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { checkSpace } from './evidence-bounds.ts';
 import { evidenceId, openEvidence, packedRow } from './evidence-rows.ts';
-import { requireWriter, tenantOf } from '../recording/evidence-writers.ts';
+import { requireEvidenceDeleter, requireWriter, tenantOf } from '../recording/evidence-writers.ts';
 import type { PackedReport } from './pack-report.ts';
 
 type Evidencing = Pick<Posture, 'evidence'>;
@@ -226,7 +226,7 @@ export async function deleteEvidence(
   const described = { action: 'evidence.delete', document } as const;
   const acting = { parts, call, caller: live };
   await commitAs(parts, live, (decidedAt, operator) => {
-    requireRole(operator, 'evidence-writer');
+    requireEvidenceDeleter(operator);
     const evidence = found(parts, id);
     const event = { action: 'evidence.delete', outcome: 'ok', ...factsOf(evidence) } as const;
     return {

@@ -1,6 +1,6 @@
 import type { Evidence } from '../../domain/posture/evidence.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { evidenceScope } from '../../domain/identity/principal.ts';
+import { evidenceScope, holdsEverywhere } from '../../domain/identity/principal.ts';
 import { grantsOfWorkload } from '../../domain/identity/role-binding.ts';
 import { isWorkloadId } from '../../domain/identity/workload.ts';
 import type { Caller } from '../access/call.ts';
@@ -8,7 +8,9 @@ import type { Rights } from '../state/dependencies.ts';
 import type { Described } from './refusals.ts';
 import { denied } from '../access/judge.ts';
 import type { TargetJudgement } from './judge-target.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { LiveSession } from '../state/session-memory.ts';
+import { requireRole } from './operation.ts';
 
 /** A caller that may push evidence, and the repositories for whose images its reports count. */
 export interface EvidenceWriter extends Pick<Evidence, 'writer' | 'scope'> {
@@ -17,18 +19,18 @@ export interface EvidenceWriter extends Pick<Evidence, 'writer' | 'scope'> {
 }
 
 /**
- * An operator by its grants, or a workload by the role bindings. The scope does not bound signatures: they count by their signer.
- * @throws ERR_DENIED
+ * An operator by its lasting grants, or a workload by the role bindings. The scope does not bound signatures: they count by their signer.
+ * @throws ERR_DENIED, also if only an elevation gives the role: what it pushed could let pods read after its end
  */
 export function requireWriter(
   { catalog }: Pick<Rights, 'catalog'>,
   caller: Caller,
 ): EvidenceWriter {
   if (!(caller instanceof LiveSession)) {
-    const { grants, name } = caller.operator;
-    const scope = evidenceScope(grants);
-    if (scope === undefined) throw denied('no_role');
-    return { writer: name, scope, fences: caller.fences };
+    const { own, operator, fences } = caller;
+    const scope = evidenceScope(own.grants);
+    if (scope !== undefined) return { writer: own.name, scope, fences };
+    throw evidenceScope(operator.grants) === undefined ? denied('no_role') : elevated();
   }
   const { session, workloadId, fences } = caller;
   const scope = evidenceScope(grantsOfWorkload(catalog.all('role-binding'), session.workload));
@@ -37,6 +39,21 @@ export function requireWriter(
   // The caller knows its own name, and the text does not depend on existing bindings.
   const text = `no role binding gives ${workloadId} the role evidence-writer; ask an admin for one that names it under "workloads"`;
   throw new BrokerError('ERR_DENIED', text, { reason: 'no_role', isDetailShown: true });
+}
+
+/**
+ * Requires lasting rights to delete evidence: a deletion lifts what the evidence denied, and would outlive an elevation.
+ * @throws ERR_DENIED
+ */
+export function requireEvidenceDeleter(live: LiveOperator): void {
+  requireRole(live, 'evidence-writer');
+  if (!holdsEverywhere(live.own, 'evidence-writer')) throw elevated();
+}
+
+function elevated(): BrokerError {
+  const text =
+    'an elevation does not push evidence or signatures, or delete evidence, because that would outlive it; ask an operator whose own role is evidence-writer or admin';
+  return new BrokerError('ERR_DENIED', text, { reason: 'elevated', isDetailShown: true });
 }
 
 /**

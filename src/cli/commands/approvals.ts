@@ -88,14 +88,10 @@ export const APPROVALS: CommandTable = {
       command: 'break-glass request',
       summary: 'request a role for a time; another admin must approve it within an hour',
       details:
-        'The role is for the token or login of this command only, and ends by itself. It never changes operators, role bindings, tokens, clusters, mounts or approvals. Its end rolls back what you wrote under it, unless another operator confirms it.',
+        'The role is for the token or login of this command only, and ends by itself. It never changes operators, role bindings, tokens, clusters, mounts, approvals or evidence. Its end rolls back what you wrote under it, unless another operator confirms it.',
       options: [
         ['--role <role>', 'the role, such as secret-reader', { isRequired: true }],
-        [
-          '--scope <prefix>',
-          'prefix of paths, or of image repositories for evidence-writer; default: everything',
-          { isRepeated: true },
-        ],
+        ['--scope <prefix>', 'prefix of paths; default: everything', { isRepeated: true }],
         ['--for <duration>', 'how long, at most 4h', { fallback: '1h' }],
         REASON,
         YES,

@@ -610,8 +610,9 @@ export interface components {
             readonly duration?: components["schemas"]["Duration"];
         };
         readonly BreakGlassWish: {
+            /** @description Not `evidence-writer`: evidence would outlive the elevation. */
             readonly role: components["schemas"]["Role"];
-            /** @description Path prefixes, or of `evidence-writer` prefixes of image repositories; none: everywhere. The role admin has no scope. */
+            /** @description Path prefixes; none: everywhere. The role admin has no scope. */
             readonly scope?: readonly string[];
             /** @description How long the role lasts after the approval: at most 4h; 1h if absent. */
             readonly duration?: components["schemas"]["Duration"];

@@ -1,6 +1,7 @@
 import { MOST_OF_DIGEST } from '../../../src/broker/posture/evidence-bounds.ts';
 import { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
 import {
+  evidenceScope,
   narrowGrants,
   ROLES,
   type Grant,
@@ -89,24 +90,38 @@ async function snapshot(teams: TwoTeams, broker: TestBroker): Promise<Snapshot> 
   return { refused, kept, rights: await rightsOf(broker), consents: new Map(consents) };
 }
 
-/** The first invariant: a caller lifts only what its rights before the step included, and removes only its own reports. */
-function lowered(
-  before: Snapshot,
-  after: Snapshot,
-  by: string,
-  grants: readonly Grant[],
-): string[] {
+/** The rights of a caller, and those that it keeps when its elevations end. */
+interface Held {
+  readonly grants: readonly Grant[];
+  readonly lasting: readonly Grant[];
+}
+
+/**
+ * The first invariant: a caller lifts only what its rights before the step included, and removes only its own reports. Evidence, which stays, comes and goes
+ * by lasting rights only.
+ */
+function lowered(before: Snapshot, after: Snapshot, by: string, held: Held): string[] {
+  const may = (role: Role, at?: string): boolean =>
+    holds(role === 'evidence-writer' ? held.lasting : held.grants, role, at);
   const lifted = PROTECTED.filter(
     ({ pod, lifts }) =>
       before.refused.has(pod) &&
       !after.refused.has(pod) &&
-      !lifts.some(({ role, at }) => holds(grants, role, at)),
+      !lifts.some(({ role, at }) => may(role, at)),
   ).map(({ pod }) => `${by} made the pod ${pod} fit`);
   const lost = [...before.kept].filter(([id, writer]) => {
     const role = id.startsWith('evi') ? 'evidence-writer' : 'responder';
-    return after.kept.get(id) !== writer && writer !== by && !holds(grants, role);
+    return after.kept.get(id) !== writer && writer !== by && !may(role);
   });
-  return [...lifted, ...lost.map(([id, writer]) => `${by} removed ${id} of ${writer}`)];
+  const added = [...after.kept].filter(
+    ([id, writer]) =>
+      writer === by && !before.kept.has(id) && evidenceScope(held.lasting) === undefined,
+  );
+  return [
+    ...lifted,
+    ...lost.map(([id, writer]) => `${by} removed ${id} of ${writer}`),
+    ...added.map(([id]) => `${by} added ${id} without a lasting right`),
+  ];
 }
 
 /** The second invariant: rows of each writer and team stay within their documented bounds. */
@@ -205,13 +220,15 @@ export async function faultsOf(
 ): Promise<{ readonly result: string; readonly faults: readonly string[] }> {
   const acting = teams.brokers[step.at]!;
   const before = await snapshot(teams, acting);
-  const grants = grantsOfCaller(acting, await teams.caller(acting, step.by));
+  const caller = await teams.caller(acting, step.by);
+  const grants = grantsOfCaller(acting, caller);
+  const lasting = caller instanceof LiveOperator ? caller.own.grants : grants;
   const result = await runStep(teams, step);
   const faults: string[] = [];
   for (const broker of teams.brokers) {
     const after = await snapshot(teams, broker);
     faults.push(
-      ...lowered(before, after, step.by, grants),
+      ...lowered(before, after, step.by, { grants, lasting }),
       ...exceeded(broker),
       ...(await unapproved(teams, broker, before, after)),
     );

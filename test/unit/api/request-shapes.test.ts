@@ -54,7 +54,7 @@ const RULES: readonly RegExp[] = [
   /^needs "slsaProvenance" or "vulnScan"$/,
   /^needs the action revoke or quarantine/,
   /^must be given, or "namespace" and "name"$/,
-  /^must be evidence-writer/,
+  /^must (?:not )?be evidence-writer/,
   /^must include admin: /,
   /^must check something/,
   /^must not be "\*" in a binding of the role admin/,
