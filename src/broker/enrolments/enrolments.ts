@@ -9,7 +9,12 @@ import type { Call } from '../access/call.ts';
 import { authorityEnd } from '../access/call.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { orNotFound, type StoredDocument } from '../model/document.ts';
-import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import {
+  recordFailure,
+  recordOperation,
+  requireOwnAdmin,
+  requireRole,
+} from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import type { Access, Recording } from '../state/dependencies.ts';
 import { apiServerDigest, isFor, type Enrolling } from '../state/enrolled-clusters.ts';
@@ -52,7 +57,7 @@ export async function createCode(
     document: { kind: 'cluster', name: cluster },
   } as const;
   return commitAs(parts, live, async (decidedAt, operator) => {
-    requireRole(operator, 'admin');
+    requireOwnAdmin(operator);
     const document = orNotFound(parts.catalog.find('cluster', cluster));
     const apiServer = enrollingServer(parts, document);
     const row = await parts.store.get('enrolments', { cluster });

@@ -10,6 +10,7 @@ import {
 } from '../../../../src/broker/approvals/approvals.ts';
 import { approvalWorker } from '../../../../src/broker/approvals/approval-worker.ts';
 import { applyDocument } from '../../../../src/broker/documents/apply-document.ts';
+import { createCode } from '../../../../src/broker/enrolments/enrolments.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import { refreshCaller } from '../../../../src/broker/access/authenticate.ts';
 import { createOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
@@ -445,12 +446,15 @@ describe('break-glass', () => {
     expect(await codeOf(approving(late.id))).toBe('ERR_CONFLICT');
   });
 
-  it('leaves no rights behind: an elevation to admin changes no operators and makes no tokens (O45)', async () => {
+  it('leaves no rights behind: an elevation to admin changes no operators, and makes no tokens and no codes of clusters (O45)', async () => {
     const { id } = await request({ ...READER, grant: { role: 'admin', scope: [] } });
     await approving(id);
     const elevated = await again(eve);
     expect(await codeOf(put('mallory', ADMIN, elevated))).toBe('ERR_DENIED');
     expect(await codeOf(mint('eve', elevated))).toBe('ERR_DENIED');
+    const code = (by: LiveOperator) => createCode(broker.parts, broker.call(), by, 'none');
+    expect(await codeOf(code(elevated))).toBe('ERR_DENIED');
+    expect(await codeOf(code(ann))).toBe('ERR_NOT_FOUND');
     expect(await codeOf(require(true, elevated))).toBe('ERR_DENIED');
   });
 
