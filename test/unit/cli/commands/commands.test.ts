@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { INCIDENTS } from '../../../../src/cli/commands/incidents.ts';
 import { LEASES } from '../../../../src/cli/commands/leases.ts';
 import { ROTATIONS } from '../../../../src/cli/commands/rotations.ts';
 import { OPERATORS } from '../../../../src/cli/commands/documents.ts';
@@ -19,8 +20,16 @@ const LEASE = {
   state: 'ended',
   endsAt: '2026-01-05T10:23:00.000Z',
 };
+const QUARANTINE = { subject: 'u1', createdBy: 'eve', reason: 'INC-7' };
 const answers = {
   listLeases: () => ({ items: [{ ...LEASE, cause: 'revoked' }] }),
+  listQuarantines: () => ({
+    items: [
+      { ...QUARANTINE, id: 'qua_1', kind: 'pod', pod: { namespace: 'shop', name: 'web-0' } },
+      { ...QUARANTINE, id: 'qua_2', kind: 'pod', suspended: true },
+      { ...QUARANTINE, id: 'qua_3', kind: 'operator', until: '2026-01-06T10:00:00.000Z' },
+    ],
+  }),
   readLease: () => LEASE,
   renewLease: () => LEASE,
   releaseLease: () => undefined,
@@ -73,6 +82,13 @@ describe('a command that is an operation', () => {
     );
     const json = await run(LEASES, 'lease ls', { args: [], options: {} }, 'json');
     expect(JSON.parse(json.out)).toEqual({ items: [{ ...LEASE, cause: 'revoked' }] });
+  });
+
+  it('shows which pod a quarantine is for, whether it is in force, and when it ends', async () => {
+    const { out } = await run(INCIDENTS, 'quarantine ls', { args: [], options: {} });
+    expect(out).toMatch(/^qua_1 +pod +shop\/web-0 \(u1\) +in force +until it is lifted +eve/m);
+    expect(out).toMatch(/^qua_2 +pod +u1 +suspended +until alert approve or dismiss +eve/m);
+    expect(out).toMatch(/^qua_3 +operator +u1 +in force +\S.* +eve/m);
   });
 
   it('shows one object as fields, and prints nothing as JSON for an empty response', async () => {
