@@ -351,6 +351,10 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
   it('explains who may read a secret and by which rule, with the answer of the broker', async () => {
     const page = await open();
     await signIn(page, broker.token, '/secrets/demo/shop/db');
+    const rules = page.getByRole('table', { name: 'Rules about reads' });
+    const allowed = await rules.getByRole('row', { name: /demo-web/ }).innerText();
+    expect(allowed).toContain('k8s://dev/shop/web');
+    expect(allowed).toContain('● allow');
     await page.getByLabel('Workload').fill('k8s://dev/shop/web');
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.getByText('● may read', { exact: true }).waitFor();

@@ -3,7 +3,6 @@ import type { JSX } from 'preact';
 import { useAttempt } from '../attempt.ts';
 import { call, Refusal, type Schema } from '../client.ts';
 import { saveFile } from '../download.ts';
-import { Explain } from '../explain.tsx';
 import { Field } from '../fields.tsx';
 import { count } from '../format.ts';
 import { useLoad } from '../load.ts';
@@ -22,6 +21,7 @@ import {
   type Tone,
 } from '../parts.tsx';
 import { Permitted } from '../rights.tsx';
+import { Readers } from './readers.tsx';
 import { Receivers } from './receivers.tsx';
 import { RotationOfSecret } from './rotations.tsx';
 import { DeleteSecret, PatchSecret, RestoreSecret } from './secret-changes.tsx';
@@ -85,12 +85,7 @@ export function SecretPage({ path }: { readonly path: string }): JSX.Element {
         <Command words={['versions', path]} />
       </Section>
       <RotationOfSecret path={path} />
-      <Section
-        title="Who may read it, and by which rule"
-        note="The broker answers as it would decide."
-      >
-        <Explain path={path} />
-      </Section>
+      <Readers path={path} />
       <Receivers path={path} />
       <Values path={path} />
     </Page>

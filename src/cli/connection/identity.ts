@@ -1,4 +1,3 @@
-import type { PolicySubject } from '../../domain/policy/index.ts';
 import type { components } from '../../client/index.ts';
 import type { Broker } from './broker.ts';
 
@@ -29,13 +28,4 @@ export function tokenKind(keyThumbprint: string | undefined): string {
 /** A role with the paths that it is restricted to. */
 export function grantText({ role, scope = [] }: components['schemas']['Grant']): string {
   return scope.length === 0 ? role : `${role} (${scope.join(' ')})`;
-}
-
-/** The workloads of a subject, as names or patterns of names. */
-export function subjectText(subject: PolicySubject): string {
-  const clusters = subject.clusters.join('|');
-  if ('identities' in subject) return `ci://${clusters}/${subject.identities.join('|')}`;
-  const labels = Object.entries(subject.podLabels ?? {}).map(([name, value]) => `${name}=${value}`);
-  const names = `${subject.namespaces.join('|')}/${subject.serviceAccounts.join('|')}`;
-  return `k8s://${clusters}/${names}${labels.length === 0 ? '' : ` with ${labels.join(', ')}`}`;
 }

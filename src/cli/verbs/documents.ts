@@ -7,7 +7,8 @@ import type { Call, CliContext, Verb } from '../run/context.ts';
 import { kindOf, pathOf, type DocumentWord } from '../documents/kinds.ts';
 import { asManifest } from '../documents/manifest.ts';
 import { EXIT, type ExitCode } from '../run/errors.ts';
-import { grantText, subjectText } from '../connection/identity.ts';
+import { grantText } from '../connection/identity.ts';
+import { subjectText } from '../reports/reading-rules.ts';
 import { printable, printableYaml } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 

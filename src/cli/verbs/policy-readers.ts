@@ -1,13 +1,11 @@
-import { glob } from '../../domain/words/glob.ts';
 import { isUnder } from '../../domain/words/names.ts';
-import { ruleLabel } from '../../domain/policy/index.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
-import { subjectText } from '../connection/identity.ts';
 import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
 import { coverage } from './access-text.ts';
+import { readingRules } from '../reports/reading-rules.ts';
 import type { ComparedRequest } from '../reports/replay.ts';
 import { periodSince, replay } from './policy-access.ts';
 
@@ -44,15 +42,18 @@ export async function runPolicyReaders(
   const paths = new Set(
     known.filter((path) => prefix === undefined || path === prefix || isUnder(path, prefix)),
   );
-  const may = await allowances(broker);
+  const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
+  const may = readingRules(policies).filter(({ effect }) => effect === 'allow');
   const items = [...paths].toSorted().flatMap((path) => {
     const readers = did.filter((reader) => reader.path === path);
     const used = new Set(readers.map(({ policy, rule }) => JSON.stringify([policy, rule])));
     const unused = may
       .filter(
-        ({ policy, rule, allows }) => allows(path) && !used.has(JSON.stringify([policy, rule])),
+        ({ policy, rule, reaches }) => reaches(path) && !used.has(JSON.stringify([policy, rule])),
       )
-      .map(({ who, policy, rule }): Reader => ({ path, who, policy, rule, reads: 0 }));
+      .map(({ subjects, policy, rule }): Reader => {
+        return { path, who: subjects.join('; '), policy, rule, reads: 0 };
+      });
     return [...readers, ...unused];
   });
   await context.output.show({ items }, () => {
@@ -76,31 +77,4 @@ function readerOf({ path, workload, after, count, last }: ComparedRequest): Read
 async function definedPaths(broker: Broker): Promise<readonly string[]> {
   const definitions = await allPages(broker, 'listDefinitions', { query: { limit: 1000 } });
   return definitions.map(({ name }) => name);
-}
-
-interface Allowance {
-  readonly who: string;
-  readonly policy: string;
-  readonly rule: string;
-  readonly allows: (path: string) => boolean;
-}
-
-const VARIABLE = /\$\{[^}]*\}/g;
-
-/** Lists every rule that allows to read. A variable, such as the namespace of the caller, stands for anything. */
-async function allowances(broker: Broker): Promise<readonly Allowance[]> {
-  const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
-  return policies.flatMap(({ document }) => {
-    const { metadata, spec } = document;
-    return spec.rules.flatMap((rule, index) => {
-      if (rule.effect === 'deny' || !rule.capabilities.includes('read')) return [];
-      const globs = rule.paths.map((pattern) => glob(pattern.replaceAll(VARIABLE, '*')));
-      return {
-        who: spec.subjects.map(subjectText).join('; '),
-        policy: metadata.name,
-        rule: ruleLabel(rule, index),
-        allows: (path: string) => globs.some((matches) => matches(path)),
-      };
-    });
-  });
 }
