@@ -133,7 +133,7 @@ export const enrolledConnectionSchema = z.strictObject({
         .max(255)
         .refine(
           isHostPattern,
-          'is a host in lower case, *.example.com, or a network such as 10.0.0.0/8',
+          'is a host in lower case, *.example.com, or a network such as 10.0.0.0/8; one address is 10.0.0.5/32',
         ),
     )
     .min(1)

@@ -32,7 +32,7 @@ const NO_SUCCESS = [
   'createBackup createOperatorToken createSession deleteAttestation deleteCluster',
   'deleteEvidence deleteMount deletePolicy deletePostureProfile deleteResponseRule',
   'deleteRoleBinding denyRequest dismissAlert drillRotation endOwnLogin endPersonLogins',
-  'endSession explainEntry finishPersonLogin finishSecurityKey followChanges followEvents issueCredential',
+  'endSession explainEntry finishPersonLogin finishSecurityKey followChanges followEvents issueCredential joinCluster',
   'liftQuarantine listBackups listPostureProfileVersions listResponseRuleVersions',
   'listRoleBindingVersions putRoleBinding confirmDocuments readApproval readAttestation readConfiguration',
   'readEvidence readIncident readKeyPage readKeyScript readPostureProfile',
@@ -62,7 +62,10 @@ beforeAll(async () => {
   const tls = { certificateFile: join(directory, 'cert'), keyFile: join(directory, 'key') };
   await writeFile(tls.certificateFile, cert);
   await writeFile(tls.keyFile, key);
-  api = await RunningApi.start({ listener: { tls } });
+  api = await RunningApi.start({
+    listener: { tls },
+    connections: { fleet: { type: 'enrolled', hosts: ['127.0.0.1/32'] } },
+  });
   client = new BrokerClient({ url: `https://127.0.0.1:${api.port}`, ca: authority.cert });
   admin = client.as(bearer(api.admin));
 });
@@ -113,6 +116,25 @@ describe('the client over TLS', () => {
       [ask(client, 'readPublicCheckpoint'), 'ERR_NOT_FOUND'],
       [ask(client, 'readPublicTile', { path: { path: '0/000' } }), 'ERR_NOT_FOUND'],
     ]);
+  });
+
+  it('creates and ends the code with which a cluster enrols', async () => {
+    const path = { name: 'fleet-1' };
+    const spec = {
+      connection: 'fleet',
+      issuer: 'https://issuer.test',
+      audiences: ['quaymaster'],
+      apiServer: { url: 'https://127.0.0.1:1' },
+    };
+    await expectAll([[ask(admin, 'putCluster', { path, headers: CREATE, body: spec }), 201]]);
+    const body = { code: `qme_${'x'.repeat(43)}`, token: 'a.b.c' };
+    await expectAll([[ask(admin, 'enrollCluster', { path }), 201]]);
+    await expectAll([
+      [ask(admin, 'listEnrolments'), 200],
+      [ask(client, 'joinCluster', { path, body }), 'ERR_TOKEN_INVALID'],
+    ]);
+    await expectAll([[ask(admin, 'endEnrolment', { path }), 204]]);
+    await expectAll([[ask(admin, 'endEnrolment', { path }), 'ERR_NOT_FOUND']]);
   });
 
   it('creates, replaces, reads, lists and deletes documents', async () => {

@@ -101,7 +101,7 @@ describeWith(['helm', 'kube'], 'a rolling update of the injector', ({ helm }) =>
   afterAll(async () => {
     for (const pod of pods) await pod.stop('SIGKILL');
     service.close();
-    await kube.stop();
+    await (kube as Running<Kube> | undefined)?.stop();
     await rm(directory, { recursive: true });
   });
 

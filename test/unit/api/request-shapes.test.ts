@@ -77,6 +77,8 @@ const RULES: readonly RegExp[] = [
   /^must not (?:start and end at the same time|end when it starts)/,
   // Texts with a meaning: keys, trust domains, ports, releases of Kubernetes.
   /^must be one public key in PEM/,
+  /^must be certificates in PEM$/,
+  /^must be https:\/\/<host> in lower case/,
   /^must be a trust domain/,
   /^is not the identity of a workload$/,
   /^must be http:\/\/127\.0\.0\.1:<port>/,
