@@ -41,8 +41,10 @@ export async function observe(page: Page): Promise<ObservedPage> {
   `);
   page.on('pageerror', ({ message }) => complaints.push(message));
   page.on('console', (message) => {
-    // A refused request is an answer that the page shows.
-    const isRefusal = message.text().startsWith('Failed to load resource');
+    // A refused request is an answer that the page shows. A busy broker may refuse a style sheet or script, too.
+    const isRefusal = /^Failed to load resource|MIME type \('application\/problem\+json'\)/.test(
+      message.text(),
+    );
     if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
   });
   return { page, complaints };
