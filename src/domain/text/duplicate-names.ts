@@ -2,14 +2,18 @@ import { endOfString } from './json-bounds.ts';
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
+const OPEN = new Set(['{', '['].map((bracket) => bracket.charCodeAt(0)));
+const CLOSE = new Set(['}', ']'].map((bracket) => bracket.charCodeAt(0)));
+const BEFORE_COLON = /\s*:/y;
 
 /**
  * Reports whether an object of a JSON text names a member twice: parsers disagree about which one counts (RFC 8259 §4). `value` is what `JSON.parse` made
  * of the text. Each member of the text has one colon outside of strings, and `value` keeps one of the members with the same name. V8 13.6 reads the
- * name `"\""` as `"\\"` where it expects that one, and loses a member if an object has both: such an object is refused too.
+ * name `"\""` as `"\\"` where it expects that one. So it may keep both members with the same name, and names with escapes are compared one by one; or it
+ * loses a member, and the object is refused.
  */
 export function hasDuplicateNames(text: string, value: unknown): boolean {
-  return countColons(text) !== countMembers(value);
+  return countColons(text) !== countMembers(value) || (text.includes('\\') && repeatsName(text));
 }
 
 function countColons(text: string): number {
@@ -29,4 +33,26 @@ function countMembers(value: unknown): number {
   let members = Array.isArray(value) ? 0 : items.length;
   for (const item of items) members += countMembers(item);
   return members;
+}
+
+function repeatsName(text: string): boolean {
+  /** The names of each open object; an array has none. */
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charCodeAt(at);
+    if (OPEN.has(character)) open.push(new Set());
+    else if (CLOSE.has(character)) open.pop();
+    else if (character === QUOTE) {
+      const end = endOfString(text, at);
+      BEFORE_COLON.lastIndex = end + 1;
+      if (BEFORE_COLON.test(text)) {
+        const name = JSON.parse(text.slice(at, end + 1)) as string;
+        const names = open.at(-1);
+        if (names?.has(name) === true) return true;
+        names?.add(name);
+      }
+      at = end;
+    }
+  }
+  return false;
 }

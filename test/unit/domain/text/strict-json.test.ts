@@ -50,6 +50,12 @@ describe('strict JSON', () => {
       if (reasonOf(text) === undefined) expect(parse(text)).toEqual({ '"': 1, '\\': 2 });
       else expect(reasonOf(text)).toBe('duplicate_claim');
     }
+    for (const text of [
+      '{"\\"":[],"\\"":[]}',
+      '{"a":{"\\"":1 ,"b":"c:","\\"" : 2}}',
+      '{"\\u0061":1,"a":2}',
+    ])
+      expect(reasonOf(text)).toBe('duplicate_claim');
   });
 
   it('refuses a deeper nesting than any token has', () => {
