@@ -53,7 +53,7 @@ describeWith(['chromium'], 'documents in the console', ({ chromium }) => {
     // A text that does not parse as YAML for a moment, while the answer about the text before is shown.
     await text.click();
     await page.keyboard.press('Control+End');
-    await page.keyboard.type('unfinished');
+    await page.keyboard.insertText('unfinished');
     await page.getByRole('list', { name: 'Faults' }).waitFor();
     await page.keyboard.press('Control+z');
     await page.getByText('● The broker would accept it').waitFor();
