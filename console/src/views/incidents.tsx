@@ -299,10 +299,10 @@ function Secrets({ items }: { readonly items: readonly IncidentSecret[] }): JSX.
         {
           title: 'What is valid',
           of: ({ path, state, why }) => (
-            <>
-              <SecretState state={state} /> {why !== undefined && <span class="quiet">{why}</span>}
+            <span>
+              <SecretState state={state} /> {why !== undefined && <span class="quiet">{why} </span>}
               {UNDONE.includes(state) && <a href={to(`/rotations/${path}`)}>Rotate</a>}
-            </>
+            </span>
           ),
         },
         { title: 'Versions', of: ({ versions }) => <code>{versions.join(', ')}</code> },

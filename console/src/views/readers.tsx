@@ -47,9 +47,9 @@ export function Readers({ path }: { readonly path: string }): JSX.Element {
 
 function Effect({ rule: { effect, isConditional } }: { readonly rule: ReadingRule }): JSX.Element {
   return (
-    <>
+    <span>
       <State tone={effect === 'allow' ? 'good' : 'bad'}>{effect}</State>
       {isConditional && <span class="quiet"> under conditions</span>}
-    </>
+    </span>
   );
 }
