@@ -132,7 +132,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
         expect([name, Math.max(0, wide)]).toEqual([name, 0]);
       }
     }
-  });
+  }, 900_000);
 
   it('finds a secret and opens it with the keyboard alone', async () => {
     const page = await open();

@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { dump } from 'js-yaml';
 import { bearer, BrokerClient } from '../../../src/client/index.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
@@ -49,6 +50,13 @@ describeWith(['rsyslog'], 'a release after the loss of the disk', ({ rsyslog: to
         (await rsyslog.messages()).some(({ text }) => text.includes('quarantine.create')),
       );
       await second.stop('test');
+      let seen = 0;
+      await until('rsyslog has written what it got', async () => {
+        await pause(1_000);
+        const before = seen;
+        seen = (await rsyslog.messages()).length;
+        return seen === before;
+      });
       await own.restoreStore('older');
 
       const config = own.at('config.yaml');

@@ -20,7 +20,7 @@ export interface ServerCommand {
   readonly host?: Host;
 }
 
-const READY_WITHIN_MS = 90_000;
+const READY_WITHIN_MS = 180_000;
 
 // A killed test run runs no teardown, so the kernel ends its servers (prctl(2), PR_SET_PDEATHSIG).
 function boundToParent({ command, args, keep }: ServerCommand): readonly string[] {
@@ -63,7 +63,7 @@ async function answers(ready: () => Promise<boolean>): Promise<boolean> {
   }
 }
 
-/** Starts a server and waits until it is ready. Throws with the end of its log if it ends or is not ready within 90 s. */
+/** Starts a server and waits until it is ready. Throws with the end of its log if it ends or is not ready within 180 s. */
 export async function startServer(server: ServerCommand): Promise<ProcessId> {
   const child = launch(server);
   const failure: { cause?: Error } = {};

@@ -29,9 +29,13 @@ export async function openPage(
   return observe(page);
 }
 
+/** Limit of each wait, for a machine that runs many suites at once. */
+const WAIT_MS = 120_000;
+
 /** Collects the complaints of a page, which may be another tab of the same profile. */
 export async function observe(page: Page): Promise<ObservedPage> {
   const complaints: string[] = [];
+  page.setDefaultTimeout(WAIT_MS);
   await page.exposeFunction('complain', (text: string) => complaints.push(text));
   // As text, because this program has no types of browsers.
   await page.addInitScript(`
