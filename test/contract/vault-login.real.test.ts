@@ -90,7 +90,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
   });
 
   it('is repeated when a token nears its maximum lifetime, and no call is affected', async () => {
-    const times = { token_ttl: '4s', token_max_ttl: '6s' };
+    const times = { token_ttl: '10s', token_max_ttl: '16s' };
     for (const method of METHODS) await logins[method].setRole(times);
     await Promise.all(
       METHODS.map(async (method) => {

@@ -246,6 +246,7 @@ const INPUTS: Readonly<Record<string, string>> = {
   'domain/notifications/notification.ts': OWN,
   'domain/rotation/canary-stage.ts': OWN,
   'domain/text/parse-body.ts': 'bodies of requests',
+  'domain/text/duplicate-names.ts': 'bodies of requests',
   'domain/text/streamed-json.ts': 'bodies of requests',
   'domain/text/strict-json.ts': 'bodies of requests',
   'domain/text/strict-yaml.ts': 'bodies of requests',

@@ -42,17 +42,20 @@ function repeatsName(text: string): boolean {
     const character = text.charCodeAt(at);
     if (OPEN.has(character)) open.push(new Set());
     else if (CLOSE.has(character)) open.pop();
-    else if (character === QUOTE) {
-      const end = endOfString(text, at);
-      BEFORE_COLON.lastIndex = end + 1;
-      if (BEFORE_COLON.test(text)) {
-        const name = JSON.parse(text.slice(at, end + 1)) as string;
-        const names = open.at(-1);
-        if (names?.has(name) === true) return true;
-        names?.add(name);
-      }
-      at = end;
-    }
+    if (character !== QUOTE) continue;
+    const end = endOfString(text, at);
+    const name = nameAt(text, at, end);
+    at = end;
+    if (name === undefined) continue;
+    const names = open.at(-1);
+    if (names?.has(name) === true) return true;
+    names?.add(name);
   }
   return false;
+}
+
+/** The string as the name of a member; undefined if no colon follows it. */
+function nameAt(text: string, start: number, end: number): string | undefined {
+  BEFORE_COLON.lastIndex = end + 1;
+  return BEFORE_COLON.test(text) ? (JSON.parse(text.slice(start, end + 1)) as string) : undefined;
 }
