@@ -144,7 +144,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
 
 describeWith(['kube'], 'the certificate of the injector', ({ kube }) => {
   it('is renewed under traffic in each of two, without a refused pod', async () => {
-    const times = { lifetime: 6_000, check: 200, learn: 500, spread: 1_000 };
+    const times = { lifetime: 12_000, check: 200, learn: 500, spread: 1_000 };
     const bench = await InjectorBench.open(kube, { times });
     await bench.start({ times });
     const namespace = await bench.namespace();
