@@ -25,26 +25,27 @@ import type { Store } from '../ports/store.ts';
 
 const ENTRIES_A_READ = 256;
 
+const APPLIED_ACTIONS = [
+  'document.delete',
+  'operator-token.revoke',
+  'security-key.remove',
+  'quarantine.create',
+  'session.end',
+  'attestation.delete',
+  'evidence.delete',
+  'approval.deny',
+  'approval.withdraw',
+  'approval.use',
+  'wrapping.open',
+] as const satisfies readonly AuditAction[];
+/** Actions that `release --apply-removals` applies again. */
+export const APPLIED: ReadonlySet<string> = new Set(APPLIED_ACTIONS);
+
 /** Changes that a restored store does not have, in the order in which an operator must look at them. */
 const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[]])[] = [
   [
     'removals and restrictions: "release --apply-removals" applies all but those of leases and secrets, before a caller uses the broker',
-    [
-      'document.delete',
-      'operator-token.revoke',
-      'security-key.remove',
-      'quarantine.create',
-      'session.end',
-      'attestation.delete',
-      'evidence.delete',
-      'approval.deny',
-      'approval.withdraw',
-      'approval.use',
-      'wrapping.open',
-      'lease.revoke',
-      'secret.delete',
-      'secret.destroy',
-    ],
+    [...APPLIED_ACTIONS, 'lease.revoke', 'secret.delete', 'secret.destroy'],
   ],
   [
     'changed documents: policies, mounts, clusters, definitions, operators, role bindings',
@@ -198,21 +199,6 @@ export async function newerStore(
 
 export const UNLISTED =
   'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR. After the loss of the disk, the files of a sink have them: release --apply-removals.';
-
-/** Actions that `release --apply-removals` applies again. */
-export const APPLIED: ReadonlySet<string> = new Set([
-  'document.delete',
-  'operator-token.revoke',
-  'security-key.remove',
-  'quarantine.create',
-  'session.end',
-  'attestation.delete',
-  'evidence.delete',
-  'approval.deny',
-  'approval.withdraw',
-  'approval.use',
-  'wrapping.open',
-] satisfies readonly AuditAction[]);
 
 /** The changes after the backup with a heading, for the operator. `source` names the log that they are from; `without` are left out. */
 export async function lostText(
