@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { confirm } from '../input/ask.ts';
-import { fromEnvironment, openClient } from '../connection/connection.ts';
+import { fromEnvironment, openClient, readText } from '../connection/connection.ts';
 import type { ConnectionOptions } from '../connection/connection.ts';
 import { printable } from '../output/printable.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
-import { readFailure, UsageError } from '../run/errors.ts';
+import { UsageError } from '../run/errors.ts';
 
 /** Prints a code alone, so that a pipe can put it into a Secret. */
 export async function runEnroll(
@@ -30,7 +29,10 @@ export async function runJoin(
   const { codeFile, podTokenFile, ...given } = options;
   const { url, ca } = { ...fromEnvironment(environment), ...defined(given) };
   if (url === undefined) throw new UsageError('cluster join needs --url https://HOST:PORT');
-  const body = { code: await secretIn(codeFile), token: await secretIn(podTokenFile) };
+  const body = {
+    code: (await readText(codeFile)).trim(),
+    token: (await readText(podTokenFile)).trim(),
+  };
   const client = await openClient({ url, ...defined({ caFile: ca }) }, (text) => output.note(text));
   try {
     const joined = (await client.call('joinCluster', { path: { name }, body, signal })).body;
@@ -41,14 +43,6 @@ export async function runJoin(
     );
   } finally {
     client.close();
-  }
-}
-
-async function secretIn(file: string): Promise<string> {
-  try {
-    return (await readFile(file, 'utf8')).trim();
-  } catch (error) {
-    throw new UsageError(`${file}: ${readFailure(error)}`);
   }
 }
 
