@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describeWithProgram } from '../../kit/backends/describe-with-program.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
@@ -54,8 +54,11 @@ function codeIn({ json: { code } }: Answer): string {
   return typeof code === 'string' ? code : 'ok';
 }
 
-describeWith(['postgres'], 'two brokers on one PostgreSQL', ({ postgres }) => {
-  describeWithProgram('go', 'checked by Porcupine', (go) => {
+describeWith(
+  ['postgres', 'goprograms'],
+  'two brokers on one PostgreSQL',
+  ({ postgres, goprograms }) => {
+    const checker = join(goprograms.program, 'linearizability');
     let database: TestDatabase;
     let brokers: readonly PreparedBroker[] = [];
     const lines: string[] = [];
@@ -251,10 +254,8 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', ({ postgres }) => {
       const clients = Array.from({ length: CLIENTS }, (_, n) => client(n, randomOf(seed + n)));
       await Promise.all([killBoth(), ...clients]);
       const { installation } = brokers[0] as PreparedBroker;
-      const program = installation.file('checker');
       const history = await installation.write('history', lines.join('\n'));
-      await run(go, ['build', '-o', program, '.'], { cwd: 'test/interop/linearizability' });
-      const { stdout } = await run(program, [history]).catch(
+      const { stdout } = await run(checker, [history]).catch(
         (error: unknown) => error as { readonly stdout: string },
       );
       const [ok = 0, busy = 0] = ['ok', 'ERR_BUSY'].map((code) => answers.get(code));
@@ -301,5 +302,5 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', ({ postgres }) => {
       const statuses = await Promise.all(Array.from({ length: 8 }, (_, client) => use(client)));
       expect(statuses.flat().filter((status) => status >= 300)).toEqual([]);
     });
-  });
-});
+  },
+);

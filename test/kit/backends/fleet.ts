@@ -15,6 +15,7 @@ import {
   GITLEAKS,
   GRYPE,
   GATEWAY_API,
+  GO_PROGRAMS,
   GRYPE_REPORTS,
   HELM,
   HVAC,
@@ -72,6 +73,7 @@ export interface Backends {
   readonly kubectl: Tool;
   readonly kubescore: Tool;
   readonly kyverno: Tool;
+  readonly goprograms: Tool;
 }
 
 type Starters = {
@@ -114,6 +116,7 @@ const START: Starters = {
   kubectl: () => startTool(KUBECTL),
   kubescore: () => startTool(KUBE_SCORE),
   kyverno: () => startTool(KYVERNO),
+  goprograms: () => startTool(GO_PROGRAMS),
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

@@ -1,6 +1,9 @@
 import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import type { BackendName, Recipe } from './recipe.ts';
@@ -99,6 +102,34 @@ export function goDataRecipe(data: GoModule & { readonly folder: string }): Reci
     build: async (directory) => {
       const { Dir: module } = await downloadModule(directory, data);
       await cp(join(module, folder), join(directory, name), { recursive: true });
+    },
+  };
+}
+
+const SOURCES = ['main.go', 'go.mod', 'go.sum'];
+
+/**
+ * A recipe for programs of ours, each in a folder of its own below `parent`. Its version is a hash of their sources, so a changed program is built again,
+ * and a fresh clone finds the others.
+ */
+export function ownGoRecipe(name: BackendName, parent: URL, folders: readonly string[]): Recipe {
+  const hash = createHash('sha256');
+  for (const folder of folders) {
+    for (const file of SOURCES) hash.update(readFileSync(new URL(`${folder}/${file}`, parent)));
+  }
+  return {
+    name,
+    version: hash.digest('hex').slice(0, 12),
+    backend: name,
+    tools: ['go'],
+    program: 'programs',
+    build: async (directory, progress) => {
+      for (const folder of folders) {
+        const args = ['build', '-trimpath', '-o', join(directory, 'programs', folder), '.'];
+        const cwd = fileURLToPath(new URL(folder, parent));
+        const env = { GOFLAGS: '-buildvcs=false' };
+        await runCommand('go', args, { label: `${folder} build`, cwd, progress, env });
+      }
     },
   };
 }

@@ -33,6 +33,7 @@ export const BACKEND_NAMES = [
   'kubectl',
   'kubescore',
   'kyverno',
+  'goprograms',
 ] as const;
 
 export type BackendName = (typeof BACKEND_NAMES)[number];

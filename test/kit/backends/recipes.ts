@@ -1,5 +1,5 @@
 import { debianRecipe, unpackedRecipe } from './install-debian.ts';
-import { goDataRecipe, goRecipe } from './install-go.ts';
+import { goDataRecipe, goRecipe, ownGoRecipe } from './install-go.ts';
 import { npmRecipe } from './install-npm.ts';
 import { pythonRecipe } from './install-python.ts';
 import type { BackendName, Recipe } from './recipe.ts';
@@ -378,6 +378,14 @@ export const KYVERNO = goRecipe({
   linkerVariables: [`github.com/kyverno/kyverno/pkg/version.BuildVersion=${KYVERNO_VERSION}`],
 });
 
+/** Programs of ours with the code of others: External Secrets, the CSI driver, the tools of Go's sumdb, and Porcupine. */
+export const GO_PROGRAMS = ownGoRecipe('goprograms', new URL('../../interop/', import.meta.url), [
+  'external-secrets',
+  'csi-driver',
+  'go',
+  'linearizability',
+]);
+
 /** The programs of each backend. */
 export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   openbao: [OPENBAO, AWS_ENGINE],
@@ -413,4 +421,5 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   kubectl: [KUBECTL],
   kubescore: [KUBE_SCORE],
   kyverno: [KYVERNO],
+  goprograms: [GO_PROGRAMS],
 };

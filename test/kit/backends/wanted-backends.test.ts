@@ -72,6 +72,7 @@ describe('wantedBackends', () => {
       'kubectl',
       'kubescore',
       'kyverno',
+      'goprograms',
     ]);
   });
 

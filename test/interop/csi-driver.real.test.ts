@@ -3,23 +3,21 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
+import { describeWith } from '../kit/backends/backends.ts';
 import { CsiProcess } from '../kit/delivery/csi-process.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const run = promisify(execFile);
 
-describeWithProgram('go', "the Secrets Store CSI driver's own client", (go) => {
+describeWith(['goprograms'], "the Secrets Store CSI driver's own client", ({ goprograms }) => {
+  const program = join(goprograms.program, 'csi-driver');
   let broker: PreparedBroker;
   let csi: CsiProcess;
-  let program: string;
 
   beforeAll(async () => {
     broker = await PreparedBroker.start();
     await broker.write('own/db', { user: 'app', password: 'of the driver' });
     csi = await CsiProcess.start(broker);
-    program = join(csi.directory, 'driver');
-    await run(go, ['build', '-o', program, '.'], { cwd: 'test/interop/csi-driver' });
   });
   afterAll(async () => {
     await csi.remove();

@@ -5,19 +5,18 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { exportLog } from '../../src/audit/export/export.ts';
 import { storeSource } from '../../src/audit/export/export-source.ts';
-import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
+import { describeWith } from '../kit/backends/backends.ts';
 import { publicLog } from '../../src/audit/tree/public-log.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
 import { LogBench } from '../kit/log/log-bench.ts';
 import { RunningApi } from '../kit/api/running-api.ts';
 
 const run = promisify(execFile);
-// A module cache without golang.org/x/mod and no way to the module proxy fails the suite: only a missing Go skips it.
 
-describeWithProgram('go', "the log under Go's sumdb tools", (go) => {
+describeWith(['goprograms'], "the log under Go's sumdb tools", ({ goprograms }) => {
+  const program = join(goprograms.program, 'go');
   let bench: LogBench;
   let directory: string;
-  let program: string;
   let logKey: string;
 
   beforeAll(async () => {
@@ -26,8 +25,6 @@ describeWithProgram('go', "the log under Go's sumdb tools", (go) => {
     await bench.integrate();
     directory = join(bench.directory, 'export');
     ({ logKey } = await exportLog(storeSource(bench.store, bench.log), directory));
-    program = join(bench.directory, 'interop');
-    await run(go, ['build', '-o', program, '.'], { cwd: 'test/interop/go' });
   });
   afterAll(() => bench.remove());
 

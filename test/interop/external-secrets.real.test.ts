@@ -1,17 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
+import { describeWith } from '../kit/backends/backends.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
-
-const run = promisify(execFile);
-/** The provider imports a good part of Kubernetes: a minute and a half on two cores, the first time. */
-const BUILD_MS = 600_000;
 
 interface Ref {
   readonly key: string;
@@ -33,9 +28,9 @@ function documented(): readonly object[] {
   return [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml = '']) => load(yaml) as object);
 }
 
-describeWithProgram('go', 'External Secrets Operator', (go) => {
+describeWith(['goprograms'], 'External Secrets Operator', ({ goprograms }) => {
+  const program = join(goprograms.program, 'external-secrets');
   let broker: PreparedBroker;
-  let program: string;
   let token: string;
 
   beforeAll(async () => {
@@ -56,9 +51,7 @@ describeWithProgram('go', 'External Secrets Operator', (go) => {
       },
     );
     token = String(json['token']);
-    program = join(broker.installation.directory, 'external-secrets');
-    await run(go, ['build', '-o', program, '.'], { cwd: 'test/interop/external-secrets' });
-  }, BUILD_MS);
+  });
   afterAll(() => broker.installation.remove());
 
   /** The provider's result for the store and the Secret of the page. */
