@@ -45,7 +45,7 @@ export class BrokerClient {
   async call<Id extends CallId>(id: Id, ...input: InputArguments<Id>): Promise<Answer<Id>> {
     const given = (input[0] ?? {}) as AnyInput;
     const request = prepareRequest(id, given);
-    const answer = await this.#connection.call(request, this.#credential, given.signal);
+    const answer = await this.#connection.call(request, this.#credential, given);
     return answer as Answer<Id>;
   }
 
@@ -57,7 +57,7 @@ export class BrokerClient {
     const given = (input[0] ?? {}) as AnyInput;
     for (let after = given.query?.['after']; ;) {
       const request = prepareRequest(id, { ...given, query: { ...given.query, after } });
-      const { body } = await this.#connection.call(request, this.#credential, given.signal);
+      const { body } = await this.#connection.call(request, this.#credential, given);
       const { items, next } = body as { items: readonly ItemOf<Id>[]; next?: string };
       yield* items;
       if (next === undefined) return;

@@ -5,7 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { ClientCertificate } from './certificate-files.ts';
 import type { Authorization, Credential } from './credential.ts';
 import { API_VERSION } from '../ports/openapi/operations.ts';
-import type { PreparedRequest } from './prepared-request.ts';
+import type { AnyInput, PreparedRequest } from './prepared-request.ts';
 import { readAnswer, requireEventStream, type AnyAnswer } from './read-answer.ts';
 import { sendWithRetries } from './retry.ts';
 import { Transport } from './transport.ts';
@@ -60,9 +60,9 @@ export class Connection {
   call(
     request: PreparedRequest,
     credential: Credential,
-    signal: AbortSignal | undefined,
+    { signal, tries = this.#tries }: Pick<AnyInput, 'signal' | 'tries'>,
   ): Promise<AnyAnswer> {
-    const options = { tries: this.#tries, clock: this.clock, random: this.#random };
+    const options = { tries, clock: this.clock, random: this.#random };
     const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
     return sendWithRetries(request, options, signal, () =>
       withinTime(limit, async (within) => {

@@ -57,7 +57,11 @@ export type CallInput<Id extends OperationId> = Given<
 > &
   Given<'query', PartOf<ParametersOf<Id>, 'query'>, IsRequired<ParametersOf<Id>, 'query'>> &
   Given<'headers', HeadersOf<ParametersOf<Id>>, IsRequired<ParametersOf<Id>, 'header'>> &
-  BodyInput<Id> & { readonly signal?: AbortSignal | undefined };
+  BodyInput<Id> & {
+    readonly signal?: AbortSignal | undefined;
+    /** Number of tries of this call, instead of that of the client. */
+    readonly tries?: number | undefined;
+  };
 
 type BodyOf<Response> = Response extends { content: infer Content }
   ? Content extends { readonly 'application/json': infer Json }

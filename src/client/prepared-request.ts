@@ -21,6 +21,7 @@ export interface AnyInput {
   readonly body?: unknown;
   readonly raw?: RawBody | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly tries?: number | undefined;
 }
 
 /** The broker does not decode paths. Names contain no characters that need encoding, and a parameter must not change which operation is called. */

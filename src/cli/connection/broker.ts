@@ -17,6 +17,7 @@ export interface LooseInput {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly signal?: AbortSignal;
+  readonly tries?: number;
 }
 
 /** Calls an operation with an input that is built at run time. The answer keeps its type. */
@@ -50,11 +51,20 @@ export async function allPages<Id extends PagedId>(
 
 /** Wraps the broker so that every call is aborted when `signal` is. */
 export function abortedBy(broker: Broker, signal: AbortSignal): Broker {
+  return withInput(broker, { signal });
+}
+
+/** Wraps the broker so that no call is retried. */
+export function askedOnce(broker: Broker): Broker {
+  return withInput(broker, { tries: 1 });
+}
+
+function withInput(broker: Broker, more: LooseInput): Broker {
   return {
     call: ((id: CallId, input: LooseInput = {}) =>
-      callWith(broker, id, { signal, ...input })) as unknown as Broker['call'],
+      callWith(broker, id, { ...more, ...input })) as unknown as Broker['call'],
     pages: ((id: PagedId, input: LooseInput = {}) =>
-      pagesWith(broker, id, { signal, ...input })) as unknown as Broker['pages'],
+      pagesWith(broker, id, { ...more, ...input })) as unknown as Broker['pages'],
     events: (options) => broker.events(options),
     changes: (options) => broker.changes(options),
   };

@@ -1,5 +1,5 @@
 import { ApiError, UnreachableError, type components, type ItemOf } from '../../client/index.ts';
-import { allPages, callWith, type Broker } from '../connection/broker.ts';
+import { allPages, askedOnce, callWith, type Broker } from '../connection/broker.ts';
 import { refusalText } from '../run/failure.ts';
 
 export type Mount = ItemOf<'listMounts'>;
@@ -47,7 +47,7 @@ export async function readSeal(
   { reasons }: Readiness,
 ): Promise<string | undefined> {
   if (!reasons.includes('ERR_SEALED')) return undefined;
-  const answer = await readInTime(() => readStatus(broker));
+  const answer = await readInTime(() => readStatus(askedOnce(broker)));
   return 'unseen' in answer ? answer.unseen : undefined;
 }
 

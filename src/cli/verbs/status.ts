@@ -6,7 +6,7 @@ import {
   WARNINGS,
   type Condition,
 } from '../../domain/conditions.ts';
-import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
+import { abortedBy, allPages, askedOnce, type Broker } from '../connection/broker.ts';
 import type { CliContext } from '../run/context.ts';
 import { certificateFindings } from '../reports/broker-findings.ts';
 import { counted } from '../run/count.ts';
@@ -89,7 +89,7 @@ interface Revocations {
   readonly irrevocable: number;
 }
 
-/** Time for all answers together: this is the screen of an outage, so a slow part is shown as missing. */
+/** Time for all answers together: this is the screen of an outage, so a slow part is shown as missing, and nothing is retried. */
 const STATUS_MS = 1_800;
 
 /** Shows the state of the broker on one screen, within two seconds. @returns 1 if something needs an operator, or could not be seen */
@@ -98,7 +98,7 @@ export async function runStatus(context: CliContext): Promise<ExitCode> {
   const opened = await context.broker();
   const { url } = (await context.target()).profile;
   const status = await withDeadline(clock, STATUS_MS, (signal) =>
-    readParts(abortedBy(opened, signal), url),
+    readParts(askedOnce(abortedBy(opened, signal)), url),
   );
   await output.show(status, () => linesOf(status, clock.now()).join('\n'));
   return problemsIn(status) ? EXIT.failed : EXIT.done;
