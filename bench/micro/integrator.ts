@@ -53,7 +53,7 @@ const integrator = new Integrator({
   claims: storeClaims(store, systemClock, { owner: boot.writer, alone: false }),
   alone: false,
   intervalMs: 3_600_000,
-  checkpointFile: checkpointFile(join(directory, 'checkpoint')),
+  outside: checkpointFile(join(directory, 'checkpoint')),
   onError: (error) => {
     throw error;
   },

@@ -100,22 +100,24 @@ const counted = (entriesPerWindow: number) =>
     })
     .prefault({});
 
+const bucketSchema = z.strictObject({
+  type: z.literal('s3'),
+  bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
+  region: z.string().min(1).max(64),
+  /** Prefix of the name of each object, without a slash at its end. */
+  prefix: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,198}[A-Za-z0-9]$/, 'must be like quaymaster/prod')
+    .optional(),
+  /** Endpoint of S3-compatible storage other than AWS. */
+  endpoint: z.url({ protocol: /^https?$/ }).optional(),
+  /** A profile of the shared credentials file; otherwise the credential chain of AWS applies. */
+  profile: z.string().min(1).max(128).optional(),
+});
+
 const archivePlaceSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('directory'), path: absolutePath }),
-  z.strictObject({
-    type: z.literal('s3'),
-    bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
-    region: z.string().min(1).max(64),
-    /** Prefix of the name of each object, without a slash at its end. */
-    prefix: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,198}[A-Za-z0-9]$/, 'must be like quaymaster/prod')
-      .optional(),
-    /** Endpoint of S3-compatible storage other than AWS. */
-    endpoint: z.url({ protocol: /^https?$/ }).optional(),
-    /** A profile of the shared credentials file; otherwise the credential chain of AWS applies. */
-    profile: z.string().min(1).max(128).optional(),
-  }),
+  bucketSchema,
 ]);
 
 /** The place of the archive. Only this file sets it: no API call can direct the log elsewhere. */
@@ -139,7 +141,9 @@ export const auditConfigSchema = z
     /** Ed25519 private key, PKCS #8 PEM, mode 0600; outside the store and all its backups. */
     logKeyFile: absolutePath,
     /** The file for the last checkpoint, outside the store's directory. */
-    checkpointFile: absolutePath,
+    checkpointFile: absolutePath.optional(),
+    /** The bucket for the last checkpoint, instead of a file: for brokers without a common directory. */
+    checkpoint: bucketSchema.optional(),
     /** The archive. If absent, the store keeps the whole log. */
     archive: archiveSchema.optional(),
     sinks: z.array(sinkSchema).max(16).default([]),
@@ -158,9 +162,13 @@ export const auditConfigSchema = z
     /** Refusals and failures of a known caller: single entries for each identity, action, path and reason. */
     denials: counted(5),
   })
-  .superRefine(({ sinks, witnesses, witnessPolicy }, context) => {
+  .superRefine(({ sinks, witnesses, witnessPolicy, checkpointFile, checkpoint }, context) => {
     const issue = (path: string[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
+    if (checkpointFile === undefined && checkpoint === undefined)
+      issue(['checkpointFile'], 'is needed: a file, or audit.checkpoint for an object in a bucket');
+    if (checkpointFile !== undefined && checkpoint !== undefined)
+      issue(['checkpoint'], 'excludes audit.checkpointFile: the last checkpoint has one place');
     const names = sinks.map(sinkName);
     if (new Set(names).size < names.length) issue(['sinks'], 'each sink may be named once');
     for (const member of ['name', 'key'] as const)

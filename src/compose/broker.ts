@@ -48,6 +48,7 @@ import { LiveRows } from '../store/guard/live-rows.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
 import { startBackgroundWork } from './background-work.ts';
 import { openArchive } from './log/archive-storage.ts';
+import { openCheckpointStorage } from './log/checkpoint-storage.ts';
 import { Features, type Option } from './features/feature.ts';
 import { OPTIONS } from './features/options.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './log/audit-trail.ts';
@@ -160,7 +161,9 @@ async function openOn(
   const rows = new KeyringRowMacs(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const archive = await openArchive(config.audit.archive, clock);
-  const trail = new AuditTrail(bootLog, { config, store: opened, rows, archive, clock, log });
+  const outside = await openCheckpointStorage(config.audit, clock);
+  const kept = { config, store: opened, outside, rows, archive, clock, log };
+  const trail = new AuditTrail(bootLog, kept);
   const { held } = await trail.start();
   await logCondition(log, held, { opened, identity: bootLog.identity });
   const live = new LiveRows(opened, guard);

@@ -45,7 +45,7 @@ export const HELD: Readonly<Record<string, Condition>> = {
   },
   checkpoint_foreign: {
     what: 'another log key signed the checkpoint file, or the anchor of the log in the store was changed',
-    todo: 'check audit.checkpointFile, audit.logKeyFile and the mounted volumes, then restart the broker',
+    todo: 'check the place of the checkpoint, the log key and the mounted volumes, then restart the broker',
     avoid: 'do not release before the paths are right',
   },
   index_damaged: {
@@ -87,8 +87,8 @@ export const UNREADY: Readonly<Record<string, Condition>> = {
     avoid: 'do not restart the broker, which retries by itself',
   },
   ERR_AUDIT_UNAVAILABLE: {
-    what: 'nothing can be recorded, usually because the disk is full or a session of PostgreSQL holds a lock',
-    todo: 'make room, or end that session: docs/operations.md, "A full disk"',
+    what: 'nothing can be recorded, usually because the disk is full or a session of PostgreSQL holds a lock; or a start cannot read the last checkpoint in its bucket',
+    todo: 'make room, or end that session: docs/operations.md, "A full disk"; for a bucket, see "A checkpoint that cannot be written"',
     avoid: 'do not delete files of the store',
   },
   starting: { what: 'the first attempt to start has not ended', todo: 'wait some seconds' },
@@ -108,6 +108,11 @@ export const WARNINGS: Readonly<Record<string, Condition>> = {
   audit_sink_cursor_forged: {
     what: 'the cursor of a sink was changed in the database',
     todo: 'find who writes to the database; the sink gets every entry again',
+  },
+  audit_checkpoint_failed: {
+    what: 'the last checkpoint cannot be written outside the store, so a rollback to a state since then would not be noticed',
+    todo: 'repair its place, file or bucket: docs/operations.md, "A checkpoint that cannot be written"',
+    avoid: 'do not restart the broker: a start needs to read the checkpoint',
   },
   audit_index_damaged: {
     what: 'an index of the audit log is damaged, so searches may miss entries',

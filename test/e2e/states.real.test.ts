@@ -1,9 +1,10 @@
 import Database from 'better-sqlite3';
 import { readFileSync, statfsSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateAgeKeyPair } from '../../src/crypto/encryption/age.ts';
+import { REGION, setCredentials } from '../kit/aws/aws-connection.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { freePort } from '../kit/backends/free-port.ts';
 import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
@@ -12,6 +13,7 @@ import { canMount, itIfMounted, leftOut, SmallDisk } from '../kit/files/small-di
 import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { FaultProxy } from '../kit/network/fault-proxy.ts';
 import type { Installation } from '../kit/broker/installation.ts';
+import { FakeBucket } from '../kit/fakes/fake-bucket.ts';
 import { InjectorPod } from '../kit/delivery/injector-pod.ts';
 import { INSTRUMENTS, ObservedBroker, type Row } from '../kit/states/observed.ts';
 import { Prometheus } from '../kit/states/prometheus.ts';
@@ -58,6 +60,8 @@ describeWith(
     let prometheus: Prometheus;
     let proxy: FaultProxy;
     let database: TestDatabase;
+    let second: TestDatabase;
+    let bucket: FakeBucket;
     let disk: SmallDisk | undefined;
     const ports = new Map<string, number>();
     const portOf = (state: string): number => ports.get(state) ?? 0;
@@ -137,6 +141,32 @@ describeWith(
           );
           return answers.some(({ status }) => status === 503);
         });
+      },
+      'checkpoint not written': async (broker) => {
+        await broker.serve();
+        const checkpoint = broker.installation.file('keys/checkpoint');
+        await rm(checkpoint);
+        // No file replaces a directory with content, not even by root.
+        await mkdir(join(checkpoint, 'content'), { recursive: true });
+        await broker.installation.call('GET', '/api/v1/operators', { token: broker.token });
+      },
+      'checkpoint away at the start': async (broker) => {
+        setCredentials();
+        const { endpoint } = bucket;
+        const { installation } = broker;
+        const checkpoint = { type: 's3', bucket: 'checkpoints', region: REGION, endpoint };
+        const connectionStringFile = await installation.write('dsn', second.connectionString);
+        await broker.serve({
+          store: { type: 'postgres', connectionStringFile },
+          audit: {
+            origin: 'quaymaster.test/away',
+            logKeyFile: installation.file('keys/log.pem'),
+            checkpoint,
+          },
+        });
+        await installation.stop();
+        bucket.stop();
+        broker.begin();
       },
       'clock ahead': async (broker) => {
         // A broker in production refuses options of Node.
@@ -231,14 +261,17 @@ describeWith(
 
     beforeAll(async () => {
       proxy = await FaultProxy.start(postgres.port);
-      database = await createDatabase(postgres);
+      [database, second] = [await createDatabase(postgres), await createDatabase(postgres)];
+      bucket = await FakeBucket.start();
       for (const state of Object.keys(STATES)) ports.set(state, await freePort());
       prometheus = await Prometheus.start(promtool, [...ports.values()]);
     });
     afterAll(async () => {
       await prometheus.stop();
       await proxy.close();
+      bucket.stop();
       await database.drop();
+      await second.drop();
       disk?.unmount();
     });
 

@@ -10,8 +10,9 @@ import { leafHash } from '../../crypto/log/merkle.ts';
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { LOG } from '../../ports/queries.ts';
+import type { CheckpointStorage } from '../../ports/checkpoint-storage.ts';
 import type { Store } from '../../ports/store.ts';
-import type { CheckpointFile } from '../tree/checkpoint-file.ts';
+
 import { GrowingLog } from '../tree/growing-log.ts';
 import type { LastCommit, LastCommitFile } from '../chain/last-commit.ts';
 import { isMarked, type Anchor, type LogAnchor } from './log-anchor.ts';
@@ -61,7 +62,7 @@ async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | 'damaged'> 
 /** The references with which the log of the store is compared. */
 export interface Expected {
   readonly log: LogIdentity;
-  readonly file: CheckpointFile;
+  readonly outside: CheckpointStorage;
   /** Undefined while the store is being initialised, when it may have no log. */
   readonly anchor: LogAnchor | undefined;
   /** Undefined if other processes may write to the store. */
@@ -86,20 +87,43 @@ export interface LogExtent {
  * Reads the three places in the reverse order of their writes. If another replica appends meanwhile, only the later reads can be larger.
  */
 export async function logExtent(store: Store, expected: Expected): Promise<LogExtent> {
-  const { log, file, anchor } = expected;
-  const note = await file.read();
-  const outside = await unlessDamaged(() =>
-    Promise.resolve().then(() => note && openLogCheckpoint(note, log.configured.verifier)),
-  );
+  const { log, anchor } = expected;
+  const note = await expected.outside.read();
+  const outside = note && (await openOutside(note, log));
   const anchored = await unlessDamaged(() => Promise.resolve(anchor?.read(store)));
   const stored = await unlessDamaged(() => storedCheckpoint(store, log.verifier));
   return {
-    outside: outside === 'damaged' || outside === '' ? 'foreign' : outside,
+    outside: outside === '' ? 'foreign' : outside,
     anchored: anchored === 'damaged' ? 'foreign' : anchored,
     stored,
     acknowledged: expected.lastCommit?.read(),
     isMarked: note !== undefined && isMarked(note, log.origin),
   };
+}
+
+/** A checkpoint of the place outside the store; 'foreign' if the log key did not sign it. */
+async function openOutside(note: string, log: LogIdentity): Promise<Checkpoint | 'foreign'> {
+  const opened = await unlessDamaged(() =>
+    Promise.resolve().then(() => openLogCheckpoint(note, log.configured.verifier)),
+  );
+  return opened === 'damaged' ? 'foreign' : opened;
+}
+
+/**
+ * Compares a running log with a checkpoint that another process wrote outside the store meanwhile. That process wrote to the store first, so the store
+ * must contain it. @returns its size, or the reason why the store must be held
+ */
+export async function compareOutside(
+  store: Store,
+  log: LogIdentity,
+  note: string,
+): Promise<number | HeldReason> {
+  const outside = await openOutside(note, log);
+  if (outside === 'foreign') return 'checkpoint_foreign';
+  if (outside.origin !== log.origin) return 'store_behind';
+  const stored = await unlessDamaged(() => storedCheckpoint(store, log.verifier));
+  if (stored === 'damaged') return 'log_damaged';
+  return (await differenceFrom(store, outside, stored?.size ?? 0)) ?? outside.size;
 }
 
 /**

@@ -4,10 +4,10 @@ import { EMPTY_ROOT } from '../../crypto/log/merkle.ts';
 import type { OriginReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ArchiveStorage } from '../../ports/archive-storage.ts';
+import type { CheckpointStorage } from '../../ports/checkpoint-storage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';
-import type { CheckpointFile } from './checkpoint-file.ts';
 import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { ChainedBatch } from '../chain/chained-batch.ts';
 import { ReadIndexUpkeep } from '../reads/read-index-upkeep.ts';
@@ -26,6 +26,7 @@ import {
   type LogExtent,
 } from '../identity/held-reasons.ts';
 import type { LocalBatches } from '../chain/local-batches.ts';
+import { OutsideCheckpoint } from './outside-checkpoint.ts';
 import { PendingBatches, type BrokenChain } from './pending-batches.ts';
 import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
@@ -33,7 +34,8 @@ export interface IntegratorOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: LogIdentity;
-  readonly checkpointFile: CheckpointFile;
+  /** The place of the last checkpoint, outside the store. */
+  readonly outside: CheckpointStorage;
   /** A second record of the log's extent, besides the file; undefined while the store has no keys. */
   readonly anchor?: LogAnchor | undefined;
   /** Names the last acknowledged entry; undefined if other processes may write to the store. */
@@ -55,6 +57,8 @@ export interface IntegratorOptions {
   readonly intervalMs?: number;
   /** A round failed: for the log and an alarm. The next round starts again from the store. */
   readonly onError?: (error: unknown) => void;
+  /** The checkpoint outside the store could not be written; a later round retries. */
+  readonly onUnwritten?: (error: unknown) => void;
 }
 
 export interface IntegratorStatus {
@@ -67,6 +71,8 @@ export interface IntegratorStatus {
   readonly caughtUpAt: number | undefined;
   /** Chains that do not verify: tampering or damage between commit and integration. */
   readonly broken: readonly BrokenChain[];
+  /** The last write of the checkpoint outside the store failed. */
+  readonly isUnwritten: boolean;
 }
 
 const INTERVAL_MS = 250;
@@ -126,10 +132,7 @@ export class Integrator {
   #isLoading = false;
   /** Monotonic milliseconds. */
   #tendAfter = 0;
-  /** The last note that was written to the checkpoint file. */
-  #noted: string | undefined;
-  /** Monotonic milliseconds. */
-  #notedAt = Number.NEGATIVE_INFINITY;
+  readonly #outside: OutsideCheckpoint;
   #unfollow: () => void = () => undefined;
 
   constructor(options: IntegratorOptions) {
@@ -137,6 +140,12 @@ export class Integrator {
     this.#options = options;
     this.#log = options.log;
     this.#claims = options.claims('audit-integrator', SILENCE_MS);
+    this.#outside = new OutsideCheckpoint({
+      storage: options.outside,
+      store: options.store,
+      clock,
+      onError: (error) => options.onUnwritten?.(error),
+    });
     this.#rounds = new RepeatedWork({
       clock,
       run: async () => {
@@ -154,6 +163,7 @@ export class Integrator {
       size: this.#checkpoint?.size ?? 0,
       caughtUpAt: this.#caughtUpAt,
       broken: this.#session?.pending.broken() ?? [],
+      isUnwritten: this.#outside.isFailing,
     };
   }
 
@@ -176,16 +186,16 @@ export class Integrator {
   }
 
   #expected(): Expected {
-    const { checkpointFile: file, anchor, isNew, lastCommit } = this.#options;
-    return { log: this.#log, file, anchor: isNew === true ? undefined : anchor, lastCommit };
+    const { outside, anchor, isNew, lastCommit } = this.#options;
+    return { log: this.#log, outside, anchor: isNew === true ? undefined : anchor, lastCommit };
   }
 
   async #begin(): Promise<void> {
-    const { store, checkpointFile, onUnanchored } = this.#options;
+    const { store, onUnanchored } = this.#options;
     if ((await this.extent()).anchored === undefined) await onUnanchored?.();
     this.#checkpoint = await storedCheckpoint(store, this.#log.verifier);
-    // The file is written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
-    if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
+    // The note is written before the store has a checkpoint. After a crash between the two writes, it would otherwise seem to be lost.
+    if (this.#checkpoint === undefined) await this.#outside.begin(this.#emptyNote());
     this.#unfollow = this.#options.localBatches.follow((batch) => this.#collect(batch));
     this.#rounds.startAfter(this.#options.intervalMs ?? INTERVAL_MS);
   }
@@ -199,7 +209,7 @@ export class Integrator {
     next: LogIdentity,
     record: (writes: readonly Write[], link: OriginReference) => Promise<void>,
   ): Promise<IntegratorStatus> {
-    const { store, checkpointFile, anchor } = this.#options;
+    const { store, anchor } = this.#options;
     if (this.#state !== 'held' || STAYS_HELD.includes(this.#held)) return this.status();
     const { outside } = await this.extent();
     const stored = await storedCheckpoint(store, this.#log.verifier);
@@ -208,7 +218,7 @@ export class Integrator {
     const previous = referenceTo({ origin: this.#log.origin, size, root });
     const isLost = this.#held === 'store_behind' || this.#held === 'store_forked';
     const abandoned = isLost && typeof outside === 'object' ? referenceTo(outside) : undefined;
-    await checkpointFile.write(note);
+    await this.#outside.begin(note);
     const anchored = anchor?.write({ size, root });
     const writes: Write[] = [
       writeOrigin(next),
@@ -372,16 +382,22 @@ export class Integrator {
     }
   }
 
-  /** Writes the checkpoint file, unless it was written within `ms`: each sync of the file delays the syncs of the store. */
+  /** Writes the checkpoint outside the store, unless it was written within `ms`: each sync of a file delays the syncs of the store. */
   async #note(ms: number): Promise<void> {
-    const { checkpointFile, clock } = this.#options;
-    const note = this.#checkpoint?.note;
-    if (this.#state !== 'active' || note === undefined || note === this.#noted) return;
-    if (clock.monotonic() - this.#notedAt < ms) return;
     const { anchor } = this.#options;
-    await checkpointFile.write(anchor === undefined ? note : markedNote(note, this.#log.origin));
-    this.#noted = note;
-    this.#notedAt = clock.monotonic();
+    const checkpoint = this.#checkpoint;
+    if (this.#state !== 'active' || checkpoint === undefined) return;
+    const { note, size } = checkpoint;
+    const text = anchor === undefined ? note : markedNote(note, this.#log.origin);
+    const held = await this.#outside.note({ text, size, log: this.#log }, ms);
+    if (held !== undefined) this.#hold(held);
+  }
+
+  /** Holds the store of a running broker. */
+  #hold(reason: HeldReason): never {
+    this.#state = 'held';
+    this.#held = reason;
+    throw new BrokerError('ERR_HELD', 'the store was replaced while the broker ran');
   }
 
   async #open({ epoch }: Claim): Promise<Session> {
@@ -389,11 +405,7 @@ export class Integrator {
     const { log, checkpoint } = await openLog(store, this.#log, anchor);
     const known = this.#checkpoint;
     const replaced = known && (await differenceFrom(store, known, checkpoint?.size ?? 0));
-    if (replaced !== undefined) {
-      this.#state = 'held';
-      this.#held = replaced;
-      throw new BrokerError('ERR_HELD', 'the store was replaced while the broker ran');
-    }
+    if (replaced !== undefined) this.#hold(replaced);
     this.#checkpoint = checkpoint;
     const sweepMs = alone ? ALONE_SWEEP_MS : undefined;
     const pending = new PendingBatches(store, this.#log.verifier.key, clock, sweepMs);

@@ -48,7 +48,8 @@ export interface Registration {
 }
 
 interface SavedPodsDeps {
-  readonly checkpointFile: string;
+  /** Undefined if the checkpoint is in a bucket: then no pods are saved. */
+  readonly checkpointFile?: string | undefined;
   readonly rows: RowMacs;
   readonly clock: Clock;
   readonly log: Log;
@@ -60,16 +61,18 @@ interface SavedPodsDeps {
  */
 export class SavedPodFiles {
   readonly #deps: SavedPodsDeps;
-  readonly #directory: string;
+  readonly #directory: string | undefined;
 
   constructor(deps: SavedPodsDeps) {
     this.#deps = deps;
-    this.#directory = `${deps.checkpointFile}.pods`;
+    const { checkpointFile: file } = deps;
+    this.#directory = file === undefined ? undefined : `${file}.pods`;
   }
 
   /** Reads the files of the registered clusters and removes all others. A file that cannot be used is ignored and named in the log. */
   async load(registered: readonly Registration[]): Promise<ReadonlyMap<string, SavedPods>> {
     const found = new Map<string, SavedPods>();
+    if (this.#directory === undefined) return found;
     const files = new Map(registered.map((each) => [`${each.uid}.jsonl`, each]));
     for (const name of await readdir(this.#directory).catch(() => [])) {
       const registration = files.get(name);
@@ -109,6 +112,7 @@ export class SavedPodFiles {
     isGood: () => boolean,
   ): Promise<void> {
     const { rows, clock } = this.#deps;
+    if (this.#directory === undefined) return;
     const path = join(this.#directory, `${uid}.jsonl`);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const draft = await open(`${path}.part`, 'w', 0o600);

@@ -137,6 +137,11 @@ export const configSchema = z
     path: ['backup', 'copyDirectory'],
     message: 'is for PostgreSQL only; the copy of a SQLite store is beside it',
   })
+  .refine(({ audit, store }) => audit.checkpoint === undefined || store.type === 'postgres', {
+    path: ['audit', 'checkpoint'],
+    message:
+      'is for PostgreSQL only: SQLite needs audit.checkpointFile, because the last commit is in a file beside it',
+  })
   .refine(({ backup, store }) => backup === undefined || isOutside(backup.directory, store), {
     path: ['backup', 'directory'],
     message: "must lie outside the store's directory",

@@ -23,6 +23,7 @@ import type { Plan, Store } from '../../ports/store.ts';
 import { openStore, type OpenedStore } from '../../store/index.ts';
 import type { RowGuard } from '../../store/guard/row-guard.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from '../log/audit-trail.ts';
+import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
 import { initialiseAlone } from './initialise-alone.ts';
 import { createGuard, openState, textOf } from './guarded-state.ts';
 import {
@@ -123,6 +124,7 @@ async function initialiseStore(
   const trail = new AuditTrail(bootLog, {
     config: { ...config, audit: { ...config.audit, sinks: [] } },
     store,
+    outside: await openCheckpointStorage(config.audit, clock),
     rows,
     isNew,
     clock,
@@ -153,7 +155,7 @@ async function initialiseStore(
  * about its log.
  */
 async function createLogKey({ store, audit }: Config): Promise<string[]> {
-  await privateDirectory(dirname(audit.checkpointFile));
+  if (audit.checkpointFile !== undefined) await privateDirectory(dirname(audit.checkpointFile));
   if (store.type === 'sqlite') await privateDirectory(dirname(store.path));
   if (await exists(audit.logKeyFile)) return [];
   if (store.type === 'sqlite' && (await exists(store.path))) {

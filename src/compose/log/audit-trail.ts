@@ -9,7 +9,6 @@ import { Archiver, type ArchiverOptions } from '../../audit/archive/archiver.ts'
 import { createBoot, type Boot } from '../../audit/chain/boot.ts';
 import { surveyLog } from '../../audit/chain/boot-survey.ts';
 import { createChain } from '../../audit/chain/chain.ts';
-import { checkpointFile } from '../../audit/tree/checkpoint-file.ts';
 import { Compactor } from '../../audit/segments/compactor.ts';
 import { readSinkStatus } from '../../audit/sinks/sink-status.ts';
 import { Follower, type FollowerStatus } from '../../audit/sinks/follower.ts';
@@ -32,6 +31,7 @@ import { openSink } from '../../audit/sinks/open-sink.ts';
 import { Witnesses } from '../../audit/witnesses/witnesses.ts';
 import type { PublicLog } from '../../ports/public-log.ts';
 import type { ArchiveStorage } from '../../ports/archive-storage.ts';
+import type { CheckpointStorage } from '../../ports/checkpoint-storage.ts';
 import type { SinkStatus } from '../../ports/broker-status.ts';
 import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Plan, Store } from '../../ports/store.ts';
@@ -80,6 +80,7 @@ export async function atOrigin(bootLog: BootLog, store: Store): Promise<BootLog>
 interface TrailDeps {
   readonly config: Config;
   readonly store: OpenedStore;
+  readonly outside: CheckpointStorage;
   /** Authenticates rows that the log keeps in other tables. */
   readonly rows: RowMacs;
   /** The store is being initialised, so it may have no log yet. */
@@ -114,7 +115,9 @@ interface SinkFollower {
 
 export type SinkSettings = Pick<Config['audit'], 'sinks' | 'acknowledgeWithinSeconds'>;
 
-function lastCommitFile({ audit }: Config): LastCommitFile {
+/** The file that names the last commit, only for a store that no other process writes to. */
+function lastCommitFile({ store, audit }: Config): LastCommitFile | undefined {
+  if (store.type !== 'sqlite' || audit.checkpointFile === undefined) return undefined;
   return new LastCommitFile(`${audit.checkpointFile}.last-commit`);
 }
 
@@ -153,7 +156,7 @@ export class AuditTrail {
   #isAnnounced = false;
 
   constructor(bootLog: BootLog, deps: TrailDeps) {
-    const { store, clock, config, log, rows, isNew = false, archive } = deps;
+    const { store, outside, clock, config, log, rows, isNew = false, archive } = deps;
     [this.#bootLog, this.#deps] = [bootLog, deps];
     this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
@@ -161,12 +164,12 @@ export class AuditTrail {
     this.log = new ThreadedLog({ reader: this.reader, store, clock });
     const alone = config.store.type === 'sqlite';
     const claims = storeClaims(store, clock, { owner: bootLog.boot.writer, alone });
-    this.#lastCommit = alone ? lastCommitFile(config) : undefined;
+    this.#lastCommit = lastCommitFile(config);
     this.integrator = new Integrator({
       store,
       clock,
       log: bootLog.identity,
-      checkpointFile: checkpointFile(config.audit.checkpointFile),
+      outside,
       anchor: new LogAnchor(rows),
       lastCommit: this.#lastCommit,
       isNew,
@@ -176,6 +179,11 @@ export class AuditTrail {
       alone,
       archive,
       onError: (error) => this.#integrationFailed(error),
+      onUnwritten: (error) =>
+        log.error(
+          { err: error, place: outside.name },
+          'the checkpoint outside the store cannot be written: until it can, nothing would show that the store was rolled back to a state since the last write; retrying',
+        ),
     });
     this.acknowledgements = this.#openAcknowledgements();
     this.notifications = this.#openNotifications();
@@ -333,6 +341,7 @@ export class AuditTrail {
     const found = {
       audit_log_damaged: damaged > 0 || tilesAltered || alteredBatches > 0,
       audit_chain_broken: this.integrator.status().broken.length > 0,
+      audit_checkpoint_failed: this.integrator.status().isUnwritten,
       audit_sink_stopped: sinks.some(({ isStopped }) => isStopped),
       audit_sink_cursor_forged: sinks.some(({ cursorForged }) => cursorForged),
       audit_witness_contradicts: this.witnesses

@@ -40,16 +40,18 @@ const FILE = z.strictObject({
 
 /** A directory beside the checkpoint file, with one file for each request. */
 export class HeldAlertFiles implements HeldAlertStorage {
-  readonly #directory: string;
+  readonly #directory: string | undefined;
   readonly #log: Log;
 
-  constructor(checkpointFile: string, log: Log) {
-    this.#directory = `${checkpointFile}.alerts`;
+  /** The directory must outlive the pod. Without a checkpoint file there is none, so a held broker refuses alerts, and their source sends them again. */
+  constructor(checkpointFile: string | undefined, log: Log) {
+    this.#directory = checkpointFile === undefined ? undefined : `${checkpointFile}.alerts`;
     this.#log = log;
   }
 
   /** The name is a digest, so that a repeated delivery takes no more room. */
   async keep(held: HeldAlerts): Promise<void> {
+    if (this.#directory === undefined) throw new BrokerError('ERR_HELD');
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await syncDirectory(dirname(this.#directory));
     if ((await readdir(this.#directory)).length >= MOST) throw new BrokerError('ERR_HELD');
@@ -62,12 +64,14 @@ export class HeldAlertFiles implements HeldAlertStorage {
   }
 
   async drain(take: (held: HeldAlerts) => Promise<void>): Promise<void> {
-    const names = await readdir(this.#directory).catch((error: unknown) => {
+    const directory = this.#directory;
+    if (directory === undefined) return;
+    const names = await readdir(directory).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     });
     for (const name of names.filter((each) => each.endsWith('.json'))) {
-      const path = join(this.#directory, name);
+      const path = join(directory, name);
       const held = readHeld(name, await readFile(path, 'utf8'));
       if (held === undefined) await this.#setAside(path);
       else await takeAndRemove(path, () => take(held));
@@ -81,7 +85,7 @@ export class HeldAlertFiles implements HeldAlertStorage {
   async #setAside(path: string): Promise<void> {
     const aside = `${path}.refused`;
     await rename(path, aside);
-    await syncDirectory(this.#directory);
+    await syncDirectory(dirname(path));
     this.#log.error(
       { path: aside },
       'a file of runtime alerts that came while the store was held is not as the broker wrote it: the broker starts without them; read the file, answer the alerts by hand, then remove it',

@@ -12,6 +12,7 @@ const LONGEST_RETRY_MS = 30_000;
 const PASSING: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_SEALED: 'sealed: no key-encryption key can be reached',
   ERR_STORE_UNAVAILABLE: 'the store cannot be opened',
+  ERR_AUDIT_UNAVAILABLE: 'the audit log or its last checkpoint cannot be opened',
 };
 
 /**

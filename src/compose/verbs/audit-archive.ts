@@ -11,6 +11,7 @@ import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { ArchivePlan } from '../../ports/archives.ts';
 import { openStore } from '../../store/index.ts';
 import { openArchive, openArchiveStorage } from '../log/archive-storage.ts';
+import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
 import { atOrigin, AuditTrail, openBootLog } from '../log/audit-trail.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
@@ -106,7 +107,8 @@ async function withTrail<T>(
     const rows = new KeyringRowMacs(keyring);
     guard.open({ keyring, rows });
     const opened = await atOrigin(bootLog, store);
-    const deps = { config, store, rows, archive, clock, log, isCommand: true };
+    const outside = await openCheckpointStorage(config.audit, clock);
+    const deps = { config, store, outside, rows, archive, clock, log, isCommand: true };
     const trail = new AuditTrail(opened, deps);
     try {
       const { held } = await trail.start();

@@ -10,6 +10,7 @@ import { coreFiles, type CoreFiles } from '../config/process-options.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { openArchiveStorage } from '../log/archive-storage.ts';
+import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
 import { tryKek } from '../installation/keys.ts';
 
 /** One named file of the configuration that a start or a first use would fail on. */
@@ -122,8 +123,25 @@ export async function configFindings(path: string, clock: Clock): Promise<readon
     ...(await fileFindings(config, path)),
     ...coreFindings(coreFiles()),
     await kekFinding(config, clock),
+    ...(await checkpointFinding(config, clock)),
     ...(await archiveFinding(config, clock)),
   ];
+}
+
+/** Checks that the object with the last checkpoint can be read. A file is among the files. */
+async function checkpointFinding({ audit }: Config, clock: Clock): Promise<readonly Finding[]> {
+  if (audit.checkpoint === undefined) return [];
+  const about = 'checkpoint in a bucket';
+  const place = await openCheckpointStorage(audit, clock);
+  try {
+    const isThere = (await place.read()) !== undefined;
+    const text = isThere ? 'can be read' : 'does not exist; quaymaster init creates it';
+    return [{ about, state: 'ok', text: `${place.name} ${text}` }];
+  } catch (error) {
+    const { message } = error as Error;
+    const cure = 'docs/operations.md, "A checkpoint that cannot be written"';
+    return [{ about, state: 'problem', text: message, cure }];
+  }
 }
 
 /**

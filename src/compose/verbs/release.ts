@@ -7,6 +7,7 @@ import { openStore } from '../../store/index.ts';
 import type { HeldReason, LogExtent } from '../../audit/identity/held-reasons.ts';
 import { verifierKeyText } from '../../crypto/log/signed-note.ts';
 import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
+import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
 import { createGuard, releaseRows } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
@@ -41,7 +42,8 @@ export async function runRelease(options: ReleaseOptions): Promise<string> {
     const rows = new KeyringRowMacs(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });
     const opened = await atOrigin(bootLog, store);
-    const deps = { config, store, rows, clock, log, isCommand: true };
+    const outside = await openCheckpointStorage(config.audit, clock);
+    const deps = { config, store, outside, rows, clock, log, isCommand: true };
     const trail = new AuditTrail(opened, deps);
     try {
       const { held } = await trail.start();

@@ -11,7 +11,6 @@ import {
   type OriginCheckpoint,
 } from '../../audit/identity/log-origin.ts';
 import { storedCheckpoint } from '../../audit/tree/stored-tree.ts';
-import { checkpointFile } from '../../audit/tree/checkpoint-file.ts';
 import {
   APPLIED,
   lostText,
@@ -34,6 +33,7 @@ import { readNamedFile } from '../../audit/named-file.ts';
 import { openStore } from '../../store/index.ts';
 import type { Config } from '../config/schema.ts';
 import { archiveIn, type ArchiveArguments } from '../log/archive-storage.ts';
+import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
 
 export interface RemovalOptions extends ArchiveArguments {
   /** A newer log: an export, a store, or files of a sink. */
@@ -189,20 +189,21 @@ async function readAfter<T>(
     }
   }
   const { size } = openLogCheckpoint(note, verifier);
-  const checkpoint = await newestCheckpoint(config, options);
+  const checkpoint = await newestCheckpoint({ config, clock }, options);
   return read(await newerSink(source, { store, size, checkpoint, verifier }));
 }
 
 async function newestCheckpoint(
-  { audit }: Config,
+  { config, clock }: Pick<HeldStore, 'config' | 'clock'>,
   { checkpoint }: RemovalOptions,
 ): Promise<string> {
   if (checkpoint !== undefined) return readNamedFile('--checkpoint', checkpoint);
-  const note = await checkpointFile(audit.checkpointFile).read();
+  const outside = await openCheckpointStorage(config.audit, clock);
+  const note = await outside.read();
   if (note !== undefined) return note;
   throw new BrokerError(
     'ERR_CONFIG_INVALID',
-    `entries of a sink are proven by a checkpoint, and ${audit.checkpointFile} does not exist: name a copy of it with --checkpoint`,
+    `entries of a sink are proven by a checkpoint, and ${outside.name} does not exist: name a copy of it with --checkpoint`,
   );
 }
 

@@ -6,18 +6,14 @@ import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { UnusableAnswer } from '../../net/https/unusable-answer.ts';
-import { clientOptions } from './client/client-options.ts';
+import {
+  bucketClient,
+  bucketName,
+  failureName,
+  objectKey,
+  type BucketConfig,
+} from './client/bucket-client.ts';
 
-export interface BucketConfig {
-  readonly bucket: string;
-  readonly prefix?: string | undefined;
-  readonly region: string;
-  readonly endpoint?: string | undefined;
-  readonly profile?: string | undefined;
-}
-
-/** An answer other than an object is short. */
-const MAX_ANSWER_BYTES = 256 * 1024;
 const MOST_ATTEMPTS = 3;
 /** Deadline of the transfer of one object, which may have many megabytes. */
 const OBJECT_MS = 600_000;
@@ -27,16 +23,7 @@ export async function archiveBucket(
   config: BucketConfig,
   clock: Pick<Clock, 'after'>,
 ): Promise<ArchiveStorage> {
-  const sdk = await import('@aws-sdk/client-s3');
-  const client = new sdk.S3Client({
-    ...clientOptions(config, MAX_ANSWER_BYTES),
-    maxAttempts: MOST_ATTEMPTS,
-    // Other servers than AWS's have no host name for each bucket.
-    forcePathStyle: config.endpoint !== undefined,
-    // Not every server knows these checksums. The reader compares the SHA-256 of each object.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-  });
+  const { sdk, client } = await bucketClient(config, MOST_ATTEMPTS);
   return new ArchiveBucket({ sdk, client, config, clock });
 }
 
@@ -50,13 +37,10 @@ interface BucketParts {
 class ArchiveBucket implements ArchiveStorage {
   readonly name: string;
   readonly #parts: BucketParts;
-  readonly #prefix: string;
 
   constructor(parts: BucketParts) {
-    const { bucket, prefix } = parts.config;
     this.#parts = parts;
-    this.#prefix = prefix === undefined ? '' : `${prefix}/`;
-    this.name = `s3://${bucket}${prefix === undefined ? '' : `/${prefix}`}`;
+    this.name = bucketName(parts.config);
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -78,18 +62,19 @@ class ArchiveBucket implements ArchiveStorage {
         return readBounded(Body as IncomingMessage, maxBytes);
       });
     } catch (error) {
-      if (nameOf(error) === 'NoSuchKey') return undefined;
+      if (failureName(error) === 'NoSuchKey') return undefined;
       throw this.#failed(`the archive object ${name} could not be read`, error);
     }
   }
 
   #place(name: string): { readonly Bucket: string; readonly Key: string } {
-    return { Bucket: this.#parts.config.bucket, Key: `${this.#prefix}${name}` };
+    const { config } = this.#parts;
+    return { Bucket: config.bucket, Key: objectKey(config, name) };
   }
 
   #failed(what: string, cause: unknown): BrokerError {
     if (cause instanceof BrokerError) return cause;
-    const detail = `${this.name}: ${what}: ${nameOf(cause)}`;
+    const detail = `${this.name}: ${what}: ${failureName(cause)}`;
     return new BrokerError('ERR_PROVIDER_UNAVAILABLE', detail, { cause, isDetailShown: true });
   }
 }
@@ -105,10 +90,4 @@ async function readBounded(body: IncomingMessage, maxBytes: number): Promise<Uin
       { isDetailShown: true },
     );
   }
-}
-
-/** The error code of the server, or the kind of failure: `AccessDenied`, `NoSuchBucket`, `TimeoutError`. Its message may contain anything. */
-function nameOf(error: unknown): string {
-  const { name, code } = error as { readonly name?: unknown; readonly code?: unknown };
-  return [name, code].find((each) => typeof each === 'string' && each !== 'Error') as string;
 }

@@ -112,7 +112,7 @@ describe('a sink of an installation from an older release', () => {
       database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`);
       database.exec('UPDATE "sink_cursors" SET "mac" = NULL');
     });
-    const file = own.config.audit.checkpointFile;
+    const file = own.at('keys/checkpoint');
     const lines = (await readFile(file, 'utf8')).split('\n');
     await writeFile(file, lines.filter((line) => !line.includes('/anchor ')).join('\n'));
     await serveOnce();
@@ -158,7 +158,7 @@ describe('the log of an installation', () => {
 
   it('opens without an anchor, as an older release left it, and then has one', async () => {
     own.sql((database) => database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`));
-    const file = own.config.audit.checkpointFile;
+    const file = own.at('keys/checkpoint');
     const lines = (await readFile(file, 'utf8')).split('\n');
     await writeFile(file, lines.filter((line) => !line.includes('/anchor ')).join('\n'));
     await serveOnce();

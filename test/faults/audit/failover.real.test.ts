@@ -130,7 +130,7 @@ describeWith(['postgres'], 'failover of PostgreSQL to a synchronous standby unde
     );
     const file = checkpointFile(join(directory, `checkpoint-${replica}`));
     const claims = storeClaims(store, systemClock, { owner: boot.writer, alone: false });
-    const options = { store, clock: systemClock, log, checkpointFile: file, localBatches, claims };
+    const options = { store, clock: systemClock, log, outside: file, localBatches, claims };
     const integrator = new Integrator({ ...options, alone: false });
     await store.commit({ entries: [startBody(boot)] });
     await integrator.start();

@@ -55,7 +55,7 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
         store,
         clock,
         log,
-        checkpointFile: checkpointFile(join(directory, `checkpoint-${name}`)),
+        outside: checkpointFile(join(directory, `checkpoint-${name}`)),
         localBatches,
         claims: storeClaims(store, clock, { owner: boot.writer, alone: false }),
         alone: false,

@@ -147,7 +147,7 @@ export class AttackedInstallation {
   }
 
   removeCheckpointFile(): Promise<void> {
-    return rm(this.config.audit.checkpointFile);
+    return rm(this.at('keys/checkpoint'));
   }
 
   copyStore(name: string): Promise<void> {

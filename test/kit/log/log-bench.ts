@@ -16,7 +16,8 @@ import { surveyLog } from '../../../src/audit/chain/boot-survey.ts';
 import type { HeadReference, OriginReference } from '../../../src/domain/audit/audit-actions.ts';
 import { createChain } from '../../../src/audit/chain/chain.ts';
 import { Compactor } from '../../../src/audit/segments/compactor.ts';
-import { checkpointFile, type CheckpointFile } from '../../../src/audit/tree/checkpoint-file.ts';
+import { checkpointFile } from '../../../src/audit/tree/checkpoint-file.ts';
+import type { CheckpointStorage } from '../../../src/ports/checkpoint-storage.ts';
 import {
   Integrator,
   type IntegratorOptions,
@@ -88,7 +89,7 @@ export class LogBench {
   readonly directory: string;
   log: LogIdentity;
   readonly clock: Clock;
-  readonly checkpointFile: CheckpointFile;
+  readonly checkpointFile: CheckpointStorage;
   store!: Store;
   boot!: Boot;
   integrator!: Integrator;
@@ -163,7 +164,7 @@ export class LogBench {
       store: this.store,
       clock: this.clock,
       log: this.log,
-      checkpointFile: this.checkpointFile,
+      outside: this.checkpointFile,
       localBatches: this.own,
       claims: this.claims(),
       alone: true,

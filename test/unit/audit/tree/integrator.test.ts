@@ -11,7 +11,7 @@ import { surveyLog } from '../../../../src/audit/chain/boot-survey.ts';
 import { exportLog } from '../../../../src/audit/export/export.ts';
 import { storeSource } from '../../../../src/audit/export/export-source.ts';
 import { verifyExport } from '../../../../src/audit/verification/verify.ts';
-import type { CheckpointFile } from '../../../../src/audit/tree/checkpoint-file.ts';
+import type { CheckpointStorage } from '../../../../src/ports/checkpoint-storage.ts';
 import { Integrator } from '../../../../src/audit/tree/integrator.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import { storeClaims } from '../../../../src/store/claims.ts';
@@ -245,32 +245,36 @@ describe('a commit of this process during an integration', () => {
     expect(await verifyExport(directory)).toMatchObject({ holds: true, size: 25 });
   });
 
-  it('is not lost when the external file cannot be written: the next round starts again', async () => {
-    const failing: CheckpointFile = {
+  it('grows while the external file cannot be written, reports that, and writes the file later', async () => {
+    const failing: CheckpointStorage = {
+      name: 'full',
       read: () => bench.checkpointFile.read(),
       write: () => Promise.reject(new Error('no room')),
     };
     const errors: unknown[] = [];
-    const write = (file: CheckpointFile): Integrator =>
+    const write = (file: CheckpointStorage): Integrator =>
       new Integrator({
         ...bench.integratorOptions(),
-        checkpointFile: file,
-        onError: (error) => errors.push(error),
+        outside: file,
+        onUnwritten: (error) => errors.push(error),
       });
     await bench.integrator.close();
     const integrator = write(failing);
     await integrator.start();
     await record(4, 2);
     await integrator.integrate();
+    expect(integrator.status()).toMatchObject({ size: 5, isUnwritten: true });
+    clock.advance(5_000);
     await record(4, 2);
     await integrator.integrate();
+    expect(integrator.status().size).toBe(9);
     await integrator.close();
     expect(errors).toHaveLength(2);
     const next = write(bench.checkpointFile);
     expect(await next.start()).toMatchObject({ held: undefined });
     await record(4, 2);
     await next.integrate();
-    expect(next.status()).toMatchObject({ size: 13, broken: [] });
+    expect(next.status()).toMatchObject({ size: 13, broken: [], isUnwritten: false });
     expect(await bench.checkpointFile.read()).toBe((await bench.reader.checkpoint())?.note);
     await next.close();
   });
