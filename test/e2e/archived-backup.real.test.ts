@@ -6,85 +6,24 @@ import { archiveBucket } from '../../src/providers/aws/archive-bucket.ts';
 import { createBucket } from '../kit/aws/aws-bucket.ts';
 import { REGION, setCredentials } from '../kit/aws/aws-connection.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { until } from '../kit/backends/until.ts';
-import { Installation } from '../kit/broker/installation.ts';
+import type { Installation } from '../kit/broker/installation.ts';
+import { ArchivingBroker } from '../kit/log/archiving-broker.ts';
 
-/** The newest 512 entries stay in the store. */
-const ENTRIES = 1_200;
-const BATCH = 100;
-
+let archiving: ArchivingBroker;
 let broker: Installation;
-let admin: string;
-let reader: string;
-const config = (): readonly string[] => ['--config', broker.file('config.yaml')];
+let config: readonly string[];
 const place = (): string => broker.file('archive');
 
 beforeAll(async () => {
-  broker = await Installation.make();
-  await mkdir(broker.file('keys'), { recursive: true });
-  const printed = await broker.verb('backup', 'keygen', broker.file('backup.key'));
-  const recipient = /age1\w+/.exec(printed)?.[0] ?? '';
-  await broker.configure({
-    backup: { directory: broker.file('backups'), recipients: [recipient] },
-    audit: {
-      origin: 'quaymaster.test/e2e',
-      logKeyFile: broker.file('keys/log.pem'),
-      checkpointFile: broker.file('keys/checkpoint'),
-      sinks: [{ type: 'file', path: broker.file('audit.jsonl') }, { type: 'stdout' }],
-      denials: { entriesPerWindow: 10_000 },
-      archive: { to: { type: 'directory', path: place() } },
-    },
-  });
-  admin = await broker.initialise();
-  await broker.write('admin.token', admin);
-  await broker.start();
-  await broker.create(admin, '/operators/reader', { grants: [{ role: 'secret-reader' }] });
-  const minted = await broker.call('POST', '/api/v1/operators/reader/tokens', {
-    token: admin,
-    body: { ttl: '1h' },
-  });
-  reader = String(minted.json['token']);
+  archiving = await ArchivingBroker.start((directory) => ({
+    sinks: [{ type: 'file', path: join(directory, 'audit.jsonl') }, { type: 'stdout' }],
+    to: { type: 'directory', path: join(directory, 'archive') },
+  }));
+  ({ installation: broker, config } = archiving);
 });
-afterAll(() => broker.remove());
+afterAll(() => archiving.remove());
 
-/** Reads of secrets that do not exist: one entry each. */
-async function record(): Promise<void> {
-  const items = Array.from({ length: BATCH }, (_, i) => ({ path: `own/${i}` }));
-  for (let made = 0; made < ENTRIES; made += BATCH) {
-    const options = { token: reader, body: { items } };
-    expect((await broker.call('POST', '/api/v1/secrets:batch', options)).status).toBe(200);
-  }
-}
-
-const verb = (...words: readonly string[]): Promise<string> =>
-  broker.verb(...words, '--url', broker.url, '--token-file', broker.file('admin.token'));
-
-/** Records entries, and archives at least so many once they are in the tree and at the sink. */
-async function archive(least: number): Promise<void> {
-  await record();
-  // In the future: the newest entries are wanted too.
-  const before = new Date(Date.now() + 3_600_000).toISOString();
-  const words = ['audit', 'archive', '--before', before, '--reason', 't'];
-  await until('entries can be archived', async () => {
-    const plan = await verb(...words, '--dry-run', '--output', 'json');
-    return (JSON.parse(plan) as { readonly total: number }).total >= least;
-  });
-  expect(await verb(...words, '--yes')).toContain('archived');
-}
-
-/** Starts a backup and waits for its end. @returns the path of its archive */
-async function backUp(): Promise<string> {
-  await broker.call('POST', '/api/v1/backups', { token: admin });
-  let name = '';
-  await until('the backup ends', async () => {
-    const { json } = await broker.call('GET', '/api/v1/backups', { token: admin });
-    const run = json['run'] as { state: string; error?: string; backup?: { name: string } };
-    if (run.state === 'failed') throw new Error(run.error);
-    name = run.backup?.name ?? '';
-    return run.state !== 'running';
-  });
-  return join(broker.file('backups'), `${name}.age`);
-}
+const verb = (...words: readonly string[]): Promise<string> => archiving.verb(...words);
 
 let exports = 0;
 /** Exports the log while the broker is stopped, and verifies it. */
@@ -92,7 +31,7 @@ async function verified(...more: readonly string[]): Promise<string> {
   await broker.stop();
   exports += 1;
   const target = broker.file(`export-${exports}`);
-  await broker.verb('audit', 'export', target, ...config());
+  await broker.verb('audit', 'export', target, ...config);
   return broker.verb('audit', 'verify', target, ...more);
 }
 
@@ -117,24 +56,24 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
   }
 
   it('is backed up, and the backup verifies in all its parts', async () => {
-    await archive(512);
+    expect(await archiving.archive(512)).toContain('archived');
     expect(await readdir(place())).not.toHaveLength(0);
-    made = await backUp();
+    made = await archiving.backUp();
     const identity = ['--identity', broker.file('backup.key')];
-    const text = await broker.verb('backup', 'verify', made, ...config(), ...identity);
+    const text = await broker.verb('backup', 'verify', made, ...config, ...identity);
     expect(text).toContain('digests of all rows');
   });
 
   it('is restored, released under a new origin, and verifies across the archive (F40)', async () => {
-    await broker.create(admin, '/mounts/early', { prefix: 'early', connection: 'embedded' });
-    await archive(1_024);
-    await broker.create(admin, '/mounts/late', { prefix: 'late', connection: 'embedded' });
+    await archiving.create('/mounts/early', { prefix: 'early', connection: 'embedded' });
+    expect(await archiving.archive(1_024)).toContain('archived');
+    await archiving.create('/mounts/late', { prefix: 'late', connection: 'embedded' });
     await broker.stop();
     const newer = broker.file('newer');
-    await broker.verb('audit', 'export', newer, ...config());
+    await broker.verb('audit', 'export', newer, ...config);
     const present = broker.file('present');
     await cp(broker.file('store'), present, { recursive: true });
-    const restore = ['restore', made, ...config(), '--identity', broker.file('backup.key')];
+    const restore = ['restore', made, ...config, '--identity', broker.file('backup.key')];
     for (const more of [[], ['--newer-log', newer]]) {
       const printed = await broker.verb(...restore, '--replace', ...more);
       expect(printed).toMatch(/NOT COMPLETE: the entries \d+ to \d+ are in the archive of the log/);
@@ -159,7 +98,7 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
       expect(printed).toMatch(/document\.write {2}mount\/early/);
       expect(printed).toMatch(/document\.write {2}mount\/late/);
     }
-    const released = await broker.verb('release', ...config(), '--comment', 'restored');
+    const released = await broker.verb('release', ...config, '--comment', 'restored');
     expect(released).not.toContain('{"delivery"');
     const text = await verified('--archive', place());
     expect(text).toMatch(/^verified: /);
@@ -170,7 +109,7 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
   it('is archived again after the restore, beside the objects of the lost history', async () => {
     await broker.start();
     const before = (await readdir(place())).length;
-    await archive(1_024);
+    expect(await archiving.archive(1_024)).toContain('archived');
     expect((await readdir(place())).length).toBeGreaterThan(before);
     expect(await verified('--archive', place())).toMatch(/^verified: /);
     expect(await verified()).toContain('They were NOT read');
@@ -178,11 +117,11 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
 
   it('is archived while it is stopped, to the configured place or to a directory', async () => {
     const stopped = (...more: readonly string[]): Promise<string> =>
-      broker.verb('audit', 'archive', ...config(), '--reason', 't', '--before', before, ...more);
+      broker.verb('audit', 'archive', ...config, '--reason', 't', '--before', before, ...more);
     const before = new Date(Date.now() + 3_600_000).toISOString();
     await broker.start();
     await expect(stopped()).rejects.toThrow(/another process holds the store/);
-    await record();
+    await archiving.record();
     await broker.stop();
     const to = broker.file('elsewhere');
     expect(await stopped('--to', to, '--dry-run')).toMatch(
@@ -194,7 +133,7 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
     // The entries of the first run can complete one more bundle of 256.
     expect(await stopped()).toMatch(/^archived 256 entries|nothing to archive/);
     await broker.start();
-    await record();
+    await archiving.record();
     await broker.stop();
     // The next broker continues the sink of standard output; the result of a command has none of its entries.
     expect(await stopped()).toMatch(/^archived \d+ entries, .*archive\n$/);
@@ -204,7 +143,7 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
 
   it('is shown by doctor and status: the last run, what is due, and a place that fails', async () => {
     await broker.start();
-    expect(await verb('doctor', ...config())).toMatch(
+    expect(await verb('doctor', ...config)).toMatch(
       /ok +place of the audit archive: .*archive can be reached\n[^]*ok +audit archive: .*archive: the last run was \d+ (s|min) ago; 0 entries are older than 90 days/,
     );
     const shown = async (word: string, ...more: readonly string[]): Promise<string> =>
@@ -212,11 +151,11 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
     expect(await shown('status')).toMatch(/archive: last run \d+ (s|min) ago$/m);
     await rename(place(), broker.file('moved'));
     await writeFile(place(), '');
-    await record();
+    await archiving.record();
     const before = new Date(Date.now() + 3_600_000).toISOString();
     const failed = verb('audit', 'archive', '--before', before, '--reason', 't', '--yes');
     await expect(failed).rejects.toThrow();
-    expect(await shown('doctor', ...config())).toMatch(
+    expect(await shown('doctor', ...config)).toMatch(
       /PROBLEM +place of the audit archive: cannot be reached: [^]*PROBLEM +audit archive: .*: the last run failed: ERR_PROVIDER_UNAVAILABLE: .*could not be/,
     );
     expect(await shown('status')).toMatch(/archive: last run .*, 1 failed run; quaymaster audit/);
