@@ -27,7 +27,7 @@ interface Items<T> {
   readonly items: readonly T[];
 }
 
-describeWith(['chromium'], 'the console under attack and with bad input', ({ chromium }) => {
+describeWith(['headless'], 'the console under attack and with bad input', ({ headless }) => {
   let suite: ConsoleSuite;
   let attacker: Server;
   /** Pages of the attacker: on another port of the same host, and on another site. */
@@ -38,7 +38,7 @@ describeWith(['chromium'], 'the console under attack and with bad input', ({ chr
     const rules = '--host-resolver-rules=MAP *.test 127.0.0.1';
     const [broker, browser] = await Promise.all([
       startDevBroker(),
-      startBrowser(chromium.program, [rules]),
+      startBrowser(headless.program, [rules]),
     ]);
     suite = new ConsoleSuite(broker, browser);
     // A session, so that the list of workloads has a row.

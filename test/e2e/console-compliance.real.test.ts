@@ -36,11 +36,11 @@ function outlineOf({ standards }: Report): unknown {
   ]);
 }
 
-describeWith(['chromium'], 'the compliance report in the console', ({ chromium }) => {
+describeWith(['headless'], 'the compliance report in the console', ({ headless }) => {
   let suite: ConsoleSuite;
 
   beforeAll(async () => {
-    const [broker, browser] = await Promise.all([startDevBroker(), startBrowser(chromium.program)]);
+    const [broker, browser] = await Promise.all([startDevBroker(), startBrowser(headless.program)]);
     suite = new ConsoleSuite(broker, browser);
     await prepareViews(broker);
   });

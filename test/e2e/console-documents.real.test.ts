@@ -5,11 +5,11 @@ import { startDevBroker } from '../kit/broker/dev-broker.ts';
 import { accessibilityFindings, startBrowser } from '../kit/console/browser.ts';
 import { ConsoleSuite } from '../kit/console/session.ts';
 
-describeWith(['chromium'], 'documents in the console', ({ chromium }) => {
+describeWith(['headless'], 'documents in the console', ({ headless }) => {
   let suite: ConsoleSuite;
 
   beforeAll(async () => {
-    const [broker, browser] = await Promise.all([startDevBroker(), startBrowser(chromium.program)]);
+    const [broker, browser] = await Promise.all([startDevBroker(), startBrowser(headless.program)]);
     suite = new ConsoleSuite(broker, browser);
   });
 

@@ -10,7 +10,7 @@ import { HandClock } from '../kit/time/hand-clock.ts';
 
 const BUILT = new URL('../../dist/console/built/', import.meta.url);
 
-describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
+describeWith(['headless'], 'a person in the console', ({ headless }) => {
   const clock = new HandClock(Date.now());
   let people: PeopleApi;
   let browser: Browser;
@@ -41,7 +41,7 @@ describeWith(['chromium'], 'a person in the console', ({ chromium }) => {
       grants: [{ role: 'auditor' }],
     });
     await people.api.logIn({ pod: { name: 'api-1', uid: 'pod-uid-1' } });
-    browser = await startBrowser(chromium.program);
+    browser = await startBrowser(headless.program);
   });
 
   // The issuer goes by the system clock, and the broker accepts no token from the future.

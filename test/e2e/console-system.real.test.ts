@@ -9,11 +9,11 @@ import { INDEX, trivyReport } from '../kit/images/scanner-reports.ts';
 
 const PIXEL = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-describeWith(['chromium'], 'search, access, system and posture in the console', ({ chromium }) => {
+describeWith(['headless'], 'search, access, system and posture in the console', ({ headless }) => {
   let suite: ConsoleSuite;
 
   beforeAll(async () => {
-    const [broker, browser] = await Promise.all([startDevBroker(), startBrowser(chromium.program)]);
+    const [broker, browser] = await Promise.all([startDevBroker(), startBrowser(headless.program)]);
     suite = new ConsoleSuite(broker, browser);
   });
 

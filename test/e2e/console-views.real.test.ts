@@ -78,16 +78,16 @@ interface Items<T> {
 }
 
 describeWith(
-  ['chromium'],
+  ['headless', 'chromium'],
   'views of the console and the answers that they show',
-  ({ chromium }) => {
+  ({ headless, chromium }) => {
     let suite: ConsoleSuite;
     let prepared: Prepared;
 
     beforeAll(async () => {
       const [broker, browser] = await Promise.all([
         startDevBroker(),
-        startBrowser(chromium.program),
+        startBrowser(headless.program),
       ]);
       suite = new ConsoleSuite(broker, browser);
       prepared = await prepareViews(broker);

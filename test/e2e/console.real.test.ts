@@ -15,7 +15,7 @@ import { consoleViews, prepareViews, type Prepared } from '../kit/console/views.
 /** Views whose layout differs most on a narrow screen. */
 const ON_PHONES = ['home', 'secret', 'incident', 'approval'];
 
-describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
+describeWith(['headless'], 'the console in a browser', ({ headless }) => {
   let broker: DevBroker;
   let browser: Browser;
   let prepared: Prepared;
@@ -23,7 +23,7 @@ describeWith(['chromium'], 'the console in a browser', ({ chromium }) => {
   const opened: ObservedPage[] = [];
 
   beforeAll(async () => {
-    browser = await startBrowser(chromium.program);
+    browser = await startBrowser(headless.program);
     broker = await startDevBroker();
   });
 

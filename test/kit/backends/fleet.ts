@@ -17,6 +17,7 @@ import {
   GATEWAY_API,
   GO_PROGRAMS,
   GRYPE_REPORTS,
+  HEADLESS_SHELL,
   HELM,
   HVAC,
   KUBECTL,
@@ -49,6 +50,7 @@ export interface Backends {
   readonly mariadb: MariaDb;
   readonly redis: Redis;
   readonly chromium: Tool;
+  readonly headless: Tool;
   readonly helm: Tool;
   readonly promtool: Tool;
   readonly shellcheck: Tool;
@@ -92,6 +94,7 @@ const START: Starters = {
   mariadb: startMariaDb,
   redis: startRedis,
   chromium: () => startTool(CHROMIUM),
+  headless: () => startTool(HEADLESS_SHELL),
   helm: () => startTool(HELM),
   promtool: () => startTool(PROMTOOL),
   shellcheck: () => startTool(SHELLCHECK),

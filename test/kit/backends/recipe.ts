@@ -8,6 +8,7 @@ export const BACKEND_NAMES = [
   'mariadb',
   'redis',
   'chromium',
+  'headless',
   'helm',
   'promtool',
   'shellcheck',

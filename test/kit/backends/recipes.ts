@@ -153,11 +153,18 @@ export const CONSUL_TEMPLATE = goRecipe({
   linkerVariables: [],
 });
 
-/** A browser for the tests of the console. */
+/** The whole browser, which keeps pages for the back button. */
 export const CHROMIUM = debianRecipe({
   backend: 'chromium',
   package: 'chromium',
   programs: ['/usr/bin/chromium'],
+});
+
+/** Chromium without windows: it opens a page in a tenth of the processor time of the whole browser, which makes a window for each. */
+export const HEADLESS_SHELL = debianRecipe({
+  backend: 'headless',
+  package: 'chromium-headless-shell',
+  programs: ['/usr/lib/chromium/chromium-headless-shell'],
 });
 
 export const SHELLCHECK = debianRecipe({
@@ -396,6 +403,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   mariadb: [MARIADB],
   redis: [REDIS],
   chromium: [CHROMIUM],
+  headless: [HEADLESS_SHELL],
   helm: [HELM],
   promtool: [PROMTOOL],
   shellcheck: [SHELLCHECK],

@@ -47,6 +47,7 @@ describe('wantedBackends', () => {
       'mariadb',
       'redis',
       'chromium',
+      'headless',
       'helm',
       'promtool',
       'shellcheck',

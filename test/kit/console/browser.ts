@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import axe, { type AxeResults } from 'axe-core';
+import type { Result } from 'axe-core';
 
 /** A page whose violations of its policy, errors and failed scripts are collected. */
 export interface ObservedPage {
@@ -8,7 +10,7 @@ export interface ObservedPage {
   readonly complaints: string[];
 }
 
-/** Starts the Chromium of the system. Its sandbox needs a user that is not root. With `keepsPages` it may keep whole pages for the back button, as browsers of people do. */
+/** Starts a Chromium of the system. Its sandbox needs a user that is not root. With `keepsPages` the whole browser may keep whole pages for the back button, as browsers of people do. */
 export function startBrowser(
   executablePath: string,
   more: readonly string[] = [],
@@ -54,6 +56,8 @@ export async function observe(page: Page): Promise<ObservedPage> {
   return { page, complaints };
 }
 
+/** The program of axe that a page evaluates: half as long as the one that Node imports. */
+const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 /** The rules of axe that depend on colours. */
 export const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
@@ -63,11 +67,12 @@ export async function accessibilityFindings(
   page: Page,
   runOnly: readonly string[] = TAGS,
 ): Promise<readonly string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate<AxeResults>(`axe.run(document, {
+  // It stays in a page until the next load.
+  if (!(await page.evaluate<boolean>(`'axe' in globalThis`))) await page.evaluate(AXE);
+  const violations = await page.evaluate<readonly Result[]>(`axe.run(document, {
     runOnly: ${JSON.stringify(runOnly)},
     resultTypes: ['violations'],
-  })`);
+  }).then(({ violations }) => violations)`);
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')} ${failureSummary ?? ''}`),
   );

@@ -8,7 +8,7 @@ import { manifestOf } from '../../../scripts/packages.ts';
 import type { Browser, Page } from 'playwright-core';
 import { installedProgram, isInstalled } from '../backends/cache.ts';
 import { install } from '../backends/install.ts';
-import { CHROMIUM } from '../backends/recipes.ts';
+import { HEADLESS_SHELL } from '../backends/recipes.ts';
 import { until } from '../backends/until.ts';
 import { accessibilityFindings, COLOUR_RULES, openPage, startBrowser } from '../console/browser.ts';
 import { diagramFindings, overflowFindings } from './findings.ts';
@@ -49,7 +49,7 @@ const TYPES: Readonly<Record<string, string>> = {
 async function look(): Promise<readonly string[]> {
   const server = await serveSite();
   const { port } = server.address() as AddressInfo;
-  const browser = await startBrowser(installedProgram(CHROMIUM));
+  const browser = await startBrowser(installedProgram(HEADLESS_SHELL));
   try {
     const base = `http://127.0.0.1:${port}/${VERSION}`;
     const findings: string[] = [];
@@ -135,8 +135,8 @@ function drawn(page: Page): Promise<number> {
   return page.locator('.diagram svg').count();
 }
 
-if (isRequired) await install(['chromium'], (line) => void process.stdout.write(`${line}\n`));
-if (isInstalled(CHROMIUM)) {
+if (isRequired) await install(['headless'], (line) => void process.stdout.write(`${line}\n`));
+if (isInstalled(HEADLESS_SHELL)) {
   await rm(OUT, { recursive: true, force: true });
   await mkdir(OUT, { recursive: true });
   const findings = await look();
@@ -144,5 +144,7 @@ if (isInstalled(CHROMIUM)) {
   process.stdout.write(`${findings.length} findings${isRequired ? '' : `; pictures: ${OUT}`}\n`);
   if (findings.length > 0) process.exitCode = 1;
 } else {
-  process.stdout.write('skipped: Chromium is not installed (npm run backends install chromium)\n');
+  process.stdout.write(
+    'skipped: the headless shell of Chromium is not installed (npm run backends install headless)\n',
+  );
 }
