@@ -26,34 +26,94 @@ function checkKind(body: AlertNode): void {
   required(isKnown || undefined, '/kind', 'must be Event or EventList of audit.k8s.io/v1');
 }
 
+/** A way into a pod that an event reports, and what it says of the pod. */
+interface Way {
+  readonly rule: string;
+  readonly node?: string | undefined;
+  readonly pod: Alert['pod'];
+}
+
 /** Reads one event. Refused requests, and those that open no way into a pod, give nothing. */
 function alertsOf(event: AlertNode): readonly Alert[] {
-  const object = event.at('objectRef');
-  const found = AUDIT_RULES.get(object.at('subresource').text() ?? '');
-  const isOfPod = object.at('resource').text() === 'pods';
   const code = event.at('responseStatus', 'code').number() ?? 0;
   // A stream has the stage ResponseStarted when it opens, and ResponseComplete only when it closes.
   const hasAnswer = event.at('stage').text()?.startsWith('Response') === true;
-  if (!found?.verbs.includes(event.at('verb').text())) return [];
-  if (!isOfPod || !hasAnswer || code >= 400) return [];
+  if (!hasAnswer || code >= 400) return [];
+  const way = wayIntoPod(event);
+  if (way === undefined) return [];
   return [
     {
-      rule: found.rule,
+      rule: way.rule,
       tags: ['T1609'],
       priority: 'warning',
       time: event.at('requestReceivedTimestamp').instant(),
       // The client may choose the audit id. It does not choose the time, in microseconds, at which the API server received the request.
       instance: `${event.at('auditID').text() ?? ''} ${event.at('requestReceivedTimestamp').text() ?? ''}`,
-      node: undefined,
+      node: way.node,
       container: { id: undefined, imageDigest: undefined },
-      pod: {
-        namespace: object.at('namespace').text(),
-        name: object.at('name').text(),
-        uid: object.at('uid').text(),
-      },
+      pod: way.pod,
       isTest: false,
     },
   ];
+}
+
+function wayIntoPod(event: AlertNode): Way | undefined {
+  const object = event.at('objectRef');
+  const [resource, subresource] = [object.at('resource').text(), object.at('subresource').text()];
+  const verb = event.at('verb').text();
+  const name = object.at('name').text();
+  if (resource === 'nodes' && subresource === 'proxy') {
+    if (!STREAM_VERBS.includes(verb)) return undefined;
+    const way = wayThroughKubelet(event.at('requestURI').value);
+    return way && { ...way, node: name };
+  }
+  const found = AUDIT_RULES.get(subresource ?? '');
+  if (resource !== 'pods' || !found?.verbs.includes(verb)) return undefined;
+  const pod = { namespace: object.at('namespace').text(), name, uid: object.at('uid').text() };
+  return { rule: found.rule, pod };
+}
+
+/** Requests of a kubelet that open a way into a pod: `/exec/NAMESPACE/POD[/UID]/CONTAINER`. It finds the pod by its name and ignores the UID. */
+const KUBELET_RULES = new Map([
+  ['exec', 'pod_exec'],
+  ['run', 'pod_exec'],
+  ['attach', 'pod_attach'],
+]);
+const NODE_PROXY = /^\/+api\/v1\/nodes\/[^/]+\/proxy(?=\/|$)/;
+const UNNAMED: Alert['pod'] = { namespace: undefined, name: undefined, uid: undefined };
+
+/** No request to a kubelet has a longer path. A stream keeps at least this much of an address, also if each character is an escape. */
+const LONGEST_PATH = 600;
+
+/** Reads the address of a request to a node. If it cannot be read, it may be a way into any pod. */
+function wayThroughKubelet(uri: unknown): Way | undefined {
+  const [path = ''] = typeof uri === 'string' ? uri.slice(0, LONGEST_PATH + 1).split('?') : [];
+  const decoded = decodedPath(path);
+  const proxied = NODE_PROXY.exec(decoded)?.[0];
+  if (proxied === undefined || path.length > LONGEST_PATH)
+    return { rule: 'pod_exec', pod: UNNAMED };
+  const [way = '', ...names] = segmentsOf(decoded.slice(proxied.length));
+  const rule = KUBELET_RULES.get(way);
+  if (rule === undefined) return undefined;
+  const [namespace, name] = names.map((each) => new AlertNode(each).text());
+  return { rule, pod: { namespace, name, uid: undefined } };
+}
+
+/** Decodes a path once, as the API server does. Names of pods are ASCII, so other bytes need no character. */
+function decodedPath(path: string): string {
+  return path.replaceAll(/%([0-9a-f]{2})/gi, (_, byte: string) =>
+    String.fromCharCode(Number.parseInt(byte, 16)),
+  );
+}
+
+/** Resolves `.`, `..` and empty segments, as the API server does before it passes a path on. */
+function segmentsOf(path: string): readonly string[] {
+  const segments: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') segments.pop();
+    else if (segment !== '' && segment !== '.') segments.push(segment);
+  }
+  return segments;
 }
 
 /** The members that `alertsOf` reads. */
@@ -62,6 +122,7 @@ const EVENT = {
   auditID: true,
   stage: true,
   verb: true,
+  requestURI: 'start',
   requestReceivedTimestamp: true,
   objectRef: { resource: true, subresource: true, namespace: true, name: true, uid: true },
   responseStatus: { code: true },
@@ -70,7 +131,7 @@ const SHAPE = { list: 'items', item: EVENT, root: EVENT };
 
 /**
  * Reads the same document in pieces. The client of the API server chooses the arguments of a command, which are a part of the address, and other headers of its
- * request: so these members may be as large as the API server lets them be.
+ * request: so these members may be as large as the API server lets them be. Of the address only the start is kept.
  */
 export class AuditEventStream {
   readonly #json = new StreamedJson(SHAPE);

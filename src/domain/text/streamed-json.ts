@@ -1,6 +1,9 @@
-/** The members of an object that a reader wants, by name. `true`: a text, a number or a literal. */
+/**
+ * The members of an object that a reader wants, by name. `true`: a text, a number or a literal. `start`: the first 4,096 bytes of a text, because the sender
+ * could hide a longer one otherwise.
+ */
 export interface WantedMembers {
-  readonly [member: string]: true | WantedMembers;
+  readonly [member: string]: true | 'start' | WantedMembers;
 }
 
 /** A document whose member `list` holds items that are delivered one by one. */
@@ -10,8 +13,10 @@ export interface StreamedShape {
   readonly root: WantedMembers;
 }
 
-/** A longer text is left out: no reader of a stream needs it, and the sender would choose how much memory it takes. */
+/** A longer text is left out or cut: no reader of a stream needs it whole, and the sender would choose how much memory it takes. */
 const LONGEST_TEXT = 4_096;
+/** Bytes of an escape sequence or of a character, of which a cut may leave a part. */
+const LONGEST_SEQUENCE = 6;
 const LONGEST_SCALAR = 64;
 const QUOTED = '"';
 /** ASCII without control characters and escapes: its bytes are its characters. */
@@ -162,7 +167,7 @@ export class StreamedJson {
   }
 
   /** The shape of the value that begins; undefined if the shape does not have it. */
-  #wanted(): true | WantedMembers | undefined {
+  #wanted(): true | 'start' | WantedMembers | undefined {
     const top = this.#top;
     if (top === undefined) return this.#shape.root;
     if (top.members === undefined) return top.wanted;
@@ -222,7 +227,21 @@ export class StreamedJson {
   }
 
   #parsedText(): unknown {
-    return this.#length > LONGEST_TEXT ? undefined : this.#parsed(QUOTED);
+    if (this.#length <= LONGEST_TEXT) return this.#parsed(Buffer.concat(this.#parts), QUOTED);
+    return !this.#isName && this.#wanted() === 'start' ? this.#parsedStart() : undefined;
+  }
+
+  /** Parses the start of a longer text, without the character that its end cuts. */
+  #parsedStart(): unknown {
+    const bytes = Buffer.concat(this.#parts);
+    for (let cut = 0; cut < LONGEST_SEQUENCE; cut += 1) {
+      try {
+        return this.#parsed(bytes.subarray(0, bytes.length - cut), QUOTED);
+      } catch (error) {
+        if (!(error instanceof MalformedStream)) throw error;
+      }
+    }
+    throw new MalformedStream();
   }
 
   #completeText(text: unknown): void {
@@ -243,19 +262,19 @@ export class StreamedJson {
     if (this.#length > LONGEST_SCALAR) throw new MalformedStream();
     if (at === bytes.length) return at;
     if (this.#length === 0) throw new MalformedStream();
-    this.#complete(this.#wanted() === undefined ? undefined : this.#parsed(''));
+    const isWanted = this.#wanted() !== undefined;
+    this.#complete(isWanted ? this.#parsed(Buffer.concat(this.#parts), '') : undefined);
     return at;
   }
 
   /** Keeps bytes up to a length. A copy: a part of a piece would keep the whole piece in memory. */
   #keep(part: Uint8Array, longest: number): void {
+    const room = longest - this.#length;
     this.#length += part.length;
-    if (this.#length <= longest) this.#parts.push(part.slice());
+    if (room > 0) this.#parts.push(part.slice(0, room));
   }
 
-  #parsed(quote: string): unknown {
-    const [first] = this.#parts;
-    const bytes = this.#parts.length === 1 && first ? first : Buffer.concat(this.#parts);
+  #parsed(bytes: Uint8Array, quote: string): unknown {
     try {
       return JSON.parse(quote + this.#decoder.decode(bytes) + quote) as unknown;
     } catch {

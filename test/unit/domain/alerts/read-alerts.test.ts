@@ -109,6 +109,11 @@ const SAMPLES: Readonly<Record<AlertFormat, object>> = {
   generic: GENERIC,
 };
 
+function throughKubelet(path: string): object {
+  const objectRef = { resource: 'nodes', name: 'node-1', subresource: 'proxy' };
+  return { ...AUDIT, requestURI: `/api/v1/nodes/node-1/proxy${path}`, objectRef };
+}
+
 function only(format: AlertFormat, body: object = SAMPLES[format]): Alert {
   const [alert, ...more] = readAlerts(format, body);
   expect(more).toEqual([]);
@@ -248,6 +253,35 @@ describe('the normal form', () => {
     expect(only('kubernetes-audit', { ...AUDIT, verb: 'get' })).toMatchObject({ rule: 'pod_exec' });
   });
 
+  it.each([
+    ['/exec/shop/web-0/web?command=sh', 'pod_exec'],
+    ['/exec/shop/web-0/an-untrue-uid/web?command=sh', 'pod_exec'],
+    ['/run/shop/web-0/web?cmd=id', 'pod_exec'],
+    ['/attach/shop/web-0/web', 'pod_attach'],
+    ['//%65xec%2fshop/./web-0/web', 'pod_exec'],
+    ['/metrics/%2e%2e/exec/shop/web-0/web', 'pod_exec'],
+    ['/%ff/../../exec/shop/web-0/web', 'pod_exec'],
+  ])('has the target of the request %s to a kubelet', (path, rule) => {
+    expect(only('kubernetes-audit', throughKubelet(path))).toMatchObject({
+      rule,
+      node: 'node-1',
+      pod: { namespace: 'shop', name: 'web-0', uid: undefined },
+    });
+  });
+
+  it('has no target if the path of a request to a kubelet is too long, or absent', () => {
+    const uris = [`/${'./'.repeat(300)}exec/shop/web-0/web`, `/${'<'.repeat(600)}/../exec/a/b/c`];
+    for (const event of [
+      ...uris.map(throughKubelet),
+      { ...throughKubelet(''), requestURI: undefined },
+    ])
+      expect(only('kubernetes-audit', event)).toMatchObject({
+        rule: 'pod_exec',
+        node: 'node-1',
+        pod: { namespace: undefined, name: undefined },
+      });
+  });
+
   it('is read from the generic form', () => {
     expect(only('generic')).toMatchObject({
       ...everything,
@@ -315,6 +349,10 @@ describe('odd facts', () => {
       { ...AUDIT, stage: 'RequestReceived' },
       { ...AUDIT, objectRef: { ...AUDIT.objectRef, subresource: 'log' } },
       { ...AUDIT, objectRef: { ...AUDIT.objectRef, resource: 'services' } },
+      throughKubelet('/metrics/cadvisor?exec/shop/web-0/web'),
+      throughKubelet('/containerLogs/shop/exec/web'),
+      { ...throughKubelet('/exec/shop/web-0/web'), verb: 'delete' },
+      { ...throughKubelet('/exec/shop/web-0/web'), responseStatus: { code: 404 } },
       // kubectl reads the pod in this way before it adds a container.
       {
         ...AUDIT,

@@ -68,6 +68,23 @@ describe('a stream of JSON', () => {
     expect(readIn(7, JSON.stringify({ items }))[0]).toEqual([{ object: 'b' }, {}]);
   });
 
+  it('keeps the start of a wanted text, whatever the cut divides', () => {
+    const shape = { list: 'items', item: {}, root: { uri: 'start' } } as const;
+    const unit = fc.constantFrom('a', '"', '\\', '\u0001', 'é', '\u{1f511}', '<');
+    const repeated = fc.array(unit, { minLength: 1, maxLength: 30 }).map((units) => units.join(''));
+    fc.assert(
+      fc.property(repeated, fc.integer({ min: 100, max: 5_000 }), (some, times) => {
+        const uri = some.repeat(times).slice(0, 9_000).toWellFormed();
+        const stream = new StreamedJson(shape);
+        stream.write(Buffer.from(JSON.stringify({ uri })));
+        stream.end();
+        const start = stream.root['uri'] as string;
+        expect(uri.startsWith(start)).toBe(true);
+        expect(start === uri || Buffer.from(JSON.stringify(start)).length > 4_090).toBe(true);
+      }),
+    );
+  });
+
   it.each([
     '',
     '[]',
