@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createBoot } from '../../src/audit/chain/boot.ts';
+import { createBoot } from '../../test/kit/log/created-boot.ts';
 import { createChain } from '../../src/audit/chain/chain.ts';
 import { checkpointFile } from '../../src/audit/tree/checkpoint-file.ts';
 import { Integrator } from '../../src/audit/tree/integrator.ts';

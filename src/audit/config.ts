@@ -129,6 +129,22 @@ const archiveSchema = z.strictObject({
   intervalHours: z.int().min(1).max(720).optional(),
 });
 
+/** The two places of the log key and of the checkpoint, of which a configuration names one, and what is wrong otherwise. */
+const PLACES = [
+  [
+    'logKeyFile',
+    'logKey',
+    'is needed: a file, or audit.logKey: store',
+    'excludes audit.logKeyFile: the log key has one place',
+  ],
+  [
+    'checkpointFile',
+    'checkpoint',
+    'is needed: a file, or audit.checkpoint for an object in a bucket',
+    'excludes audit.checkpointFile: the last checkpoint has one place',
+  ],
+] as const;
+
 /** The audit section of the configuration file. Only this file sets sinks; no API call can (CVE-2025-6000). */
 export const auditConfigSchema = z
   .strictObject({
@@ -139,7 +155,9 @@ export const auditConfigSchema = z
       .max(200)
       .regex(/^[A-Za-z0-9][A-Za-z0-9./_-]*$/, 'must be like host.example/name'),
     /** Ed25519 private key, PKCS #8 PEM, mode 0600; outside the store and all its backups. */
-    logKeyFile: absolutePath,
+    logKeyFile: absolutePath.optional(),
+    /** Instead of a file: the store keeps the key, wrapped by the key-encryption key. */
+    logKey: z.literal('store').optional(),
     /** The file for the last checkpoint, outside the store's directory. */
     checkpointFile: absolutePath.optional(),
     /** The bucket for the last checkpoint, instead of a file: for brokers without a common directory. */
@@ -162,13 +180,16 @@ export const auditConfigSchema = z
     /** Refusals and failures of a known caller: single entries for each identity, action, path and reason. */
     denials: counted(5),
   })
-  .superRefine(({ sinks, witnesses, witnessPolicy, checkpointFile, checkpoint }, context) => {
+  .superRefine((audit, context) => {
+    for (const [file, other, needed, excluded] of PLACES) {
+      const has = [file, other].filter((place) => audit[place] !== undefined);
+      if (has.length === 0) context.addIssue({ code: 'custom', path: [file], message: needed });
+      if (has.length === 2) context.addIssue({ code: 'custom', path: [other], message: excluded });
+    }
+  })
+  .superRefine(({ sinks, witnesses, witnessPolicy }, context) => {
     const issue = (path: string[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
-    if (checkpointFile === undefined && checkpoint === undefined)
-      issue(['checkpointFile'], 'is needed: a file, or audit.checkpoint for an object in a bucket');
-    if (checkpointFile !== undefined && checkpoint !== undefined)
-      issue(['checkpoint'], 'excludes audit.checkpointFile: the last checkpoint has one place');
     const names = sinks.map(sinkName);
     if (new Set(names).size < names.length) issue(['sinks'], 'each sink may be named once');
     for (const member of ['name', 'key'] as const)

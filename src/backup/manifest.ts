@@ -4,6 +4,7 @@ import { openNote, signNote, type NoteVerifier } from '../crypto/log/signed-note
 import { BrokerError } from '../domain/errors.ts';
 import type { LogIdentity } from '../audit/identity/log-identity.ts';
 import type { Backup } from '../ports/backups.ts';
+import { wrappedLogKeySchema } from './wrapped-log-key.ts';
 
 /** The first line of the note. No checkpoint has it: the second line of a checkpoint is a number. */
 const FORMAT = 'quaymaster.dev/backup/v1';
@@ -47,6 +48,8 @@ const manifestSchema = z.strictObject({
   store: fileSchema,
   archive: fileSchema,
   recipients: z.array(z.string()).min(1).readonly(),
+  /** Absent if the log key is in a file. */
+  logKey: wrappedLogKeySchema.optional(),
   ...content,
 });
 

@@ -3,7 +3,7 @@ import { link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from '../audit/durable-file.ts';
 import { logIdentity, type LogIdentity } from '../audit/identity/log-identity.ts';
-import { loadLogKeyFile } from '../audit/identity/log-key.ts';
+import type { SigningKey } from '../crypto/signatures/signing.ts';
 import { identityIn } from '../crypto/encryption/age.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { instant } from '../domain/time/instant.ts';
@@ -35,7 +35,7 @@ export interface RestoredConfig {
   readonly store: StoreConfig;
   readonly backup?: BackupConfig | undefined;
   readonly mode: StoreMode;
-  readonly audit: { readonly origin: string; readonly logKeyFile: string };
+  readonly audit: { readonly origin: string };
 }
 
 /** Bytes done and in all. */
@@ -47,6 +47,9 @@ export interface FoundBackup {
   readonly identity: LogIdentity;
 }
 
+/** Opens the log key of the configuration; one that the store keeps is in the manifest, wrapped. */
+export type OpenLogKey = (manifest: string) => Promise<SigningKey>;
+
 /**
  * Reads the manifest beside an archive and compares the archive with it.
  * @throws ERR_CONFIG_INVALID for files that cannot be read, ERR_CIPHERTEXT_INVALID for a changed manifest or archive
@@ -54,15 +57,17 @@ export interface FoundBackup {
 export async function findBackup(
   config: Pick<RestoredConfig, 'audit'>,
   archive: string,
+  openLogKey: OpenLogKey,
 ): Promise<FoundBackup> {
   if (!archive.endsWith(ARCHIVE))
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
       `${archive} is not an archive: its name must end with ${ARCHIVE}`,
     );
-  const identity = logIdentity(config.audit.origin, await loadLogKeyFile(config.audit.logKeyFile));
   const path = `${archive.slice(0, -ARCHIVE.length)}${MANIFEST}`;
-  const manifest = signed(await readNamedFile('manifest', path), identity, path);
+  const note = await readNamedFile('manifest', path);
+  const identity = logIdentity(config.audit.origin, await openLogKey(note));
+  const manifest = signed(note, identity, path);
   if (manifest.name !== basename(archive, ARCHIVE))
     throw invalid(`${path} is the manifest of ${manifest.name}`);
   assertSame(archive, await readFacts(archive), manifest.archive);

@@ -31,6 +31,7 @@ import {
   signManifest,
 } from './manifest.ts';
 import { verifyCopy } from './verify-copy.ts';
+import { wrappedLogKey } from './wrapped-log-key.ts';
 
 const HOUR_MS = 3_600_000;
 /** Pause after a failure: the next attempt does not wait for a whole interval. */
@@ -336,6 +337,7 @@ export class ScheduledBackups implements Backups {
         store: plain,
         archive: sealed,
         recipients: config.recipients,
+        ...(await wrappedLogKey(this.#deps.store)),
       };
       await this.#publish(name, signManifest(manifest, identity));
       return backupOf(manifest, identity.configured.verifier);

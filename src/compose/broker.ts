@@ -51,7 +51,13 @@ import { openArchive } from './log/archive-storage.ts';
 import { openCheckpointStorage } from './log/checkpoint-storage.ts';
 import { Features, type Option } from './features/feature.ts';
 import { OPTIONS } from './features/options.ts';
-import { atOrigin, AuditTrail, openBootLog, type BootLog } from './log/audit-trail.ts';
+import {
+  AuditTrail,
+  beginLog,
+  openBootLog,
+  type BegunLog,
+  type BootLog,
+} from './log/audit-trail.ts';
 import { ClusterRegistry } from './clusters/cluster-registry.ts';
 import { EnrolledConnections } from './clusters/enrolled-connections.ts';
 import { SavedPodFiles, savedPodsWorker } from './clusters/saved-pods.ts';
@@ -131,11 +137,11 @@ interface TimedDeps extends BrokerDeps {
 export async function openBroker(config: Config, given: BrokerDeps): Promise<RunningBroker> {
   const clock = new SteadyClock(given.clock);
   const deps = { ...given, clock, wall: given.clock };
-  const bootLog = await openBootLog(config, clock);
+  const begun = await beginLog(config, clock);
   const { failpoint } = deps;
   const guard = createGuard(deps);
   const opened = await openStore(config.store, {
-    chain: bootLog.chain,
+    chain: begun.chain,
     clock,
     mode: config.mode,
     guard,
@@ -143,7 +149,7 @@ export async function openBroker(config: Config, given: BrokerDeps): Promise<Run
   });
   try {
     await continueTime(opened, deps);
-    return await openOn(config, deps, await atOrigin(bootLog, opened), { opened, guard });
+    return await openOn(config, deps, begun, { opened, guard });
   } catch (error) {
     await opened.close();
     throw error;
@@ -153,11 +159,12 @@ export async function openBroker(config: Config, given: BrokerDeps): Promise<Run
 async function openOn(
   config: Config,
   deps: TimedDeps,
-  bootLog: BootLog,
+  begun: BegunLog,
   { opened, guard }: { readonly opened: OpenedStore; readonly guard: RowGuard },
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
   const keys = await loadKeys(opened, await openWrappers(config, clock));
+  const bootLog = await openBootLog(begun, config, opened, keys);
   const rows = new KeyringRowMacs(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const archive = await openArchive(config.audit.archive, clock);

@@ -37,9 +37,9 @@ export const SCHEMA = {
       commitment: 'bytes',
       /**
        * `pending` and `replacing`: every broker has loaded the key, and no value is sealed under it yet. When a `replacing` key becomes active, the
-       * older keys become `compromised`: their values are encrypted again, under new data keys.
+       * older keys become `compromised`: their values are encrypted again, under new data keys. `log`: the key of the audit log, which encrypts nothing.
        */
-      state: oneOf<'pending' | 'replacing' | 'active' | 'retired' | 'compromised'>(),
+      state: oneOf<'pending' | 'replacing' | 'active' | 'retired' | 'compromised' | 'log'>(),
       created_at: 'integer',
       /** Seals counted in advance, in steps. Null in rows of a release that did not count. */
       seals: 'integer?',

@@ -331,6 +331,7 @@ const KEY_TONES = {
   replacing: 'info',
   retired: 'off',
   compromised: 'bad',
+  log: 'good',
 } as const;
 
 function Keys(): JSX.Element {

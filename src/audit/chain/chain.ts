@@ -2,7 +2,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Boot } from './boot.ts';
+import type { UnendorsedBoot } from './boot.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import { FIRST_PREV, joinEntries, LONGEST_ENTRY } from './entry.ts';
 import type { LocalBatches } from './local-batches.ts';
@@ -18,13 +18,13 @@ interface Position {
  * hash per entry and one signature per commit.
  */
 class BootChain implements AuditChain {
-  readonly #boot: Boot;
+  readonly #boot: UnendorsedBoot;
   readonly #own: LocalBatches | undefined;
   #durable: Position = { seq: 0, head: FIRST_PREV };
   /** Batches that are not known to be durable, oldest first. */
   readonly #staged: { readonly position: Position; readonly batch: ChainedBatch }[] = [];
 
-  constructor(boot: Boot, own: LocalBatches | undefined) {
+  constructor(boot: UnendorsedBoot, own: LocalBatches | undefined) {
     this.#boot = boot;
     this.#own = own;
   }
@@ -78,6 +78,6 @@ function requireAnnouncement(body: string | undefined): void {
 }
 
 /** Starts the chain of this boot at sequence 1; its first entry must be `broker.start`. `own` receives each durable batch. */
-export function createChain(boot: Boot, own?: LocalBatches): AuditChain {
+export function createChain(boot: UnendorsedBoot, own?: LocalBatches): AuditChain {
   return new BootChain(boot, own);
 }

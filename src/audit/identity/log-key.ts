@@ -16,11 +16,13 @@ function refused(path: string, why: string, cause?: unknown): BrokerError {
 }
 
 /**
- * Creates the log's Ed25519 key in a new file of mode 0600 (PKCS #8 PEM).
+ * Creates the log's Ed25519 key in a new file of mode 0600 (PKCS #8 PEM), or writes the given key there.
  * @throws ERR_CONFIG_INVALID if the file exists or cannot be created.
  */
-export async function createLogKeyFile(path: string): Promise<SigningKey> {
-  const key = generateSigningKey();
+export async function createLogKeyFile(
+  path: string,
+  key = generateSigningKey(),
+): Promise<SigningKey> {
   await createDurably(path, key.exportPem()).catch((cause: unknown) => {
     throw refused(path, 'cannot be created; an existing key is never replaced', cause);
   });

@@ -82,7 +82,7 @@ export class KeyWorker {
     for (const kekId of wrappers.ids()) {
       const has = (id: string): boolean =>
         wraps.some(({ root_key_id, kek_id }) => root_key_id === id && kek_id === kekId);
-      const without = keys.flatMap(({ id }) => (has(id) ? [] : (keyring.find(id) ?? [])));
+      const without = keys.flatMap(({ id }) => (has(id) ? [] : (keyring.findWrapped(id) ?? [])));
       if (without.length === 0 || wrappers.problems().has(kekId)) continue;
       try {
         const made = await Promise.all(
@@ -153,6 +153,7 @@ export class KeyWorker {
     const isReplacing = pending.state === 'replacing';
     const keys = rows.keys.map((row): RootKeyRow => {
       if (row === pending) return { ...row, state: 'active' };
+      if (row.state === 'log') return row;
       return {
         ...row,
         state: isReplacing || row.state === 'compromised' ? 'compromised' : 'retired',

@@ -53,6 +53,11 @@ export function pendingRow({ keys }: Pick<RootKeyRows, 'keys'>): RootKeyRow | un
   return keys.find(({ state }) => state === 'pending' || state === 'replacing');
 }
 
+/** The key of the audit log; undefined if the log key is in a file. */
+export function logRow({ keys }: Pick<RootKeyRows, 'keys'>): RootKeyRow | undefined {
+  return keys.find(({ state }) => state === 'log');
+}
+
 /** The keys that only older rows still need. */
 export function retiredRows({ keys }: Pick<RootKeyRows, 'keys'>): readonly RootKeyRow[] {
   return keys.filter(({ state }) => state === 'retired' || state === 'compromised');
@@ -60,12 +65,13 @@ export function retiredRows({ keys }: Pick<RootKeyRows, 'keys'>): readonly RootK
 
 /**
  * Collects the fields that the MAC under the active key covers: write access to the database alone cannot reactivate a key or set
- * back a count.
+ * back a count. The active key proves itself by this MAC; the key of the log is named by its commitment.
  */
 function covered({ keys, lookup }: Pick<RootKeyRows, 'keys' | 'lookup'>): CanonicalFields {
   const fields: Record<string, string | number> = {};
-  for (const { id, state, seals } of keys) {
+  for (const { id, state, seals, commitment } of keys) {
     fields[id] = state;
+    if (state === 'log') fields[`${id}/commitment`] = Buffer.from(commitment).toString('hex');
     if (seals !== null) fields[`${id}/seals`] = seals;
   }
   if (lookup !== undefined) fields[LOOKUP] = lookup;
@@ -105,16 +111,21 @@ async function openRows(
 ): Promise<RingKeys> {
   const activeId = activeRow(rows).id;
   const pendingId = pendingRow(rows)?.id;
+  const logId = logRow(rows)?.id;
   const keys = new Map<string, RootKey>();
   for (const row of rows.keys)
-    keys.set(row.id, known?.find(row.id) ?? (await wrappers.unwrap(row, rows.wraps, installation)));
+    keys.set(
+      row.id,
+      known?.findWrapped(row.id) ?? (await wrappers.unwrap(row, rows.wraps, installation)),
+    );
   const active = keys.get(activeId) as RootKey;
   verify(rows, active);
   const find = (id: string): RootKey | undefined => keys.get(id);
   return {
     active,
-    older: [...keys.values()].filter(({ id }) => id !== activeId && id !== pendingId),
+    older: [...keys.values()].filter(({ id }) => ![activeId, pendingId, logId].includes(id)),
     pending: pendingId === undefined ? undefined : keys.get(pendingId),
+    log: logId === undefined ? undefined : keys.get(logId),
     ...(rows.lookup !== undefined && {
       lookup: LookupKeys.open(find, installation, Buffer.from(rows.lookup, 'hex')),
     }),

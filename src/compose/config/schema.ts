@@ -137,6 +137,11 @@ export const configSchema = z
     path: ['backup', 'copyDirectory'],
     message: 'is for PostgreSQL only; the copy of a SQLite store is beside it',
   })
+  .refine(({ audit, kek }) => audit.logKey === undefined || kek.type !== 'local-file', {
+    path: ['audit', 'logKey'],
+    message:
+      'needs a kek of type vault-transit or aws-kms: with a key-encryption key in a file, the log key can be beside it (audit.logKeyFile), and one leaked file then opens less',
+  })
   .refine(({ audit, store }) => audit.checkpoint === undefined || store.type === 'postgres', {
     path: ['audit', 'checkpoint'],
     message:

@@ -12,6 +12,7 @@ import {
 } from '../../broker/model/document.ts';
 import { parseSpec } from '../../broker/model/schema.ts';
 import { createLogKeyFile } from '../../audit/identity/log-key.ts';
+import { generateSigningKey } from '../../crypto/signatures/signing.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { newToken } from '../../crypto/random/token.ts';
@@ -22,7 +23,7 @@ import type { Log } from '../../ports/log.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { openStore, type OpenedStore } from '../../store/index.ts';
 import type { RowGuard } from '../../store/guard/row-guard.ts';
-import { atOrigin, AuditTrail, openBootLog, type BootLog } from '../log/audit-trail.ts';
+import { AuditTrail, beginLog, openBootLog, type BegunLog } from '../log/audit-trail.ts';
 import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
 import { initialiseAlone } from './initialise-alone.ts';
 import { createGuard, openState, textOf } from './guarded-state.ts';
@@ -85,14 +86,13 @@ async function initialiseWith(
 ): Promise<Initialised> {
   const { clock } = deps;
   const logKey = await createLogKey(config);
-  const bootLog = await openBootLog(config, clock);
+  const begun = await beginLog(config, clock);
   const guard = createGuard(deps);
-  const { chain } = bootLog;
+  const { chain } = begun;
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
     return await initialiseAlone(store, clock, async () => {
-      const opened = await atOrigin(bootLog, store);
-      const parts = { ...deps, bootLog: opened, store, guard };
+      const parts = { ...deps, begun, store, guard };
       const made = await initialiseStore(config, options, parts);
       return { ...made, created: [...logKey, ...made.created] };
     });
@@ -104,7 +104,7 @@ async function initialiseWith(
 interface OpenDeps {
   readonly clock: Clock;
   readonly log: Log;
-  readonly bootLog: BootLog;
+  readonly begun: BegunLog;
   readonly store: OpenedStore;
   readonly guard: RowGuard;
 }
@@ -112,13 +112,15 @@ interface OpenDeps {
 async function initialiseStore(
   config: Config,
   options: TokenOptions,
-  { clock, log, bootLog, store, guard }: OpenDeps,
+  { clock, log, begun, store, guard }: OpenDeps,
 ): Promise<Initialised> {
   const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
   const created = isNew ? await createKek(config) : [];
   const wrappers = await openWrappers(config, clock);
-  const made = isNew ? await makeKeys(wrappers, clock) : undefined;
+  const inStore = config.audit.logKey === 'store' ? generateSigningKey() : undefined;
+  const made = isNew ? await makeKeys(wrappers, clock, inStore) : undefined;
   const keys = made ?? (await loadKeys(store, wrappers));
+  const bootLog = await openBootLog(begun, config, store, keys);
   const rows = new KeyringRowMacs(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, {
@@ -132,12 +134,14 @@ async function initialiseStore(
   });
   try {
     const { held } = await trail.start();
-    if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
+    if (held !== undefined)
+      throw new BrokerError('ERR_HELD', `the store is held (${held})${isNew ? NOT_EMPTY : ''}`);
     if (made !== undefined) {
       // An installation without a log is held, so the log gets its first checkpoint before the installation exists.
       await trail.integrator.integrate();
       await keepKeys(store, made);
-      created.push('the store with its first root key');
+      const also = inStore === undefined ? '' : ' and the signing key of the log';
+      created.push(`the store with its first root key${also}`);
     }
     const { identity } = bootLog;
     const problems = await openState(store, guard, { clock, log, keys, identity });
@@ -150,6 +154,9 @@ async function initialiseStore(
   }
 }
 
+const NOT_EMPTY =
+  ': an init before this one was interrupted, or the place of the checkpoint has that of another log; use an empty store and an empty place';
+
 /**
  * Creates the log key, only for a new installation. If the log key of an existing store is lost, a new key would prove nothing
  * about its log.
@@ -157,7 +164,7 @@ async function initialiseStore(
 async function createLogKey({ store, audit }: Config): Promise<string[]> {
   if (audit.checkpointFile !== undefined) await privateDirectory(dirname(audit.checkpointFile));
   if (store.type === 'sqlite') await privateDirectory(dirname(store.path));
-  if (await exists(audit.logKeyFile)) return [];
+  if (audit.logKeyFile === undefined || (await exists(audit.logKeyFile))) return [];
   if (store.type === 'sqlite' && (await exists(store.path))) {
     throw new BrokerError(
       'ERR_CONFIG_INVALID',

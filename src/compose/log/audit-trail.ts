@@ -6,7 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { Acknowledgements } from '../../audit/sinks/acknowledgements.ts';
 import { Archiver, type ArchiverOptions } from '../../audit/archive/archiver.ts';
-import { createBoot, type Boot } from '../../audit/chain/boot.ts';
+import { beginBoot, endorseBoot, type Boot, type UnendorsedBoot } from '../../audit/chain/boot.ts';
 import { surveyLog } from '../../audit/chain/boot-survey.ts';
 import { createChain } from '../../audit/chain/chain.ts';
 import { Compactor } from '../../audit/segments/compactor.ts';
@@ -17,6 +17,7 @@ import { LastCommitFile } from '../../audit/chain/last-commit.ts';
 import { LogAnchor } from '../../audit/identity/log-anchor.ts';
 import { logIdentity, type LogIdentity } from '../../audit/identity/log-identity.ts';
 import { loadLogKeyFile } from '../../audit/identity/log-key.ts';
+import { requireLogKey } from '../installation/log-key.ts';
 import { nextIdentity, storedIdentity } from '../../audit/identity/log-origin.ts';
 import { LogReader } from '../../audit/entries/log-reader.ts';
 import { LocalBatches } from '../../audit/chain/local-batches.ts';
@@ -37,6 +38,8 @@ import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { parseWitnessKey } from '../../crypto/log/cosignature.ts';
+import type { InstallationKeys } from '../../broker/keys/installation-keys.ts';
+import type { SigningKey } from '../../crypto/signatures/signing.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { RowMacs } from '../../crypto/hashes/row-mac.ts';
 import { storeClaims } from '../../store/claims.ts';
@@ -54,27 +57,41 @@ const BUSY = { processor: 0.3, loop: 0.9 };
 const CATCH_UP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
-/** The log entry of this boot, before a store is open to write it to. */
-export interface BootLog {
-  readonly identity: LogIdentity;
-  readonly boot: Boot;
+/** A boot before its store is open, and so before a log key in the store is. */
+export interface BegunLog {
+  readonly boot: UnendorsedBoot;
   readonly chain: AuditChain;
   /** The batches that the chain committed. */
   readonly localBatches: LocalBatches;
+  /** The log key of the configured file; undefined if the store keeps it. */
+  readonly logKey: SigningKey | undefined;
+}
+
+/** A boot that the log key endorsed. */
+export interface BootLog extends Pick<BegunLog, 'localBatches'> {
+  readonly identity: LogIdentity;
+  readonly boot: Boot;
 }
 
 /** @throws ERR_CONFIG_INVALID for an unusable log key file. */
-export async function openBootLog(config: Config, clock: Clock): Promise<BootLog> {
-  const key = await loadLogKeyFile(config.audit.logKeyFile);
-  const boot = createBoot(key, clock.now());
+export async function beginLog({ audit }: Config, clock: Clock): Promise<BegunLog> {
+  const logKey =
+    audit.logKeyFile === undefined ? undefined : await loadLogKeyFile(audit.logKeyFile);
+  const boot = beginBoot(clock.now());
   const localBatches = new LocalBatches();
-  const identity = logIdentity(config.audit.origin, key);
-  return { identity, boot, chain: createChain(boot, localBatches), localBatches };
+  return { boot, chain: createChain(boot, localBatches), localBatches, logKey };
 }
 
-/** Gives the log the origin that it has since the store was last unlocked. */
-export async function atOrigin(bootLog: BootLog, store: Store): Promise<BootLog> {
-  return { ...bootLog, identity: await storedIdentity(store, bootLog.identity) };
+/** Endorses the boot with the log key, and gives the log the origin that it has since the store was last unlocked. @throws as `requireLogKey` */
+export async function openBootLog(
+  { boot, localBatches, logKey }: BegunLog,
+  { audit }: Config,
+  store: Store,
+  keys: Pick<InstallationKeys, 'logKey'>,
+): Promise<BootLog> {
+  const key = logKey ?? requireLogKey(keys);
+  const identity = await storedIdentity(store, logIdentity(audit.origin, key));
+  return { identity, boot: endorseBoot(boot, key), localBatches };
 }
 
 interface TrailDeps {

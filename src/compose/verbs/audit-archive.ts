@@ -12,7 +12,7 @@ import type { ArchivePlan } from '../../ports/archives.ts';
 import { openStore } from '../../store/index.ts';
 import { openArchive, openArchiveStorage } from '../log/archive-storage.ts';
 import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
-import { atOrigin, AuditTrail, openBootLog } from '../log/audit-trail.ts';
+import { AuditTrail, beginLog, openBootLog } from '../log/audit-trail.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
@@ -97,16 +97,16 @@ async function withTrail<T>(
 ): Promise<T> {
   const clock = systemClock;
   const log = createLog({ level: 'warn', clock });
-  const bootLog = await openBootLog(config, clock);
+  const begun = await beginLog(config, clock);
   const guard = createGuard({ clock, log });
-  const { chain } = bootLog;
+  const { chain } = begun;
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
     await refuseOtherBrokers(store);
-    const { keyring } = await loadKeys(store, await openWrappers(config, clock));
-    const rows = new KeyringRowMacs(keyring);
-    guard.open({ keyring, rows });
-    const opened = await atOrigin(bootLog, store);
+    const keys = await loadKeys(store, await openWrappers(config, clock));
+    const rows = new KeyringRowMacs(keys.keyring);
+    guard.open({ keyring: keys.keyring, rows });
+    const opened = await openBootLog(begun, config, store, keys);
     const outside = await openCheckpointStorage(config.audit, clock);
     const deps = { config, store, outside, rows, archive, clock, log, isCommand: true };
     const trail = new AuditTrail(opened, deps);

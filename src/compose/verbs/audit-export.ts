@@ -5,7 +5,12 @@ import { damageText } from '../../audit/entries/log-damage.ts';
 import { storeSource } from '../../audit/export/export-source.ts';
 import { loadConfig } from '../config/load.ts';
 import { openStore } from '../../store/index.ts';
-import { atOrigin, openBootLog } from '../log/audit-trail.ts';
+import { logIdentity } from '../../audit/identity/log-identity.ts';
+import { storedIdentity } from '../../audit/identity/log-origin.ts';
+import { loadKeys } from '../../broker/keys/installation-keys.ts';
+import { openWrappers } from '../installation/keys.ts';
+import { requireLogKey } from '../installation/log-key.ts';
+import { beginLog } from '../log/audit-trail.ts';
 import { brokerSource, type LogClient } from './broker-source.ts';
 import { LOG_FORMATS, type LogFormat } from '../../domain/audit/formats/format-names.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -57,11 +62,12 @@ async function exportFrom(
 ): ReturnType<typeof exportLog> {
   if ('broker' in from) return exportLog(brokerSource(from.broker), directory, progress);
   const config = await loadConfig(from.config);
-  const bootLog = await openBootLog(config, systemClock);
-  const { chain } = bootLog;
-  const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
+  const clock = systemClock;
+  const { chain, logKey } = await beginLog(config, clock);
+  const store = await openStore(config.store, { chain, clock, mode: config.mode });
   try {
-    const { identity } = await atOrigin(bootLog, store);
+    const key = logKey ?? requireLogKey(await loadKeys(store, await openWrappers(config, clock)));
+    const identity = await storedIdentity(store, logIdentity(config.audit.origin, key));
     return await exportLog(storeSource(store, identity), directory, progress);
   } finally {
     await store.close();

@@ -21,6 +21,7 @@ import { NO_CHAIN } from '../../backup/verify-copy.ts';
 import { archiveIn, type ArchiveArguments } from '../log/archive-storage.ts';
 import { createGuard } from '../installation/guarded-state.ts';
 import { openWrappers } from '../installation/keys.ts';
+import { logKeyOpener } from '../installation/log-key.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -56,7 +57,7 @@ export async function runBackupVerify(
 ): Promise<string> {
   const config = await loadConfig(options.config);
   refuseOpenProcess(config);
-  const found = await findBackup(config, archive);
+  const found = await findBackup(config, archive, logKeyOpener(config));
   if (options.identity === undefined)
     return `${textOf(found.manifest)}\nverified: manifest and archive. Pass --identity to verify its content.`;
   const place = copyPlace(config, 'verify');
@@ -104,7 +105,7 @@ export async function runRestore(
 ): Promise<string> {
   const config = await loadConfig(options.config);
   refuseOpenProcess(config);
-  const found = await findBackup(config, archive);
+  const found = await findBackup(config, archive, logKeyOpener(config));
   // A log that does not match is found before anything is replaced.
   const lost = await changesSince(found, options, config);
   const { manifest, previous } = await restoreBackup(found, {

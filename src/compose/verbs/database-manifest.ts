@@ -1,6 +1,5 @@
 import { createDurably } from '../../audit/durable-file.ts';
 import { storedIdentity } from '../../audit/identity/log-origin.ts';
-import { loadLogKeyFile } from '../../audit/identity/log-key.ts';
 import { logIdentity, type LogIdentity } from '../../audit/identity/log-identity.ts';
 import { readRoot } from '../../audit/tree/stored-tree.ts';
 import { systemClock } from '../../process/clock.ts';
@@ -24,6 +23,7 @@ import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { openWrappers } from '../installation/keys.ts';
+import { loadLogKey } from '../installation/log-key.ts';
 import { readNamedFile } from '../../audit/named-file.ts';
 import { VERSION } from '../../process/version.ts';
 
@@ -116,13 +116,12 @@ async function inDatabase<T>(config: Config, work: (database: Database) => Promi
       'this is for dumps and base backups of PostgreSQL; the broker makes the manifests of its own backups: quaymaster backup create',
     );
   const clock = systemClock;
-  const key = await loadLogKeyFile(config.audit.logKeyFile);
-  const identity = logIdentity(config.audit.origin, key);
   const guard = createGuard({ clock, log: createLog({ level: 'warn', clock }) });
   const store = await openStore(config.store, { chain: NO_CHAIN, clock, mode: config.mode, guard });
   const keys = async (): ReturnType<typeof loadKeys> =>
     loadKeys(store, await openWrappers(config, clock));
   try {
+    const identity = logIdentity(config.audit.origin, await loadLogKey(config, keys));
     const verify = (): Promise<VerifiedCopy> => verifyStore(store, guard, { identity, keys });
     return await work({ store, verify, identity });
   } catch (error) {

@@ -22,6 +22,7 @@ import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
 import { openWrappers } from '../installation/keys.ts';
+import { logKeyOpener } from '../installation/log-key.ts';
 import { openArchive } from '../log/archive-storage.ts';
 import { opening } from './backups.ts';
 import { runTestNotifications } from './test-notifications.ts';
@@ -150,7 +151,7 @@ async function findNewest(config: Config): Promise<FoundBackup> {
   if (newest === undefined)
     throw new BrokerError('ERR_CONFIG_INVALID', `${backup.directory} has no backup`);
   const archive = `${newest.slice(0, -MANIFEST.length)}${ARCHIVE}`;
-  return findBackup(config, join(backup.directory, archive));
+  return findBackup(config, join(backup.directory, archive), logKeyOpener(config));
 }
 
 /** @throws ERR_CONFLICT if it is too old */

@@ -5,10 +5,11 @@ import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../process/log.ts';
 import { openStore } from '../../store/index.ts';
 import type { HeldReason, LogExtent } from '../../audit/identity/held-reasons.ts';
+import { logIdentity } from '../../audit/identity/log-identity.ts';
 import { verifierKeyText } from '../../crypto/log/signed-note.ts';
 import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
 import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
-import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
+import { AuditTrail, beginLog, openBootLog, type Released } from '../log/audit-trail.ts';
 import { createGuard, releaseRows } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { openWrappers } from '../installation/keys.ts';
@@ -32,23 +33,24 @@ export async function runRelease(options: ReleaseOptions): Promise<string> {
   refuseOpenProcess(config);
   const log = createLog({ level: 'warn', clock: systemClock });
   const clock = systemClock;
-  const bootLog = await openBootLog(config, clock);
+  const begun = await beginLog(config, clock);
   const guard = createGuard({ clock, log });
-  const chain = bootLog.chain;
+  const { chain } = begun;
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
     await refuseOtherBrokers(store);
     const keys = await loadKeys(store, await openWrappers(config, clock));
     const rows = new KeyringRowMacs(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });
-    const opened = await atOrigin(bootLog, store);
+    const opened = await openBootLog(begun, config, store, keys);
     const outside = await openCheckpointStorage(config.audit, clock);
     const deps = { config, store, outside, rows, clock, log, isCommand: true };
     const trail = new AuditTrail(opened, deps);
     try {
       const { held } = await trail.start();
       const parts = { config, store, rows, clock, identity: opened.identity };
-      const plan = await planOf(held, { ...parts, configured: bootLog.identity }, options);
+      const configured = logIdentity(config.audit.origin, opened.identity.signer.key);
+      const plan = await planOf(held, { ...parts, configured }, options);
       if (needsYes(options) && options.yes !== true)
         return [...plan.lines, 'nothing was changed; to do all this: --yes'].join('\n');
       const released =

@@ -9,6 +9,8 @@ export interface RingKeys {
   readonly older?: readonly RootKey[];
   /** The key that a rotation activates next. Brokers hold it before the first row under it exists. */
   readonly pending?: RootKey | undefined;
+  /** The key of the audit log, if the store keeps it. */
+  readonly log?: RootKey | undefined;
   /** Absent before the first rotation: the lookup keys are then those of the first root key. */
   readonly lookup?: LookupKeys | undefined;
 }
@@ -19,6 +21,7 @@ export class Keyring {
   /** Undefined once the keys were forgotten. */
   #active: RootKey | undefined;
   #pending: RootKey | undefined;
+  #log: RootKey | undefined;
   #lookup: LookupKeys;
   /** Another process activated a key that is not in memory yet. Nothing may be sealed under the old one any more. */
   #isOutdated = false;
@@ -56,6 +59,11 @@ export class Keyring {
     return this.#keys.get(id);
   }
 
+  /** A key that the store keeps wrapped: a root key, or the key of the audit log. @throws ERR_SEALED */
+  findWrapped(id: string): RootKey | undefined {
+    return this.find(id) ?? (this.#log?.id === id ? this.#log : undefined);
+  }
+
   /** The active key, then all others, newest first. @throws ERR_SEALED */
   newestFirst(): readonly RootKey[] {
     const active = this.#opened();
@@ -68,7 +76,7 @@ export class Keyring {
   }
 
   /** Takes the keys that the store has now; a sealed ring takes none. @throws RangeError for two keys with one id. */
-  replace({ active, older = [], pending, lookup }: RingKeys): void {
+  replace({ active, older = [], pending, log, lookup }: RingKeys): void {
     if (this.#sealedAt !== undefined) return;
     const keys = new Map<string, RootKey>();
     for (const key of [...older, ...(pending === undefined ? [] : [pending]), active]) {
@@ -79,6 +87,7 @@ export class Keyring {
     this.#keys = keys;
     this.#active = active;
     this.#pending = pending;
+    this.#log = log;
     if (lookup !== undefined) this.#lookup = lookup;
     this.#isOutdated = false;
   }
@@ -94,6 +103,7 @@ export class Keyring {
   seal(at: number): void {
     this.#sealedAt = at;
     for (const key of this.#keys.values()) key.forget();
+    this.#log?.forget();
     this.#keys.clear();
     this.#lookup.forget();
     this.#active = undefined;

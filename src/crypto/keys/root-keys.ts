@@ -9,6 +9,7 @@ import {
 import { deriveBytes, deriveKey } from './derived-keys.ts';
 import { constantTimeEqual } from '../hashes/digest.ts';
 import { randomId } from '../random/random.ts';
+import { signingKeyOf, type SigningKey } from '../signatures/signing.ts';
 import {
   generateSecretKey,
   importSecretKey,
@@ -105,6 +106,26 @@ export class RootKey {
 
 export function generateRootKey(): RootKey {
   return new RootKey(randomId('rk'), generateSecretKey());
+}
+
+/** The key of an audit log, in the form in which key-encryption keys wrap it. No key is derived from it for data. */
+export function wrappableLogKey(logKey: SigningKey): RootKey {
+  const seed = logKey.exportSeed();
+  try {
+    return new RootKey(randomId('lk'), importSecretKey(seed));
+  } finally {
+    seed.fill(0);
+  }
+}
+
+/** The key of the audit log that `wrappableLogKey` put into this form. */
+export function logKeyOf(wrapped: RootKey): SigningKey {
+  const seed = wrapped.exportMaterial();
+  try {
+    return signingKeyOf(seed);
+  } finally {
+    seed.fill(0);
+  }
 }
 
 /** The KEK and the installation to which a wrapped root key is bound; `context` is passed to the KEK unchanged. */

@@ -9,6 +9,9 @@ import {
 
 const PUBLIC_KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
+/** The encoding (PKCS #8) of an Ed25519 private key up to its seed (RFC 8410 section 7). */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+const SEED_BYTES = 32;
 /** The encoding (SubjectPublicKeyInfo) of an Ed25519 key up to the key itself (RFC 8410 section 4). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
@@ -33,7 +36,15 @@ export class SigningKey {
     return sign(null, message, this.#key);
   }
 
-  /** PKCS #8 in PEM, for a file of its own: this key is never in the store, and never in a backup of it. */
+  /** The 32 bytes of the private key (RFC 8032 section 5.1.5), for a key-encryption key to wrap; the caller wipes them. */
+  exportSeed(): Buffer {
+    const encoded = this.#key.export({ type: 'pkcs8', format: 'der' });
+    const seed = Buffer.from(encoded.subarray(-SEED_BYTES));
+    encoded.fill(0);
+    return seed;
+  }
+
+  /** PKCS #8 in PEM, for a file of its own. */
   exportPem(): string {
     return this.#key.export({ type: 'pkcs8', format: 'pem' }).toString();
   }
@@ -41,6 +52,17 @@ export class SigningKey {
 
 export function generateSigningKey(): SigningKey {
   return new SigningKey(generateKeyPairSync('ed25519').privateKey);
+}
+
+/** @throws RangeError unless there are 32 bytes. */
+export function signingKeyOf(seed: Uint8Array): SigningKey {
+  if (seed.length !== SEED_BYTES) throw new RangeError('the seed of an Ed25519 key is 32 bytes');
+  const key = Buffer.concat([PKCS8_PREFIX, seed]);
+  try {
+    return new SigningKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' }));
+  } finally {
+    key.fill(0);
+  }
 }
 
 /** @throws Error unless the text is one unencrypted Ed25519 key in PKCS #8 PEM. */

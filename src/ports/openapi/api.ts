@@ -735,7 +735,7 @@ export interface components {
         readonly RootKey: {
             readonly id: string;
             /** @enum {string} */
-            readonly state: "pending" | "replacing" | "active" | "retired" | "compromised";
+            readonly state: "pending" | "replacing" | "active" | "retired" | "compromised" | "log";
             readonly createdAt: components["schemas"]["Instant"];
             /** @description Encryptions under this key, counted ahead in steps. Absent for a key of a release that did not count. */
             readonly seals?: number;

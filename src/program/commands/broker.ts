@@ -74,6 +74,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
   heading: 'Broker:',
   groups: {
     config: 'check the configuration',
+    'log-key': 'move the key of the audit log',
     notification: 'test the receivers of notifications',
   },
   commands: [
@@ -94,6 +95,36 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
       async ({ options: { config, files = false } }) => {
         const { runConfigCheck } = await import('../../compose/verbs/check-files.ts');
         print(await runConfigCheck(config, files));
+      },
+    ),
+    action<{ config: string }>(
+      {
+        command: 'log-key to-store',
+        summary: 'move the key of the audit log from its file into the store',
+        details:
+          'Run it while no broker runs, with audit.logKeyFile in the configuration and a key-encryption key in Vault or AWS KMS. The file stays until you delete it.',
+        options: [CONFIG],
+        examples: ['quaymaster log-key to-store --config /etc/quaymaster/config.yaml'],
+      },
+      async ({ options: { config } }) => {
+        const { moveLogKeyToStore } = await import('../../compose/verbs/move-log-key.ts');
+        print(await moveLogKeyToStore(config));
+      },
+    ),
+    action<{ config: string }>(
+      {
+        command: 'log-key to-file',
+        summary: 'move the key of the audit log from the store to a new file',
+        details: 'Run it while no broker runs, with audit.logKey: store in the configuration.',
+        arguments: [['<file>', 'a new file of mode 0600']],
+        options: [CONFIG],
+        examples: [
+          'quaymaster log-key to-file /var/lib/quaymaster-keys/log.key --config /etc/quaymaster/config.yaml',
+        ],
+      },
+      async ({ args: [file = ''], options: { config } }) => {
+        const { moveLogKeyToFile } = await import('../../compose/verbs/move-log-key.ts');
+        print(await moveLogKeyToFile(file, config));
       },
     ),
     action<{ config: string }>(

@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { createBoot } from '../../../src/audit/chain/boot.ts';
+import { createBoot } from '../../kit/log/created-boot.ts';
 import { createChain } from '../../../src/audit/chain/chain.ts';
 import { checkpointFile } from '../../../src/audit/tree/checkpoint-file.ts';
 import { splitEntries } from '../../../src/audit/chain/entry.ts';

@@ -9,7 +9,8 @@ import type { Serving } from '../../../src/compose/serving/serve.ts';
 import type { OperatorToken } from '../../../src/broker/state/operator-token-memory.ts';
 import { syslogFrame } from '../../../src/audit/sinks/syslog-message.ts';
 import { newerExport } from '../../../src/backup/lost-changes.ts';
-import { openBootLog } from '../../../src/compose/log/audit-trail.ts';
+import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
+import { beginLog } from '../../../src/compose/log/audit-trail.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { policy } from '../../kit/api/running-api.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
@@ -257,7 +258,8 @@ describe('a release after a restore (BR01)', () => {
   });
 
   it('names the problem of a newer log for the list of a restore that is not an export', async () => {
-    const { identity } = await openBootLog(own.config, systemClock);
+    const { logKey } = await beginLog(own.config, systemClock);
+    const identity = logIdentity(own.config.audit.origin, logKey!);
     const since = { checkpoint: '', archive: undefined };
     await expect(newerExport(own.directory, identity, since)).rejects.toMatchObject({
       code: 'ERR_CONFIG_INVALID',

@@ -1,4 +1,3 @@
-import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { afterEach, beforeAll, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { load } from 'js-yaml';
@@ -7,11 +6,12 @@ import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
 import { serve } from '../../../src/compose/serving/serve.ts';
 import { serveUnsealed } from '../../../src/compose/serving/serve-unsealed.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
-import { REGION, setCredentials } from '../../kit/aws/aws-connection.ts';
+import { setCredentials } from '../../kit/aws/aws-connection.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { freePort } from '../../kit/backends/free-port.ts';
 import { until } from '../../kit/backends/until.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
+import { createKmsKey } from '../../kit/aws/kms-key.ts';
 import { KmsProxy, type KmsFault } from '../../kit/aws/kms-proxy.ts';
 import { HttpReceiver } from '../../kit/log/sink-receivers.ts';
 import { movedUntil } from '../../kit/time/moved.ts';
@@ -41,21 +41,12 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     await kms.close();
   });
 
-  async function createKey(): Promise<string> {
-    const { endpoint, accessKeyId, secretAccessKey } = moto;
-    const credentials = { accessKeyId, secretAccessKey };
-    const client = new KMSClient({ region: REGION, endpoint, credentials });
-    const { KeyMetadata } = await client.send(new CreateKeyCommand({}));
-    client.destroy();
-    return KeyMetadata?.Arn ?? '';
-  }
-
   /** The configuration of the page as it is written, with the address of the proxy and the ARN of a key that exists there. */
   async function prepare(more: object = {}): Promise<string> {
     kms = await KmsProxy.start(moto.endpoint);
     const [example = ''] = await blocksOf('yaml');
     const { kek } = load(example) as { kek: object };
-    const keyId = await createKey();
+    const keyId = await createKmsKey(moto.endpoint);
     own = await AttackedInstallation.make(() => ({
       kek: { ...kek, endpoint: kms.address, keyId },
       kekOutageSeconds: 7_200,
@@ -212,7 +203,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
 
   it('is accepted neither at a start nor for a new installation if it answers with another key', async () => {
     await prepare();
-    const other = await createKey();
+    const other = await createKmsKey(moto.endpoint);
     kms.change = (answer) => ({ ...answer, KeyId: other });
     await expect(openBroker(own.config, { clock: systemClock, log })).rejects.toMatchObject({
       code: 'ERR_CIPHERTEXT_INVALID',

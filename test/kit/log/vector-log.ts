@@ -32,7 +32,7 @@ export function makeVector(input: VectorInput) {
   const bootKey = loadSigningKey(input.bootKey);
   const publicKey = Buffer.from(bootKey.publicKey).toString('base64');
   const endorsement = logKey.sign(bootMessage(input.writer, publicKey)).toString('base64');
-  const chain = createChain({ writer: input.writer, key: bootKey, publicKey, endorsement });
+  const chain = createChain({ writer: input.writer, key: bootKey, publicKey });
   const tree = new TreeAccumulator();
   const leaves: string[] = [];
   const batches = input.batches.map((events) => {

@@ -5,7 +5,7 @@ import {
   type ScheduleRow,
 } from '../../../src/broker/rotations/rotation-row.ts';
 import { systemClock } from '../../../src/process/clock.ts';
-import { openBootLog } from '../../../src/compose/log/audit-trail.ts';
+import { beginLog } from '../../../src/compose/log/audit-trail.ts';
 import { loadKeys } from '../../../src/broker/keys/installation-keys.ts';
 import { openWrappers } from '../../../src/compose/installation/keys.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
@@ -31,7 +31,7 @@ export interface StoredSecret {
 /** Reads the store of a stopped broker with the keys of its installation. */
 export async function storedSecret(configFile: string, path: string): Promise<StoredSecret> {
   const config = await loadConfig(configFile);
-  const { chain } = await openBootLog(config, systemClock);
+  const { chain } = await beginLog(config, systemClock);
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {
     const keys = await loadKeys(store, await openWrappers(config, systemClock));

@@ -6,7 +6,8 @@ import { exportLog } from '../../../src/audit/export/export.ts';
 import { storeSource } from '../../../src/audit/export/export-source.ts';
 import { verifyExport } from '../../../src/audit/verification/verify.ts';
 import { systemClock } from '../../../src/process/clock.ts';
-import { openBootLog } from '../../../src/compose/log/audit-trail.ts';
+import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
+import { beginLog } from '../../../src/compose/log/audit-trail.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
 import type { Config } from '../../../src/compose/config/schema.ts';
 import { serve, type Serving } from '../../../src/compose/serving/serve.ts';
@@ -199,7 +200,9 @@ export class DamagedStore {
 
   async #verifies(): Promise<boolean> {
     const directory = await mkdtemp(join(tmpdir(), 'qm-damaged-'));
-    const { chain, identity } = await openBootLog(this.#config, systemClock);
+    const { audit } = this.#config;
+    const { chain, logKey } = await beginLog(this.#config, systemClock);
+    const identity = logIdentity(audit.origin, logKey!);
     const { store: options, mode } = this.#config;
     const store = await openStore(options, { chain, clock: systemClock, mode });
     try {

@@ -25,6 +25,11 @@ describe('the worked example of a page', () => {
       expect(page('root-keys-v1')).toContain(text);
   });
 
+  it('has the vector of the log key', () => {
+    const { record, publicKey } = vectors('log-key-v1');
+    for (const text of longTexts([record, publicKey])) expect(page('root-keys-v1')).toContain(text);
+  });
+
   it('names every derived key of root-keys-v1', () => {
     const derived = vectors('root-key-v1')['derived'] as Record<string, { label: string }>;
     for (const { label } of Object.values(derived))

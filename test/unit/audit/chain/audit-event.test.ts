@@ -7,7 +7,7 @@ import {
   encodeEvent,
   type AuditEvent,
 } from '../../../../src/domain/audit/audit-event.ts';
-import { createBoot } from '../../../../src/audit/chain/boot.ts';
+import { createBoot } from '../../../kit/log/created-boot.ts';
 import { createChain } from '../../../../src/audit/chain/chain.ts';
 import { LONGEST_ENTRY, splitEntries } from '../../../../src/audit/chain/entry.ts';
 import { entryTerms, scanEntry } from '../../../../src/audit/search/entry-scan.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateSigningKey } from '../../../../src/crypto/signatures/signing.ts';
-import { createBoot } from '../../../../src/audit/chain/boot.ts';
+import { createBoot } from '../../../kit/log/created-boot.ts';
 import { createChain } from '../../../../src/audit/chain/chain.ts';
 import type { ChainedBatch } from '../../../../src/audit/chain/chained-batch.ts';
 import type { Store, TableName } from '../../../../src/ports/store.ts';

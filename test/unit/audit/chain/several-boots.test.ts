@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import { createBoot } from '../../../../src/audit/chain/boot.ts';
+import { createBoot } from '../../../kit/log/created-boot.ts';
 import { surveyLog } from '../../../../src/audit/chain/boot-survey.ts';
 import { createChain } from '../../../../src/audit/chain/chain.ts';
 import { exportLog } from '../../../../src/audit/export/export.ts';

@@ -5,7 +5,7 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import { signCheckpoint } from '../../../../src/crypto/log/checkpoint.ts';
 import { leafHash, TreeAccumulator } from '../../../../src/crypto/log/merkle.ts';
 import { generateSigningKey } from '../../../../src/crypto/signatures/signing.ts';
-import { createBoot } from '../../../../src/audit/chain/boot.ts';
+import { createBoot } from '../../../kit/log/created-boot.ts';
 import { createChain } from '../../../../src/audit/chain/chain.ts';
 import { surveyLog } from '../../../../src/audit/chain/boot-survey.ts';
 import { exportLog } from '../../../../src/audit/export/export.ts';

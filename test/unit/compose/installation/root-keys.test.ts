@@ -6,10 +6,15 @@ import {
   keepKeys,
   loadKeys,
   makeKeys,
+  planLogKeyIn,
+  planLogKeyOut,
   type NewKeys,
 } from '../../../../src/broker/keys/installation-keys.ts';
 import { RootKeyWrappers } from '../../../../src/broker/keys/root-key-wrappers.ts';
-import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
+import { readRootKeys } from '../../../../src/broker/keys/root-key-rows.ts';
+import { generateRootKey, RootKey } from '../../../../src/crypto/keys/root-keys.ts';
+import { generateSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
+import { generateSigningKey } from '../../../../src/crypto/signatures/signing.ts';
 import type { KeyEncryptionKey } from '../../../../src/ports/key-encryption-key.ts';
 import type { Store } from '../../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../../src/store/sqlite/open-sqlite-store.ts';
@@ -89,4 +94,60 @@ describe('root keys', () => {
     await store.commit({ writes: [{ table: 'meta', remove: { key: 'root-keys-mac' } }] });
     expect(await codeOf(loadKeys(store, WRAPPERS))).toBe('ERR_CIPHERTEXT_INVALID');
   });
+});
+
+describe('the log key in the store', () => {
+  it('opens with the root keys, and not from a store that has none', async () => {
+    const logKey = generateSigningKey();
+    await keepKeys(store, await makeKeys(WRAPPERS, clock, logKey));
+    const loaded = await loadKeys(store, WRAPPERS);
+    expect(loaded.logKey?.exportPem()).toBe(logKey.exportPem());
+    expect(loaded.keyring.newestFirst()).toHaveLength(1);
+    const id = (await readRootKeys(store)).keys.find(({ state }) => state === 'log')?.id ?? '';
+    expect(loaded.keyring.find(id)).toBeUndefined();
+    expect(loaded.keyring.findWrapped(id)?.id).toBe(id);
+  });
+
+  it('is not loaded when a writer to the database who can wrap put another one in its place', async () => {
+    const { installation } = await createLogKey();
+    const [{ id, ...row } = missing()] = (await readRootKeys(store)).keys.filter(isLog);
+    const other = new RootKey(id, generateSecretKey());
+    const [wrap] = await WRAPPERS.wrapUnderAll(other, installation);
+    const commitment = other.commitment(installation);
+    await store.commit({
+      writes: [
+        { table: 'root_keys', put: { ...row, id, commitment } },
+        { table: 'root_key_wraps', put: wrap! },
+      ],
+    });
+    expect(await codeOf(loadKeys(store, WRAPPERS))).toBe('ERR_CIPHERTEXT_INVALID');
+  });
+
+  it('moves out of the store, and in again', async () => {
+    const keys = await createLogKey();
+    const { id: left, ...out } = await planLogKeyOut(store, keys);
+    await store.commit(out);
+    expect((await loadKeys(store, WRAPPERS)).logKey).toBeUndefined();
+    expect((await readRootKeys(store)).wraps.map(({ root_key_id }) => root_key_id)).not.toContain(
+      left,
+    );
+    expect(await codeOf(planLogKeyOut(store, keys))).toBe('ERR_CONFLICT');
+    const logKey = keys.logKey!;
+    const { id: entered, ...into } = await planLogKeyIn(store, keys, { logKey, clock });
+    expect(entered).not.toBe(left);
+    await store.commit(into);
+    expect((await loadKeys(store, WRAPPERS)).logKey?.publicKey).toEqual(logKey.publicKey);
+    expect(await codeOf(planLogKeyIn(store, keys, { logKey, clock }))).toBe('ERR_CONFLICT');
+  });
+
+  const isLog = ({ state }: { readonly state: string }): boolean => state === 'log';
+  const missing = (): never => {
+    throw new Error('the store has no log key');
+  };
+
+  async function createLogKey(): Promise<NewKeys> {
+    const made = await makeKeys(WRAPPERS, clock, generateSigningKey());
+    await keepKeys(store, made);
+    return made;
+  }
 });
