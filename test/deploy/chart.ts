@@ -25,6 +25,25 @@ const TRANSIT = {
   auth: { method: 'kubernetes', role: 'quaymaster' },
 };
 
+/** Values with which no key and no checkpoint is in a file. */
+export const WITHOUT_FILES = {
+  config: {
+    store: { type: 'postgres' },
+    kek: TRANSIT,
+    audit: {
+      logKey: 'store',
+      checkpoint: {
+        type: 's3',
+        bucket: 'checkpoints',
+        prefix: 'quaymaster/prod',
+        region: 'eu-central-1',
+        endpoint: 'https://s3.example:9443',
+      },
+    },
+  },
+  postgres: { secretName: 'store' },
+};
+
 const ACCOUNT = { username: 'quaymaster', passwordFile: '/etc/accounts/password' };
 
 const GATEWAY = [{ name: 'public', namespace: 'gateways', sectionName: 'tls' }];
@@ -169,6 +188,26 @@ export const VARIANTS: Readonly<Record<string, object>> = {
         },
       ],
     },
+  },
+  'postgres without a volume of keys, being initialised': {
+    replicas: 2,
+    initialise: { enabled: true },
+    ...WITHOUT_FILES,
+  },
+  'postgres without a volume of keys': {
+    replicas: 2,
+    ...WITHOUT_FILES,
+  },
+  'postgres without a volume of keys, being unlocked': {
+    replicas: 2,
+    unlock: { comment: 'restored, INC-12' },
+    ...WITHOUT_FILES,
+  },
+  'postgres without a volume of keys and with backups of one replica, being restored': {
+    ...WITHOUT_FILES,
+    config: { ...WITHOUT_FILES.config, backup: BACKUP },
+    storage: { backups: { accessMode: 'ReadWriteOnce' } },
+    restore: { from: 'quaymaster-20261127T061203123Z', identitySecret: 'backup-identity' },
   },
   'cert-manager and Prometheus': {
     tls: {

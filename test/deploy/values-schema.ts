@@ -9,6 +9,8 @@ const httpsUrl = z.string().regex(/^(?:https:\/\/.+)?$/);
 const dnsName = z.string().regex(/^(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*)?$/);
 const port = z.int().min(1).max(65_535);
 const claim = z.strictObject({ existingClaim: name, storageClassName: name, size: z.string() });
+/** A claim that all pods of the broker mount. */
+const sharedClaim = claim.extend({ accessMode: z.enum(['', 'ReadWriteOnce', 'ReadWriteMany']) });
 
 const injector = z.strictObject({
   enabled: z.boolean(),
@@ -111,7 +113,12 @@ const values = z.strictObject({
   initialise: z.strictObject({ enabled: z.boolean(), tokenTtl: z.string() }),
   config: kubernetesObject,
   postgres: z.strictObject({ secretName: name, key: z.string().min(1), port }),
-  storage: z.strictObject({ data: claim, keys: claim, backups: claim, archive: claim }),
+  storage: z.strictObject({
+    data: claim,
+    keys: sharedClaim,
+    backups: sharedClaim,
+    archive: sharedClaim,
+  }),
   restore: z.strictObject({
     from: z.string(),
     identitySecret: name,

@@ -150,6 +150,19 @@ describeWith(['postgres', 'moto'], 'brokers without a common directory', ({ post
     await second.start();
   });
 
+  it('wait sealed while the key-encryption key, and so the log key, cannot be opened', async () => {
+    const [, second] = brokers as [Installation, Installation];
+    await second.stop();
+    const away = { ...kek, endpoint: 'http://127.0.0.1:9' };
+    await second.configure(configurationOf(second, { kek: away }));
+    const started = second.start().catch(() => undefined);
+    await until('it answers probes', async () => (await reasonsOf(second)).includes('ERR_SEALED'));
+    await second.stop();
+    await started;
+    await second.configure(configurationOf(second));
+    await second.start();
+  });
+
   it('export a log that verifies with the log key of the store', async () => {
     const [first] = brokers as [Installation];
     await first.verb('audit', 'export', ...configOf(first), first.file('export'));

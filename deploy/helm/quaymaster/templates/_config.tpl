@@ -20,7 +20,13 @@
 {{- if eq $config.kek.type "local-file" -}}
 {{- $kek = dict "path" "/var/lib/quaymaster-keys/kek.key" -}}
 {{- end -}}
-{{- $audit := dict "logKeyFile" "/var/lib/quaymaster-keys/log.key" "checkpointFile" "/var/lib/quaymaster-keys/checkpoint" -}}
+{{- $audit := dict -}}
+{{- if not $config.audit.logKey -}}
+{{- $_ := set $audit "logKeyFile" "/var/lib/quaymaster-keys/log.key" -}}
+{{- end -}}
+{{- if not $config.audit.checkpoint -}}
+{{- $_ := set $audit "checkpointFile" "/var/lib/quaymaster-keys/checkpoint" -}}
+{{- end -}}
 {{- $metrics := dict "listener" (dict "host" "0.0.0.0" "port" 9090) -}}
 {{- $forbidden := append (dig "kubernetes" "forbiddenNamespaces" list $config) .Release.Namespace | uniq -}}
 {{- $own := dict "listener" $listener "store" $store "kek" $kek "audit" $audit "metrics" $metrics "kubernetes" (dict "forbiddenNamespaces" $forbidden) -}}
@@ -44,6 +50,17 @@
 {{- $_ := set $own "injector" (include "quaymaster.injectorConfig" . | fromYaml) -}}
 {{- end -}}
 {{- mergeOverwrite $config $own | toYaml -}}
+{{- end -}}
+
+{{/* Whether a key or the checkpoint is in a file. Otherwise there is no volume of the keys. */}}
+{{- define "quaymaster.hasKeyFiles" -}}
+{{- $types := list .Values.config.kek.type (dig "secondKek" "type" "" .Values.config) -}}
+{{- if or (has "local-file" $types) (not .Values.config.audit.logKey) (not .Values.config.audit.checkpoint) -}}true{{- end -}}
+{{- end -}}
+
+{{/* The directory of the first token: on the volume of the keys, or in memory of the Job's pod. */}}
+{{- define "quaymaster.tokenDirectory" -}}
+{{- if include "quaymaster.hasKeyFiles" . }}/var/lib/quaymaster-keys{{ else }}/run/quaymaster-token{{ end -}}
 {{- end -}}
 
 {{/* Whether the console has an address of its own. */}}

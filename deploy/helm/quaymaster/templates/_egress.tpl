@@ -54,7 +54,7 @@ Service by its namespace, with all ports because those of its pods may be others
 {{/* The hosts and ports in the configuration. */}}
 {{- define "quaymaster.endpoints" -}}
 {{- $config := .Values.config -}}
-{{- $parts := list $config.kek $config.secondKek $config.traces (dig "archive" "to" dict $config.audit) -}}
+{{- $parts := list $config.kek $config.secondKek $config.traces $config.audit.checkpoint (dig "archive" "to" dict $config.audit) -}}
 {{- $parts = concat $parts (dig "sinks" list $config.audit) (dig "witnesses" list $config.audit) -}}
 {{- range list $config.connections $config.notifications (dig "people" "issuers" dict $config) -}}
 {{- $parts = concat $parts (values (default dict .)) -}}

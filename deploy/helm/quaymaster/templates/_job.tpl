@@ -1,6 +1,7 @@
 {{/*
 A Job that runs one command of the program while no broker runs. Arguments: `root`; `task`, the end of its name; `id`, which is added to the name if the
-arguments can change, because those of a Job cannot; `args`; `backoffLimit`; `resources`; `identity`: whether it gets the secret key of the backups.
+arguments can change, because those of a Job cannot; `args`; `backoffLimit`; `resources`; `identity`: whether it gets the secret key of the backups; `token`:
+whether it writes a token into memory, which a second container keeps until someone has taken it.
 */}}
 {{- define "quaymaster.job" -}}
 {{- $root := .root -}}
@@ -14,6 +15,9 @@ metadata:
     app.kubernetes.io/component: {{ .task }}
 spec:
   backoffLimit: {{ .backoffLimit }}
+  {{- if .token }}
+  activeDeadlineSeconds: 3600
+  {{- end }}
   {{- with .ttlSecondsAfterFinished }}
   ttlSecondsAfterFinished: {{ . }}
   {{- end }}
@@ -26,28 +30,15 @@ spec:
       serviceAccountName: {{ include "quaymaster.name" $root }}
       {{- include "quaymaster.podCommon" $root | nindent 6 }}
       restartPolicy: Never
+      {{- if .token }}
+      initContainers:
+        - {{- include "quaymaster.jobContainer" . | nindent 10 }}
       containers:
-        - name: {{ .task }}
-          image: {{ include "quaymaster.image" $root }}
-          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          args:
-            {{- toYaml .args | nindent 12 }}
-          {{- with $root.Values.extraEnv }}
-          env:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
-          securityContext:
-            {{- include "quaymaster.containerSecurityContext" $root | nindent 12 }}
-          resources:
-            {{- toYaml .resources | nindent 12 }}
-          volumeMounts:
-            {{- include "quaymaster.commonMounts" $root | nindent 12 }}
-            {{- if include "quaymaster.kekNeedsToken" $root }}
-            {{- include "quaymaster.apiAccessMount" $root | nindent 12 }}
-            {{- end }}
-            {{- if .identity }}
-            - { name: identity, mountPath: /etc/quaymaster-identity, readOnly: true }
-            {{- end }}
+        - {{- include "quaymaster.tokenContainer" $root | nindent 10 }}
+      {{- else }}
+      containers:
+        - {{- include "quaymaster.jobContainer" . | nindent 10 }}
+      {{- end }}
       volumes:
         {{- include "quaymaster.commonVolumes" $root | nindent 8 }}
         {{- if include "quaymaster.kekNeedsToken" $root }}
@@ -59,6 +50,54 @@ spec:
             secretName: {{ .identity }}
             defaultMode: 0440
         {{- end }}
+        {{- if .token }}
+        # In memory, for as long as the pod lives: the token is never on a disk.
+        - name: token
+          emptyDir: { medium: Memory, sizeLimit: 1Mi }
+        {{- end }}
+{{- end -}}
+
+{{- define "quaymaster.jobContainer" -}}
+{{- $root := .root -}}
+name: {{ .task }}
+image: {{ include "quaymaster.image" $root }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+args:
+  {{- toYaml .args | nindent 2 }}
+{{- with $root.Values.extraEnv }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "quaymaster.containerSecurityContext" $root | nindent 2 }}
+resources:
+  {{- toYaml .resources | nindent 2 }}
+volumeMounts:
+  {{- include "quaymaster.commonMounts" $root | nindent 2 }}
+  {{- if include "quaymaster.kekNeedsToken" $root }}
+  {{- include "quaymaster.apiAccessMount" $root | nindent 2 }}
+  {{- end }}
+  {{- if .identity }}
+  - { name: identity, mountPath: /etc/quaymaster-identity, readOnly: true }
+  {{- end }}
+  {{- if .token }}
+  - { name: token, mountPath: {{ include "quaymaster.tokenDirectory" $root }} }
+  {{- end }}
+{{- end -}}
+
+{{/* Keeps the pod, and so the token, until someone removes the file. It has no key and no configuration. */}}
+{{- define "quaymaster.tokenContainer" -}}
+name: token
+image: {{ include "quaymaster.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+command: [sh, -c, 'while [ -e {{ include "quaymaster.tokenDirectory" . }}/bootstrap-token ]; do sleep 1; done']
+securityContext:
+  {{- include "quaymaster.containerSecurityContext" . | nindent 2 }}
+resources:
+  requests: { cpu: 10m, memory: 16Mi, ephemeral-storage: 16Mi }
+  limits: { memory: 32Mi, ephemeral-storage: 32Mi }
+volumeMounts:
+  - { name: token, mountPath: {{ include "quaymaster.tokenDirectory" . }} }
 {{- end -}}
 
 {{- define "quaymaster.jobName" -}}

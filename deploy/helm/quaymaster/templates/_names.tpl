@@ -41,6 +41,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{ eq .Values.tls.source "proxy" | ternary "HTTP" "HTTPS" }}
 {{- end -}}
 
+{{/* The access mode of a claim that all pods of the broker mount. */}}
+{{- define "quaymaster.accessMode" -}}
+{{ .claim.accessMode | default (empty (include "quaymaster.isPostgres" .root) | ternary "ReadWriteOnce" "ReadWriteMany") }}
+{{- end -}}
+
 {{- define "quaymaster.isPostgres" -}}
 {{- if eq .Values.config.store.type "postgres" }}true{{ end -}}
 {{- end -}}

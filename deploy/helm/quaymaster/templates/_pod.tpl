@@ -67,7 +67,9 @@ podAntiAffinity:
 
 {{- define "quaymaster.commonMounts" -}}
 - { name: config, mountPath: /etc/quaymaster, readOnly: true }
+{{- if include "quaymaster.hasKeyFiles" . }}
 - { name: keys, mountPath: /var/lib/quaymaster-keys }
+{{- end }}
 {{- if include "quaymaster.isPostgres" . }}
 - { name: postgres, mountPath: /etc/quaymaster-postgres, readOnly: true }
 {{- else }}
@@ -95,9 +97,11 @@ podAntiAffinity:
 - name: config
   configMap:
     name: {{ $name }}
+{{- if include "quaymaster.hasKeyFiles" . }}
 - name: keys
   persistentVolumeClaim:
     claimName: {{ .Values.storage.keys.existingClaim | default (printf "%s-keys" $name) }}
+{{- end }}
 {{- if include "quaymaster.isPostgres" . }}
 - name: postgres
   secret:

@@ -10,6 +10,7 @@
 {{- else if ne (int .Values.replicas) 1 -}}
 {{- fail (printf "\n\nreplicas: %d does not work on SQLite: the store is a file, and one process holds it. Leave replicas at 1, or set config.store.type to postgres.\n" (int .Values.replicas)) -}}
 {{- end -}}
+{{- include "quaymaster.storageRefusals" . -}}
 {{- $tasks := compact (list (ternary "initialise.enabled" "" .Values.initialise.enabled) (empty .Values.restore.from | ternary "" "restore.from") (empty .Values.unlock.comment | ternary "" "unlock.comment")) -}}
 {{- if gt (len $tasks) 1 -}}
 {{- fail (printf "\n\n%s are set. Each runs a Job in place of the broker: set one of them for one upgrade, then the next.\n" (join " and " $tasks)) -}}
@@ -133,6 +134,29 @@
 {{- end -}}
 {{- else if ne $console $own.host -}}
 {{- fail (printf "\n\nconfig.console.origin names %s, and %s.host is %s. The console is at the address of the API and answers to no other name: make them the same.\n" (quote $console) $way (quote $own.host)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "quaymaster.storageRefusals" -}}
+{{- with .Values.config.audit -}}
+{{- if and .logKey (eq $.Values.config.kek.type "local-file") -}}
+{{- fail "\n\nconfig.audit.logKey is store, and config.kek.type is local-file. The log key would be wrapped by a file that needs the volume of the keys anyway: leave logKey out, or use vault-transit or aws-kms.\n" -}}
+{{- end -}}
+{{- if and .checkpoint (not (include "quaymaster.isPostgres" $)) -}}
+{{- fail "\n\nconfig.audit.checkpoint is set, and config.store.type is not postgres. The last commit of SQLite is in a file beside the checkpoint: leave checkpoint out.\n" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.storage.keys.existingClaim (not (include "quaymaster.hasKeyFiles" .)) -}}
+{{- fail "\n\nstorage.keys.existingClaim is set, and no key and no checkpoint is in a file, so no pod mounts it. Leave it out; the claim stays.\n" -}}
+{{- end -}}
+{{- if include "quaymaster.isPostgres" . -}}
+{{- $ways := dict "keys" "keep the log key in the store and the checkpoint in a bucket, with a key-encryption key in Vault or AWS KMS" "backups" "leave config.backup out, and back the database up with its own tools (docs/upgrade-and-backup.md)" "archive" "let config.audit.archive.to name a bucket" -}}
+{{- $mounted := dict "keys" (include "quaymaster.hasKeyFiles" .) "backups" .Values.config.backup "archive" (include "quaymaster.archivesToVolume" .) -}}
+{{- range $claim, $way := $ways -}}
+{{- if and (get $mounted $claim) (eq (get $.Values.storage $claim).accessMode "ReadWriteOnce") (or (gt (int $.Values.replicas) 1) (eq $.Values.updateStrategy "RollingUpdate")) -}}
+{{- fail (printf "\n\nstorage.%[1]s.accessMode is ReadWriteOnce, and several pods mount the claim at a time (replicas: %[2]d, updateStrategy: %[3]s). Use one replica with Recreate, or a class with ReadWriteMany; or %[4]s.\n" $claim (int $.Values.replicas) $.Values.updateStrategy $way) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
