@@ -29,22 +29,22 @@ export const HELD: Readonly<Record<string, Condition>> = {
     avoid: 'do not restore single tables',
   },
   store_behind: {
-    what: 'the store is older than the checkpoint file, so policies, revocations and tokens may be older too',
+    what: 'the store is older than the checkpoint outside it, so policies, revocations and tokens may be older too',
     todo: 'if you restored a backup, run quaymaster release with --apply-removals; otherwise someone replaced the store: treat it as an attack',
-    avoid: 'do not delete the checkpoint file, which is the proof',
+    avoid: 'do not delete that checkpoint, which is the proof',
   },
   store_forked: {
-    what: 'the store and the checkpoint file have different histories, because two copies of the store ran',
+    what: 'the store and the checkpoint outside it have different histories, because two copies of the store ran',
     todo: 'find the copy that served callers last, and start the broker on that one',
     avoid: 'do not release before you know which copy is right',
   },
   checkpoint_missing: {
-    what: 'the checkpoint file is gone, so nothing proves that the store is the newest',
-    todo: 'restore the file from your copy; without one, compare the end of the log with a sink, then run quaymaster release',
+    what: 'the checkpoint outside the store is gone, so nothing proves that the store is the newest',
+    todo: 'restore it from your copy; without one, compare the end of the log with a sink, then run quaymaster release',
     avoid: 'do not release a store whose end you have not compared',
   },
   checkpoint_foreign: {
-    what: 'another log key signed the checkpoint file, or the anchor of the log in the store was changed',
+    what: 'another log key signed the checkpoint outside the store, or the anchor of the log in the store was changed',
     todo: 'check the place of the checkpoint, the log key and the mounted volumes, then restart the broker',
     avoid: 'do not release before the paths are right',
   },

@@ -38,7 +38,7 @@ export type HeldReason =
   | 'store_behind'
   /** The store's entries differ from those of the checkpoint outside, or of the anchor. */
   | 'store_forked'
-  /** The store has a checkpoint but the checkpoint file is missing: nothing proves that the store is the newest. */
+  /** The store has a checkpoint but the one outside is missing: nothing proves that the store is the newest. */
   | 'checkpoint_missing'
   /** The log key did not sign the checkpoint outside, or no root key authenticates the anchor: it belongs to another installation, or was altered. */
   | 'checkpoint_foreign'

@@ -71,7 +71,7 @@ export interface IntegratorStatus {
   readonly caughtUpAt: number | undefined;
   /** Chains that do not verify: tampering or damage between commit and integration. */
   readonly broken: readonly BrokenChain[];
-  /** The last write of the checkpoint outside the store failed. */
+  /** This process writes the checkpoint outside the store, and its last write failed. */
   readonly isUnwritten: boolean;
 }
 
@@ -163,7 +163,7 @@ export class Integrator {
       size: this.#checkpoint?.size ?? 0,
       caughtUpAt: this.#caughtUpAt,
       broken: this.#session?.pending.broken() ?? [],
-      isUnwritten: this.#outside.isFailing,
+      isUnwritten: this.#state === 'active' && this.#outside.isFailing,
     };
   }
 
@@ -256,7 +256,7 @@ export class Integrator {
     });
   }
 
-  /** Runs a round like `integrate`, but without a new checkpoint file each time, and without a search for the entries of silent writers. */
+  /** Runs a round like `integrate`, but without a new checkpoint outside each time, and without a search for the entries of silent writers. */
   async append(): Promise<void> {
     const noteMs = this.#options.lastCommit === undefined ? 0 : NOTE_MS;
     await this.#runNext(() => this.#runRound(noteMs));

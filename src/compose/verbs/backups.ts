@@ -118,7 +118,7 @@ export async function runRestore(
     textOf(manifest),
     'restored and verified',
     ...(previous === undefined ? [] : [`the previous store is now ${previous}`]),
-    'The next start is held (store_behind), because the checkpoint file is newer than this store.',
+    'The next start is held (store_behind), because the checkpoint outside it is newer.',
     ...lost,
     `Then unlock the store: quaymaster release --config ${options.config} --comment "restored the backup of …"${applying(options.newerLog ?? previous)}`,
   ].join('\n');

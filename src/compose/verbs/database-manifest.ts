@@ -85,7 +85,7 @@ export async function runBackupCheck(path: string, options: CheckOptions): Promi
     return [
       ...textOf(manifest),
       `verified: the database has all of it and ${more} later entries; the log and the digests of all rows verify`,
-      'The next start is held (store_behind) if the checkpoint file is newer than this database.',
+      'The next start is held (store_behind) if the checkpoint outside is newer than this database.',
       ...lost,
       `Then unlock the store: quaymaster release --config ${options.config} --comment "restored the dump of …"`,
     ].join('\n');

@@ -99,7 +99,7 @@ function textOf({ held, extent, identity }: Released): string {
   return [
     `unlocked; the store was held because of ${held}`,
     `  log in the store:            ${entriesIn(stored)}`,
-    `  checkpoint file said:        ${entriesIn(outside)}`,
+    `  checkpoint outside said:     ${entriesIn(outside)}`,
     `  anchor in the store said:    ${entriesIn(anchored)}`,
     `  last acknowledged entry:     ${placeOf(acknowledged)}`,
     accepted(held, lost),

@@ -726,7 +726,7 @@ export interface components {
         readonly KeyStatus: {
             /** @description A new root key is not active yet, or rows still need an older one */
             readonly rotating: boolean;
-            /** @description The root keys, oldest first */
+            /** @description The root keys and, if the store keeps it, the key of the audit log (`log`), oldest first */
             readonly keys: readonly components["schemas"]["RootKey"][];
             /** @description The key-encryption keys of the configuration, and others that wrap a root key */
             readonly keks: readonly components["schemas"]["KeyEncryptionKey"][];

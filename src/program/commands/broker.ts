@@ -202,7 +202,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
           ],
           [
             '--checkpoint <file>',
-            'with files of a sink: a copy of the newest checkpoint, instead of the checkpoint file',
+            'with files of a sink: a copy of the newest checkpoint, instead of the one outside the store',
           ],
           ['--keep-logins', 'do not end the sessions of people'],
           ['--end-operator-tokens', 'end all operator tokens; quaymaster init issues a new one'],

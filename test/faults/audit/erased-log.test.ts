@@ -77,7 +77,7 @@ describe('a log whose tables were emptied', () => {
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
     const text = await release();
     expect(text).toMatch(/held because of log_missing/);
-    expect(text).toMatch(/checkpoint file said: +nothing/);
+    expect(text).toMatch(/checkpoint outside said: +nothing/);
     expect(text).toMatch(/anchor in the store said: +\d+ entries/);
     expect(text).toMatch(/accepted: \d+ recorded entries are missing in this store/);
     const broker = await own.open();

@@ -14,6 +14,7 @@ import { WitnessClient } from '../../../../src/audit/witnesses/add-checkpoint.ts
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import { archiveBucket } from '../../../../src/providers/aws/archive-bucket.ts';
+import { checkpointObject } from '../../../../src/providers/aws/checkpoint-object.ts';
 import { connectAwsAccount } from '../../../../src/providers/aws/client/account.ts';
 import { awsKmsConfig } from '../../../../src/providers/aws/config.ts';
 import { openAwsKmsKey } from '../../../../src/providers/aws/kek.ts';
@@ -155,6 +156,16 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
       const config = { bucket: 'archive', region: REGION, endpoint: plain(port) };
       const bucket = await archiveBucket(config, clock);
       return () => bucket.get('x', MOST_BYTES);
+    },
+  },
+  'a checkpoint in S3': {
+    bytes: 250_000,
+    type: 'application/xml',
+    isSecure: false,
+    async open(port) {
+      const config = { bucket: 'checkpoints', region: REGION, endpoint: plain(port) };
+      const checkpoint = await checkpointObject(config, clock);
+      return () => checkpoint.read();
     },
   },
   'a Kubernetes API server': {
