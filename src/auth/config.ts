@@ -5,6 +5,9 @@ import { isName } from '../domain/words/names.ts';
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?$/;
 const file = z.string().min(1).max(4096);
+const issuerUrl = z
+  .url({ protocol: /^https$/, error: 'must be a URL that begins with https://' })
+  .refine(isPlainAddress, 'no user, query or fragment');
 
 const fileSource = z.strictObject({
   type: z.literal('jwks'),
@@ -15,7 +18,7 @@ const fileSource = z.strictObject({
 const discoverySource = z.strictObject({
   type: z.literal('jwks'),
   /** The `iss` of its tokens, compared by characters. The discovery document is below it. */
-  issuerUrl: z.url({ protocol: /^https$/ }).refine(isPlainAddress, 'no user, query or fragment'),
+  issuerUrl,
   /** PEM file of the authorities for the issuer and the hosts, instead of Node's root certificates. */
   caFile: file.optional(),
   /** Hosts besides the issuer's that may serve the key set: `keys.example.com`, with its port unless that is 443. */
@@ -34,7 +37,7 @@ const context = z
   .regex(/^[!-~]+$/, 'visible ASCII characters');
 
 const peopleIssuerSchema = z.strictObject({
-  issuerUrl: z.url({ protocol: /^https$/ }).refine(isPlainAddress, 'no user, query or fragment'),
+  issuerUrl,
   clientId: z.string().min(1).max(255),
   /** File of the client secret. Absent: a public client, which PKCE protects. */
   clientSecretFile: file.optional(),

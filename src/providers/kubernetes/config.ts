@@ -25,7 +25,7 @@ const dataKey = z.string().regex(KEY, 'a key of a Secret: [-._a-zA-Z0-9]');
 const file = z.string().min(1).max(4096);
 
 const httpsAddress = z
-  .url({ protocol: /^https$/ })
+  .url({ protocol: /^https$/, error: 'must be a URL that begins with https://' })
   .refine((text) => isBareAddress(text), 'an https address without user, query or fragment');
 
 function isBareAddress(text: string): boolean {

@@ -104,12 +104,12 @@ function isDenied(error: unknown): boolean {
 export async function loadTrust({ caFile, serverName }: VaultServer): Promise<Trust> {
   if (caFile === undefined) return { caFile, serverName };
   const file = new WatchedFile(caFile);
-  await file.text().catch(failConfig);
-  return { caFile: file, serverName };
-}
-
-function failConfig(cause: unknown): never {
-  throw new BrokerError('ERR_CONFIG_INVALID', 'the CA file of a Vault connection cannot be read', {
-    cause,
+  await file.text().catch(({ cause }: BrokerError) => {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `the CA file ${caFile} of a Vault connection cannot be read`,
+      { cause },
+    );
   });
+  return { caFile: file, serverName };
 }

@@ -56,6 +56,17 @@ describe('a configuration file', () => {
     expect(message).toMatch(/\/listener\/port: [^]*\/limits\/batchItems: /);
   });
 
+  it('is refused with an issuer of people whose URL is not https', async () => {
+    const corp = "{ issuerUrl: 'http://login.test', clientId: q }";
+    const { problems } = await refusal(load(`${LEAST}people: { issuers: { corp: ${corp} } }\n`));
+    expect(problems).toMatchObject([
+      {
+        pointer: '/people/issuers/corp/issuerUrl',
+        message: expect.stringContaining('must be a URL that begins with https://'),
+      },
+    ]);
+  });
+
   it.each([
     ['at the top', 'stores: {}\n', /unknown key "stores"; did you mean "store"\?/],
     ['inside a section', 'listener: { tlss: {} }\n', /unknown key "tlss"; did you mean "tls"\?/],

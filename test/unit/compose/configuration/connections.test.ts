@@ -73,7 +73,7 @@ describe('connections of the configuration file', () => {
   it('are named in the error if they cannot be opened', async () => {
     const caFile = join(directory, 'absent.pem');
     await expect(openWith({ address: 'https://127.0.0.1:9', caFile })).rejects.toThrow(
-      'connection "bao": the CA file',
+      `connection "bao": the CA file ${caFile} of a Vault connection cannot be read`,
     );
   });
 
