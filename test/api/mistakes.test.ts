@@ -27,7 +27,7 @@ type Row = readonly [
 ];
 
 const HEADER = 'apiVersion: quaymaster.dev/v1';
-const CONFIG = `store: { type: sqlite, path: /nowhere/store.db }
+const CONFIG = `store: { type: sqlite, path: /nowhere/store/store.db }
 kek: { type: local-file, path: /nowhere/kek }
 audit: { origin: a.test/x, logKeyFile: /nowhere/log.pem, checkpointFile: /nowhere/checkpoint }
 `;

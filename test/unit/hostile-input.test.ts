@@ -173,7 +173,7 @@ const PROOF = rawToken({
   key: KEY,
 });
 const CONFIG = {
-  store: { type: 'sqlite', path: '/a/b.db' },
+  store: { type: 'sqlite', path: '/a/store/b.db' },
   kek: { type: 'local-file', path: '/a/kek' },
   audit: { origin: 'quaymaster.test/x', logKeyFile: '/a/log', checkpointFile: '/a/checkpoint' },
   connections: { keys: { type: 'jwks', file: '/a/jwks' } },

@@ -147,6 +147,10 @@ export const configSchema = z
     message:
       'is for PostgreSQL only: SQLite needs audit.checkpointFile, because the last commit is in a file beside it',
   })
+  .refine(
+    ({ audit: { checkpointFile: path }, store }) => path === undefined || isOutside(path, store),
+    { path: ['audit', 'checkpointFile'], message: "must lie outside the store's directory" },
+  )
   .refine(({ backup, store }) => backup === undefined || isOutside(backup.directory, store), {
     path: ['backup', 'directory'],
     message: "must lie outside the store's directory",
@@ -186,10 +190,13 @@ function isOnLoopback(host = '127.0.0.1'): boolean {
   return LOOPBACK.includes(host);
 }
 
-/** A backup on the store's volume would be lost together with the store. The broker can check only the directory. */
-function isOutside(directory: string, store: StoreConfig): boolean {
+/**
+ * A backup on the store's volume would be lost together with the store, and a checkpoint would be restored with it, so that it could not show an old copy. The
+ * broker can check only the directory.
+ */
+function isOutside(path: string, store: StoreConfig): boolean {
   if (store.type !== 'sqlite') return true;
-  const steps = relative(dirname(resolve(store.path)), resolve(directory));
+  const steps = relative(dirname(resolve(store.path)), resolve(path));
   return steps.startsWith('..');
 }
 

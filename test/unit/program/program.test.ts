@@ -71,7 +71,7 @@ it('escapes control characters in a confirmation', async () => {
     return true;
   });
   const config = {
-    store: { type: 'sqlite', path: '/nowhere/db' },
+    store: { type: 'sqlite', path: '/nowhere/store/db' },
     kek: { type: 'local-file', path: '/nowhere/kek' },
     audit: {
       origin: 'quaymaster.test/odd',

@@ -494,7 +494,7 @@ describe('doctor', () => {
 
 describe('config check --files', () => {
   const config = (root: string) => ({
-    store: { type: 'sqlite', path: join(root, 'db') },
+    store: { type: 'sqlite', path: join(root, 'store', 'db') },
     kek: { type: 'local-file', path: join(root, 'kek') },
     listener: { tls: { certificateFile: join(root, 'crt'), keyFile: join(root, 'key') } },
     audit: {
@@ -505,7 +505,7 @@ describe('config check --files', () => {
   });
 
   it('names each file that is missing or open to others, with its setting', async () => {
-    const root = await fileTree({ key: 'x', kek: 'x', db: 'x' });
+    const root = await fileTree({ key: 'x', kek: 'x', 'store/db': 'x' });
     await chmod(join(root, 'key'), 0o644);
     await chmod(join(root, 'kek'), 0o600);
     const found = await checkFiles(checkConfig(config(root), 'test'));
@@ -549,7 +549,7 @@ describe('config check --files', () => {
   it('opens the key-encryption key', async () => {
     const keys = await fileTree({});
     const kek = { type: 'local-file', path: join(keys, 'kek') };
-    const settings = { ...config(await fileTree({})), kek };
+    const settings = { ...config(await fileTree({ 'store/db': '' })), kek };
     const tree = await fileTree({ 'config.yaml': JSON.stringify(settings) });
     const find = async () =>
       (await configFindings(join(tree, 'config.yaml'), systemClock)).filter(

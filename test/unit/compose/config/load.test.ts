@@ -12,6 +12,8 @@ kek: { type: local-file, path: /keys/kek.key }
 audit: { origin: quaymaster.test/unit, logKeyFile: /keys/log.key, checkpointFile: /keys/checkpoint }
 `;
 
+const AGE = 'age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm';
+
 const place = { directory: '' };
 
 beforeAll(async () => {
@@ -64,6 +66,23 @@ describe('a configuration file', () => {
         pointer: '/people/issuers/corp/issuerUrl',
         message: expect.stringContaining('must be a URL that begins with https://'),
       },
+    ]);
+  });
+
+  it.each([
+    ['/audit/checkpointFile', LEAST.replace('/keys/checkpoint', '/data/checkpoint')],
+    ['/backup/directory', `${LEAST}backup: { directory: /data/backups, recipients: [${AGE}] }\n`],
+    [
+      '/audit/archive/to/path',
+      LEAST.replace(
+        '/keys/checkpoint }',
+        '/keys/checkpoint, archive: { to: { type: directory, path: /data/archive } } }',
+      ),
+    ],
+  ])('is refused with %s in the directory of the store', async (pointer, text) => {
+    const { problems } = await refusal(load(text));
+    expect(problems).toMatchObject([
+      { pointer, message: expect.stringContaining("must lie outside the store's directory") },
     ]);
   });
 

@@ -22,7 +22,7 @@ describe('connections of the configuration file', () => {
     const configOf = (more: object): Config =>
       checkConfig(
         {
-          store: { type: 'sqlite', path: join(directory, 'store.sqlite') },
+          store: { type: 'sqlite', path: join(directory, 'store', 'store.sqlite') },
           kek: { type: 'local-file', path: join(directory, 'kek.key') },
           audit: {
             origin: 'quaymaster.test/connections',

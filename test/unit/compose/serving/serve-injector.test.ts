@@ -34,7 +34,7 @@ function configured({ injector, metrics }: Ports): Config {
   return checkConfig(
     {
       metrics: { listener: { host: HOST, port: metrics } },
-      store: { type: 'sqlite', path: at('absent/db') },
+      store: { type: 'sqlite', path: at('absent/store/db') },
       kek: { type: 'local-file', path: at('absent/kek') },
       audit: {
         origin: 'quaymaster.test/injector',
