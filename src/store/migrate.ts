@@ -16,12 +16,18 @@ export interface MigrationTarget {
   readonly lock?: () => Promise<void>;
 }
 
+/** The schema of a store before and after a migration: the numbers of the last migrations that it has run. */
+export interface SchemaChange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
  * Runs the missing migrations; the caller's transaction makes it all or nothing. It loads the runner here, because nothing needs the runner
  * afterwards.
  * @throws ERR_CONFIG_INVALID if the tables are newer than this release, or if a migration was altered after it ran.
  */
-export async function migrate(target: MigrationTarget): Promise<void> {
+export async function migrate(target: MigrationTarget): Promise<SchemaChange> {
   const { default: Postgrator } = await import('postgrator');
   const runner = new Postgrator({
     migrationPattern: `${migrationsOf(target)}*.do.*.sql`,
@@ -41,6 +47,7 @@ export async function migrate(target: MigrationTarget): Promise<void> {
   await runner.migrate().catch((cause: unknown) => {
     throw asRefusal(cause);
   });
+  return { from: present, to: known };
 }
 
 /** The folder of the migrations, with a trailing slash. */

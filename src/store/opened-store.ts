@@ -1,10 +1,13 @@
 import type { DurationTally } from '../domain/time/duration-tally.ts';
 import type { Store } from '../ports/store.ts';
+import type { SchemaChange } from './migrate.ts';
 
 /** The condition of the store when it was opened. */
 export interface StoreCondition {
   /** The store contained no installation. */
   readonly isNew: boolean;
+  /** The migration of a store of an earlier release; undefined if there was none. */
+  readonly migrated?: SchemaChange | undefined;
   /** Database objects that differ from those of the migrations. Each could change what is stored. Empty if the schema is correct. */
   readonly differences: readonly string[];
   /** The statement that revokes CONNECT from roles without grants; undefined if they cannot connect, or if there is no server. */

@@ -10,7 +10,12 @@ export async function logCondition(
   held: HeldReason | undefined,
   { opened, identity }: { readonly opened: OpenedStore; readonly identity: LogIdentity },
 ): Promise<void> {
-  const { differences, revokeConnect, syncMs } = opened.condition;
+  const { migrated, differences, revokeConnect, syncMs } = opened.condition;
+  if (migrated !== undefined)
+    log.info(
+      { ...migrated },
+      'the store of an earlier release was migrated to the schema of this one',
+    );
   if (syncMs !== undefined) logSync(log, syncMs);
   const condition = held && HELD[held];
   if (condition !== undefined) {

@@ -147,13 +147,13 @@ async function prepare(open: () => Client, mode: StoreMode): Promise<Prepared> {
     await client.connect();
     await assertSessions(client, open);
     await assertServer(client);
-    const { isNew, migrations } = await migrateDatabase(client, mode);
+    const { isNew, migrated, migrations } = await migrateDatabase(client, mode);
     const differences = await schemaDifferences(client, migrations);
     const revokeConnect = await adviceAgainstStrangers(client);
     const { rows } = await client.query<{ seq: number | null }>(
       'SELECT max("seq") AS "seq" FROM "changes"',
     );
-    return { seq: rows[0]?.seq ?? 0, condition: { isNew, differences, revokeConnect } };
+    return { seq: rows[0]?.seq ?? 0, condition: { isNew, migrated, differences, revokeConnect } };
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { MigrationTarget } from '../migrate.ts';
+import type { MigrationTarget, SchemaChange } from '../migrate.ts';
 import { migrate, migrationsOf } from '../migrate.ts';
 import type { StoreMode } from '../store-deps.ts';
 
@@ -22,6 +22,8 @@ interface Stamp {
 export interface MigratedStore {
   /** The store contained no installation before it was opened. */
   readonly isNew: boolean;
+  /** The migration of a store of an earlier release; undefined if there was none. */
+  readonly migrated?: SchemaChange;
   /** The texts of all migrations, in order. */
   readonly migrations: readonly string[];
 }
@@ -50,13 +52,13 @@ export async function runMigrations(
     // Another process may have run them while this one waited for the lock.
     if ((await readStamp(target, mode)).migrations === known) return found;
   }
-  await migrate(target);
+  const migrated = await migrate(target);
   // Neither value can contain a quote: one is a mode, the other consists of hexadecimal digits.
   const rows = `('${MODE}', '${mode}'), ('${MIGRATIONS}', '${known}')`;
   await target.script(
     `INSERT INTO "meta" ("key", "value") VALUES ${rows} ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`,
   );
-  return found;
+  return before.isNew ? found : { ...found, migrated };
 }
 
 /** @throws ERR_CONFIG_INVALID if the store was created in the other mode. */

@@ -43,7 +43,7 @@ export async function openSqliteStore(
   const connection = open();
   try {
     const isLogEmpty = hasEmptiedLog(connection);
-    const { isNew, migrations } = await migrateFile(connection, deps.mode);
+    const { isNew, migrated, migrations } = await migrateFile(connection, deps.mode);
     const differences = schemaDifferences(connection, Driver, migrations);
     const feed = new ChangeFeed(lastChange(connection));
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
@@ -53,7 +53,7 @@ export async function openSqliteStore(
     if (!isLogEmpty) writer.emptyLogSoon();
     const syncMs = writer.measureSync();
     if (options.syncsInPool ?? (syncMs ?? 0) >= SLOW_SYNC_MS) writer.syncInPool();
-    const condition = { isNew, differences, syncMs };
+    const condition = { isNew, migrated, differences, syncMs };
     return new SqliteStore({ writer, feed, deps, pages, condition, directory: dirname(path) });
   } catch (error) {
     connection.close();

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
 import { ImageSigner } from '../../kit/images/image-signer.ts';
@@ -19,6 +20,9 @@ const KEY: SecurityKey = {
 
 let own: AttackedInstallation;
 afterEach(() => own.remove());
+
+/** The number of the last migration. */
+const NEWEST = Number(readdirSync('migrations/sqlite').toSorted().at(-1)?.slice(0, 3));
 
 const SEALED = ['claims', 'credentials', 'leases', 'rotation_schedules', 'rotations'];
 
@@ -47,12 +51,16 @@ describe.each([
   it('is migrated, sealed and served, and opens again unchanged', async () => {
     own = await AttackedInstallation.from(name);
     expect(await own.unreadyAtStart()).toEqual([]);
+    const migrations = (): readonly unknown[] =>
+      own.logged.filter((line) => JSON.stringify(line).includes('was migrated'));
+    expect(migrations()).toMatchObject([{ fields: { to: NEWEST } }]);
     for (const table of SEALED) {
       expect(own.rows(table)).not.toEqual([]);
       expect(own.rows(table).filter(({ mac }) => mac === null)).toEqual([]);
     }
     expect(digests()).toEqual(expect.arrayContaining(counts));
     expect(await own.unreadyAtStart()).toEqual([]);
+    expect(migrations()).toHaveLength(1);
   });
 
   it('names its first digests in the log', async () => {
