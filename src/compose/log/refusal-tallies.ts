@@ -3,7 +3,7 @@ import { SystemActor } from '../../broker/recording/record.ts';
 import type { Config } from '../config/schema.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { encodeClient, type AuditAction } from '../../domain/audit/audit-event.ts';
-import type { ErrorCode } from '../../domain/errors.ts';
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RefusalCounts } from '../../ports/refusal-tally.ts';
 import type { Log } from '../../ports/log.ts';
@@ -159,10 +159,15 @@ async function recordSummaries(
     await store.commit({ entries: summaries.map((summary) => entryOf(actor, summary)) });
   } catch (error) {
     const refused = summaries.reduce((sum, { count }) => sum + count, 0);
-    log.error(
-      { err: error, summaries: summaries.length, refused },
-      'refusals were counted but their summaries could not be recorded',
-    );
+    const counted = { summaries: summaries.length, refused };
+    // A held store records nothing, and the start has said so.
+    if (BrokerError.from(error).code === 'ERR_HELD')
+      log.warn(counted, 'the store is held, so refusals were counted but not recorded');
+    else
+      log.error(
+        { err: error, ...counted },
+        'refusals were counted but their summaries could not be recorded',
+      );
   }
 }
 
