@@ -6,7 +6,7 @@ type Found = components['schemas']['AuditEntry'];
 interface Entry {
   readonly time?: string;
   readonly requestId?: string;
-  readonly actor?: { readonly kind?: string; readonly id?: string };
+  readonly actor?: { readonly kind?: string; readonly id?: string; readonly podName?: string };
   readonly action?: string;
   readonly outcome?: string;
   readonly code?: string;
@@ -33,8 +33,12 @@ export function entryCells({ index, entry: found }: Found): readonly unknown[] {
   const entry: Entry = found;
   const { time, actor, action, outcome, code, reason, requestId } = entry;
   const ended = code === undefined ? outcome : `${outcome ?? ''} ${code}`;
-  const who = actor?.id ?? actor?.kind;
-  return [index, time, who, action, ended, reason, whatOf(entry), requestId];
+  return [index, time, whoOf(actor), action, ended, reason, whatOf(entry), requestId];
+}
+
+/** Names the caller, with the pod of a workload. */
+function whoOf({ kind, id, podName }: NonNullable<Entry['actor']> = {}): string | undefined {
+  return podName === undefined ? (id ?? kind) : `${id ?? ''} (${podName})`;
 }
 
 /** Names the object of the action: a secret, a document, a workload or a pod, or else what the caller asked for, such as a path of another server. */
