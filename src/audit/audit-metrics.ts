@@ -1,5 +1,6 @@
 import type { Metric, Sample } from '../ports/metrics.ts';
 import type { LogReader } from './entries/log-reader.ts';
+import { readLogSize } from './log-size.ts';
 import type { Compactor } from './segments/compactor.ts';
 import { notificationMetrics } from './notifications/notification-metrics.ts';
 import type { Notifications } from './notifications/notifications.ts';
@@ -27,7 +28,7 @@ export function auditMetrics(log: MeasuredLog): readonly Metric[] {
     {
       name: 'quaymaster_audit_entries',
       help: 'Entries in the tree of the last checkpoint',
-      value: () => log.integrator.status().size,
+      value: () => readLogSize(log),
     },
     {
       name: 'quaymaster_audit_broken_chains',

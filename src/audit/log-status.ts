@@ -1,5 +1,6 @@
 import type { LogStatus, SinkStatus } from '../ports/broker-status.ts';
 import type { MeasuredLog } from './audit-metrics.ts';
+import { readLogSize } from './log-size.ts';
 
 interface ShownLog extends MeasuredLog {
   /** The status of each sink with its lag, in the order of the configuration. */
@@ -8,12 +9,12 @@ interface ShownLog extends MeasuredLog {
 
 /** Reads the state of the log from the parts that its metrics read, and from the cursors of its sinks. */
 export async function readLogStatus(log: ShownLog): Promise<LogStatus> {
-  const { size, broken } = log.integrator.status();
+  const { broken } = log.integrator.status();
   const { damaged, completedAt } = log.scrubber.status();
   const truncation = await log.reader.truncation();
   const witnessing = log.witnesses?.status();
   return {
-    entries: size,
+    entries: await readLogSize(log),
     brokenChains: broken.length,
     damagedEntries: damaged,
     checkedAt: completedAt,
