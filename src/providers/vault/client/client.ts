@@ -104,12 +104,10 @@ function isDenied(error: unknown): boolean {
 export async function loadTrust({ caFile, serverName }: VaultServer): Promise<Trust> {
   if (caFile === undefined) return { caFile, serverName };
   const file = new WatchedFile(caFile);
-  await file.text().catch(({ cause }: BrokerError) => {
-    throw new BrokerError(
-      'ERR_CONFIG_INVALID',
-      `the CA file ${caFile} of a Vault connection cannot be read`,
-      { cause },
-    );
+  await file.text().catch((error: unknown) => {
+    const { cause } = error as BrokerError;
+    const text = `the CA file ${caFile} of a Vault connection cannot be read`;
+    throw new BrokerError('ERR_CONFIG_INVALID', text, { cause });
   });
   return { caFile: file, serverName };
 }
