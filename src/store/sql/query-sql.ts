@@ -60,8 +60,7 @@ export function listSql<T extends TableName>(
   const order = orderOf(table, orderBy);
   if (after !== undefined) terms.push(afterRow(sql, { table, order, descending, after }));
   const by = order.map((column) => orderTerm(table, column, descending)).join(', ');
-  // SQLite plans a statement again each time a value is bound to a bare `LIMIT ?` (measured: 3.6 µs instead of 0.5, and 7 % of an idle broker's processor time).
-  const most = `${sql.bindRaw(limit)} + 0`;
+  const most = sql.bindRaw(limit);
   return sql.done(
     `SELECT ${selected(table)} FROM "${table}"${whereOf(terms)} ORDER BY ${by} LIMIT ${most}`,
   );
