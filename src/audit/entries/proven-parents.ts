@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
-import { HASH_BYTES } from '../../crypto/log/merkle.ts';
+import { HASH_BYTES, perfectRoot } from '../../crypto/log/merkle.ts';
 import { isNodeOf } from '../../crypto/log/proofs.ts';
 import { nodesFromTiles, tileWidth, TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -8,60 +8,83 @@ import type { LogCheckpoint } from '../../ports/audit-log.ts';
 import type { RowReader } from '../../ports/store.ts';
 import { tileReader } from '../tree/stored-tree.ts';
 
-/** 8 KB each, for 65,536 entries each. */
+/** 8 KB each. A tile of level 1 is for 65,536 entries. */
 const MOST_KEPT = 32;
-/** The level of the root of a bundle in the tree. */
-const BUNDLE_LEVEL = 8;
+const TILE_HEIGHT = 8;
+
+type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
 
 /**
- * Tiles with the roots of full bundles that were proven against the signed root. They are kept, so that neighbouring bundles share one proof. A node
- * never changes, because the log only grows.
+ * Tiles with the roots of full bundles that were proven against the signed root, and the tiles above them. They are kept, so that bundles share the proofs of the
+ * tiles above them. A node never changes, because the log only grows.
  */
 export class ProvenParents {
   readonly #store: RowReader;
-  readonly #kept = new LRUCache<number, Uint8Array>({ max: MOST_KEPT });
+  readonly #kept = new LRUCache<string, Uint8Array>({ max: MOST_KEPT });
 
   constructor(store: RowReader) {
     this.#store = store;
   }
 
   /** Reports whether the stored tiles prove that the tree has a full bundle with this root. */
-  async have(
-    tree: Pick<LogCheckpoint, 'size' | 'root'>,
-    bundle: number,
-    root: Uint8Array,
+  have(tree: Tree, bundle: number, root: Uint8Array): Promise<boolean> {
+    return this.#hasNode(tree, { level: 1, index: bundle, hash: root });
+  }
+
+  /** Reports whether the tree has this node, whose level counts tiles. */
+  async #hasNode(
+    tree: Tree,
+    {
+      level,
+      index,
+      hash,
+    }: { readonly level: number; readonly index: number; readonly hash: Uint8Array },
   ): Promise<boolean> {
-    const index = Math.floor(bundle / TILE_WIDTH);
-    const end = ((bundle % TILE_WIDTH) + 1) * HASH_BYTES;
-    const kept = this.#kept.get(index);
-    const isKept = kept !== undefined && kept.length >= end;
-    const tile = isKept ? kept : await this.#prove(tree, index);
-    return tile !== undefined && constantTimeEqual(tile.slice(end - HASH_BYTES, end), root);
+    const tileIndex = Math.floor(index / TILE_WIDTH);
+    const end = ((index % TILE_WIDTH) + 1) * HASH_BYTES;
+    const key = `${level} ${tileIndex}`;
+    let tile = this.#kept.get(key);
+    if (tile === undefined || tile.length < end) {
+      tile = await this.#prove(tree, level, tileIndex);
+      if (tile !== undefined) this.#kept.set(key, tile);
+    }
+    return tile !== undefined && constantTimeEqual(tile.slice(end - HASH_BYTES, end), hash);
+  }
+
+  /** Reads a tile and proves all of it; undefined if that fails. */
+  async #prove(tree: Tree, level: number, index: number): Promise<Uint8Array | undefined> {
+    const width = tileWidth(level, index, tree.size);
+    const row = await this.#store.get('log_tiles', { level, tile_index: index });
+    // A copy, so that the buffer that the row came in is not kept in memory.
+    const tile = row && Uint8Array.from(row.hashes.subarray(0, width * HASH_BYTES));
+    if (tile === undefined || width === 0 || tile.length < width * HASH_BYTES) return undefined;
+    // The root of a full tile is a node of the tile above it, which its neighbours share.
+    const isProven =
+      width === TILE_WIDTH
+        ? await this.#hasNode(tree, { level: level + 1, index, hash: perfectRoot(tile) })
+        : await this.#isIncluded(tree, { level, index, tile });
+    return isProven ? tile : undefined;
   }
 
   /** Proves the first node of the tile. Its path to the root is folded from all other nodes of the tile, so the proof covers the whole tile. */
-  async #prove(
-    { size, root }: Pick<LogCheckpoint, 'size' | 'root'>,
-    index: number,
-  ): Promise<Uint8Array | undefined> {
-    const row = await this.#store.get('log_tiles', { level: 1, tile_index: index });
-    const width = tileWidth(1, index, size);
-    // A copy, so that the buffer that the row came in is not kept in memory.
-    const tile = row && Uint8Array.from(row.hashes.subarray(0, width * HASH_BYTES));
-    if (tile === undefined || width === 0) return undefined;
+  async #isIncluded(
+    { size, root }: Tree,
+    {
+      level,
+      index,
+      tile,
+    }: { readonly level: number; readonly index: number; readonly tile: Uint8Array },
+  ): Promise<boolean> {
     const stored = tileReader(this.#store);
     const read = nodesFromTiles(size, (address) =>
-      address.level === 1 && address.index === index ? Promise.resolve(tile) : stored(address),
+      address.level === level && address.index === index ? Promise.resolve(tile) : stored(address),
     );
-    const node = { level: BUNDLE_LEVEL, index: index * TILE_WIDTH };
-    const hash = tile.subarray(0, HASH_BYTES);
+    const node = { level: level * TILE_HEIGHT, index: index * TILE_WIDTH };
     try {
-      if (!(await isNodeOf({ node, hash, size, root }, read))) return undefined;
+      return await isNodeOf({ node, hash: tile.subarray(0, HASH_BYTES), size, root }, read);
     } catch (error) {
-      if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
+      if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;
       throw error;
     }
-    this.#kept.set(index, tile);
-    return tile;
   }
 }
