@@ -1,6 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { RowReader } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
+import { freeBytes } from '../chain/free-bytes.ts';
 import { filterBits, mayContain } from './bundle-filter.ts';
 import {
   BundleTerms,
@@ -12,7 +13,7 @@ import {
 } from './bundle-terms.ts';
 import { bundlesWith, groupTimes } from './group-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
-import { isIndexed, type SearchTerm } from './search-term.ts';
+import { isIndexed, isPaired, type SearchTerm } from './search-term.ts';
 
 /** Terms and times that a searched entry must have. */
 export interface Wanted {
@@ -94,19 +95,26 @@ async function mergedCandidates(
   { group, times }: { readonly group: number; readonly times: Uint8Array },
 ): Promise<IsCandidate> {
   const places = Array.from({ length: GROUP_BUNDLES }, (_, place) => place);
-  let left = places.filter((place) => overlaps(timesAt(times, place), { from, to }));
+  let left =
+    from === undefined && to === undefined
+      ? places
+      : places.filter((place) => overlaps(timesAt(times, place), { from, to }));
+  let rest = terms;
   if (pairs.length > 0) {
     const withPairs = await bundlesWith(store, group, PAIRS_MARK);
     for (const pair of pairs) {
       const withPair = await bundlesWith(store, group, pair);
-      left = left.filter((place) => withPair.has(place) || !withPairs.has(place));
+      left = left.filter((place) => withPair[place] === 1 || withPairs[place] === 0);
     }
+    // A bundle with a pair has both of its terms.
+    if (left.every((place) => withPairs[place] === 1))
+      rest = terms.filter(({ kind }) => !isPaired(kind));
   }
   // Pairs usually leave few bundles or none, so they come before the terms.
-  for (const term of terms) {
+  for (const term of rest) {
     if (left.length === 0) break;
     const withTerm = await bundlesWith(store, group, termHash(term));
-    left = left.filter((place) => withTerm.has(place));
+    left = left.filter((place) => withTerm[place] === 1);
   }
   const candidates = new Set(left);
   return (bundle) => candidates.has(bundle - group);
@@ -148,6 +156,7 @@ async function excludeByTerms(
       overlaps(timesAt(terms.times), wanted) &&
       (pairs.every((pair) => terms.has(pair)) || !terms.has(PAIRS_MARK));
     if (!isCandidate) excluded.add(tile_index);
+    freeBytes(body);
   }
   if (rows.length === limit || hashes.length === 0) return;
   const filters = await store.list(LOG.tilesBetween(FILTER_LEVEL, first, last), { limit });

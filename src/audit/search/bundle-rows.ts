@@ -18,11 +18,14 @@ interface Run {
   readonly count: number;
 }
 
-/** The newest segments that begin below `end`, newest first. The entries of a run are `[start, end)`. */
+/** The segments that begin in a run, in the order of the log. The entries of a run are `[start, end)`. */
 interface ClosedIn {
   readonly start: number;
   readonly end: number;
+  /** Empty if there are too many of them. */
   readonly segments: readonly Segment[];
+  /** Reports whether a batch that is in no segment begins in the run. */
+  readonly hasBatches: boolean;
 }
 
 /**
@@ -59,10 +62,14 @@ export class BundleRows {
   }
 
   async #closedIn({ first, count }: Run): Promise<ClosedIn> {
-    const end = (first + count) * TILE_WIDTH;
-    // Most bundles end within a segment, so one more segment is needed.
-    const segments = await this.#store.list(LOG.closedBefore(end - 1), { limit: count + 1 });
-    return { start: first * TILE_WIDTH, end, segments };
+    const [start, end] = [first * TILE_WIDTH, (first + count) * TILE_WIDTH];
+    // The segment before these is often not needed, and its row is as long as all others of a bundle together.
+    const [batches, segments] = await Promise.all([
+      this.#store.list(LOG.segmentsBetween(start, end - 1), { limit: 1 }),
+      this.#store.list(LOG.closedBetween(start, end - 1), { limit: count + 1 }),
+    ]);
+    const isWhole = segments.length <= count;
+    return { start, end, segments: isWhole ? segments : [], hasBatches: batches.length > 0 };
   }
 
   async #tilesOf(level: number, runs: readonly Run[]): Promise<ReadonlyMap<number, Uint8Array>> {
@@ -92,9 +99,22 @@ export class BundleRows {
 
   /** The newest segment that begins at or below an index of a loaded bundle. Undefined if it is not loaded. */
   segmentBefore(index: number): Segment | undefined {
-    const { segments = [] } =
-      this.#closed.find(({ start, end }) => start <= index && index < end) ?? {};
-    return segments.find(({ first_index }) => first_index <= index);
+    return this.#closedAt(index)?.segments.findLast(({ first_index }) => first_index <= index);
+  }
+
+  /**
+   * Reports whether all entries of a loaded bundle before this index are in the segment before it: nothing begins there, and a segment begins at the index. Segments
+   * are written in the order of the log, so none was written before the index after its row was loaded.
+   */
+  isHead(index: number): boolean {
+    const bundle = index - (index % TILE_WIDTH);
+    const { segments = [], hasBatches = true } = this.#closedAt(index) ?? {};
+    const first = segments.find(({ first_index }) => first_index >= bundle);
+    return !hasBatches && first?.first_index === index;
+  }
+
+  #closedAt(index: number): ClosedIn | undefined {
+    return this.#closed.find(({ start, end }) => start <= index && index < end);
   }
 }
 

@@ -1,6 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { RowReader, Write } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
+import { freeBytes } from '../chain/free-bytes.ts';
 import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
 import { HEAD_LEVEL } from './head-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
@@ -29,23 +30,25 @@ export async function groupTimes(store: RowReader, group: number): Promise<Uint8
   return (await store.get('log_tiles', rowOf(group, BUCKETS)))?.hashes;
 }
 
-/** Bundles of a merged group, counted from its first, that may have the term with this hash. */
+/** Reports for each bundle of a merged group whether it may have the term with this hash: 1 or 0. */
 export async function bundlesWith(
   store: RowReader,
   group: number,
   hash: number,
-): Promise<ReadonlySet<number>> {
+): Promise<Uint8Array> {
   const row = await store.get('log_tiles', rowOf(group, hash >>> 24));
-  const body = Buffer.from(row?.hashes ?? []);
+  const { buffer, byteOffset, length } = row?.hashes ?? new Uint8Array();
+  const body = Buffer.from(buffer, byteOffset, length);
   const size = Math.floor(body.length / RECORD_BYTES);
   const low = hash & 0xffffff;
-  const found = new Set<number>();
+  const found = new Uint8Array(GROUP_BUNDLES);
   for (
     let i = firstFrom(size, (place) => body.readUIntBE(RECORD_BYTES * place, 3) >= low);
     i < size && body.readUIntBE(RECORD_BYTES * i, 3) === low;
     i++
   )
-    found.add(body.readUInt16BE(RECORD_BYTES * i + 3));
+    found[body.readUInt16BE(RECORD_BYTES * i + 3)] = 1;
+  if (row !== undefined) freeBytes(row.hashes);
   return found;
 }
 

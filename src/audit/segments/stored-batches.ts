@@ -117,12 +117,12 @@ export class StoredBatches {
     };
     const isHeadWanted = mayMatchHead({ start, end, wanted, rows });
     for (let below = end; below > start;) {
-      const row = rows.segmentBefore(below - 1) ?? (await this.#segmentBefore(below - 1));
-      if (row === undefined || row.first_index + row.count <= start) break;
-      if (row.first_index < start && !isHeadWanted) {
-        isThere.fill(1, 0, Math.min(below, row.first_index + row.count) - start);
+      if (!isHeadWanted && rows.isHead(below)) {
+        isThere.fill(1, 0, below - start);
         break;
       }
+      const row = rows.segmentBefore(below - 1) ?? (await this.#segmentBefore(below - 1));
+      if (row === undefined || row.first_index + row.count <= start) break;
       // Another search may close the segment, so there is no `await` before its last use.
       const segment = this.#open(row);
       if (segment === undefined) return undefined;

@@ -161,6 +161,22 @@ describe('a search', () => {
     expect(await all(query, 7)).toEqual(await all(query, 1000));
   });
 
+  it.each<AuditQuery>([{}, { namespace: 'ns-api' }, { lease: 'lea_7' }, { operator: 'ada' }])(
+    'gets on from page to page if each page must end as it begins: %j',
+    async (query) => {
+      const found: number[] = [];
+      const signal = AbortSignal.abort();
+      for (let after: string | undefined, last = Number.POSITIVE_INFINITY; ;) {
+        const page = await bench.reader.search(query, { limit: 1000, after }, { signal });
+        found.push(...page.items.map(({ index }) => index));
+        if (page.next === undefined) break;
+        expect(Number(page.next)).toBeLessThan(last);
+        [after, last] = [page.next, Number(page.next)];
+      }
+      expect(found).toEqual(await all(query));
+    },
+  );
+
   it('finds the same after a restart of the integrator in the middle of a bundle', async () => {
     await bench.stop();
     await bench.restart();
