@@ -56,7 +56,7 @@ export class FileCredentials implements KubernetesCredentials {
 }
 
 /**
- * Loads client-node only if a kubeconfig file is used, because it takes 90 MB and 0.7 s (measured). It supports certificates, tokens and
+ * Loads client-node only if a kubeconfig file is used, because its part in the built program takes 36 MB and 90 ms (measured). It supports certificates, tokens and
  * exec plugins.
  * @throws ERR_CONFIG_INVALID.
  */
@@ -64,7 +64,7 @@ export async function loadKubeconfig(
   file: string,
   context: string | undefined,
 ): Promise<KubernetesCredentials> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('./kube-config.ts');
   const config = new KubeConfig();
   try {
     config.loadFromFile(file);
