@@ -45,6 +45,11 @@ describe('put', () => {
     expect(asked[0]?.headers).toEqual(headers);
   });
 
+  it('asks nothing before it creates a secret, so that no denied look-up is in the log', async () => {
+    const { asked } = await put(['k=-'], { create: true }, 'v');
+    expect(asked.map(({ id }) => id)).toEqual(['writeSecret']);
+  });
+
   it('takes all keys from one JSON object', async () => {
     const { asked } = await put([], { fromJson: '-' }, '{"k":"v","b":{"base64":"AA=="}}');
     expect(asked[0]?.body).toEqual({ data: { k: 'v', b: { base64: 'AA==' } } });
