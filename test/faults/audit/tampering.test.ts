@@ -27,6 +27,8 @@ interface Bundle {
   readonly entries: readonly Buffer[];
 }
 
+/** Entries of each batch: with the first one 336. Each round checks one signature for each batch. */
+const BATCHES = [...Array<number>(22).fill(15), 5];
 const BUNDLES = ['tile/entries/000', 'tile/entries/001.p/80'];
 const TILES = ['tile/0/000', 'tile/0/001.p/80', 'tile/1/000.p/1'];
 
@@ -42,11 +44,9 @@ async function makeLog(
 ): Promise<{ made: LogBench; directory: string }> {
   const made = await LogBench.open(new HandClock(Date.UTC(2026, 0, 1) + seconds * 1000));
   const actor = workloadActor('api');
-  for (let i = 0; i < 67; i++) {
-    await made.record(
-      ...Array.from({ length: 5 }, (_, k) => ({ actor, requestId: `req_${i}_${k}` })),
-    );
-    if (i !== 40) continue;
+  for (const [i, length] of BATCHES.entries()) {
+    await made.record(...Array.from({ length }, (_, k) => ({ actor, requestId: `req_${i}_${k}` })));
+    if (i !== 14) continue;
     await made.integrate();
     if (before !== undefined)
       await exportLog(storeSource(made.store, made.log), join(made.directory, before));
