@@ -74,7 +74,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
   heading: 'Broker:',
   groups: {
     config: 'check the configuration',
-    'log-key': 'move the key of the audit log',
+    'log-key': 'move the log key',
     notification: 'test the receivers of notifications',
   },
   commands: [
@@ -100,7 +100,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
     action<{ config: string }>(
       {
         command: 'log-key to-store',
-        summary: 'move the key of the audit log from its file into the store',
+        summary: 'move the log key from its file into the store',
         details:
           'Run it while no broker runs, with audit.logKeyFile in the configuration and a key-encryption key in Vault or AWS KMS. The file stays until you delete it.',
         options: [CONFIG],
@@ -114,7 +114,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
     action<{ config: string }>(
       {
         command: 'log-key to-file',
-        summary: 'move the key of the audit log from the store to a new file',
+        summary: 'move the log key from the store to a file',
         details: 'Run it while no broker runs, with audit.logKey: store in the configuration.',
         arguments: [['<file>', 'a new file of mode 0600']],
         options: [CONFIG],
