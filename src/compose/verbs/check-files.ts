@@ -1,6 +1,7 @@
 import { constants, existsSync } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readTlsFiles } from '../../api/server/tls-files.ts';
 import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { isUsableSecret } from '../../auth/alert-sources/alert-sources.ts';
@@ -43,7 +44,26 @@ export async function checkFiles(
     const problem = await checkFile(pointer, file, now);
     if (problem !== undefined) findings.push({ pointer, file, problem });
   }
+  for (const [pointer, files] of certificatesIn({ ...config, injector: undefined }, '')) {
+    const isReported = findings.some((each) => each.pointer.startsWith(`${pointer}/`));
+    const material = isReported ? undefined : readTlsFiles(files);
+    await material?.catch(() => {
+      const problem = `and ${files.keyFile} cannot be used as certificate and key`;
+      findings.push({ pointer, file: files.certificateFile, problem });
+    });
+  }
   return findings;
+}
+
+type TlsFiles = Parameters<typeof readTlsFiles>[0];
+
+/** The files of each listener with TLS. */
+function certificatesIn(value: unknown, pointer: string): readonly (readonly [string, TlsFiles])[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (pointer.endsWith('/tls') && 'certificateFile' in value) return [[pointer, value as TlsFiles]];
+  return Object.entries(value).flatMap(([key, member]) =>
+    certificatesIn(member, `${pointer}/${key}`),
+  );
 }
 
 function namedFiles(value: unknown, pointer: string): readonly (readonly [string, string])[] {

@@ -14,10 +14,23 @@ import { join } from 'node:path';
 import { createKeyFile } from '../../../../src/providers/embedded/kek.ts';
 import { brokerStatus } from '../../../kit/cli/broker-status.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
+import { CertificateAuthority, type Certificate } from '../../../kit/network/certificates.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
 import { refusal, ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
 
 removeTreesAfterEach();
+
+const authority = new CertificateAuthority();
+const [PAIR, OTHER_PAIR] = ['a', 'b'].map((commonName) => authority.issue({ commonName })) as [
+  Certificate,
+  Certificate,
+];
+const EXPIRED_PAIR = authority.issue({
+  commonName: 'old',
+  notBefore: new Date(Date.now() - 7_200_000),
+  notAfter: new Date(Date.now() - 3_600_000),
+});
+const UNUSABLE = '/key cannot be used as certificate and key';
 
 type Witness = ReturnType<typeof brokerStatus>['log']['witnesses'][number];
 type Answers = ConstructorParameters<typeof ScriptedBroker>[0];
@@ -514,6 +527,29 @@ describe('config check --files', () => {
       `/listener/tls/keyFile is open to other users (mode 0644); run: chmod 600 ${root}/key`,
       '/audit/logKeyFile does not exist; create it with: quaymaster init',
     ]);
+  });
+
+  it.each<[string, Partial<Record<'crt' | 'key', string>>, string]>([
+    [
+      'a certificate that has expired',
+      { crt: EXPIRED_PAIR.cert, key: EXPIRED_PAIR.key },
+      '/listener/tls/certificateFile has expired: renew the certificate',
+    ],
+    ['a key in place of the certificate', { crt: PAIR.key }, UNUSABLE],
+    ['the certificate of another key', { crt: OTHER_PAIR.cert }, UNUSABLE],
+  ])('names %s', async (_what, files, text) => {
+    const root = await fileTree({ crt: PAIR.cert, key: PAIR.key, kek: 'x', ...files });
+    const found = await checkFiles(checkConfig(config(root), 'test'));
+    const own = found.filter(({ pointer }) => pointer.startsWith('/listener'));
+    expect(own.map(({ pointer, problem }) => `${pointer} ${problem}`)).toEqual([
+      expect.stringContaining(text),
+    ]);
+  });
+
+  it('accepts a certificate with its key', async () => {
+    const root = await fileTree({ crt: PAIR.cert, key: PAIR.key, kek: 'x' });
+    const found = await checkFiles(checkConfig(config(root), 'test'));
+    expect(found.filter(({ pointer }) => pointer.startsWith('/listener'))).toEqual([]);
   });
 
   it('expects no files of the injector, which runs elsewhere', async () => {
