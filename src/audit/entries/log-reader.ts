@@ -69,6 +69,8 @@ export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers'
   readonly archived: ArchivedLog;
   readonly #catchUp: () => Promise<void>;
   readonly #objects: ArchiveReader;
+  /** The last checkpoint that was verified. Sinks ask for it four times a second. */
+  #verified: SignedCheckpoint | undefined;
 
   constructor(
     store: RowReader,
@@ -84,8 +86,9 @@ export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers'
   }
 
   /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID if the stored checkpoint is not the log's. */
-  checkpoint(): Promise<SignedCheckpoint | undefined> {
-    return storedCheckpoint(this.#store, this.#verifier);
+  async checkpoint(): Promise<SignedCheckpoint | undefined> {
+    this.#verified = await storedCheckpoint(this.#store, this.#verifier, this.#verified);
+    return this.#verified;
   }
 
   /** The newest checkpoint that enough witnesses cosigned; undefined if there is none. */
