@@ -12,7 +12,7 @@ import { trivyReport } from '../../kit/images/scanner-reports.ts';
 
 /**
  * Reports; twice as many attestations, and a fifth as many changes of a faulty custom resource. `HOSTILE_REPORTS` in the environment sets another
- * number (5,000 takes an hour), and `HOSTILE_FIGURES` a file for the times and the processor time.
+ * number (5,000 takes seven minutes), and `HOSTILE_FIGURES` a file for the times and the processor time.
  */
 const REPORTS = Number(process.env['HOSTILE_REPORTS'] ?? 6);
 const FIGURES = process.env['HOSTILE_FIGURES'];
