@@ -1,25 +1,18 @@
 import { resolve } from 'node:path';
 import type { Progress } from '../../audit/export/export.ts';
-import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { systemClock } from '../../process/clock.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { ArchiveReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { createLog } from '../../process/log.ts';
 import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { ArchivePlan } from '../../ports/archives.ts';
-import { openStore } from '../../store/index.ts';
 import { openArchive, openArchiveStorage } from '../log/archive-storage.ts';
-import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
-import { AuditTrail, beginLog, openBootLog } from '../log/audit-trail.ts';
+import type { AuditTrail } from '../log/audit-trail.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
-import { createGuard } from '../installation/guarded-state.ts';
-import { loadKeys } from '../../broker/keys/installation-keys.ts';
-import { openWrappers } from '../installation/keys.ts';
-import { refuseOtherBrokers } from './database-manifest.ts';
+import { startUnlessHeld, withStoppedLog } from './stopped-log.ts';
 
 const DAY_MS = 86_400_000;
 const DEFAULT_KEEP_DAYS = 90;
@@ -90,42 +83,15 @@ async function openArchivePlace(config: Config, to: string | undefined): Promise
   );
 }
 
-async function withTrail<T>(
+function withTrail<T>(
   config: Config,
   archive: ArchiveStorage,
   work: (trail: AuditTrail) => Promise<T>,
 ): Promise<T> {
-  const clock = systemClock;
-  const log = createLog({ level: 'warn', clock });
-  const begun = await beginLog(config, clock);
-  const guard = createGuard({ clock, log });
-  const { chain } = begun;
-  const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
-  try {
-    await refuseOtherBrokers(store);
-    const keys = await loadKeys(store, await openWrappers(config, clock));
-    const rows = new KeyringRowMacs(keys.keyring);
-    guard.open({ keyring: keys.keyring, rows });
-    const opened = await openBootLog(begun, config, store, keys);
-    const outside = await openCheckpointStorage(config.audit, clock);
-    const deps = { config, store, outside, rows, archive, clock, log, isCommand: true };
-    const trail = new AuditTrail(opened, deps);
-    try {
-      const { held } = await trail.start();
-      if (held !== undefined)
-        throw new BrokerError(
-          'ERR_HELD',
-          `the store is held (${held}), and nothing was archived; see docs/operations.md, "A held store"`,
-        );
-      return await work(trail);
-    } finally {
-      await trail.stop('archived');
-    }
-  } catch (error) {
-    throw BrokerError.from(error);
-  } finally {
-    await store.close();
-  }
+  return withStoppedLog(config, { archive, done: 'archived' }, async ({ trail }) => {
+    await startUnlessHeld(trail, 'nothing was archived');
+    return work(trail);
+  });
 }
 
 function planText(

@@ -1,27 +1,15 @@
 import { createLogKeyFile } from '../../audit/identity/log-key.ts';
-import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
-import {
-  loadKeys,
-  planLogKeyIn,
-  planLogKeyOut,
-  type InstallationKeys,
-} from '../../broker/keys/installation-keys.ts';
+import { planLogKeyIn, planLogKeyOut } from '../../broker/keys/installation-keys.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { systemClock } from '../../process/clock.ts';
-import { createLog } from '../../process/log.ts';
-import { openStore } from '../../store/index.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
-import { createGuard } from '../installation/guarded-state.ts';
-import { openWrappers } from '../installation/keys.ts';
 import { requireLogKey } from '../installation/log-key.ts';
-import { AuditTrail, beginLog, openBootLog } from '../log/audit-trail.ts';
-import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
-import { refuseOtherBrokers } from './database-manifest.ts';
+import { startUnlessHeld, withStoppedLog, type StoppedLog } from './stopped-log.ts';
 
 /**
  * Wraps the log key of the configured file and puts it into the store of a stopped broker. The file stays. A key that did not sign the log of the store is
@@ -32,7 +20,8 @@ export async function moveLogKeyToStore(path: string): Promise<string> {
   const file = config.audit.logKeyFile;
   if (file === undefined) throw new BrokerError('ERR_CONFLICT', IN_STORE);
   if (config.kek.type === 'local-file') throw new BrokerError('ERR_CONFIG_INVALID', FILE_KEK);
-  await inStore(config, async ({ store, keys, logKey }) => {
+  await inStore(config, async ({ store, keys, identity }) => {
+    const logKey = identity.signer.key;
     const { id, ...plan } = await planLogKeyIn(store, keys, { logKey, clock: systemClock });
     await commit(store, plan, { action: 'key.wrap', id });
   });
@@ -66,46 +55,13 @@ const IN_FILE =
 const FILE_KEK =
   'the key-encryption key is a file, so the log key would be no safer in the store: first move the key-encryption key to Vault or AWS KMS, as in docs/operations.md';
 
-interface Opened {
-  readonly store: Store;
-  readonly keys: InstallationKeys;
-  readonly logKey: NonNullable<InstallationKeys['logKey']>;
-}
-
 /** Opens the store of a stopped broker as a start does, so that a wrong key is refused, and records that. */
-async function inStore(config: Config, work: (opened: Opened) => Promise<void>): Promise<void> {
+function inStore(config: Config, work: (opened: StoppedLog) => Promise<void>): Promise<void> {
   refuseOpenProcess(config);
-  const clock = systemClock;
-  const log = createLog({ level: 'warn', clock });
-  const begun = await beginLog(config, clock);
-  const guard = createGuard({ clock, log });
-  const { chain } = begun;
-  const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
-  try {
-    await refuseOtherBrokers(store);
-    const keys = await loadKeys(store, await openWrappers(config, clock));
-    const rows = new KeyringRowMacs(keys.keyring);
-    guard.open({ keyring: keys.keyring, rows });
-    const bootLog = await openBootLog(begun, config, store, keys);
-    const outside = await openCheckpointStorage(config.audit, clock);
-    const deps = { config, store, outside, rows, clock, log, isCommand: true };
-    const trail = new AuditTrail(bootLog, deps);
-    try {
-      const { held } = await trail.start();
-      if (held !== undefined)
-        throw new BrokerError(
-          'ERR_HELD',
-          `the store is held (${held}), and the log key stays where it is; see docs/operations.md, "A held store"`,
-        );
-      await work({ store, keys, logKey: bootLog.identity.signer.key });
-    } finally {
-      await trail.stop('log_key_moved');
-    }
-  } catch (error) {
-    throw BrokerError.from(error);
-  } finally {
-    await store.close();
-  }
+  return withStoppedLog(config, { done: 'log_key_moved' }, async (opened) => {
+    await startUnlessHeld(opened.trail, 'the log key stays where it is');
+    await work(opened);
+  });
 }
 
 async function commit(

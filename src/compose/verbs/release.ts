@@ -1,20 +1,15 @@
 import { systemClock } from '../../process/clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
+import type { Config } from '../config/schema.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { createLog } from '../../process/log.ts';
-import { openStore } from '../../store/index.ts';
 import type { HeldReason, LogExtent } from '../../audit/identity/held-reasons.ts';
 import { logIdentity } from '../../audit/identity/log-identity.ts';
 import { verifierKeyText } from '../../crypto/log/signed-note.ts';
-import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
-import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
-import { AuditTrail, beginLog, openBootLog, type Released } from '../log/audit-trail.ts';
-import { createGuard, releaseRows } from '../installation/guarded-state.ts';
-import { loadKeys } from '../../broker/keys/installation-keys.ts';
-import { openWrappers } from '../installation/keys.ts';
-import { refuseOtherBrokers } from './database-manifest.ts';
+import type { Released } from '../log/audit-trail.ts';
+import { releaseRows } from '../installation/guarded-state.ts';
 import { planRemovals, type PlannedRemovals, type RemovalOptions } from './removals.ts';
+import { withStoppedLog, type StoppedLog } from './stopped-log.ts';
 
 export interface ReleaseOptions extends RemovalOptions {
   readonly config: string;
@@ -31,45 +26,29 @@ export interface ReleaseOptions extends RemovalOptions {
 export async function runRelease(options: ReleaseOptions): Promise<string> {
   const config = await loadConfig(options.config);
   refuseOpenProcess(config);
-  const log = createLog({ level: 'warn', clock: systemClock });
+  return withStoppedLog(config, { done: 'released' }, (opened) => release(config, opened, options));
+}
+
+async function release(
+  config: Config,
+  { store, keys, rows, guard, identity, trail, log }: StoppedLog,
+  options: ReleaseOptions,
+): Promise<string> {
   const clock = systemClock;
-  const begun = await beginLog(config, clock);
-  const guard = createGuard({ clock, log });
-  const { chain } = begun;
-  const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
-  try {
-    await refuseOtherBrokers(store);
-    const keys = await loadKeys(store, await openWrappers(config, clock));
-    const rows = new KeyringRowMacs(keys.keyring);
-    guard.open({ keyring: keys.keyring, rows });
-    const opened = await openBootLog(begun, config, store, keys);
-    const outside = await openCheckpointStorage(config.audit, clock);
-    const deps = { config, store, outside, rows, clock, log, isCommand: true };
-    const trail = new AuditTrail(opened, deps);
-    try {
-      const { held } = await trail.start();
-      const parts = { config, store, rows, clock, identity: opened.identity };
-      const configured = logIdentity(config.audit.origin, opened.identity.signer.key);
-      const plan = await planOf(held, { ...parts, configured }, options);
-      if (needsYes(options) && options.yes !== true)
-        return [...plan.lines, 'nothing was changed; to do all this: --yes'].join('\n');
-      const released =
-        held === undefined ? undefined : await trail.release(options.comment, plan.fragment);
-      const logText = released === undefined ? [] : [textOf(released), ...plan.lines];
-      const { identity } = released ?? opened;
-      const opening = { clock, log, keys, identity };
-      const rowText = await releaseRows({ store, guard, opening, comment: options.comment });
-      if (logText.length + rowText.length === 0)
-        throw new BrokerError('ERR_CONFLICT', 'the store is not held');
-      return [...logText, ...rowText].join('\n');
-    } finally {
-      await trail.stop('released');
-    }
-  } catch (error) {
-    throw BrokerError.from(error);
-  } finally {
-    await store.close();
-  }
+  const { held } = await trail.start();
+  const configured = logIdentity(config.audit.origin, identity.signer.key);
+  const parts = { config, store, rows, clock, identity, configured };
+  const plan = await planOf(held, parts, options);
+  if (needsYes(options) && options.yes !== true)
+    return [...plan.lines, 'nothing was changed; to do all this: --yes'].join('\n');
+  const released =
+    held === undefined ? undefined : await trail.release(options.comment, plan.fragment);
+  const logText = released === undefined ? [] : [textOf(released), ...plan.lines];
+  const opening = { clock, log, keys, identity: released?.identity ?? identity };
+  const rowText = await releaseRows({ store, guard, opening, comment: options.comment });
+  if (logText.length + rowText.length === 0)
+    throw new BrokerError('ERR_CONFLICT', 'the store is not held');
+  return [...logText, ...rowText].join('\n');
 }
 
 /** Reports whether the call removes more than each release does. */
