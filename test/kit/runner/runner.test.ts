@@ -19,6 +19,13 @@ const SUITES = {
   'mixed.test.ts': `
     it('passes', () => expect({ a: 1 }).toEqual({ a: 1 }));
     it('fails for a matcher', () => expect({ a: 1 }).toEqual({ a: expect.any(String) }));
+    it('passes for promises', async () => {
+      await expect(Promise.resolve(1)).resolves.not.toBe(2);
+      await expect(Promise.reject(new Error('no'))).rejects.toThrow('no');
+    });
+    it('fails for a negation', () => expect(1).not.toBe(1));
+    it('fails for a value', () => expect(Promise.resolve('value')).rejects.toThrow('no'));
+    it('fails for another value', () => expect(Promise.resolve(1)).resolves.toBe(2));
     it.each([1, 2])('fails for %d', (value) => expect(value).toBe(0));
     it.skip('is skipped', () => undefined);
     it('has an unhandled rejection', async () => {
@@ -79,6 +86,10 @@ it('reports each test as jest does', () => {
   expect(statuses).toEqual([
     ['passes', 'passed'],
     ['fails for a matcher', 'failed'],
+    ['passes for promises', 'passed'],
+    ['fails for a negation', 'failed'],
+    ['fails for a value', 'failed'],
+    ['fails for another value', 'failed'],
     ['fails for 1', 'failed'],
     ['fails for 2', 'failed'],
     ['is skipped', 'pending'],
