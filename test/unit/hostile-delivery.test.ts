@@ -39,6 +39,7 @@ import {
   parsesSoon,
 } from '../kit/checks/hostile-values.ts';
 import { podWith, SETTINGS } from '../kit/delivery/injected-pods.ts';
+import { anyCharacter } from '../kit/checks/characters.ts';
 
 const POD = podWith(
   { 'file-db': 'db.json', 'mode-db': '0440', 'template-x': '{{ secrets.db.password }}' },
@@ -274,7 +275,7 @@ const word = (known: readonly string[]): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...known) },
     fc.constantFrom('--', '-', '', '--=x', '-o', '--url=http://x', '__proto__', '--constructor'),
-    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.string({ unit: anyCharacter, maxLength: 20 }),
   );
 
 function commandsOf(command: Command): readonly Command[] {

@@ -1,4 +1,5 @@
 import fc, { type Arbitrary } from 'fast-check';
+import { anyCharacter, noControlCharacter } from '../checks/characters.ts';
 
 /** A schema of openapi.yaml, as far as requests use its keywords. */
 export interface Shape {
@@ -36,6 +37,7 @@ export interface Shapes {
 const MOST_ITEMS = 3;
 /** Length beyond each bound of a text that the contract does not give. */
 const LONG = 3_000;
+const NO_CONTROL_CHARACTERS = String.raw`^\P{Cc}+$`;
 
 /** A shape is built once: large ones take seconds, and many operations have them in common. */
 const built = new WeakMap<Shapes, WeakMap<Shape, Arbitrary<unknown>>>();
@@ -124,7 +126,7 @@ function objects(shape: Shape, inner: (shape: Shape) => Arbitrary<unknown>): Arb
 
 /** JSON bodies have no NUL and no lone surrogate: the reader of every body refuses them. */
 const characters = fc
-  .string({ unit: 'binary', minLength: 1, maxLength: 1 })
+  .string({ unit: anyCharacter, minLength: 1, maxLength: 1 })
   .filter((each) => each !== '\0' && each.isWellFormed());
 
 function texts(shape: Shape): Arbitrary<string> {
@@ -134,11 +136,13 @@ function texts(shape: Shape): Arbitrary<string> {
     return fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('base64'));
   }
   if (pattern !== undefined) {
-    return fc
-      .stringMatching(new RegExp(pattern, 'u'))
-      .filter(
-        (text) => text.length >= minLength && text.length <= maxLength && !text.includes('\0'),
-      );
+    const matching =
+      pattern === NO_CONTROL_CHARACTERS
+        ? fc.string({ unit: noControlCharacter, minLength: 1 })
+        : fc.stringMatching(new RegExp(pattern, 'u'));
+    return matching.filter(
+      (text) => text.length >= minLength && text.length <= maxLength && !text.includes('\0'),
+    );
   }
   return fc.oneof(
     fc.string({ minLength, maxLength: Math.min(maxLength, 30) }),

@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import fc from 'fast-check';
 import { BrokerError } from '../../../src/domain/errors.ts';
+import { anyCharacter } from './characters.ts';
 
 /** Generates any text, and the valid text with parts repeated, cut or replaced. */
 export function hostileText(valid: string): fc.Arbitrary<string> {
@@ -8,13 +9,13 @@ export function hostileText(valid: string): fc.Arbitrary<string> {
     .record({
       at: fc.nat(valid.length),
       cut: fc.nat(8),
-      into: fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constant('\u0000')),
+      into: fc.oneof(fc.string({ unit: anyCharacter, maxLength: 12 }), fc.constant('\u0000')),
       times: fc.nat(40),
     })
     .map(
       ({ at, cut, into, times }) => valid.slice(0, at) + into.repeat(times) + valid.slice(at + cut),
     );
-  return fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), mutated);
+  return fc.oneof(fc.string({ unit: anyCharacter, maxLength: 200 }), mutated);
 }
 
 /** Generates any bytes, and the valid bytes with a part removed, replaced, or all after it cut off. */

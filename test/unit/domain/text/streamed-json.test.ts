@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { MalformedStream, StreamedJson } from '../../../../src/domain/text/streamed-json.ts';
+import { anyCharacter } from '../../../kit/checks/characters.ts';
 
 const EVENT = { id: true, verb: true, object: { name: true, code: true } } as const;
 const SHAPE = { list: 'items', item: EVENT, root: { kind: true } } as const;
@@ -19,7 +20,7 @@ function readIn(size: number, text: string): readonly [items: unknown[], root: u
 }
 
 const scalar = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   fc.double({ noDefaultInfinity: true, noNaN: true }),
   fc.boolean(),
   fc.constant(null),
