@@ -1,3 +1,4 @@
+import { bundleThreads } from '../runner/bundle-threads.ts';
 import { startFleet } from './fleet.ts';
 import { install, isBackendInstalled } from './install.ts';
 import { makeMemoryDirectory } from './memory-directory.ts';
@@ -30,10 +31,11 @@ function useMemory(): void {
 
 /**
  * Passes the backends to the run's suites (`QM_BACKENDS`, JSON): those left running by `npm run backends start`, or else new ones for this
- * run.
+ * run. Passes the bundles of threads to its workers (`QM_THREADS`, JSON).
  */
 export default async function globalSetup(run: RunConfig): Promise<void> {
   if (process.env['TMPDIR'] === undefined) useMemory();
+  process.env['QM_THREADS'] = JSON.stringify(await bundleThreads());
   const mode = readMode();
   const wanted = mode === 'none' ? [] : wantedBackends(run);
   const left = wanted.length === 0 ? {} : await readRunning();

@@ -6,6 +6,8 @@ import type { Suite } from './runner.ts';
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/suites', import.meta.url));
 const GLOBALS = new URL('globals.ts', import.meta.url).href;
 const KEEP_PRIORITY = fileURLToPath(new URL('keep-priority.cjs', import.meta.url));
+/** Bundles of the modules of threads, by URL (`bundle-threads.ts`). */
+const BUNDLES = JSON.parse(process.env['QM_THREADS'] ?? '{}') as Readonly<Record<string, string>>;
 
 // Halves the processor time of the first load of the broker's modules.
 enableCompileCache(CACHE);
@@ -14,7 +16,7 @@ threads.Worker = class extends threads.Worker {
   constructor(module: string | URL, options: WorkerOptions = {}) {
     const { env = process.env, execArgv = process.execArgv } = options;
     const cached = typeof env === 'symbol' ? env : { ...env, NODE_COMPILE_CACHE: CACHE };
-    super(module, {
+    super(BUNDLES[String(module)] ?? module, {
       ...options,
       env: cached,
       execArgv: [...execArgv, '--require', KEEP_PRIORITY],
