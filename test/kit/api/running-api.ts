@@ -21,6 +21,7 @@ import { configSchema, type Config } from '../../../src/compose/config/schema.ts
 import { openVaultApi } from '../../../src/compose/serving/vault-api.ts';
 import { createLog } from '../../../src/process/log.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
+import { writeNewInstallation } from '../store/new-store.ts';
 import { contractFault } from './openapi-contract.ts';
 import {
   boundClaims,
@@ -141,6 +142,7 @@ export class RunningApi {
     const key = ecKey('key-1');
     await writeFile(join(directory, 'jwks.json'), JSON.stringify({ keys: [key.jwk] }));
     const config = configOf(directory, options);
+    await writeNewInstallation(config);
     const lines: string[] = [];
     const { clock = systemClock, failpoint } = options;
     const log = createLog({ level: 'info', clock, destination: collector(lines) });

@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3';
+import { existsSync } from 'node:fs';
 import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { serve, type Serving } from '../../../src/compose/serving/serve.ts';
 import { initialise } from '../../../src/compose/installation/initialise.ts';
 import { checkConfig } from '../../../src/compose/config/load.ts';
 import type { Config } from '../../../src/compose/config/schema.ts';
+import { writeNewInstallation } from '../store/new-store.ts';
 
 export type Row = Record<string, unknown>;
 
@@ -80,6 +82,7 @@ export class AttackedInstallation {
 
   /** Runs `quaymaster init`. @returns the token that it minted. */
   async init(tokenTtlSeconds = 3600): Promise<string> {
+    if (!existsSync(this.at('store'))) await writeNewInstallation(this.config);
     const tokenFile = this.at(`token-${this.#tokens++}`);
     await initialise(this.config, { tokenFile, tokenTtlSeconds }, this.#deps());
     return (await readFile(tokenFile, 'utf8')).trim();

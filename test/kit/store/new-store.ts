@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createLogKeyFile } from '../../../src/audit/identity/log-key.ts';
+import type { Config } from '../../../src/compose/config/schema.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../fakes/fake-audit-chain.ts';
@@ -12,6 +14,14 @@ export async function writeNewStore(path: string): Promise<void> {
   migrated ??= migrate();
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await writeFile(path, await migrated, { mode: 0o600 });
+}
+
+/** Writes the store and the log key of a new installation, which `initialise` completes: it creates neither without the other. */
+export async function writeNewInstallation({ store, audit }: Config): Promise<void> {
+  if (store.type !== 'sqlite' || audit.logKeyFile === undefined) return;
+  await writeNewStore(store.path);
+  await mkdir(dirname(audit.logKeyFile), { recursive: true, mode: 0o700 });
+  await createLogKeyFile(audit.logKeyFile);
 }
 
 async function migrate(): Promise<Buffer> {
