@@ -214,13 +214,21 @@ async function serve(
   return { version, directory, host: '127.0.0.1', port, adminConnectionString, caFile, server };
 }
 
+interface DatabaseOptions {
+  readonly forAllRoles?: boolean;
+  /** Database to copy, which has no sessions. */
+  readonly copyOf?: TestDatabase;
+}
+
 /** Creates a unique database. Other roles cannot connect, as docs/install.md demands for the store, unless `forAllRoles`. */
 export async function createDatabase(
   postgres: Postgres,
-  { forAllRoles = false }: { readonly forAllRoles?: boolean } = {},
+  { forAllRoles = false, copyOf }: DatabaseOptions = {},
 ): Promise<TestDatabase> {
   const name = uniqueName('db').replace('-', '_');
-  await query(postgres.adminConnectionString, `CREATE DATABASE ${name}`);
+  const template =
+    copyOf === undefined ? 'template1' : new URL(copyOf.connectionString).pathname.slice(1);
+  await query(postgres.adminConnectionString, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   if (!forAllRoles)
     await query(postgres.adminConnectionString, `REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC`);
   return {
