@@ -28,7 +28,8 @@ function readDocument(): unknown {
 
 const document = readDocument() as Contract;
 
-const ajv = new Ajv2020({ strict: false, allErrors: true });
+// Most validators see few answers: making their code shorter takes a third of the time to compile them.
+const ajv = new Ajv2020({ strict: false, allErrors: true, code: { optimize: false } });
 formats.default(ajv);
 ajv.addSchema(document, 'openapi.yaml');
 const validators = new Map<string, ValidateFunction>();
@@ -41,13 +42,15 @@ export const contractSchemas = schemas;
 export const contractCodes = (schemas['ErrorCode'] as { readonly enum: readonly string[] }).enum;
 
 export const contractOperations = operationsOf(document);
+const matchers = contractOperations.map((operation) => [operation, matcher(operation)] as const);
 
 /** Finds the operation of a request, if the contract has one. */
 function operationAt(method: string, target: string): ContractOperation | undefined {
   const path = target.split('?', 1)[0] ?? '';
-  return contractOperations.find(
-    (operation) => operation.method === method && matcher(operation).test(path),
+  const found = matchers.find(
+    ([operation, pattern]) => operation.method === method && pattern.test(path),
   );
+  return found?.[0];
 }
 
 function matcher({ path }: ContractOperation): RegExp {

@@ -23,7 +23,10 @@ export function findCanary(
 ): readonly string[] {
   const forms = disguises(secret);
   return Object.entries(outputs)
-    .filter(([, output]) => forms.some((form) => Buffer.from(output).includes(form)))
+    .filter(([, output]) => {
+      const bytes = typeof output === 'string' ? Buffer.from(output) : output;
+      return forms.some((form) => bytes.includes(form));
+    })
     .map(([name]) => name);
 }
 
