@@ -8,13 +8,13 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { randomBytes } from '../../crypto/random/random.ts';
 import type { Clock } from '../../ports/clock.ts';
 
-const CHUNK_WORDS = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 const BLOCK_BYTES = 512;
 /** Free room required in addition to the ballast before the store reports healthy, so that its state does not flap. */
 const HEADROOM_BYTES = 256 * 1024;
-const SEED = 0x9e3779b9;
 const PAGE_BYTES = 4096;
 /** Syncs of one measurement; its result is their median. */
 const SYNCS = 5;
@@ -79,9 +79,9 @@ export class Ballast {
   #fill(path: string, bytes: number): void {
     const file = openSync(path, 'w', 0o600);
     try {
-      for (let left = bytes, seed = SEED; left > 0; seed += 1) {
-        left -= writeSync(file, incompressible(seed), 0, Math.min(left, CHUNK_WORDS * 4));
-      }
+      // A compressing file system cannot shrink random bytes.
+      for (let left = bytes; left > 0;)
+        left -= writeSync(file, randomBytes(Math.min(left, CHUNK_BYTES)));
     } catch (error) {
       rmSync(path, { force: true });
       throw error;
@@ -89,17 +89,4 @@ export class Ballast {
       closeSync(file);
     }
   }
-}
-
-/** Returns bytes that a compressing file system cannot shrink (xorshift32). They are not secret. */
-function incompressible(seed: number): Uint8Array {
-  const words = new Uint32Array(CHUNK_WORDS);
-  let word = seed >>> 0 || SEED;
-  for (let index = 0; index < CHUNK_WORDS; index += 1) {
-    word ^= word << 13;
-    word ^= word >>> 17;
-    word ^= word << 5;
-    words[index] = word;
-  }
-  return new Uint8Array(words.buffer);
 }

@@ -52,7 +52,7 @@ function missing(expected: Objects, found: Objects): string[] {
   return [...expected].flatMap(([label, object]) => {
     const own = found.get(label);
     if (own === undefined) return [`${label} is missing`];
-    const isSame = own.table === object.table && textOf(own) === textOf(object);
+    const isSame = own.table === object.table && hasSameText(own, object);
     return isSame ? [] : [`${label} is not as the migrations make it`];
   });
 }
@@ -66,6 +66,11 @@ function added(expected: Objects, found: Objects): string[] {
 function isOfTools({ type, name, table, sql }: SchemaObject): boolean {
   if (type === 'table') return name === RUNNER_TABLE || STATISTICS.has(name);
   return type === 'index' && table === RUNNER_TABLE && sql === null;
+}
+
+/** Compares the definitions without regard to blanks. */
+function hasSameText(one: SchemaObject, other: SchemaObject): boolean {
+  return one.sql === other.sql || textOf(one) === textOf(other);
 }
 
 function textOf({ sql }: SchemaObject): string | undefined {
