@@ -33,10 +33,10 @@ let own: AttackedInstallation;
 beforeAll(async () => {
   own = await AttackedInstallation.from('before-lease-mac');
   await own.unreadyAtStart();
-  await cp(own.at('store'), own.at('earlier'), { recursive: true });
+  await own.copyStore('earlier');
   await own.init();
   await addRows();
-  await cp(own.at('store'), own.at('good'), { recursive: true });
+  await own.copyStore('good');
   await cp(own.at('keys'), own.at('good-keys'), { recursive: true });
 });
 afterAll(() => own.remove());
