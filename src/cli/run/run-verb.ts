@@ -47,6 +47,7 @@ export async function runVerb(
     report(failure, output);
     return failure.exitCode;
   } finally {
+    interruption.handOverSignals();
     output.endProgress();
     for (const close of closings) close();
   }

@@ -174,6 +174,15 @@ describe('a wrong key at audit verify', () => {
   });
 });
 
+describe('a command that has ended', () => {
+  it('leaves signals to the system', async () => {
+    const before = process.listenerCount('SIGTERM');
+    const { text } = await mistake('policy', 'test', '/nowhere');
+    expect(text).toContain('/nowhere');
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+});
+
 describe('an absent object', () => {
   it.each([
     ['mounts/nope', 'no mount "nope"', 'quaymaster mount ls'],
