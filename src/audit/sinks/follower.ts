@@ -112,10 +112,17 @@ export class Follower {
    * start repeats the undelivered entries.
    */
   async close(graceMs: number): Promise<void> {
-    await Promise.race([this.#runNext(), this.#options.clock.sleep(graceMs)]);
+    await this.#waitFor(this.#runNext(), graceMs);
     this.#closed = true;
     this.#cancel();
-    await Promise.race([this.#options.sink.close(), this.#options.clock.sleep(graceMs)]);
+    await this.#waitFor(this.#options.sink.close(), graceMs);
+  }
+
+  /** Waits for the work, at most for `graceMs`. No timer is left, which would keep the process alive. */
+  async #waitFor(work: Promise<void>, graceMs: number): Promise<void> {
+    const stop = new AbortController();
+    const limit = this.#options.clock.sleep(graceMs, stop.signal).catch(() => undefined);
+    await Promise.race([work, limit]).finally(() => stop.abort());
   }
 
   #schedule(ms: number): void {

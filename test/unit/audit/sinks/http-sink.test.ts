@@ -223,6 +223,20 @@ describe('the follower of an HTTP sink', () => {
     await closed;
   });
 
+  it('leaves no timer when it is closed', async () => {
+    await record(1);
+    const { follower } = follow(newSink());
+    await settle(() => follower.status().lag === 0);
+    const sleep = clock.sleep.bind(clock);
+    const signals: (AbortSignal | undefined)[] = [];
+    clock.sleep = (ms, signal) => {
+      signals.push(signal);
+      return sleep(ms, signal);
+    };
+    await follower.close(2_000);
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true, true]);
+  });
+
   it('delivers from one of several brokers, and continues at the cursor of the one before', async () => {
     await record(50);
     const active = { first: true, second: false };
