@@ -4,8 +4,8 @@ import type { Log } from '../../ports/log.ts';
 import { statusOf } from '../answer/error-answer.ts';
 import { TokenBucket } from '../../broker/kernel/token-bucket.ts';
 
-/** Refusals that say "later" with a 503: a pod that waits for a scan, or for an operator, asks again and again. */
-const REFUSALS: readonly ErrorCode[] = ['ERR_POSTURE_PENDING', 'ERR_SUSPENDED'];
+/** Refusals with a 503: a pod that waits for a scan or an operator asks again and again, and so does a writer without a place in a queue. */
+const REFUSALS: readonly ErrorCode[] = ['ERR_POSTURE_PENDING', 'ERR_SUSPENDED', 'ERR_BUSY'];
 const LINES = { perSecond: 50, burst: 200 };
 
 /** The logged facts of a request, none of which its sender chose. */
@@ -16,41 +16,58 @@ export interface LoggedRequest {
   readonly startedAt: number;
 }
 
-/** The process log of failed requests. Refusals have a rate limit, so that garbage cannot fill a disk; faults are always logged. */
+/**
+ * The process log of failed requests. Refusals and faults have a rate limit each, so that garbage cannot fill a disk, and a sealed broker or a backend
+ * that is down cannot keep the event loop busy with lines. A line says how many were left out before it.
+ */
 export class RequestLog {
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #lines: TokenBucket;
-  #left = 0;
+  readonly #refusals: LimitedLines;
+  readonly #faults: LimitedLines;
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
-    this.#lines = new TokenBucket(LINES, clock.monotonic());
+    this.#refusals = new LimitedLines(clock.monotonic());
+    this.#faults = new LimitedLines(clock.monotonic());
   }
 
   failed(request: LoggedRequest, error: BrokerError): void {
     const status = statusOf(error);
+    const isFault = status >= 500 && !REFUSALS.includes(error.code);
     const now = this.#clock.monotonic();
+    const leftOut = (isFault ? this.#faults : this.#refusals).take(now);
+    if (leftOut === undefined) return;
     const fields = {
       requestId: request.requestId,
       operation: request.tally.operation,
       status,
       code: error.code,
       ms: Math.round(now - request.startedAt),
+      ...(leftOut > 0 && { leftOut }),
     };
-    if (status >= 500 && !REFUSALS.includes(error.code)) {
-      this.#log.error({ ...fields, err: error }, 'a request failed');
-      return;
+    if (isFault) this.#log.error({ ...fields, err: error }, 'a request failed');
+    else this.#log.info({ ...fields, reason: error.reason }, 'a request was refused');
+  }
+}
+
+class LimitedLines {
+  readonly #bucket: TokenBucket;
+  #leftOut = 0;
+
+  constructor(now: number) {
+    this.#bucket = new TokenBucket(LINES, now);
+  }
+
+  /** Takes a line and returns the number of lines left out before it, or undefined: then this line is left out too. */
+  take(now: number): number | undefined {
+    if (this.#bucket.take(1, now) > 0) {
+      this.#leftOut += 1;
+      return undefined;
     }
-    if (this.#lines.take(1, now) > 0) {
-      this.#left += 1;
-      return;
-    }
-    this.#log.info(
-      this.#left === 0 ? fields : { ...fields, leftOut: this.#left },
-      'a request was refused',
-    );
-    this.#left = 0;
+    const leftOut = this.#leftOut;
+    this.#leftOut = 0;
+    return leftOut;
   }
 }
