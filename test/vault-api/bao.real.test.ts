@@ -165,7 +165,13 @@ describeWith(['openbao'], 'the bao command line at this broker', ({ openbao }) =
 
   async function bao(at: string, token: string, words: readonly string[]): Promise<Ran> {
     const child = spawn(installedProgram(OPENBAO), [...words], {
-      env: { HOME: directory, BAO_ADDR: at, BAO_TOKEN: token, BAO_MAX_RETRIES: '0' },
+      env: {
+        GOGC: process.env['GOGC'],
+        HOME: directory,
+        BAO_ADDR: at,
+        BAO_TOKEN: token,
+        BAO_MAX_RETRIES: '0',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let [out, err] = ['', ''];

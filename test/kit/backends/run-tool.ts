@@ -17,7 +17,7 @@ export interface ToolRun {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a tool to its end. Its home is its own directory, and it sees no variable of this process but PATH. */
+/** Runs a tool to its end. Its home is its own directory, and it sees no variables of this process but PATH and GOGC. */
 export async function runTool(
   { program, directory }: Pick<Tool, 'program' | 'directory'>,
   args: readonly string[],
@@ -25,7 +25,13 @@ export async function runTool(
 ): Promise<ToolOutcome> {
   const child = spawn(program, args, {
     cwd,
-    env: { PATH: process.env['PATH'], HOME: directory, TMPDIR: directory, ...env },
+    env: {
+      PATH: process.env['PATH'],
+      GOGC: process.env['GOGC'],
+      HOME: directory,
+      TMPDIR: directory,
+      ...env,
+    },
     stdio: 'pipe',
   });
   // A tool may end without reading its input.

@@ -139,6 +139,7 @@ export class ScannedImages {
   async #run(program: string, ...words: readonly string[]): Promise<string> {
     const env = {
       PATH: process.env['PATH'],
+      GOGC: process.env['GOGC'],
       HOME: this.#directory,
       TMPDIR: this.#directory,
       GRYPE_DB_CACHE_DIR: this.#at('grype'),
