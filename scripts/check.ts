@@ -8,17 +8,18 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Checks that take longest; they start first. */
 const LONGEST = ['check:lint-types', 'check:format', 'check:types'];
 
-/** The scripts `check:<name>` of package.json. */
-function checks(): string[] {
+/** The scripts `check:<name>` of package.json with their commands, the longest first. */
+function checks(): (readonly [string, string])[] {
   const { scripts = {} } = manifestOf(ROOT);
-  const names = Object.keys(scripts).filter((name) => name.startsWith('check:'));
-  return [...LONGEST, ...names.filter((name) => !LONGEST.includes(name))];
+  const all = Object.entries(scripts).filter(([name]) => name.startsWith('check:'));
+  const isLong = ([name]: readonly [string, string]): boolean => LONGEST.includes(name);
+  return [...all.filter(isLong), ...all.filter((each) => !isLong(each))];
 }
 
-/** Runs one script and prints its output if it fails. */
-async function check(name: string): Promise<void> {
+/** Runs one script and prints its output if it fails. npm, which runs this program, has set the path. */
+async function check([name, command]: readonly [string, string]): Promise<void> {
   const begun = performance.now();
-  const child = spawn('npm', ['run', '--silent', name]);
+  const child = spawn(command, { cwd: ROOT, shell: true });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -33,7 +34,7 @@ async function check(name: string): Promise<void> {
 async function runAll(): Promise<void> {
   const waiting = checks();
   const worker = async (): Promise<void> => {
-    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await check(name);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await check(next);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
