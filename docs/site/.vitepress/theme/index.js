@@ -1,6 +1,6 @@
 import DefaultTheme from 'vitepress/theme-without-fonts';
-// The library as one finished file: bundling it would take most of the time of a build.
-import MERMAID from 'mermaid/dist/mermaid.min.js?url';
+// The library as one finished file: bundling it would take most of the time of a build. The package is that file alone, without diagrams that no page has.
+import MERMAID from '@mermaid-js/tiny/dist/mermaid.tiny.js?url';
 import { useData } from 'vitepress';
 import { defineComponent, h, onMounted, ref, useId, watch } from 'vue';
 import './style.css';
