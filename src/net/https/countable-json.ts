@@ -24,7 +24,9 @@ export function assertCountable(json: Uint8Array, most: number = MOST_VALUES): v
     const byte = json[at];
     if (byte === QUOTE) isText = !isText;
     else if (isText) at += byte === BACKSLASH ? 1 : 0;
-    else if (byte === COMMA || byte === OPEN_ARRAY || byte === OPEN_OBJECT) values += 1;
+    else if (byte === COMMA || byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      values += 1;
+      if (values > most) throw new UnusableAnswer('too_many_values');
+    }
   }
-  if (values > most) throw new UnusableAnswer('too_many_values');
 }
