@@ -50,8 +50,15 @@ function processState(): string {
     .eventNames()
     .map((name) => [String(name), process.listenerCount(name)].join(' '));
   const open = process.getActiveResourcesInfo().filter((name) => ACTIVE.includes(name));
-  const { env, argv, execArgv } = process;
-  return JSON.stringify([{ ...env }, argv, execArgv, process.cwd(), listeners.sort(), open.sort()]);
+  const { argv, execArgv } = process;
+  return JSON.stringify([argv, execArgv, process.cwd(), listeners.sort(), open.sort()]);
+}
+
+/** Undoes the changes that a suite made to the environment. Twenty suites set credentials in it. */
+function restoreEnvironment(before: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(process.env))
+    if (!(name in before)) Reflect.deleteProperty(process.env, name);
+  Object.assign(process.env, before);
 }
 
 /** Checks of a process for what its suite closed: some turns of the event loop are enough (measured: 31 of 41 workers were replaced for such a server). */
@@ -69,8 +76,10 @@ async function isUnchanged(before: string): Promise<boolean> {
 
 export async function runSuite({ globalConfig, config, path }: Suite): Promise<Ran> {
   const before = processState();
+  const environment = { ...process.env };
   const start = Date.now();
   const result = await adapter(globalConfig, config, { global: globalThis }, NODE, path);
+  restoreEnvironment(environment);
   jest.restoreAllMocks();
   process.exitCode = undefined;
   const end = Date.now();

@@ -102,7 +102,7 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
 
 /**
  * A jest runner without vm contexts. Jest's own runner evaluates all modules of each suite again: half of the processor time of the suites that start
- * no process. A worker here loads a module once. It is replaced if a suite changes the process (its environment, listeners, open servers and timers).
+ * no process. A worker here loads a module once. It is replaced if a suite changes the process (its arguments, listeners, open servers and timers).
  */
 export default class SuiteRunner {
   readonly isSerial = false;
