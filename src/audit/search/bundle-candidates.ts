@@ -1,7 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { RowReader } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
-import { freeBytes } from '../chain/free-bytes.ts';
+import { freeBytes } from '../../domain/words/free-bytes.ts';
 import { filterBits, mayContain } from './bundle-filter.ts';
 import {
   BundleTerms,

@@ -1,7 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { RowReader, Write } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
-import { freeBytes } from '../chain/free-bytes.ts';
+import { freeBytes } from '../../domain/words/free-bytes.ts';
 import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
 import { HEAD_LEVEL } from './head-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';

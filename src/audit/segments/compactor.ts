@@ -9,7 +9,7 @@ import type { Tables } from '../../ports/tables.ts';
 import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import { splitEntries } from '../chain/entry.ts';
-import { freeBytes } from '../chain/free-bytes.ts';
+import { freeBytes } from '../../domain/words/free-bytes.ts';
 import { mergeGroup } from '../search/group-terms.ts';
 import { headTerms } from '../search/head-terms.ts';
 import { GROUP_BUNDLES } from '../search/search-index.ts';

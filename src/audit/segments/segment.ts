@@ -3,7 +3,7 @@ import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { firstFrom } from '../search/bundle-terms.ts';
-import { freeBytes } from '../chain/free-bytes.ts';
+import { freeBytes } from '../../domain/words/free-bytes.ts';
 import { joinEntries, parsePosition, positionText, splitEntries } from '../chain/entry.ts';
 
 type Batch = Tables['audit_batches'];
