@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
+import { freeBytes } from '../../../domain/words/free-bytes.ts';
 import type { RequestShare } from '../memory-shares.ts';
 import {
   decodeBody,
@@ -127,11 +128,17 @@ async function collect(
   }
 }
 
-/** Joins the chunks in memory that they share with nothing: a transfer takes it away from this thread. */
+/**
+ * Joins the chunks in memory that they share with nothing: a transfer takes it away from this thread. Frees the chunks at once: with a megabyte of them for
+ * each body, V8 collected all garbage every second (measured).
+ */
 function ownBytes(chunks: readonly Buffer[], length: number): Buffer<ArrayBuffer> {
   const whole = Buffer.from(new ArrayBuffer(length));
   let at = 0;
-  for (const chunk of chunks) at += chunk.copy(whole, at);
+  for (const chunk of chunks) {
+    at += chunk.copy(whole, at);
+    freeBytes(chunk);
+  }
   return whole;
 }
 
