@@ -1,15 +1,12 @@
-import { HASH_BYTES, perfectRoot } from '../../crypto/log/merkle.ts';
+import { HASH_BYTES } from '../../crypto/log/merkle.ts';
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { Write } from '../../ports/store.ts';
 import { parsePosition } from '../chain/entry.ts';
+import { nodesAbove, PLACES, STRIDE, TileNodes } from './tile-nodes.ts';
 
 /** The level under which log_tiles keeps the shortcuts of full bundles; docs/spec/audit-log-v1.md, "Search index". */
 export const SHORTCUTS_LEVEL = -5;
-/** Entries between two shortcuts. */
-const STRIDE = 16;
-const PLACES = TILE_WIDTH / STRIDE;
 const LIST_BYTES = PLACES * HASH_BYTES;
-const STRIDE_BYTES = STRIDE * HASH_BYTES;
 
 /**
  * A row that a search reads to restore and prove a single entry of a bundle: `prev` of each 16th entry, and the node of the tree above each 16
@@ -17,19 +14,25 @@ const STRIDE_BYTES = STRIDE * HASH_BYTES;
  * reads the whole bundle instead.
  */
 export class Shortcuts {
-  readonly #row: Buffer;
+  readonly #prevs: Buffer;
+  readonly #nodes: TileNodes;
   readonly #first: number;
 
-  private constructor(row: Buffer, bundle: number) {
-    this.#row = row;
+  private constructor(prevs: Buffer, nodes: TileNodes, bundle: number) {
+    this.#prevs = prevs;
+    this.#nodes = nodes;
     this.#first = bundle * TILE_WIDTH;
   }
 
-  /** Undefined unless the bundle has a row of the right length. */
-  static of(row: Uint8Array | undefined, bundle: number): Shortcuts | undefined {
-    if (row?.length !== 2 * LIST_BYTES) return undefined;
-    const { buffer, byteOffset, length } = row;
-    return new Shortcuts(Buffer.from(buffer, byteOffset, length), bundle);
+  /** Undefined unless the row and the tile of leaves of the bundle have the right length. */
+  static of(
+    row: Uint8Array | undefined,
+    leaves: Uint8Array | undefined,
+    bundle: number,
+  ): Shortcuts | undefined {
+    const nodes = TileNodes.of(row?.subarray(LIST_BYTES), leaves);
+    if (row === undefined || nodes === undefined) return undefined;
+    return new Shortcuts(Buffer.from(row.buffer, row.byteOffset, LIST_BYTES), nodes, bundle);
   }
 
   /** `prev` of the entry at this index of the log, if the row has it. */
@@ -37,25 +40,17 @@ export class Shortcuts {
     const place = index - this.#first;
     if (place < 0 || place >= TILE_WIDTH || place % STRIDE !== 0) return undefined;
     const at = (place / STRIDE) * HASH_BYTES;
-    return this.#row.toString('hex', at, at + HASH_BYTES);
+    return this.#prevs.toString('hex', at, at + HASH_BYTES);
   }
 
   /** The root over the bundle's leaves, if the row is correct. */
   root(): Uint8Array {
-    return perfectRoot(this.#row.subarray(LIST_BYTES));
+    return this.#nodes.root();
   }
 
-  /** The leaves, if they are complete and those around these entries hash to their nodes. */
-  covered(leaves: Uint8Array | undefined, indexes: Iterable<number>): Uint8Array | undefined {
-    if (leaves?.length !== PLACES * STRIDE_BYTES) return undefined;
-    const groups = new Set<number>();
-    for (const index of indexes) groups.add(Math.floor((index - this.#first) / STRIDE));
-    const isCovered = [...groups].every((group) => {
-      const at = LIST_BYTES + group * HASH_BYTES;
-      const node = perfectRoot(leaves.subarray(group * STRIDE_BYTES, (group + 1) * STRIDE_BYTES));
-      return this.#row.subarray(at, at + HASH_BYTES).equals(node);
-    });
-    return isCovered ? leaves : undefined;
+  /** The leaf hash of an entry; undefined if the leaves around it do not hash to their node. */
+  leafAt(index: number): Uint8Array | undefined {
+    return this.#nodes.hashAt(index - this.#first);
   }
 }
 
@@ -73,10 +68,7 @@ export class GrowingShortcuts {
 
   /** The row of the full bundle. */
   write(bundle: number): Write {
-    const nodes = Array.from({ length: PLACES }, (_, i) =>
-      perfectRoot(this.#leaves.subarray(i * STRIDE_BYTES, (i + 1) * STRIDE_BYTES)),
-    );
-    const hashes = Buffer.concat([this.#prevs, ...nodes]);
+    const hashes = Buffer.concat([this.#prevs, nodesAbove(this.#leaves)]);
     return { table: 'log_tiles', put: { level: SHORTCUTS_LEVEL, tile_index: bundle, hashes } };
   }
 }

@@ -11,6 +11,7 @@ import { addDamage, DamagedLog, type Damage } from './log-damage.ts';
 import { ProvenParents } from './proven-parents.ts';
 import { RebuiltTiles, type ReadTile } from '../tree/rebuilt-tiles.ts';
 import { Shortcuts } from './proof-shortcuts.ts';
+import type { BundleRows } from '../search/bundle-rows.ts';
 import { StoredBatches, type Candidates } from '../segments/stored-batches.ts';
 import { tileReader } from '../tree/stored-tree.ts';
 
@@ -28,12 +29,6 @@ interface Stored {
     readonly texts: readonly string[];
     readonly leaves: readonly Uint8Array[];
   }[];
-}
-
-/** Unproven hashes of a bundle. */
-interface StoredHashes {
-  readonly shortcuts: Shortcuts | undefined;
-  readonly leaves: Uint8Array | undefined;
 }
 
 /** The entries that may match, by index, and the damage. */
@@ -112,10 +107,9 @@ export class ProvenEntries {
   async readMatching(tree: Tree, candidates: Candidates): Promise<ProvenMatches> {
     const { start, end, rows } = candidates;
     const bundle = Math.floor(start / TILE_WIDTH);
-    const shortcuts = Shortcuts.of(rows.shortcuts(bundle), bundle);
+    const shortcuts = Shortcuts.of(rows.shortcuts(bundle), rows.leaves(bundle), bundle);
     const found = await this.#batches.matching(candidates, (index) => shortcuts?.prevAt(index));
-    const leaves = rows.leaves(bundle);
-    if (found !== undefined && (await this.#areProven(tree, found, { shortcuts, leaves })))
+    if (found !== undefined && (await this.#areProven(tree, found, { shortcuts, rows })))
       return { entries: found, damage: [] };
     const { entries, damage } = await this.readSome(tree, start, end);
     const proven = new Map<number, string>();
@@ -130,17 +124,18 @@ export class ProvenEntries {
   async #areProven(
     tree: Tree,
     entries: ReadonlyMap<number, string>,
-    { shortcuts, leaves }: StoredHashes,
+    { shortcuts, rows }: { readonly shortcuts: Shortcuts | undefined; readonly rows: BundleRows },
   ): Promise<boolean> {
     const [first] = entries.keys();
     if (first === undefined) return true;
     const bundle = Math.floor(first / TILE_WIDTH);
     const isShort =
-      shortcuts !== undefined && (await this.#parents.have(tree, bundle, shortcuts.root()));
-    const tile = isShort
-      ? shortcuts.covered(leaves, entries.keys())
-      : await this.leaves(tree, bundle);
-    return tile !== undefined && [...entries].every(([index, entry]) => isLeaf(tile, index, entry));
+      shortcuts !== undefined && (await this.#parents.have(tree, bundle, shortcuts.root(), rows));
+    const leaves = isShort ? undefined : await this.leaves(tree, bundle);
+    return [...entries].every(([index, entry]) => {
+      const leaf = isShort ? shortcuts.leafAt(index) : leaves && leafIn(leaves, index);
+      return leaf !== undefined && isLeaf(leaf, entry);
+    });
   }
 
   /** Leaf hashes of a bundle as the signed root covers them; undefined if neither its tile nor its entries match. */
@@ -167,8 +162,7 @@ export class ProvenEntries {
     const stored = await this.#stored(start, end);
     let moved: ReadonlyMap<string, string> | undefined;
     return places.map((place) => {
-      const at = ((start + place) % TILE_WIDTH) * HASH_BYTES;
-      const leaf = tile.subarray(at, at + HASH_BYTES);
+      const leaf = leafIn(tile, start + place);
       const [text, own] = [stored.texts[place], stored.leaves[place]];
       if (text !== undefined && own !== undefined && constantTimeEqual(own, leaf)) return text;
       // If entries were inserted or removed earlier, the entry is at another place.
@@ -258,10 +252,13 @@ export class ProvenEntries {
   }
 }
 
-function isLeaf(tile: Uint8Array, index: number, entry: string): boolean {
+function leafIn(tile: Uint8Array, index: number): Uint8Array {
   const at = (index % TILE_WIDTH) * HASH_BYTES;
-  const leaf = leafHash(Buffer.from(entry, 'latin1'));
-  return constantTimeEqual(leaf, tile.subarray(at, at + HASH_BYTES));
+  return tile.subarray(at, at + HASH_BYTES);
+}
+
+function isLeaf(leaf: Uint8Array, entry: string): boolean {
+  return constantTimeEqual(leafHash(Buffer.from(entry, 'latin1')), leaf);
 }
 
 /** The tile of these leaves; undefined if one is missing. */

@@ -3,6 +3,7 @@ import { LOG } from '../../ports/queries.ts';
 import type { RowReader } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { SHORTCUTS_LEVEL } from '../entries/proof-shortcuts.ts';
+import { NODES_LEVEL, type LoadedTiles } from '../entries/proven-parents.ts';
 import { BundleTerms } from './bundle-terms.ts';
 import { HEAD_LEVEL } from './head-terms.ts';
 
@@ -11,8 +12,10 @@ type Segment = Tables['audit_segments'];
 /** The rows of a bundle are 20 KB for usual entries, and its segments 16 MiB at most. */
 const MOST_AHEAD = 8;
 const LEVELS = [0, SHORTCUTS_LEVEL, HEAD_LEVEL];
+/** Levels with one row for 256 bundles. */
+const PARENT_LEVELS = [1, NODES_LEVEL];
 
-/** Bundles without a gap between them. */
+/** Bundles, or tiles, without a gap between them. */
 interface Run {
   readonly first: number;
   readonly count: number;
@@ -32,12 +35,14 @@ interface ClosedIn {
  * The rows for the bundles that a search reads one after another. The statements for several bundles follow one another, and neighbours share theirs: the work
  * on a bundle removes SQLite's code and pages from the processor's cache (measured: 88 and 40 µs a bundle).
  */
-export class BundleRows {
+export class BundleRows implements LoadedTiles {
   readonly #store: RowReader;
   /** The number of bundles to load. It grows, so that a search for a single entry does not read rows for many bundles. */
   #width = 1;
   #loaded: ReadonlySet<number> = new Set();
-  /** Rows by level and bundle. */
+  /** The tile of level 1 that was loaded last. */
+  #parent = -1;
+  /** Rows by level and index. */
   #tiles: ReadonlyMap<number, ReadonlyMap<number, Uint8Array>> = new Map();
   #closed: readonly ClosedIn[] = [];
 
@@ -51,14 +56,24 @@ export class BundleRows {
     if (this.#loaded.has(wanted[0] ?? 0)) return;
     this.#width = Math.min(MOST_AHEAD, 2 * this.#width);
     const runs = runsOf(wanted);
+    const parents = runsOf(this.#newParents(wanted));
     // All queries at once: the thread of the log sends them as one message.
     const [closed, ...tiles] = await Promise.all([
       Promise.all(runs.map((run) => this.#closedIn(run))),
       ...LEVELS.map(async (level) => [level, await this.#tilesOf(level, runs)] as const),
+      ...PARENT_LEVELS.map(async (level) => [level, await this.#tilesOf(level, parents)] as const),
     ]);
     this.#closed = closed;
     this.#tiles = new Map(tiles);
     this.#loaded = new Set(wanted);
+  }
+
+  /** The tiles of level 1 above these bundles that were not loaded yet, in descending order. */
+  #newParents(bundles: readonly number[]): readonly number[] {
+    const parents = new Set(bundles.map((bundle) => Math.floor(bundle / TILE_WIDTH)));
+    parents.delete(this.#parent);
+    this.#parent = Math.floor((bundles.at(-1) ?? 0) / TILE_WIDTH);
+    return [...parents];
   }
 
   async #closedIn({ first, count }: Run): Promise<ClosedIn> {
@@ -81,19 +96,23 @@ export class BundleRows {
     return new Map(rows.flat().map((row) => [row.tile_index, row.hashes]));
   }
 
+  tile(level: number, index: number): Uint8Array | undefined {
+    return this.#tiles.get(level)?.get(index);
+  }
+
   /** Leaf hashes of a loaded bundle. */
   leaves(bundle: number): Uint8Array | undefined {
-    return this.#tiles.get(0)?.get(bundle);
+    return this.tile(0, bundle);
   }
 
   /** The row of the shortcuts of a loaded bundle. */
   shortcuts(bundle: number): Uint8Array | undefined {
-    return this.#tiles.get(SHORTCUTS_LEVEL)?.get(bundle);
+    return this.tile(SHORTCUTS_LEVEL, bundle);
   }
 
   /** The terms of the entries of a loaded bundle that are in the segment before its own; undefined if they are not known. */
   headTerms(bundle: number): BundleTerms | undefined {
-    const row = this.#tiles.get(HEAD_LEVEL)?.get(bundle);
+    const row = this.tile(HEAD_LEVEL, bundle);
     return row && new BundleTerms(row);
   }
 

@@ -1,4 +1,6 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
+import { HASH_BYTES } from '../../crypto/log/merkle.ts';
+import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { RowReader, Write } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
 import { freeBytes } from '../../domain/words/free-bytes.ts';
@@ -6,6 +8,8 @@ import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
 import { HEAD_LEVEL } from './head-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
 import { SHORTCUTS_LEVEL } from '../entries/proof-shortcuts.ts';
+import { NODES_LEVEL } from '../entries/proven-parents.ts';
+import { nodesAbove } from '../entries/tile-nodes.ts';
 
 /** The level under which log_tiles keeps the terms of whole groups; docs/spec/audit-log-v1.md, "Search index". */
 const GROUP_LEVEL = -3;
@@ -42,12 +46,11 @@ export async function bundlesWith(
   const size = Math.floor(body.length / RECORD_BYTES);
   const low = hash & 0xffffff;
   const found = new Uint8Array(GROUP_BUNDLES);
-  for (
-    let i = firstFrom(size, (place) => body.readUIntBE(RECORD_BYTES * place, 3) >= low);
-    i < size && body.readUIntBE(RECORD_BYTES * i, 3) === low;
-    i++
-  )
-    found[body.readUInt16BE(RECORD_BYTES * i + 3)] = 1;
+  const firstOf = (least: number): number =>
+    firstFrom(size, (place) => body.readUIntBE(RECORD_BYTES * place, 3) >= least);
+  const [first, end] = [firstOf(low), firstOf(low + 1)];
+  if (end - first === GROUP_BUNDLES) found.fill(1);
+  else for (let i = first; i < end; i++) found[body.readUInt16BE(RECORD_BYTES * i + 3)] = 1;
   if (row !== undefined) freeBytes(row.hashes);
   return found;
 }
@@ -61,8 +64,9 @@ type Commit = (writes: readonly Write[]) => Promise<void>;
 export async function mergeGroup(store: RowReader, group: number, commit: Commit): Promise<void> {
   const bundles = await readBundles(store, group);
   if ((await groupTimes(store, group)) !== undefined) {
-    // A crash may have left rows of bundles.
+    // A crash may have left rows of bundles, and an earlier release wrote no nodes.
     if (bundles.length > 0) await removeBundles(group, commit);
+    await writeNodes(store, group, commit);
     return;
   }
   if (bundles.length < GROUP_BUNDLES) return;
@@ -79,6 +83,28 @@ export async function mergeGroup(store: RowReader, group: number, commit: Commit
   const hashes = Buffer.concat(bundles.map(({ times }) => times));
   await commit([{ table: 'log_tiles', put: { ...rowOf(group, BUCKETS), hashes } }]);
   await removeBundles(group, commit);
+  await writeNodes(store, group, commit);
+}
+
+/** The tiles of level 1 of a group: one for 256 bundles. */
+function parentsOf(group: number): { readonly first: number; readonly last: number } {
+  return { first: group / TILE_WIDTH, last: (group + GROUP_BUNDLES) / TILE_WIDTH - 1 };
+}
+
+/** Writes the nodes of the group's tiles of level 1, unless they are there. A damaged tile gets none or wrong ones, which prove nothing. */
+async function writeNodes(store: RowReader, group: number, commit: Commit): Promise<void> {
+  const { first, last } = parentsOf(group);
+  const limit = last - first + 1;
+  const known = await store.list(LOG.tilesBetween(NODES_LEVEL, first, last), { limit });
+  if (known.length === limit) return;
+  const tiles = await store.list(LOG.tilesBetween(1, first, last), { limit });
+  const writes = tiles
+    .filter(({ hashes }) => hashes.length === TILE_WIDTH * HASH_BYTES)
+    .map(({ tile_index, hashes }): Write => ({
+      table: 'log_tiles',
+      put: { level: NODES_LEVEL, tile_index, hashes: nodesAbove(hashes) },
+    }));
+  if (writes.length > 0) await commit(writes);
 }
 
 /** Removes the search index of a group, except for the rows of `log_terms`. */
@@ -90,6 +116,7 @@ export async function removeGroup(store: RowReader, group: number, commit: Commi
     { level: FILTER_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: SHORTCUTS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: HEAD_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+    { level: NODES_LEVEL, ...parentsOf(group) },
   ];
   for (const { level, first, last } of ranges)
     for (let at = first; ; at += BUNDLES_A_READ) {

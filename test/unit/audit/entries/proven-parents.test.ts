@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { ProvenParents } from '../../../../src/audit/entries/proven-parents.ts';
+import { NODES_LEVEL, ProvenParents } from '../../../../src/audit/entries/proven-parents.ts';
+import { nodesAbove } from '../../../../src/audit/entries/tile-nodes.ts';
 import { TreeTiles } from '../../../../src/audit/tree/tree-tiles.ts';
 import { sha256 } from '../../../../src/crypto/hashes/digest.ts';
 import { perfectRoot, TreeAccumulator } from '../../../../src/crypto/log/merkle.ts';
@@ -102,5 +103,85 @@ describe('the tiles above bundles', () => {
     const whole = perfectRoot(tiles.get('1 0')!);
     expect(await parents(tile).have({ size: full, root: whole }, 5, rootOf(5))).toBe(true);
     expect(await parents(tile).have({ size: full, root }, 5, rootOf(5))).toBe(false);
+  });
+});
+
+describe('the nodes of a tile of level 1', () => {
+  const NODES = `${NODES_LEVEL} 1`;
+  /** The bundle is the tenth of the first 16 of the tile. */
+  const BUNDLE = TILE_WIDTH + 9;
+
+  /** A store whose tile has nodes, with one bit changed in each of these hashes. */
+  function withNodes(...bad: readonly (readonly [name: string, hash: number])[]): ProvenParents {
+    const altered = new Map([[NODES, Uint8Array.from(nodesAbove(tiles.get('1 1')!))]]);
+    for (const [name, hash] of bad) {
+      const bytes = altered.get(name) ?? Uint8Array.from(tiles.get(name)!);
+      bytes[32 * hash]! ^= 1;
+      altered.set(name, bytes);
+    }
+    return parents(altered);
+  }
+
+  it('prove the root of each bundle under them, and no other hash', async () => {
+    const proven = withNodes();
+    for (const bundle of [BUNDLE, BUNDLE + 1, TILE_WIDTH, 2 * TILE_WIDTH - 1]) {
+      expect(await has(proven, bundle)).toBe(true);
+      expect(await has(proven, bundle, rootOf(bundle - 1))).toBe(false);
+    }
+    expect(read.filter((name) => name === NODES || name === '1 1')).toHaveLength(2);
+  });
+
+  it.each([
+    ['the node above the bundle', NODES, 0],
+    ['another node', NODES, 15],
+    ['a hash of the tile under another node', '1 1', 200],
+  ])('cost no proof if %s is altered', async (_what, name, hash) => {
+    expect(await has(withNodes([name, hash]), BUNDLE)).toBe(true);
+    expect(await has(withNodes([name, hash]), BUNDLE, rootOf(BUNDLE + 1))).toBe(false);
+  });
+
+  it.each([
+    ['the hash of the bundle in its tile', '1 1', 9],
+    ['a hash of the tile under the same node', '1 1', 15],
+    ['the hash of the tile in the one above', '2 0', 1],
+    ['another hash of the tile above', '2 0', 0],
+  ])('prove nothing if %s is altered', async (_what, name, hash) => {
+    const proven = withNodes([name, hash]);
+    expect(await has(proven, BUNDLE)).toBe(false);
+    const forged = Uint8Array.from(tiles.get(name)!).subarray(32 * hash, 32 * hash + 32);
+    forged[0]! ^= 1;
+    expect(await has(proven, BUNDLE, forged)).toBe(false);
+  });
+
+  it('prove each bundle by its own hash after they proved another one', async () => {
+    const proven = withNodes(['1 1', 200]);
+    expect(await has(proven, BUNDLE)).toBe(true);
+    expect(await has(proven, TILE_WIDTH + 200)).toBe(false);
+    expect(await has(proven, TILE_WIDTH + 201)).toBe(false);
+    expect(await has(proven, BUNDLE)).toBe(true);
+  });
+
+  it('prove nothing with a tile that was exchanged with them', async () => {
+    const tile = Uint8Array.from(tiles.get('1 1')!);
+    tile.set(sha256('forged'), 32 * 9);
+    const exchanged = new Map<string, Uint8Array>([
+      ['1 1', tile],
+      [NODES, nodesAbove(tile)],
+    ]);
+    expect(await has(parents(exchanged), BUNDLE, sha256('forged'))).toBe(false);
+    expect(await has(parents(exchanged), BUNDLE)).toBe(false);
+  });
+
+  it.each([0, 31, 511, 513, 8_192])('are not used if they have %i bytes', async (length) => {
+    const altered = new Map<string, Uint8Array>([[NODES, new Uint8Array(length)]]);
+    expect(await has(parents(altered), BUNDLE)).toBe(true);
+  });
+
+  it('are not used for a tile of another length', async () => {
+    const altered = new Map<string, Uint8Array>([
+      ['1 1', tiles.get('1 1')!.slice(0, 32 * 255)],
+      [NODES, nodesAbove(tiles.get('1 1')!)],
+    ]);
+    expect(await has(parents(altered), BUNDLE)).toBe(false);
   });
 });

@@ -9,7 +9,9 @@ import {
   termHash,
 } from '../../../../src/audit/search/bundle-terms.ts';
 import { Compactor } from '../../../../src/audit/segments/compactor.ts';
-import { groupTimes, mergeGroup } from '../../../../src/audit/search/group-terms.ts';
+import { groupTimes, mergeGroup, removeGroup } from '../../../../src/audit/search/group-terms.ts';
+import { NODES_LEVEL } from '../../../../src/audit/entries/proven-parents.ts';
+import { nodesAbove } from '../../../../src/audit/entries/tile-nodes.ts';
 import type { LogReader } from '../../../../src/audit/entries/log-reader.ts';
 import type { SearchTerm } from '../../../../src/audit/search/search-term.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
@@ -107,6 +109,35 @@ describe('the index of a group', () => {
     }
     await mergeGroup(bench.store, BUNDLES, commit);
     expect(await bundleRows()).toEqual([]);
+  });
+});
+
+describe('the nodes of the tiles above a group', () => {
+  const tileAt = (tile_index: number, length = 8_192): Write => {
+    const hashes = Buffer.alloc(length, tile_index + 1);
+    return { table: 'log_tiles', put: { level: 1, tile_index, hashes } };
+  };
+  const nodes = () => bench.store.list(LOG.tilesBetween(NODES_LEVEL, 0, 99), { limit: 99 });
+  const nodesOf = (tile_index: number) => {
+    const hashes = nodesAbove(Buffer.alloc(8_192, tile_index + 1));
+    return { level: NODES_LEVEL, tile_index, hashes };
+  };
+
+  it('are written with its merged index, also to one that an earlier release merged', async () => {
+    await commit([0, 1, 2, 4, 5, 6].map((index) => tileAt(index)));
+    await commit([tileAt(3, 8_160)]);
+    await mergeGroup(bench.store, 0, commit);
+    expect(await nodes()).toEqual([0, 1, 2].map(nodesOf));
+    await commit([tileAt(3)]);
+    await mergeGroup(bench.store, 0, commit);
+    await mergeGroup(bench.store, BUNDLES, commit);
+    expect(await nodes()).toEqual([0, 1, 2, 3, 4, 5, 6].map(nodesOf));
+  });
+
+  it('are removed with it, and do not return', async () => {
+    await removeGroup(bench.store, 0, commit);
+    await mergeGroup(bench.store, 0, commit);
+    expect(await nodes()).toEqual([4, 5, 6].map(nodesOf));
   });
 });
 
