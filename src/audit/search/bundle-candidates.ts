@@ -89,26 +89,29 @@ export async function candidatesBelow(
 
 type IsCandidate = (bundle: number) => boolean;
 
+const PLACES: readonly number[] = Array.from({ length: GROUP_BUNDLES }, (_, place) => place);
+
 async function mergedCandidates(
   store: RowReader,
   { terms, pairs = [], from, to }: Wanted,
   { group, times }: { readonly group: number; readonly times: Uint8Array },
 ): Promise<IsCandidate> {
-  const places = Array.from({ length: GROUP_BUNDLES }, (_, place) => place);
   let left =
     from === undefined && to === undefined
-      ? places
-      : places.filter((place) => overlaps(timesAt(times, place), { from, to }));
+      ? PLACES
+      : PLACES.filter((place) => overlaps(timesAt(times, place), { from, to }));
   let rest = terms;
   if (pairs.length > 0) {
-    const withPairs = await bundlesWith(store, group, PAIRS_MARK);
-    for (const pair of pairs) {
-      const withPair = await bundlesWith(store, group, pair);
-      left = left.filter((place) => withPair[place] === 1 || withPairs[place] === 0);
-    }
-    // A bundle with a pair has both of its terms.
+    // All queries at once: the thread of the log sends them as one message.
+    const [withPairs, withPair] = await Promise.all([
+      bundlesWith(store, group, PAIRS_MARK),
+      Promise.all(pairs.map((pair) => bundlesWith(store, group, pair))),
+    ]);
+    for (const bundles of withPair)
+      left = left.filter((place) => bundles[place] === 1 || withPairs[place] === 0);
+    // A bundle with a pair has its path and its other term.
     if (left.every((place) => withPairs[place] === 1))
-      rest = terms.filter(({ kind }) => !isPaired(kind));
+      rest = terms.filter(({ kind }) => kind !== 'path' && !isPaired(kind));
   }
   // Pairs usually leave few bundles or none, so they come before the terms.
   for (const term of rest) {
