@@ -65,7 +65,8 @@ function uuid(seed: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function createPod(rank: number): Pod {
+/** A pod with a session, and ten paths by Zipf's law. */
+export function createPod(rank: number): Pod {
   const [service, session] = [`service-${rank % 200}`, randomId('ses')];
   const suffix = sha256Hex(`pod ${rank}`).slice(0, 15);
   const name = `${service}-${suffix.slice(0, 10)}-${suffix.slice(10)}`;
@@ -115,7 +116,12 @@ export function readFields(index: number, time: number): EventFields {
 
 /** The fields of a read of any path by the pod `READER`. */
 export function readByReader(path: string, time: number): EventFields {
-  return { ...fieldsOf(pods[0]!.actor, path, time), lease: randomId('lea'), version: '3' };
+  return readBy(pods[0]!, path, time);
+}
+
+/** The fields of a read of any path. */
+export function readBy({ actor }: Pick<Caller, 'actor'>, path: string, time: number): EventFields {
+  return { ...fieldsOf(actor, path, time), lease: randomId('lea'), version: '3' };
 }
 
 function fieldsOf(actor: Caller['actor'], path: string, time: number): EventFields {
