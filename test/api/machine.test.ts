@@ -141,7 +141,7 @@ describe('metrics', () => {
     expect(text).toContain('quaymaster_http_requests_total{operation="readSecret",status="2xx"} 1');
     expect(text).toContain('quaymaster_http_requests_total{operation="readSecret",status="4xx"} 1');
     expect(text).toMatch(
-      /quaymaster_http_request_duration_seconds_bucket\{operation="readSecret",le="\+Inf"\} 2/,
+      /quaymaster_http_request_duration_seconds_bucket\{le="\+Inf",operation="readSecret"\} 2/,
     );
     expect(text).toMatch(
       /quaymaster_http_request_duration_seconds_count\{operation="readSecret"\} 2/,

@@ -39,8 +39,8 @@ async function seriesOf(name: string, refused = new CountedRefusals()): Promise<
 it.each([
   ['backend_calls_total', 'connection="bao",result="ERR_PROVIDER_TIMEOUT"} 1'],
   ['backend_calls_total', 'connection="bao",result="ok"} 3'],
-  ['backend_call_duration_seconds', '_bucket{connection="bao",le="0.025"} 0'],
-  ['backend_call_duration_seconds', '_bucket{connection="bao",le="0.05"} 1'],
+  ['backend_call_duration_seconds', '_bucket{le="0.025",connection="bao"} 0'],
+  ['backend_call_duration_seconds', '_bucket{le="0.05",connection="bao"} 1'],
   ['backend_circuit_open', 'connection="bao"} 1'],
   ['backend_calls_in_flight', 'connection="bao",state="waiting"} 1'],
   ['value_cache_reads_total', 'connection="bao",result="hit"} 9'],
