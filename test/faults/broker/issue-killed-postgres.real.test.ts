@@ -67,10 +67,8 @@ describeWith(
       await survivor.startWithFailpoints({ epoch: Date.now() - AHEAD_MS, speed: 2 });
       await until('every order is settled', async () => {
         const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable', 'expiring'];
-        const counts = states.map((state) => {
-          return survivor.metric(`quaymaster_credentials{state="${state}"}`);
-        });
-        return (await Promise.all(counts)).every((count) => count === 0);
+        const names = states.map((state) => `quaymaster_credentials{state="${state}"}`);
+        return (await survivor.metrics(names)).every((count) => count === 0);
       });
       const made = () => [...vault.tokens.values()].filter(({ metadata }) => metadata !== null);
       await until('no lease lives at the backend', () =>
