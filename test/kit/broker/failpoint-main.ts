@@ -1,4 +1,3 @@
-import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../../src/process/clock.ts';
 import { ConfigReload } from '../../../src/compose/configuration/config-reload.ts';
@@ -17,7 +16,7 @@ const { values } = parseArgs({
     clock: { type: 'string' },
   },
 });
-async function run(): Promise<void> {
+export async function runProgram(): Promise<void> {
   const [epoch = 0, speed = 1] = (values.clock ?? '').split('x').map(Number);
   const clock = values.clock === undefined ? systemClock : fastClock(epoch, speed);
   const failpoints = new Failpoints(values.failpoint);
@@ -30,8 +29,4 @@ async function run(): Promise<void> {
   const serving = await serve(config, { clock, log, trustClock, reload, failpoint });
   failpoints.watch(serving.broker.parts.store);
   onSignals(serving, log);
-  // A process that is killed at a point writes no compile cache at its end, so the next start would compile everything again.
-  flushCompileCache();
 }
-
-void run();

@@ -8,10 +8,8 @@ import { Installation, type Answer } from './installation.ts';
 import type { Host } from '../network/network-namespaces.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
-/** `failpoint-main.ts` as one program: from the source, a start takes twice the processor time. */
-const FAILPOINT_MAIN = fileURLToPath(
-  new URL('../../../dist/failpoints/chunks/failpoints.cjs', import.meta.url),
-);
+/** Starts `failpoint-main.ts` from `dist`: from the source, a start takes twice the processor time. */
+const FAILPOINT_MAIN = fileURLToPath(new URL('failpoints.cjs', import.meta.url));
 const ISSUER = 'https://issuer.test';
 const AUDIENCE = 'quaymaster';
 const TOKEN_SECONDS = 3_600;

@@ -5,29 +5,34 @@ import { privateFile } from '../rotation/target-fixture.ts';
 
 export type EveryConnection = Pick<OpenedConnections, 'providers' | 'targets' | 'close'>;
 
-/** Connections of every kind; saving a document sends nothing to them. `locators` restricts some of them, by name. */
-export async function everyConnection(
-  locators: Readonly<Record<string, readonly string[]>> = {},
-): Promise<EveryConnection> {
-  const file = await privateFile('not-a-secret');
-  const server = { host: '127.0.0.1', username: 'broker', passwordFile: file.path, tls: 'off' };
+/** The configuration of connections of every kind, whose passwords and tokens are in one file. Nothing answers at their addresses. */
+export function connectionsOfEveryKind(file: string): Record<string, object> {
+  const server = { host: '127.0.0.1', username: 'broker', passwordFile: file, tls: 'off' };
   const shared = { locators: ['**'], prefixes: ['**'] };
-  const given: Record<string, object> = {
+  return {
     vault: {
       type: 'vault',
       address: 'http://127.0.0.1:1',
       prefixes: ['**'],
       locators: ['kv1/**', 'secret/data/**', 'db/**', 'database/**', 'aws/**'],
-      auth: { method: 'token', tokenFile: file.path },
+      auth: { method: 'token', tokenFile: file },
     },
     aws: { type: 'aws-secrets-manager', region: 'eu-central-1', ...shared },
     iam: { type: 'aws-iam', region: 'eu-central-1', ...shared },
-    kube: { type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file.path, ...shared },
+    kube: { type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file, ...shared },
     pg: { type: 'postgres', ...server, ...shared },
     my: { type: 'mysql', ...server, ...shared },
     red: { type: 'redis', ...server, ...shared, allowCleartextPassword: true },
     'pg-a': { type: 'postgres', ...server, ...shared, prefixes: ['kv/team-a/**'] },
   };
+}
+
+/** Connections of every kind; saving a document sends nothing to them. `locators` restricts some of them, by name. */
+export async function everyConnection(
+  locators: Readonly<Record<string, readonly string[]>> = {},
+): Promise<EveryConnection> {
+  const file = await privateFile('not-a-secret');
+  const given = connectionsOfEveryKind(file.path);
   for (const [name, own] of Object.entries(locators))
     given[name] = { ...given[name], locators: own };
   const connections = configSchema.shape.connections.parse(given);
