@@ -217,16 +217,7 @@ export class PreparedBroker {
   async verifiedLog(): Promise<string> {
     const { installation } = this;
     await installation.stop();
-    const target = installation.file(`export-${Date.now()}`);
-    await installation.verb(
-      'audit',
-      'export',
-      target,
-      '--config',
-      installation.file('config.yaml'),
-    );
-    const checkpoint = installation.file('keys/checkpoint');
-    return installation.verb('audit', 'verify', target, '--checkpoint', checkpoint);
+    return installation.verifiedLog({ checkpoint: installation.file('keys/checkpoint') });
   }
 
   async remove(): Promise<void> {
