@@ -6,7 +6,7 @@ const PATIENCE_MS = 90_000;
 /** The pause between two checks grows with the time waited: most conditions hold soon, and a check of a long wait costs the broker and the test. */
 const FIRST_PAUSE_MS = 5;
 const PART_OF_WAIT = 1 / 4;
-const LONGEST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 1_000;
 /** A check that asks a busy broker pauses longer: checks at a constant rate would take the processor from the broker. */
 const PAUSES_OF_CHECK = 3;
 
