@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { runRelease, type ReleaseOptions } from '../../src/compose/verbs/release.ts';
 import { LEFT_OUT } from '../kit/backends/left-out.ts';
 import { Installation } from '../kit/broker/installation.ts';
 
@@ -73,6 +74,12 @@ async function releaseKilledAt(step: number, ...more: readonly string[]): Promis
   );
 }
 
+/** Repeats the release as the verb does, without a process of its own: there is one for each durable step. @returns its text or its error */
+async function repeat(removing: Partial<ReleaseOptions> = {}): Promise<string> {
+  const options = { config: broker.file('config.yaml'), comment: 'rolled back', ...removing };
+  return runRelease(options).catch((error: unknown) => String(error));
+}
+
 describeTraced(`a release that is killed${suffix}`, () => {
   it('is repeated after any durable step, and the log verifies across it (F40)', async () => {
     let step = 1;
@@ -80,7 +87,7 @@ describeTraced(`a release that is killed${suffix}`, () => {
       expect(step).toBeLessThan(MOST);
       await rollBack();
       isComplete = await releaseKilledAt(step);
-      const repeated = await broker.verb(...words()).catch((error: unknown) => String(error));
+      const repeated = await repeat();
       expect(repeated).toMatch(/^unlocked; |the store is not held/);
       expect(await broker.verifiedLog()).toMatch(/^verified: /);
     }
@@ -97,9 +104,7 @@ describeTraced(`a release that is killed${suffix}`, () => {
       expect(step).toBeLessThan(MOST);
       await rollBack();
       isComplete = await releaseKilledAt(step, ...removing());
-      const repeated = await broker
-        .verb(...words(), ...removing())
-        .catch((error: unknown) => String(error));
+      const repeated = await repeat({ applyRemovals: broker.file('newer'), yes: true });
       const [, found = 'unlocked'] =
         /documents deleted: 1, of which the store has (\d)/.exec(repeated) ?? [];
       expect(repeated).toMatch(found === 'unlocked' ? /nothing can be applied/ : /^unlocked; /);
