@@ -73,7 +73,8 @@ describeWith(['postgres'], title, () => {
       }),
     });
     endings.push(() => first.remove());
-    await until('it integrates the log', async () => (await claim()) !== undefined);
+    // The first epoch was that of its initialisation.
+    await until('it integrates the log', async () => ((await claim())?.epoch ?? 0) > 1);
     const alone = await claim();
     const second = await first.replica(secondHost);
     endings.push(() => second.remove());
