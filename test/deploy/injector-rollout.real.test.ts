@@ -26,18 +26,23 @@ const INJECTOR = { enabled: true, cluster: 'home', managedCertificate: true };
 const KINDS = /^(?:ServiceAccount|ClusterRole|ClusterRoleBinding)$/;
 /** A node learns of an endpoint that is gone after this time. */
 const LAG_MS = 2_000;
+/** The pause between two pods while processes are replaced. */
 const PAUSE_MS = 50;
+/** The pause while idle connections to the old processes end, which takes 90 s. An API server sends a single review on its newest connection: only bursts use the idle ones. */
+const LATER_PAUSE_MS = 250;
 /** Reviews of a burst at once, so that the API server has several connections. */
 const BURST = 12;
+const BURST_EVERY_MS = 5_000;
 
 interface Container {
   readonly args: readonly string[];
 }
 
-/** Pods that are created at a steady rate, and the answers. */
+/** Pods that are created at a steady rate with bursts between, and the answers. */
 class Traffic {
   readonly refused: string[] = [];
   created = 0;
+  pauseMs = PAUSE_MS;
   readonly #create: () => Promise<string>;
   readonly #asked: Promise<void>[] = [];
   #isOver = false;
@@ -50,10 +55,11 @@ class Traffic {
   }
 
   async #go(): Promise<void> {
-    for (let turn = 0; !this.#isOver; turn += 1) {
-      const atOnce = turn % 100 === 0 ? BURST : 1;
+    for (let sinceBurst = BURST_EVERY_MS; !this.#isOver; sinceBurst += this.pauseMs) {
+      const atOnce = sinceBurst < BURST_EVERY_MS ? 1 : BURST;
+      if (atOnce === BURST) sinceBurst = 0;
       for (let each = 0; each < atOnce; each += 1) this.#asked.push(this.#ask());
-      await systemClock.sleep(PAUSE_MS);
+      await systemClock.sleep(this.pauseMs);
     }
   }
 
@@ -198,6 +204,8 @@ describeWith(['helm', 'kube'], 'a rolling update of the injector', ({ helm }) =>
       }
       running = next;
     }
+    await systemClock.sleep(LAG_MS);
+    traffic.pauseMs = LATER_PAUSE_MS;
     const codes = await Promise.all(ends);
     await traffic.stop();
     expect(traffic.refused).toEqual([]);
