@@ -1,6 +1,6 @@
 import { dump } from 'js-yaml';
 
-/** The width of prettier, so that a written file is formatted. */
+/** The width of oxfmt, so that a written file is formatted. */
 const WIDTH = 100;
 const INDENT = '  ';
 /** A map of fields has one line each, so that a new field is a new line. */

@@ -66,7 +66,7 @@ function isEngine(area: Area): area is Engine {
 }
 
 /** All operations. A path without a row is refused. */
-// prettier-ignore
+// oxfmt-ignore
 const ROWS = {
   readData: like('readSecret', 'GET kv-v2 /data/{path}'),
   readMetadata: like('listSecretVersions', 'GET kv-v2 /metadata/{path}'),

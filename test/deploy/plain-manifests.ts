@@ -1,4 +1,5 @@
-import { format, resolveConfig } from 'prettier';
+import { readFile } from 'node:fs/promises';
+import { format, type FormatConfig } from 'oxfmt';
 import { runHelm } from '../kit/backends/helm-calls.ts';
 import type { Tool } from '../kit/backends/tool.ts';
 import { CHART } from './chart.ts';
@@ -30,10 +31,12 @@ async function rendered(helm: Tool, args: readonly string[]): Promise<string> {
   return stdout.replaceAll(/^# Source: .*\n/gm, '').replace(/^---\n/, '');
 }
 
-/** A file of the chart as Prettier writes it, with its path. */
+/** A file of the chart in the format that `npm run check:format` wants, with its path. */
 export async function formatted(path: string, text: string): Promise<[string, string]> {
-  const options = await resolveConfig(path);
-  return [path, await format(text, { ...options, filepath: path })];
+  const options = JSON.parse(await readFile('.oxfmtrc.json', 'utf8')) as FormatConfig;
+  const { code, errors } = await format(path, text, options);
+  if (errors.length > 0) throw new Error(`${path}: ${JSON.stringify(errors)}`);
+  return [path, code];
 }
 
 /** The manifests for installations without Helm, by their paths, generated from the chart. */

@@ -114,7 +114,7 @@ const ANY: readonly Role[] = ROLES;
  * All operations: method and path, roles, weight, audit action. The router is made from these rows, so an operation without a row cannot be called.
  * The most frequent one is first. `npm run generate` writes the rows into openapi.yaml.
  */
-// prettier-ignore
+// oxfmt-ignore
 const ROWS = {
   readSecret: ofValues(caller('GET /api/v1/secrets/{path}', READERS, 1, 'secret.read')),
   createSession: open('POST /api/v1/sessions', 1, 'session.create'),
