@@ -449,7 +449,11 @@ export const APPLY_FIGURES: readonly Figure<'apply-policies'>[] = [
 ];
 
 export type PostureName =
-  'posture-evaluate' | 'posture-read' | 'posture-hostile' | 'posture-alert' | 'posture-watch';
+  | 'posture-evaluate'
+  | 'posture-read'
+  | 'posture-hostile'
+  | 'posture-alert'
+  | 'posture-watch';
 
 export const POSTURE_FIGURES: readonly Figure<PostureName>[] = [
   {

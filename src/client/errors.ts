@@ -69,7 +69,13 @@ export class InputError extends TypeError {
  * been made. `silent`: the event stream sent no data. `not_ours`: the response is not the broker's. `too_large`: the response exceeds a limit.
  */
 export type UnreachableReason =
-  'no_connection' | 'tls' | 'timeout' | 'cut_off' | 'silent' | 'not_ours' | 'too_large';
+  | 'no_connection'
+  | 'tls'
+  | 'timeout'
+  | 'cut_off'
+  | 'silent'
+  | 'not_ours'
+  | 'too_large';
 
 /** No answer, or one that is not the broker's. */
 export class UnreachableError extends Error {

@@ -72,7 +72,11 @@ function at(place: Place): Pick<Operation, 'method' | 'path'> {
 }
 
 type DocumentOperation<One extends string, Many extends string> =
-  `list${Many}` | `read${One}` | `put${One}` | `delete${One}` | `list${One}Versions`;
+  | `list${Many}`
+  | `read${One}`
+  | `put${One}`
+  | `delete${One}`
+  | `list${One}Versions`;
 
 /** Builds the operations of one kind of document, by the names of one and of several of them. */
 function documents<One extends string, Many extends string>(

@@ -17,7 +17,13 @@ const INDEXED_KINDS = [
 type IndexedKind = (typeof INDEXED_KINDS)[number];
 /** Kinds of terms with almost as many values as entries: only the rows of single bundles find them. */
 type FilteredKind =
-  'version' | 'lease' | 'credential' | 'session' | 'token' | 'request' | 'fingerprint';
+  | 'version'
+  | 'lease'
+  | 'credential'
+  | 'session'
+  | 'token'
+  | 'request'
+  | 'fingerprint';
 export type TermKind = IndexedKind | FilteredKind;
 
 /** One search term of an entry. `term` is the text between the quotes of the entry: ASCII, escapes included. */

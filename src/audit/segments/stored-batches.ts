@@ -17,7 +17,8 @@ export interface BatchRange {
 }
 
 export type StoredRow =
-  { readonly segment: Tables['audit_segments'] } | { readonly batch: PlacedBatch };
+  | { readonly segment: Tables['audit_segments'] }
+  | { readonly batch: PlacedBatch };
 
 /** Decides by the part after `"time":"` of an entry. */
 export interface WantedText {

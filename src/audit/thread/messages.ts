@@ -30,7 +30,8 @@ export type Question = { readonly id: number } & (
 
 /** The result of the call or the question with this number. */
 export type Answer = { readonly id: number } & (
-  { readonly result: unknown } | { readonly error: SentError }
+  | { readonly result: unknown }
+  | { readonly error: SentError }
 );
 
 export type ToThread =

@@ -125,7 +125,8 @@ export function blockOf({
   rule,
   response: { action },
 }: Pick<AlertRecord, 'source' | 'rule' | 'response'>):
-  { readonly seconds: number | undefined } | undefined {
+  | { readonly seconds: number | undefined }
+  | undefined {
   if (action === 'quarantine') return { seconds: undefined };
   // The profile itself refuses what it covers, until the pod meets it again.
   if (action !== 'revoke' || (source === POSTURE && rule === undefined)) return undefined;

@@ -29,7 +29,13 @@ type Parts = Storage &
  * `kept`: the response does not rotate it: by its rule, because it did not begin, or because it was over before the read.
  */
 export type SecretState =
-  'rotated' | 'running' | 'blocked' | 'by_hand' | 'revoked' | 'waiting' | 'kept';
+  | 'rotated'
+  | 'running'
+  | 'blocked'
+  | 'by_hand'
+  | 'revoked'
+  | 'waiting'
+  | 'kept';
 
 /** Secret that a scope holds or ever read. */
 export interface IncidentSecret extends ReadSecret, OtherReaders {

@@ -10,7 +10,8 @@ const KIND = 'quaymaster-attestations';
 
 /** Work of the thread: an attestation or the body of its push, and the keys and roots that may have signed it. */
 export type AttestationTask = { readonly anchors: readonly TrustAnchor[] } & (
-  { readonly body: Uint8Array } | { readonly pushed: Uint8Array }
+  | { readonly body: Uint8Array }
+  | { readonly pushed: Uint8Array }
 );
 
 /** A pushed attestation, as it is stored. */

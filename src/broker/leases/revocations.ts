@@ -39,7 +39,8 @@ export async function listRevocations(
     requireRole(operator, 'responder', 'auditor');
     const list = `revocations/${query.state}`;
     const after = decodeCursor(parts, list, query.page.after) as
-      Partial<Tables['credentials']> | undefined;
+      | Partial<Tables['credentials']>
+      | undefined;
     const rows = await parts.store.list(CREDENTIALS.revocations(query.state), {
       limit: query.page.limit + 1,
       after,

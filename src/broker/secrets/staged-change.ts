@@ -21,7 +21,11 @@ interface Staging {
   readonly caller: Caller;
   readonly path: string;
   readonly action:
-    'secret.write' | 'secret.describe' | 'secret.delete' | 'secret.undelete' | 'secret.destroy';
+    | 'secret.write'
+    | 'secret.describe'
+    | 'secret.delete'
+    | 'secret.undelete'
+    | 'secret.destroy';
 }
 
 /** The actions that may be the first change of a path. */

@@ -17,7 +17,8 @@ export interface Authority {
   readonly name: string;
   readonly key?: PinnedKey | undefined;
   readonly keyless?:
-    { readonly trustRoot: string; readonly identities: readonly TrustedIdentity[] } | undefined;
+    | { readonly trustRoot: string; readonly identities: readonly TrustedIdentity[] }
+    | undefined;
   /** Milliseconds since the epoch: signatures from then on do not count. */
   readonly revokedAt?: number | undefined;
 }

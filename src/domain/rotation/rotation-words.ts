@@ -10,4 +10,12 @@ export const ROTATION_STATES = [
 export type RotationState = (typeof ROTATION_STATES)[number];
 
 export type RotationStep =
-  'create' | 'set' | 'test' | 'canary' | 'promote' | 'settle' | 'retire' | 'discard' | 'end';
+  | 'create'
+  | 'set'
+  | 'test'
+  | 'canary'
+  | 'promote'
+  | 'settle'
+  | 'retire'
+  | 'discard'
+  | 'end';

@@ -2,7 +2,8 @@ import type * as JestGlobals from '@jest/globals';
 import { ModuleMocker } from 'jest-mock';
 
 type Name =
-  ('afterAll' | 'afterEach' | 'beforeAll' | 'beforeEach') | ('describe' | 'expect' | 'it' | 'test');
+  | ('afterAll' | 'afterEach' | 'beforeAll' | 'beforeEach')
+  | ('describe' | 'expect' | 'it' | 'test');
 type Globals = Pick<typeof JestGlobals, Name>;
 
 let current = {} as Globals;
