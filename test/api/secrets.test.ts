@@ -49,7 +49,7 @@ describe('reading a secret', () => {
     expect(again.body.lease).toEqual(first.body.lease);
   });
 
-  it('returns the same answer on the fast path and on the Express route', async () => {
+  it('returns the same answer on the fast path and by the router', async () => {
     const hot = await read('app/db');
     const ordinary = await read('app/db?version=1');
     expect(ordinary.body).toEqual(hot.body);

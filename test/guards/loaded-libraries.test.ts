@@ -14,13 +14,13 @@ const { dependencies } = JSON.parse(textOf('package.json')) as {
 /** The libraries that every broker loads, sorted by name. */
 const RUNS_ON = [
   'better-sqlite3',
-  'express',
   'jose',
   'js-yaml',
   'lru-cache',
   'pino',
   'postgrator',
   'prom-client',
+  'router',
   'zod',
 ];
 /** The others cost memory and start-up time only if the configuration or a document names their use. */

@@ -1,5 +1,5 @@
-import type { RequestListener } from 'node:http';
-import { Router, type NextFunction, type Request, type Response } from 'express';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import Router from 'router';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Caller } from '../../broker/access/call.ts';
 import type { MachineFacts } from '../routes/probes.ts';
@@ -120,7 +120,7 @@ function createApi(surroundings: Surroundings, deps: ApiDeps): RequestListener {
  * only begins like a secret's is refused by the read, with the same answer as the router's.
  */
 function withHotRead(
-  router: Router,
+  router: Router.Router,
   surroundings: Surroundings,
   known: readonly Mounted[],
 ): RequestListener {
@@ -135,7 +135,7 @@ function withHotRead(
       return;
     }
     // The last handlers of the router refuse every request, so `next` is never needed.
-    router(request as Request, response as Response, () => undefined);
+    router(request, response, () => undefined);
   };
 }
 
@@ -186,15 +186,15 @@ interface Mounted extends Performance {
   readonly template: PathTemplate;
 }
 
-function mount(router: Router, surroundings: Surroundings, performance: Mounted): void {
+function mount(router: Router.Router, surroundings: Surroundings, performance: Mounted): void {
   const { operation, template, tally } = performance;
-  const begin = (request: Request, response: Response, next: NextFunction): void => {
+  const begin: Router.RequestHandler = (request, response, next) => {
     if (request.method !== operation.method && !isHead(request, operation)) {
       next();
       return;
     }
     const exchange = new Exchange(surroundings, request, response, tally);
-    const params = template.parametersOf(pathOf(request.url));
+    const params = template.parametersOf(pathOf(request.url ?? ''));
     void run(surroundings, exchange, performance, params);
   };
   const verb = operation.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
@@ -202,25 +202,25 @@ function mount(router: Router, surroundings: Surroundings, performance: Mounted)
 }
 
 /** HEAD is for probes that any client may send. HEAD of a secret would be a read that returns nothing. */
-function isHead(request: Request, operation: Operation): boolean {
+function isHead(request: IncomingMessage, operation: Operation): boolean {
   return request.method === 'HEAD' && isProbe(operation);
 }
 
-/** Refuses unknown routes, methods that a route does not have, and requests that Express could not parse. */
+/** Refuses unknown routes, methods that a route does not have, and requests that the router could not parse. */
 function refuseTheRest(
-  router: Router,
+  router: Router.Router,
   surroundings: Surroundings,
   known: readonly Mounted[],
 ): void {
   const tally = surroundings.tallies.of('none');
-  router.use((request: Request, response: Response) => {
+  router.use((request, response) => {
     const exchange = new Exchange(surroundings, request, response, tally);
-    const methods = methodsAt(known, pathOf(request.url));
+    const methods = methodsAt(known, pathOf(request.url ?? ''));
     const headers = methods.length === 0 ? [] : ['Allow', methods.join(', ')];
     void refuse(surroundings, exchange, refusal(exchange, known, methods), { headers });
   });
-  // Express recognizes an error handler by its four parameters.
-  router.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+  // The router recognizes an error handler by its four parameters.
+  const refuseFailed: Router.ErrorRequestHandler = (error: unknown, request, response, next) => {
     if (response.headersSent) {
       next(error);
       return;
@@ -228,7 +228,8 @@ function refuseTheRest(
     const exchange = new Exchange(surroundings, request, response, tally);
     const isUnreadable = error instanceof URIError;
     void refuse(surroundings, exchange, isUnreadable ? new BrokerError('ERR_PATH_INVALID') : error);
-  });
+  };
+  router.use(refuseFailed);
 }
 
 function methodsAt(known: readonly Mounted[], path: string): readonly string[] {
