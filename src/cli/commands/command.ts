@@ -46,7 +46,8 @@ export interface CommandRow extends CommandWords {
   readonly isLocal?: true;
   /** Output formats that the command has in addition to those of every command. */
   readonly formats?: readonly Format[];
-  readonly load: (program: Command) => Promise<Verb<never>>;
+  /** `whole` creates the program with all commands. */
+  readonly load: (whole: () => Command) => Promise<Verb<never>>;
 }
 
 /** A command of the program, outside the context of the client: it imports its code itself, and throws its failures. */

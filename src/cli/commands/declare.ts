@@ -43,17 +43,18 @@ const ALIASES: Readonly<Record<string, string>> = {
   versions: 'history',
 };
 
-/** Adds the commands of a table; `load` or `run` of a row runs with its command. */
+/** Adds the commands of a table; `load` or `run` of a row runs with its command. `whole` creates the program with all commands. */
 export function addTable(
   program: Command,
   clock: Clock,
   { heading, groups, commands }: CommandTable<CommandRow | ActionRow>,
+  whole: () => Command,
 ): void {
   program.commandsGroup(heading);
   for (const row of commands) {
     const command = addCommand(program, row, groups);
     if ('run' in row) addAction(command, row);
-    else addVerb(command, row, program, clock);
+    else addVerb(command, row, whole, clock);
   }
 }
 
@@ -64,12 +65,12 @@ function addAction(command: Command, { mayConnect, run }: ActionRow): void {
 }
 
 /** Loads and runs a verb with the context of the client. */
-function addVerb(command: Command, row: CommandRow, program: Command, clock: Clock): void {
+function addVerb(command: Command, row: CommandRow, whole: () => Command, clock: Clock): void {
   command.addOption(optionOf(outputOption(row.formats)));
   if (row.isLocal !== true) addConnection(command);
   command.action(async () => {
     const { runVerb } = await import('../run/run-verb.ts');
-    process.exitCode = await runVerb(command.args, command.opts(), clock, () => row.load(program));
+    process.exitCode = await runVerb(command.args, command.opts(), clock, () => row.load(whole));
   });
 }
 

@@ -74,7 +74,7 @@ export const TOOLS: CommandTable = {
         'quaymaster completion bash > ~/.local/share/bash-completion/completions/quaymaster',
       ],
       isLocal: true,
-      load: async (program) => (await import('../run/completion.ts')).completionVerb(program),
+      load: async (whole) => (await import('../run/completion.ts')).completionVerb(whole()),
     },
   ],
 };

@@ -1,7 +1,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import { runProgram } from '../../../src/program/program.ts';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Command } from 'commander';
+import { createProgram, runProgram } from '../../../src/program/program.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/files/file-tree.ts';
 
 removeTreesAfterEach();
@@ -118,4 +119,32 @@ it('groups the commands in the help by purpose, and shows the first steps', asyn
     'First steps',
   ]);
   expect(said).toContain('quaymaster login --url https://HOST:PORT --token-file FILE');
+});
+
+describe('the commands of a command line', () => {
+  const namesOf = ({ commands }: { readonly commands: readonly Command[] }): readonly string[] =>
+    commands.map((each) => each.name());
+
+  it('are only those that begin with its first word', () => {
+    expect(namesOf(createProgram('get'))).toEqual(['get']);
+    const [policy] = createProgram('policy').commands;
+    const all = createProgram().commands.find((each) => each.name() === 'policy');
+    expect(policy && namesOf(policy)).toEqual(all && namesOf(all));
+  });
+
+  it.each(['--help', 'help', 'list', 'polcy', ''])('are all of them for the word "%s"', (word) => {
+    expect(namesOf(createProgram(word))).toEqual(namesOf(createProgram()));
+  });
+
+  it('are all in the completion of a shell', async () => {
+    jest.spyOn(process.stdout, 'write').mockImplementation((text, ...rest: unknown[]) => {
+      said += text.toString();
+      const written = rest.at(-1) as (() => void) | undefined;
+      written?.();
+      return true;
+    });
+    process.argv = ['node', 'quaymaster', 'completion', 'fish'];
+    expect(await runProgram()).toBeUndefined();
+    expect(namesOf(createProgram()).filter((name) => !said.includes(` ${name}`))).toEqual([]);
+  });
 });

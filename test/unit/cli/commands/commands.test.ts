@@ -43,7 +43,7 @@ async function run(table: CommandTable, name: string, given: Given, format: Form
   const broker = new ScriptedBroker(answers);
   const context = cliContext({ broker, format });
   const row = table.commands.find(({ command }) => command === name);
-  const verb = (await row?.load(createProgram())) as Verb<object>;
+  const verb = (await row?.load(createProgram)) as Verb<object>;
   await verb(context, given);
   return { out: context.out(), asked: broker.asked };
 }
