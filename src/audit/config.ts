@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseWitnessKey } from '../crypto/log/cosignature.ts';
 import { LOG_FORMATS } from '../domain/audit/formats/format-names.ts';
 import { isName } from '../domain/words/names.ts';

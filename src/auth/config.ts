@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isHostPattern } from '../domain/network/allowed-hosts.ts';
 import { isTrustDomain } from '../domain/identity/spiffe-id.ts';
 import { isName } from '../domain/words/names.ts';

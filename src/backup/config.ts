@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AGE_RECIPIENT } from '../crypto/encryption/age.ts';
 
 /** The backup section of the configuration file. Only this file names recipients: no API call can direct a backup to another key. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openLogCheckpoint } from '../crypto/log/checkpoint.ts';
 import { openNote, signNote, type NoteVerifier } from '../crypto/log/signed-note.ts';
 import { BrokerError } from '../domain/errors.ts';

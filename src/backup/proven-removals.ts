@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ProvenQuarantine, RemovedDocument, Removals } from '../ports/removals.ts';
 import type { NewerLog } from './lost-changes.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { logRow, readRootKeys } from '../broker/keys/root-key-rows.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';

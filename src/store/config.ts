@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Place of the store. Hosts and credentials are configured in files, never in the store itself. */
 export const storeConfigSchema = z.discriminatedUnion('type', [

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { listenerConfigSchema } from '../api/config.ts';
 import { isName, isPathSegment, isSecretPath, isUnder } from '../domain/words/names.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Keys } from '../../broker/state/dependencies.ts';
 import { decodeCursor, encodeCursor } from '../../broker/state/cursor.ts';
 import type { Clock } from '../../ports/clock.ts';

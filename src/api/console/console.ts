@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { z } from 'zod';
+import * as z from 'zod';
 import { beginLogin, finishLogin } from '../../broker/sessions/people.ts';
 import { isRecorded } from '../../broker/recording/refusals.ts';
 import { BrokerError } from '../../domain/errors.ts';

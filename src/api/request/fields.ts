@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { PERSON_NAME } from '../../domain/identity/person.ts';
 import {
   METADATA_KEY_BYTES,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { parseParameter } from './parse-input.ts';
 import type { Query } from './query.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { acknowledgeVersions } from '../../broker/rotations/acknowledge.ts';
 import { identityOf } from '../../broker/access/call.ts';
 import { BrokerError } from '../../domain/errors.ts';

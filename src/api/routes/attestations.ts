@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Attestation } from '../../broker/attestations/attestation-memory.ts';
 import {
   deleteAttestation as remove,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { createBackup as create, listBackups as list } from '../../broker/upkeep/backups.ts';
 import { recordDrill as record } from '../../broker/upkeep/drills.ts';
 import { instant } from '../../domain/time/instant.ts';

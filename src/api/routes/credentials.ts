@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { issueCredential as issue } from '../../broker/credentials/issue-credential.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { disclosureJson } from '../answer/disclosure-json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { identityOf } from '../../broker/access/call.ts';
 import { requireStepUpFor, type DocumentWrite } from '../../broker/documents/apply-document.ts';
 import { applyDocuments as apply } from '../../broker/documents/apply-documents.ts';

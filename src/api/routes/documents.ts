@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { maySend } from '../../broker/documents/authority.ts';
 import { applyDocument, deleteDocument } from '../../broker/documents/apply-document.ts';
 import {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { followChanges as followAll } from '../../broker/events/follow-changes.ts';
 import { followEvents as follow } from '../../broker/events/follow-events.ts';
 import { EVENT_STREAM_HEAD } from '../answer/event-answer.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { beginLogin, endLoginsOf, finishLogin, signOut } from '../../broker/sessions/people.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';

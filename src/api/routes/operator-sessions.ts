@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { endMatchingSessions, listSessions as list } from '../../broker/sessions/sessions.ts';
 import type { SessionSelector } from '../../broker/state/select-sessions.ts';
 import { instant } from '../../domain/time/instant.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DOCUMENT_CHARACTERS, parseTexts } from '../request/body/parse-texts.ts';
 import { replayDecisions, type ReplayPage } from '../../broker/decisions/replay.ts';
 import { instant } from '../../domain/time/instant.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { explainPosture as explain } from '../../broker/posture/explain-posture.ts';
 import { surveyPosture as survey } from '../../broker/posture/survey-posture.ts';
 import { kubernetesName, objectName } from '../request/fields.ts';

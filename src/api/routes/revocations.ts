@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { REVOCATION_STATES } from '../../broker/kernel/credential-states.ts';
 import {
   listRevocations as list,

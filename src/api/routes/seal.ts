@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { sealInstallation } from '../../broker/sessions/seal.ts';
 import { remark } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';

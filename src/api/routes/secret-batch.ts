@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { identityOf, type Call, type Caller } from '../../broker/access/call.ts';
 import { issueCredential } from '../../broker/credentials/issue-credential.ts';
 import { readSecrets as discloseSecrets, refuseReads } from '../../broker/secrets/read-secrets.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { listSecrets as list, type ListedSecret } from '../../broker/secrets/list-secrets.ts';
 import { describeSecret as describe } from '../../broker/secrets/describe-secret.ts';
 import { readSecret as discloseSecret } from '../../broker/secrets/read-secrets.ts';

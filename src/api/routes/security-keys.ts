@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SecurityKey } from '../../broker/state/security-key-rows.ts';
 import { beginKey, finishKey, listKeys, removeKey } from '../../broker/sessions/security-keys.ts';
 import { BrokerError } from '../../domain/errors.ts';

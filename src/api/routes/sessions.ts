@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { endOwnSession } from '../../broker/leases/end-session.ts';
 import { recordOperation } from '../../broker/recording/operation.ts';
 import { renewSession as renew } from '../../broker/sessions/renew-session.ts';

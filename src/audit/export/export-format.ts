@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 
 export const EXPORT_FORMAT = 'quaymaster/audit-export/v1';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isName } from '../../domain/words/names.ts';
 import { NOTIFICATION_EVENTS } from '../../domain/notifications/notification.ts';
 import { address } from '../config.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64 } from '../../crypto/random/base64.ts';
 import type { Checkpoint } from '../../crypto/log/checkpoint.ts';
 import { constantTimeEqual } from '../../crypto/hashes/digest.ts';

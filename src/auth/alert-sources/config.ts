@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ALERT_FORMATS } from '../../domain/alerts/alert.ts';
 import { isName } from '../../domain/words/names.ts';
 

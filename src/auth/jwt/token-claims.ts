@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { KubernetesClusterSpec } from '../../domain/identity/cluster.ts';
 import { parseStrictObject, type JsonObject } from '../../domain/text/strict-json.ts';
 import type { KubernetesWorkload } from '../../domain/identity/workload.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import type { KubernetesClusterSpec } from '../../domain/identity/cluster.ts';
 import { statedNow, type Clock } from '../../ports/clock.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isName, isSecretPath } from '../../domain/words/names.ts';
 
 const name = z.string().refine(isName, 'is not a lower-case name');

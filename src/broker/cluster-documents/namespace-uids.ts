@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Store } from '../../ports/store.ts';
 import type { AuthenticatedRows } from '../kernel/row-macs.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import { messageOf } from './cluster-documents.ts';
 import { readClusterObject, RESOURCE_GROUP, RESOURCES } from './cluster-object.ts';

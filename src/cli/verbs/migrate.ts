@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isPathSegment, isSecretPath } from '../../domain/words/names.ts';
 import { readDocuments, type LocatedDocument } from '../documents/read-files.ts';
 import {

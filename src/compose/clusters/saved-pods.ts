@@ -9,7 +9,7 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { listAll } from '../../broker/kernel/list-all.ts';
 import { runningSha256, sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { RowMacs } from '../../crypto/hashes/row-mac.ts';

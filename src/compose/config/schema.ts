@@ -1,5 +1,5 @@
 import { dirname, relative, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   consoleConfigSchema,
   knowsConsoleOrigin,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Backend, BackendDeps } from '../../ports/backend.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';

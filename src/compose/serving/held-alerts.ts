@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { syncDirectory, writeDurably } from '../../audit/durable-file.ts';
 import { raiseSent } from '../../broker/alerts/receive-alerts.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';

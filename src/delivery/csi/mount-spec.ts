@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   FILE_ENDINGS,
   FORMATS,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName } from '../../domain/words/names.ts';
 import { settingWords } from '../../domain/words/schema-words.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DOMAIN, MOST_ANNOTATIONS } from './annotations.ts';
 
 /** The API server only has a mirror of a static pod: its containers run already. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { inject, type InjectionSettings } from './inject.ts';
 import { jsonPatch } from './json-patch.ts';
 import { parseInSteps } from './parse-json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isSecretPath } from '../../domain/words/names.ts';
 import { guardLimitsSchema } from '../guard/config.ts';
 import { accessKeyNames } from '../rotator/options.ts';

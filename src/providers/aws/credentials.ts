@@ -15,7 +15,7 @@ import { MIN_SESSION_SECONDS, roleRef, isRoleName, type AwsIamMountOptions } fro
 import type { Page } from '../../domain/page.ts';
 import type { SecretListing, SecretVersion } from '../../domain/secrets/secret.ts';
 import { checkIdentity } from './check.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const LONGEST_NAME = 64;
 

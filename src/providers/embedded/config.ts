@@ -1,6 +1,6 @@
 import { isSecretPath } from '../../domain/words/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Limit of a secret's rows, tombstones included; `versions()` never returns more. */
 export const HISTORY_LENGTH = 100;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Limits of one connection: time, concurrent calls, and failures. One failing backend does not harm the others. */
 export const guardLimitsSchema = z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
 import { cleartextOnLoopback, databaseServerFields, maySendPassword } from '../server/config.ts';
 

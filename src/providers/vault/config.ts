@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guardLimitsSchema } from '../guard/config.ts';
 import { accessKeyNames, loginKeys } from '../rotator/options.ts';
 

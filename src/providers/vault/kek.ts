@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64 } from '../../crypto/random/base64.ts';
 import { randomFraction } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { databaseServerFields, isLoopback } from '../server/config.ts';
 import { guardLimitsSchema } from '../guard/config.ts';
 import { passwordOptions, secretKey } from '../rotator/options.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Answer } from '../../api/answer/answers.ts';
 import type { Route } from '../../api/contract/route.ts';
 import { identifier } from '../../api/request/fields.ts';

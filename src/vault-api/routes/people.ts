@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseInput } from '../../api/request/parse-input.ts';
 import { beginLogin, finishLogin } from '../../broker/sessions/people.ts';
 import { BrokerError } from '../../domain/errors.ts';

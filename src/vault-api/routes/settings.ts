@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { metadataChanges } from '../../api/request/fields.ts';
 import { judgePath } from '../../api/request/judge-request.ts';
 import { parseInput } from '../../api/request/parse-input.ts';

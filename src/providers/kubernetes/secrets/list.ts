@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
 import type { SecretListing } from '../../../domain/secrets/secret.ts';

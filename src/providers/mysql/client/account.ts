@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { CLEARTEXT_NEEDS } from '../../server/config.ts';

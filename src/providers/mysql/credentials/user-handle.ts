@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import { mysqlAccountHost } from '../client/account.ts';
 

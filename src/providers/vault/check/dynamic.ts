@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { CheckReport } from '../../../ports/secret-provider.ts';
 import type { VaultClient } from '../client/client.ts';

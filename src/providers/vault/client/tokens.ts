@@ -3,7 +3,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { toBrokerError } from '../errors.ts';
 import type { VaultWire } from './transport.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { VaultAuth } from '../config.ts';
 import { open } from 'node:fs/promises';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 
 /** The committed data of one dynamic credential; docs/spec/vault-credential-handle-v1.md. It contains no secret. */

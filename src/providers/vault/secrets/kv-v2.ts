@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import { isPathSegment, MAX_PATH_SEGMENTS } from '../../../domain/words/names.ts';
 import type { PageRequest } from '../../../domain/page.ts';
