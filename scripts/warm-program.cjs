@@ -1,6 +1,6 @@
 /*
  * Writes V8's code of the chunks that a broker loads beside them. V8 accepts compiled code only under the flags that it was compiled with, and a
- * start changes one (src/process/lean-start.ts): each chunk's code is therefore written under the flags of its loading.
+ * broker changes one after it has loaded most of them (src/process/lean-start.ts): each chunk's code is therefore written under the flags of its loading.
  */
 'use strict';
 
@@ -18,6 +18,8 @@ v8.setFlagsFromString = (text) => setFlagsFromString((flags = text));
 const program = loadProgram(directory, (filename, script) =>
   chunks.push({ filename, script, flags }),
 );
+// Other commands declare more than "serve".
+program.createProgram();
 process.on('exit', () => {
   for (const { filename, script, flags: own } of chunks) {
     setFlagsFromString(own);

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 
 const DIST = new URL('../../dist/', import.meta.url);
@@ -78,6 +80,12 @@ describe('the bundle of the agent', () => {
   });
 });
 
+/** Number of chunks whose compiled code V8 accepted, and the chunks whose code it refused. */
+interface Refusals {
+  readonly accepted: number;
+  readonly refused: readonly string[];
+}
+
 /** The chunk that begins with a module, and the chunks that it loads at once. */
 function loadedWith(entryPoint: string): readonly string[] {
   const found = new Set<string>();
@@ -106,10 +114,40 @@ describe('the bundle of the program', () => {
     );
   });
 
+  it('has the messages of zod in one language', () => {
+    const files = filesIn(Object.values(program));
+    const languages = files.filter((path) => path.includes('zod/v4/locales/'));
+    expect(languages.map((path) => basename(path))).toEqual(['en.js']);
+  });
+
   it('comes with the compiled code of all chunks that a broker loads at start', () => {
     const compiled = readdirSync(new URL('program/chunks/', DIST));
     const missing = atStart.filter((path) => !compiled.includes(`${basename(path)}.cache`));
     expect(missing).toEqual([]);
+  });
+
+  it.each(['serve', 'config check'])('comes with compiled code that V8 accepts in "%s"', (verb) => {
+    const [loader, chunks] = ['load-program.cjs', 'program/chunks'].map((name) =>
+      fileURLToPath(new URL(name, DIST)),
+    );
+    const script = `
+      const [loader, chunks, words] = ${JSON.stringify([loader, chunks, verb.split(' ')])};
+      process.execArgv = [];
+      process.argv.splice(1, Infinity, 'quaymaster', ...words, '--config', '/nowhere');
+      const refused = [];
+      let accepted = 0;
+      const loaded = (name, { cachedDataRejected }) => {
+        if (cachedDataRejected === true) refused.push(name);
+        if (cachedDataRejected === false) accepted += 1;
+      };
+      require(loader).loadProgram(chunks, loaded).runProgram().then(() => {
+        console.log(JSON.stringify({ accepted, refused }));
+      });`;
+    const args = ['-e', script];
+    const printed = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: 'pipe' });
+    const { accepted, refused } = JSON.parse(printed) as Refusals;
+    expect(accepted).toBeGreaterThan(50);
+    expect(refused).toEqual([]);
   });
 });
 

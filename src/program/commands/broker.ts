@@ -28,10 +28,8 @@ export const BROKER: CommandTable<ActionRow> = {
         examples: ['quaymaster serve --config config.yaml'],
       },
       async ({ options }) => {
-        await leanStart(async () => {
-          const { runServe } = await import('../../compose/verbs/serve.ts');
-          await runServe(options);
-        });
+        const { runServe } = await import('../../compose/verbs/serve.ts');
+        await leanStart(() => runServe(options));
         preferEventLoop();
       },
     ),

@@ -51,10 +51,8 @@ export const DELIVERY: CommandTable<ActionRow | CommandRow> = {
         examples: ['quaymaster injector --config /etc/quaymaster/config.yaml'],
       },
       async ({ options: { config } }) => {
-        await leanStart(async () => {
-          const { runInjector } = await import('../../compose/verbs/injector.ts');
-          await runInjector(config);
-        });
+        const { runInjector } = await import('../../compose/verbs/injector.ts');
+        await leanStart(() => runInjector(config));
       },
     ),
     action<{ config: string }>(
