@@ -53,6 +53,7 @@ export async function perform(
     isRecorded: false,
   };
   try {
+    if (route.requireRoom !== undefined) await surroundings.pushTurns.next();
     checkRequest(exchange);
     requireKeys(surroundings, exchange, operation);
     const identified = identify(surroundings, exchange, operation, route.admit !== undefined);

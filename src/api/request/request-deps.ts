@@ -32,6 +32,7 @@ import type { BrokerError } from '../../domain/errors.ts';
 import type { ErrorAnswer } from '../answer/error-answer.ts';
 import type { Drain } from '../server/drain.ts';
 import type { OperationTallies } from '../server/operation-tallies.ts';
+import type { PushTurns } from './push-turns.ts';
 import type { Rates } from './rates.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { RequestLog } from '../server/request-log.ts';
@@ -101,6 +102,7 @@ export interface Surroundings {
   readonly sources: SourceAddress;
   readonly rates: Rates;
   readonly shares: Shares;
+  readonly pushTurns: PushTurns;
   readonly tallies: OperationTallies;
   readonly log: RequestLog;
   readonly drain: Drain;

@@ -20,6 +20,7 @@ import type { Params } from '../request/judge-request.ts';
 import { pathOf, perform, type Performance } from '../request/perform.ts';
 import { Rates } from '../request/rates.ts';
 import { RequestIds } from '../request/request-ids.ts';
+import { PushTurns } from '../request/push-turns.ts';
 import { RequestLog } from './request-log.ts';
 import type { Route, Routes } from '../contract/route.ts';
 import { coreRoutes } from '../routes/index.ts';
@@ -151,6 +152,7 @@ export function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings 
     sources: deps.sources,
     rates: new Rates(parts.clock, deps.limits),
     shares,
+    pushTurns: new PushTurns(),
     tallies,
     log: new RequestLog(parts.log, parts.clock),
     drain: deps.drain,
