@@ -37,7 +37,7 @@ export class Load {
     const state = { over: false };
     const isOver = (): boolean => state.over;
     const load = [
-      ...Array.from({ length: READERS }, (_, n) => this.#readOn(`r${round}-${n}`, isOver)),
+      ...Array.from({ length: READERS }, (_, n) => this.#readOn(`r${round}-${n}`, n, isOver)),
       ...Array.from({ length: WRITERS }, (_, n) => this.#writeOn(`own/p${n}`, round, isOver)),
     ];
     const enough = this.history.count('ok') + ENOUGH + ((round * 37) % 100);
@@ -97,10 +97,10 @@ export class Load {
     }
   }
 
-  /** Logs in and reads, then logs out or is ended by an operator, and reads again with the ended session. */
-  async #readOn(name: string, isOver: () => boolean): Promise<void> {
+  /** Logs in and reads, then logs out or is ended by an operator, and reads again with the ended session. Every second reader is ended first. */
+  async #readOn(name: string, first: number, isOver: () => boolean): Promise<void> {
     const { installation, operator } = this.#broker;
-    for (let n = 0; !isOver(); n += 1) {
+    for (let n = first; !isOver(); n += 1) {
       const token = await this.#broker.logIn({ pod: name }).catch(() => undefined);
       if (token === undefined) return;
       const session = `${name}-${n}`;

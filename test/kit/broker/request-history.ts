@@ -74,9 +74,11 @@ export class History {
 
   #unrecorded(entries: readonly StoredEntry[]): readonly string[] {
     const ok = new Map<string, number>();
-    for (const { requestId, action, outcome } of entries) {
+    for (const { requestId, action, outcome, cause, count } of entries) {
+      // An operator's end has an entry with the number of sessions, and one for each of them.
+      if (outcome !== 'ok' || (cause === 'ended_by_operator' && count === undefined)) continue;
       const entry = `${requestId} ${action}`;
-      if (outcome === 'ok') ok.set(entry, (ok.get(entry) ?? 0) + 1);
+      ok.set(entry, (ok.get(entry) ?? 0) + 1);
     }
     const expected = { ok: 1, refused: undefined };
     return this.operations
