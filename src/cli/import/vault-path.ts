@@ -3,7 +3,7 @@
  * https://openbao.org/docs/concepts/policies/.
  */
 
-/** The part of a path below a literal base; undefined if the path matches nothing below it. */
+/** The part of a path below a literal base, empty for the base itself and its folder; undefined if the path matches neither it nor anything below it. */
 export function remainderBelow(path: string, base: string): string | undefined {
   const segments = path.split('/');
   for (const [index, name] of base.split('/').entries()) {
@@ -14,8 +14,7 @@ export function remainderBelow(path: string, base: string): string | undefined {
       return name.startsWith(segment.slice(0, -1)) ? '*' : undefined;
     if (segment !== '+' && segment !== name) return undefined;
   }
-  const rest = segments.slice(base.split('/').length);
-  return rest.length === 0 ? undefined : rest.join('/');
+  return segments.slice(base.split('/').length).join('/');
 }
 
 /** Reports whether two paths can match the same request. */

@@ -120,8 +120,9 @@ const FOLDER = /(?:^|\/)$/;
 function namesOf({ rule, rest, pattern }: Placed, capability: Capability): readonly string[] {
   if (capability !== 'list') return FOLDER.test(rest) ? [] : [pattern];
   // Only a path without wildcards also stands for its folder.
-  const isName = !/[+*]/.test(rule.path) && !FOLDER.test(rest);
-  return isName && rule.capabilities.includes('list') ? [pattern, `${pattern}/*`] : [pattern];
+  const isExact = !/[+*]/.test(rule.path);
+  if (FOLDER.test(rest)) return isExact || rule.path.endsWith('/') ? [pattern] : [];
+  return isExact && rule.capabilities.includes('list') ? [pattern, `${pattern}/*`] : [pattern];
 }
 
 /** Reports whether a rule does not give a capability. A rule of one name that only reads its metadata does not list the folder of that name. */
@@ -298,11 +299,14 @@ function mustDeny(
   note: Note,
 ): boolean {
   if (!OF_PLACE[each.place.kind].includes(capability)) return false;
+  // A name also stands for its folder when it is listed.
+  const formsOf = (rest: string): readonly string[] =>
+    capability === 'list' ? [rest, `${rest}/`] : [rest];
   const giving = all.filter(
     (other) =>
       other !== each &&
       other.place.base === each.place.base &&
-      overlaps(other.rest, each.rest) &&
+      formsOf(other.rest).some((one) => formsOf(each.rest).some((rest) => overlaps(one, rest))) &&
       capabilitiesOf(other, () => undefined).includes(capability),
   );
   const isTaken = giving.some(({ rule }) => outranks(each.rule.path, rule.path));

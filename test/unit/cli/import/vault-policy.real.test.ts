@@ -131,6 +131,24 @@ describe('an AccessPolicy of a Kubernetes auth role', () => {
   });
 });
 
+it('denies the list of a mount whose own path a rule without list names', () => {
+  const rules = (own: readonly string[]): Translated =>
+    translated({ 'secret/+/': ['list'], 'secret/metadata': own }, [SECRET]);
+  expect(judgeOf(rules([]))('list', 'pay/a')).toBe(false);
+  expect(judgeOf(rules(['list']))('list', 'pay/a')).toBe(true);
+});
+
+it('denies the list of a folder whose name a rule without list names', () => {
+  const may = judgeOf(
+    translated({ 'secret/metadata/+/': ['list'], 'secret/metadata/a': ['deny'] }, [SECRET]),
+  );
+  expect([may('list', 'pay/a/b'), may('list', 'pay/c/b')]).toEqual([false, true]);
+  const folder = judgeOf(
+    translated({ 'secret/metadata/a': ['list'], 'secret/metadata/a/': ['deny'] }, [SECRET]),
+  );
+  expect(folder('list', 'pay/a/b')).toBe(false);
+});
+
 const NAMES = ['a', 'b', 'ab', 'a/a', 'a/b', 'b/a', 'a/ab', 'a/b/a', 'b/b/b', 'ab/a'];
 const segment = fc.constantFrom('a', 'b', 'ab', '+');
 const path = fc
