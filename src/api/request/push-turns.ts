@@ -6,9 +6,9 @@ export class PushTurns {
   readonly #waiting: (() => void)[] = [];
 
   next(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#waiting.push(resolve) === 1) this.#schedule();
-    return promise;
+    return new Promise((begin) => {
+      if (this.#waiting.push(begin) === 1) this.#schedule();
+    });
   }
 
   #schedule(): void {
