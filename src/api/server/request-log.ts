@@ -48,8 +48,13 @@ export class RequestLog {
       ...(leftOut > 0 && { leftOut }),
     };
     if (isFault) this.#log.error({ ...fields, err: error }, 'a request failed');
-    else this.#log.info({ ...fields, reason: error.reason }, 'a request was refused');
+    else this.#log.info({ ...fields, ...whyOf(error) }, 'a request was refused');
   }
+}
+
+/** The detail of ERR_BUSY has only facts of the broker, such as a node with too little processor time. Other details may quote the sender. */
+function whyOf({ code, reason, detail }: BrokerError): Readonly<Record<string, unknown>> {
+  return code === 'ERR_BUSY' ? { reason, detail } : { reason };
 }
 
 class LimitedLines {

@@ -78,10 +78,15 @@ describe('the process log of failed requests', () => {
     },
   );
 
-  it('names the reason of a refusal, which tells one queue from another', () => {
+  it('names the reason of a refusal, and the detail only if the broker is busy', () => {
     const { lines, refuse } = loggedRequests();
-    refuse(new BrokerError('ERR_BUSY', undefined, { reason: 'task_queue' }));
-    expect(lines).toEqual([expect.objectContaining({ code: 'ERR_BUSY', reason: 'task_queue' })]);
+    refuse(new BrokerError('ERR_BUSY', 'the queue is full', { reason: 'task_queue' }));
+    refuse(new BrokerError('ERR_PATH_INVALID', 'words of the sender', { reason: 'path' }));
+    expect(lines).toEqual([
+      expect.objectContaining({ reason: 'task_queue', detail: 'the queue is full' }),
+      expect.objectContaining({ reason: 'path' }),
+    ]);
+    expect(lines[1]).not.toHaveProperty('detail');
   });
 
   it('leaves out no fault because of refusals', () => {
