@@ -83,7 +83,11 @@ describe('the process log of failed requests', () => {
     refuse(new BrokerError('ERR_BUSY', 'the queue is full', { reason: 'task_queue' }));
     refuse(new BrokerError('ERR_PATH_INVALID', 'words of the sender', { reason: 'path' }));
     expect(lines).toEqual([
-      expect.objectContaining({ reason: 'task_queue', detail: 'the queue is full' }),
+      expect.objectContaining({
+        code: 'ERR_BUSY',
+        reason: 'task_queue',
+        detail: 'the queue is full',
+      }),
       expect.objectContaining({ reason: 'path' }),
     ]);
     expect(lines[1]).not.toHaveProperty('detail');
