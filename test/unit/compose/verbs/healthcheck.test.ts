@@ -1,9 +1,10 @@
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { dump } from 'js-yaml';
+import { dump, load } from 'js-yaml';
 import { runHealthcheck } from '../../../../src/compose/verbs/healthcheck.ts';
 import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
@@ -52,6 +53,21 @@ describe('healthcheck', () => {
     await expect(runHealthcheck(file)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
     server?.closeAllConnections();
     server?.close();
-    await expect(runHealthcheck(file)).rejects.toThrow('ECONNREFUSED');
+    await expect(runHealthcheck(file)).rejects.toMatchObject({
+      code: 'ERR_CONFLICT',
+      message: expect.stringContaining(`start the broker, or correct "listener" in ${file}`),
+      cause: { code: 'ECONNREFUSED' },
+    });
+  });
+
+  it('refuses a configuration whose port is 0', async () => {
+    const file = await listening(200, 'optional');
+    const config = load(await readFile(file, 'utf8')) as { readonly listener: object };
+    const listener = { ...config.listener, port: 0 };
+    await writeFile(file, dump({ ...config, listener }), { mode: 0o600 });
+    await expect(runHealthcheck(file)).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: expect.stringContaining('listener.port is 0'),
+    });
   });
 });
