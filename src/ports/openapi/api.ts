@@ -1662,9 +1662,9 @@ export interface components {
         readonly LogStatus: {
             /** @description Entries under the last checkpoint. */
             readonly entries: number;
-            /** @description Chains that do not hold. Anything but 0 is an alarm. */
+            /** @description Chains that do not hold. Anything but 0 is an alarm. Only the broker that integrates the log counts them, so watch the metric of every broker. */
             readonly brokenChains: number;
-            /** @description Entries that do not verify, by the last check. Anything but 0 is an alarm. */
+            /** @description Entries that do not verify, by the last check of this process. Anything but 0 is an alarm. Another broker may have made a later check. */
             readonly damagedEntries: number;
             /** @description When the last check of the whole log ended; absent before the first of this process. */
             readonly checkedAt?: components["schemas"]["Instant"];
