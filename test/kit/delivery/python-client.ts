@@ -32,33 +32,40 @@ def failure(error):
         say("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
 `;
 
+/** Unpacks a wheel, and prints the interpreter itself: `python3` may be a script that chooses one and takes longer than a program of a test. */
+const UNPACK = `
+import sys, zipfile
+zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])
+print(sys.executable)
+`;
+
 /** The wheel of the client for Python, and programs that use it. */
 export class PythonClient {
   readonly #python: string;
   readonly #directory: string;
-  readonly #wheel: string;
+  readonly #package: string;
 
-  private constructor(python: string, directory: string, wheel: string) {
+  private constructor(python: string, directory: string, unpacked: string) {
     this.#python = python;
     this.#directory = directory;
-    this.#wheel = wheel;
+    this.#package = unpacked;
   }
 
   static async build(python: string): Promise<PythonClient> {
     const directory = await mkdtemp(join(tmpdir(), 'qm-python-'));
-    const { stdout } = await run(python, [join(FOLDER, 'build_wheel.py'), directory]);
-    return new PythonClient(python, directory, join(directory, stdout.trim()));
-  }
-
-  get environment(): Readonly<Record<string, string>> {
-    // Python imports from a wheel directly, because it is a ZIP archive.
-    return { PYTHONPATH: this.#wheel, PYTHONDONTWRITEBYTECODE: '1' };
+    const { stdout: wheel } = await run(python, [join(FOLDER, 'build_wheel.py'), directory]);
+    // Python would compile the modules in a wheel at each import.
+    const unpacked = join(directory, 'unpacked');
+    const words = ['-c', UNPACK, join(directory, wheel.trim()), unpacked];
+    const { stdout: interpreter } = await run(python, words);
+    return new PythonClient(interpreter.trim(), directory, unpacked);
   }
 
   /** Runs the package's own tests. @returns their report. */
   async unitTests(): Promise<string> {
     const words = ['-m', 'unittest', 'discover', '--start-directory', join(FOLDER, 'tests')];
-    const env = { ...process.env, ...this.environment };
+    // Its bytecode would be in the checkout.
+    const env = { ...process.env, PYTHONPATH: this.#package, PYTHONDONTWRITEBYTECODE: '1' };
     return (await run(this.#python, words, { cwd: this.#directory, env })).stderr;
   }
 
@@ -70,7 +77,7 @@ export class PythonClient {
   ): Promise<readonly string[]> {
     const child = spawn(this.#python, ['-c', PRELUDE + program], {
       cwd: this.#directory,
-      env: { PATH: process.env['PATH'], ...this.environment, ...environment },
+      env: { PATH: process.env['PATH'], PYTHONPATH: this.#package, ...environment },
     });
     const closed = once(child, 'close');
     child.stdin.on('error', () => undefined);
