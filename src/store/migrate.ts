@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { BrokerError } from '../domain/errors.ts';
 import { errorField } from './sql/error-field.ts';
 
+/** The folder of the migrations of both databases, with a trailing slash. */
+export const MIGRATIONS = fileURLToPath(new URL('../../migrations/', import.meta.url));
 const SCHEMA_TABLE = 'quaymaster_schema';
 
 /** A connection for the migration runner. Its statements run one after the other in the caller's transaction. */
@@ -52,7 +54,7 @@ export async function migrate(target: MigrationTarget): Promise<SchemaChange> {
 
 /** The folder of the migrations, with a trailing slash. */
 export function migrationsOf(target: MigrationTarget): string {
-  return fileURLToPath(new URL(`../../migrations/${target.folder}/`, import.meta.url));
+  return `${MIGRATIONS}${target.folder}/`;
 }
 
 function asRefusal(cause: unknown): unknown {

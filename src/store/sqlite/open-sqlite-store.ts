@@ -43,8 +43,8 @@ export async function openSqliteStore(
   const connection = open();
   try {
     const isLogEmpty = hasEmptiedLog(connection);
-    const { isNew, migrated, migrations } = await migrateFile(connection, deps.mode);
-    const differences = schemaDifferences(connection, Driver, migrations);
+    const { isNew, migrated } = await migrateFile(connection, deps.mode);
+    const differences = schemaDifferences(connection);
     const feed = new ChangeFeed(lastChange(connection));
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
     const pages = new UnreadablePages();
