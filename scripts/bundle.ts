@@ -1,23 +1,22 @@
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
   cpSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
 import { buildConsole, BUILT } from './console.ts';
 import { commonJs, escaped, options, writeChunks } from './chunks.ts';
 import { manifestOf } from './packages.ts';
+import { writePacks } from './packs.ts';
 import { thirdParty } from './third-party.ts';
+import { warmAgent, warmProgram } from './warm.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** `dist` by default. */
@@ -27,6 +26,13 @@ const LISTS = process.argv[3];
 const PROGRAM = join(DIST, 'program');
 /** Folder as deep in `dist` as the modules are in the project, because they name their data files relative to themselves. */
 const CHUNKS = join(PROGRAM, 'chunks');
+const PACKED = [
+  { entry: 'src/program/program.ts' },
+  { entry: 'src/cli/run/run-verb.ts', after: 'src/program/program.ts' },
+  { entry: 'src/compose/verbs/init.ts', after: 'src/program/program.ts' },
+  { entry: 'src/compose/verbs/serve.ts', after: 'src/compose/verbs/init.ts' },
+  { entry: 'src/dev/run-dev.ts', after: 'src/compose/verbs/serve.ts' },
+];
 const PREBUILDS = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
 
 /**
@@ -42,13 +48,14 @@ async function bundle(): Promise<void> {
   const agent = await bundleAgent();
   for (const old of [PROGRAM, join(DIST, 'console')]) rmSync(old, { recursive: true, force: true });
   const program = await writeChunks({ program: join(ROOT, 'src/program/program.ts') }, CHUNKS);
+  writePacks(program, CHUNKS, PACKED);
   const page = await buildConsole();
   copyData();
   writeLists({ agent, program });
   const packages = [...packagesIn(agent), ...packagesIn(program), ...packagesIn(page)];
   writeFileSync(join(DIST, 'THIRD-PARTY.txt'), thirdParty(packages));
-  warmAgent();
-  warmProgram();
+  await warmAgent(join(DIST, 'agent.cjs'));
+  await warmProgram(CHUNKS);
 }
 
 async function bundleAgent(): Promise<Metafile> {
@@ -100,70 +107,6 @@ function packagesIn({ inputs }: Metafile): readonly string[] {
     (path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1],
   );
   return found.filter((folder) => folder !== undefined);
-}
-
-/** Starts the agent with a broker that does not exist, to write its compiled code. */
-function warmAgent(): void {
-  inScratch((directory) => {
-    const token = join(directory, 'token');
-    writeFileSync(token, 'none');
-    const env = {
-      QUAYMASTER_URL: 'http://127.0.0.1:1',
-      QUAYMASTER_CLUSTER: 'none',
-      QUAYMASTER_TOKEN_FILE: token,
-      QUAYMASTER_DIRECTORY: join(directory, 'secrets'),
-      QUAYMASTER_SECRETS: 'a/b=c:json',
-      QUAYMASTER_LOG_LEVEL: 'error',
-    };
-    const args = [join(DIST, 'agent.cjs'), '--once', '--timeout', '1s'];
-    run([join(ROOT, 'scripts/warm-agent.cjs'), ...args], { env, expected: UNREACHABLE });
-  });
-}
-
-const UNREACHABLE = 3;
-
-/** Starts a broker on a new store and stops it, to write the compiled code of its modules. */
-function warmProgram(): void {
-  inScratch((directory) => {
-    const config = join(directory, 'config.yaml');
-    writeFileSync(
-      config,
-      JSON.stringify({
-        listener: { host: '127.0.0.1', port: 0 },
-        store: { type: 'sqlite', path: join(directory, 'store/quaymaster.db') },
-        kek: { type: 'local-file', path: join(directory, 'keys/kek') },
-        audit: {
-          origin: 'quaymaster.invalid/build',
-          logKeyFile: join(directory, 'keys/log.pem'),
-          checkpointFile: join(directory, 'keys/checkpoint'),
-        },
-        log: { level: 'error' },
-      }),
-      { mode: 0o600 },
-    );
-    const token = join(directory, 'operator.token');
-    const init = ['init', '--config', config, '--token-file', token];
-    run([join(DIST, 'quaymaster.cjs'), ...init], { env: {}, expected: 0 });
-    const serve = [CHUNKS, 'serve', '--config', config];
-    run([join(ROOT, 'scripts/warm-program.cjs'), ...serve], { env: {}, expected: 0 });
-  });
-}
-
-function inScratch(work: (directory: string) => void): void {
-  const directory = mkdtempSync(join(tmpdir(), 'quaymaster-warm-'));
-  try {
-    work(directory);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
-function run(
-  args: readonly string[],
-  { env, expected }: { readonly env: NodeJS.ProcessEnv; readonly expected: number },
-): void {
-  const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
-  if (status !== expected) throw new Error(`${args.join(' ')} ended with ${status}\n${stderr}`);
 }
 
 await bundle();

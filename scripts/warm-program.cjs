@@ -1,33 +1,37 @@
 /*
- * Writes V8's code of the chunks that a broker loads beside them. V8 accepts compiled code only under the flags that it was compiled with, and a
- * broker changes one after it has loaded most of them (src/process/lean-start.ts): each chunk's code is therefore written under the flags of its loading.
+ * Writes V8's code of the chunks beside them. V8 compiles a function only when it runs. So this process runs commands, a list of words each in the JSON
+ * that it gets, and keeps what V8 compiled, except for chunks whose code another process has written. Commands that keep running stop at the end, as they
+ * would at a signal.
  */
 'use strict';
 
-const { writeFileSync } = require('node:fs');
+const { existsSync, writeFileSync } = require('node:fs');
 const v8 = require('node:v8');
 const { loadProgram } = require('./load-program.cjs');
 
-const USUAL = '--semi-space-growth-factor=2';
-const [, , directory, ...words] = process.argv;
-process.argv.splice(2, Infinity, ...words);
-const chunks = [];
-const { setFlagsFromString } = v8;
-let flags = USUAL;
-v8.setFlagsFromString = (text) => setFlagsFromString((flags = text));
-const program = loadProgram(directory, (filename, script) =>
-  chunks.push({ filename, script, flags }),
-);
-// Other commands declare more than "serve".
-program.createProgram();
+const [, , directory, commands] = process.argv;
+// V8 drops the code of a function that has not run for a while.
+v8.setFlagsFromString('--no-flush-bytecode');
+const scripts = [];
+const program = loadProgram(directory, (filename, script) => scripts.push({ filename, script }));
+
+async function run() {
+  for (const words of JSON.parse(commands)) {
+    process.argv.splice(2, Infinity, ...words);
+    const code = (await program.runProgram()) ?? process.exitCode ?? 0;
+    if (code > 0) throw new Error(`${words.join(' ')} ended with ${code}`);
+  }
+  // A start with one command declares no others.
+  program.createProgram();
+  process.emit('SIGTERM', 'SIGTERM');
+}
+
 process.on('exit', () => {
-  for (const { filename, script, flags: own } of chunks) {
-    setFlagsFromString(own);
-    writeFileSync(`${filename}.cache`, script.createCachedData());
+  v8.setFlagsFromString('--flush-bytecode');
+  v8.setFlagsFromString('--semi-space-growth-factor=2');
+  for (const { filename, script } of scripts) {
+    const cache = `${filename}.cache`;
+    if (!existsSync(cache)) writeFileSync(cache, script.createCachedData());
   }
 });
-program.runProgram().then((code) => {
-  if (code !== undefined) process.exit(code);
-  // A running broker stops as it would at a signal.
-  process.kill(process.pid, 'SIGTERM');
-});
+void run();
