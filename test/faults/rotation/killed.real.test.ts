@@ -4,10 +4,12 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../kit/databases/postgres-fixture.ts';
 import type { BrokerSetup } from '../../kit/broker/prepared-broker.ts';
-import { killedAt } from '../../kit/rotation/at-points.ts';
+import { killedAt } from '../../kit/rotation/killed-together.ts';
 import { pointsOf } from '../../kit/rotation/fault-points.ts';
 import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
-import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
+import { postgresUsers, type PostgresUser } from '../../kit/rotation/postgres-user.ts';
+import type { Rotating } from '../../kit/rotation/rotating.ts';
+import { openSeveral } from '../../kit/rotation/several.ts';
 
 /** Failpoints for a database server, with which a claim must expire before another process takes over. */
 const SHARED = [
@@ -110,15 +112,18 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
     let broker: RotatingBroker;
     let database: TestDatabase;
     let place: PostgresPlace;
-    const series = { broker: () => broker };
+    let several: readonly Rotating[];
+    const user = (path: string, strategy: PostgresUser['strategy']) => async () => {
+      const [made] = await postgresUsers(place, [{ path, strategy }]);
+      return made!;
+    };
     beforeAll(async () => {
       database = await createDatabase(backends.postgres);
       place = await makePostgresPlace(backends.postgres);
-      broker = await RotatingBroker.start(
-        await postgresUsers(place, rotating),
-        onPostgres(database),
-        { epoch: Date.now(), speed: SPEED },
-      );
+      several = await openSeveral(user('own/alternating', 'alternating-users'), SHARED.length);
+      const single = await user('own/single', 'single-user')();
+      const clock = { epoch: Date.now(), speed: SPEED };
+      broker = await RotatingBroker.start([...several, single], onPostgres(database), clock);
     });
     afterAll(async () => {
       await (broker as RotatingBroker | undefined)?.remove();
@@ -127,10 +132,12 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
     });
 
     describe('with two alternating users', () => {
-      killedAt({ ...series, path: 'own/alternating', points: SHARED });
+      const paths = () => several.map(({ path }) => path);
+      killedAt({ broker: () => broker, points: SHARED, paths });
     });
     describe('with a single user', () => {
-      killedAt({ ...series, path: 'own/single', points: ['rotation.set.after_effect'] });
+      const points = ['rotation.set.after_effect'];
+      killedAt({ broker: () => broker, points, paths: () => ['own/single'] });
     });
   });
 });

@@ -37,6 +37,7 @@ describeWith(['openbao', 'postgres'], title, ({ openbao, postgres }) => {
   });
   strategy('a generated value in KV version 2 of OpenBao', {
     path: 'made/db',
+    isGenerated: true,
     store,
     open: () => writtenToVault(openbao),
   });

@@ -25,6 +25,7 @@ describeWith(['openbao', 'postgres'], 'F01 to F05: OpenBao', ({ openbao, postgre
   });
   strategy('a generated value in its KV version 2', {
     path: 'made/db',
+    isGenerated: true,
     isWhole: true,
     open: () => writtenToVault(openbao),
   });
@@ -33,6 +34,7 @@ describeWith(['openbao', 'postgres'], 'F01 to F05: OpenBao', ({ openbao, postgre
 describeWith(['kube'], 'F01 to F05: kube-apiserver', ({ kube }) => {
   strategy('a generated value in a Secret', {
     path: 'made/db',
+    isGenerated: true,
     open: () => writtenToKubernetes(kube),
   });
 });
@@ -45,6 +47,7 @@ describeWith(['moto'], 'F01 to F05: moto', ({ moto }) => {
   });
   strategy('a generated value in Secrets Manager', {
     path: 'made/db',
+    isGenerated: true,
     open: () => writtenToAws(moto),
   });
 

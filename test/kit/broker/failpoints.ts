@@ -2,8 +2,11 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Store, Write } from '../../../src/ports/store.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 
-/** The action at a point: the process is killed or stopped, or the code throws. */
-export type FailpointAction = 'kill' | 'stop' | 'throw';
+/**
+ * The action at a point: the process is killed or stopped, the code throws, or the code waits there until the process ends. It can wait only at the points
+ * of a rotation's step and after a commit.
+ */
+export type FailpointAction = 'kill' | 'stop' | 'throw' | 'wait';
 
 /**
  * Points at which the broker can fail, once for each line `<point> <action>` of a file. Points are `store.before_commit` and
@@ -19,13 +22,17 @@ export class Failpoints {
     this.#file = file;
   }
 
-  /** A named point. The point at the beginning of a commit also applies to every plan of the batch. */
-  readonly commit = (name: string): void => {
+  /**
+   * A named point. The point at the beginning of a commit also applies to every plan of the batch.
+   * @returns a promise if the code waits there: the steps of rotations await it
+   */
+  readonly commit = (name: string): unknown => {
     const stages = name === 'store.before_commit' ? [...this.#stages] : [];
     // Plans that arrive while a batch commits belong to the next one.
     if (name === 'store.before_commit') this.#stages.clear();
-    this.#pass(name);
-    for (const stage of stages) this.#pass(`${stage}.before_commit`);
+    const passed = this.#pass(name);
+    for (const stage of stages) void this.#pass(`${stage}.before_commit`);
+    return passed;
   };
 
   /** Observes commits, and makes reads fail. */
@@ -42,25 +49,25 @@ export class Failpoints {
         const outcome = await before.commit(plan);
         // A batch may commit without a plan that must be decided again.
         const isIn = outcome.status === 'committed';
-        if (isIn) for (const stage of stages) this.#pass(`${stage}.after_commit`);
+        if (isIn) for (const stage of stages) await this.#pass(`${stage}.after_commit`);
         return outcome;
       },
       list: (query, window) => {
-        this.#pass(`list.${query.spec.table}`);
+        void this.#pass(`list.${query.spec.table}`);
         return before.list(query, window);
       },
       get: (table, key) => {
-        this.#pass(`get.${table}`);
+        void this.#pass(`get.${table}`);
         return before.get(table, key);
       },
     };
     Object.assign(store, replaced);
   }
 
-  #pass(point: string): void {
+  #pass(point: string): Promise<void> | undefined {
     const lines = this.#armed();
     const index = lines.findIndex((line) => line.startsWith(`${point} `));
-    if (index < 0) return;
+    if (index < 0) return undefined;
     const action = lines[index]?.slice(point.length + 1);
     const left = lines.toSpliced(index, 1);
     if (left.length > 0) writeFileSync(this.#file, left.join('\n'));
@@ -68,8 +75,9 @@ export class Failpoints {
     if (action === 'kill') process.kill(process.pid, 'SIGKILL');
     if (action === 'stop') {
       process.kill(process.pid, 'SIGSTOP');
-      return;
+      return undefined;
     }
+    if (action === 'wait') return new Promise(() => undefined);
     throw new TypeError(`failpoint ${point}`);
   }
 

@@ -5,7 +5,6 @@ import { MOST_ATTEMPTS } from '../../../src/domain/rotation/rotation-progress.ts
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { until } from '../backends/until.ts';
 import type { PreparedBroker } from '../broker/prepared-broker.ts';
-import { BEFORE_ALL } from './fault-points.ts';
 import type { Current, RotatingBroker } from './rotating-broker.ts';
 
 /** The repeated failures of one path. */
@@ -13,46 +12,13 @@ export interface Series {
   readonly path: string;
   readonly points: readonly string[];
   readonly broker: () => RotatingBroker;
-  /** The target has the new value before it is stored elsewhere; until then no stored value logs in. */
-  readonly isAhead?: boolean;
   /** The old value keeps working until the target generates another. */
   readonly outlives?: boolean;
 }
 
 const PROMOTED = 'rotation.promote.after_effect';
 /** Failures of all attempts before the rotation is parked. */
-const FAILING = Array.from({ length: MOST_ATTEMPTS }, () => `${PROMOTED} throw`);
-
-/** Kills the process at each point and restarts it. */
-export function killedAt(series: Series): void {
-  const { path, points, broker: of, isAhead = false, outlives = false } = series;
-  it.each(points)(
-    'leaves a working login, and is promoted and retired once: %s (F01, F02, F03, F04, F05)',
-    async (point) => {
-      const broker = of();
-      const { prepared } = broker;
-      const before = await broker.current(path);
-      const written = await broker.written(path, before);
-      await prepared.arm(point, 'kill');
-      await broker.ask(path);
-      expect(await prepared.installation.ended()).toBeNull();
-      const { current, pending } = await broker.stored(path);
-      const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
-      const isBetween = isAhead && !outlives && point === 'rotation.create.after_effect';
-      if (!isBetween) expect(works).toContain(true);
-
-      await broker.restart();
-      // Nothing was recorded and nothing happened, so a repeated request starts again.
-      if (point === BEFORE_ALL) {
-        expect(await broker.active(path)).toBeUndefined();
-        expect((await broker.current(path)).version).toBe(before.version);
-        expect(await broker.ask(path)).toBe(202);
-      }
-      await broker.untilEnded(path);
-      await expectRotated(series, { before, written }, pending);
-    },
-  );
-}
+export const FAILING = Array.from({ length: MOST_ATTEMPTS }, () => `${PROMOTED} throw`);
 
 /** Throws at each point. */
 export function throwingAt(series: Series): void {
@@ -65,7 +31,7 @@ export function throwingAt(series: Series): void {
       const written = await broker.written(path, before);
       await broker.prepared.arm(point, 'throw');
       expect(await broker.ask(path)).toBe(202);
-      await until('it was there', () => isPast(broker.prepared));
+      await until('it was there', () => isPast(broker.prepared, point));
       await broker.untilEnded(path);
       await expectRotated(series, { before, written });
     },
@@ -95,34 +61,6 @@ export function pausedAt(series: Series, stillMs: number): void {
   );
 }
 
-/** Kills the process at each point while it rolls back the new credential, which is current already if the provider is external. */
-export function killedUndoingAt({ path, points, broker: of }: Series): void {
-  it.each(points)(
-    'keeps the old login working, and revokes the new one, when it is aborted: %s (F05)',
-    async (point) => {
-      const broker = of();
-      const { prepared } = broker;
-      const before = await broker.current(path);
-      await prepared.arm(point, 'kill', ...FAILING);
-      expect(await broker.ask(path)).toBe(202);
-      await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
-      await broker.ask(path, 'abort');
-      expect(await prepared.installation.ended()).toBeNull();
-      const { current, pending } = await broker.stored(path);
-      const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
-      expect(works).toContain(true);
-
-      await broker.restart();
-      await broker.untilEnded(path);
-      const after = await broker.current(path);
-      expect(after.data).toEqual(before.data);
-      expect(await broker.logsIn(path, after.data)).toBe(true);
-      expect(await broker.logsIn(path, pending)).toBe(false);
-      expect((await broker.history(path))[0]?.state).toBe('aborted');
-    },
-  );
-}
-
 /** Throws at each point of the rollback. */
 export function throwingUndoingAt({ path, points, broker: of }: Series): void {
   it.each(points)(
@@ -147,8 +85,8 @@ export function throwingUndoingAt({ path, points, broker: of }: Series): void {
  * The current value logs in and is the first value generated. The previous value does not log in, unless it outlives the rotation. Each
  * step ran once, and the value was written once.
  */
-async function expectRotated(
-  { broker: of, path, outlives = false }: Series,
+export async function expectRotated(
+  { broker: of, path, outlives = false }: Pick<Series, 'broker' | 'path' | 'outlives'>,
   { before, written }: { readonly before: Current; readonly written: number | undefined },
   pending?: SecretData,
 ): Promise<void> {
@@ -172,9 +110,9 @@ async function expectRotated(
 }
 
 /** Reports whether the armed failpoint has acted. */
-async function isPast({ installation }: PreparedBroker): Promise<boolean> {
-  return readFile(installation.file('failpoint')).then(
-    () => false,
+export async function isPast({ installation }: PreparedBroker, point: string): Promise<boolean> {
+  return readFile(installation.file('failpoint'), 'utf8').then(
+    (text) => !text.includes(point),
     () => true,
   );
 }

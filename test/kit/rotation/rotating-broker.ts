@@ -2,7 +2,7 @@ import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { until } from '../backends/until.ts';
 import { PreparedBroker, type BrokerSetup, type Clock } from '../broker/prepared-broker.ts';
 import type { Rotating } from './rotating.ts';
-import { storedSecret, type StoredSecret } from './stored-secret.ts';
+import { storedSecrets, type StoredSecret } from './stored-secret.ts';
 
 /** A rotation in an answer of the API. */
 export interface ShownRotation {
@@ -124,9 +124,18 @@ export class RotatingBroker {
 
   /** Reads the stored values, at whatever provider; the broker must not run. */
   async stored(path: string): Promise<StoredSecret> {
-    const { held } = this.#of(path);
-    const stored = await storedSecret(this.prepared.installation.file('config.yaml'), path);
-    return held === undefined ? stored : { ...stored, current: await held() };
+    const [stored] = await this.storedAt([path]);
+    return stored!;
+  }
+
+  async storedAt(paths: readonly string[]): Promise<readonly StoredSecret[]> {
+    const all = await storedSecrets(this.prepared.installation.file('config.yaml'), paths);
+    const found = paths.map(async (path, index) => {
+      const { held } = this.#of(path);
+      const stored = all[index]!;
+      return held === undefined ? stored : { ...stored, current: await held() };
+    });
+    return Promise.all(found);
   }
 
   async logsIn(path: string, data: SecretData | undefined): Promise<boolean> {

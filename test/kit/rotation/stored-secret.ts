@@ -6,7 +6,7 @@ import {
 } from '../../../src/broker/rotations/rotation-row.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { beginLog } from '../../../src/compose/log/audit-trail.ts';
-import { loadKeys } from '../../../src/broker/keys/installation-keys.ts';
+import { loadKeys, type InstallationKeys } from '../../../src/broker/keys/installation-keys.ts';
 import { openWrappers } from '../../../src/compose/installation/keys.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
@@ -30,29 +30,48 @@ export interface StoredSecret {
 
 /** Reads the store of a stopped broker with the keys of its installation. */
 export async function storedSecret(configFile: string, path: string): Promise<StoredSecret> {
+  const [stored] = await storedSecrets(configFile, [path]);
+  return stored!;
+}
+
+export async function storedSecrets(
+  configFile: string,
+  paths: readonly string[],
+): Promise<readonly StoredSecret[]> {
   const config = await loadConfig(configFile);
   const { chain } = await beginLog(config, systemClock);
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {
     const keys = await loadKeys(store, await openWrappers(config, systemClock));
-    const rotations = await listRows(store, 'rotations', {
-      equals: { path },
-      orderBy: ['created_at'],
-      limit: 1_000,
-    });
     const embedded = openEmbedded({ store, clock: systemClock, ...keys }).provider;
     const provider = embedded.mount({ prefix: 'own' });
-    const active = rotations.find(({ pending }) => pending !== null);
-    return {
-      current: await currentBelow(provider, path),
-      pending: active && openSlot(keys, active, 'pending'),
-      schedule: await store.get('rotation_schedules', { path }),
-      rotations,
-      steps: await stepsOf(store, rotations),
-    };
+    return await Promise.all(paths.map((path) => storedAt(store, { keys, provider, path })));
   } finally {
     await store.close();
   }
+}
+
+async function storedAt(
+  store: Store,
+  {
+    keys,
+    provider,
+    path,
+  }: { readonly keys: InstallationKeys; readonly provider: SecretProvider; readonly path: string },
+): Promise<StoredSecret> {
+  const rotations = await listRows(store, 'rotations', {
+    equals: { path },
+    orderBy: ['created_at'],
+    limit: 1_000,
+  });
+  const active = rotations.find(({ pending }) => pending !== null);
+  return {
+    current: await currentBelow(provider, path),
+    pending: active && openSlot(keys, active, 'pending'),
+    schedule: await store.get('rotation_schedules', { path }),
+    rotations,
+    steps: await stepsOf(store, rotations),
+  };
 }
 
 async function currentBelow(own: SecretProvider, path: string): Promise<SecretData | undefined> {

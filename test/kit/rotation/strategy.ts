@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Clock } from '../broker/prepared-broker.ts';
-import { killedAt, killedUndoingAt, pausedAt, throwingAt, throwingUndoingAt } from './at-points.ts';
+import { pausedAt, throwingAt, throwingUndoingAt } from './at-points.ts';
 import { EVERY_POINT, POINTS_WITHIN, pointsOf } from './fault-points.ts';
+import { killedAt } from './killed-together.ts';
 import type { StoreElsewhere } from './postgres-store.ts';
 import { RotatingBroker } from './rotating-broker.ts';
 import type { Rotating } from './rotating.ts';
+import { openSeveral } from './several.ts';
 
 /**
  * `ALL=1` in the environment runs every point of every strategy. Otherwise each strategy has a share, and the strategies of one
@@ -17,6 +19,8 @@ const SPEED = 20;
 const STILL_MS = 65_000 / SPEED;
 /** Time longer than any test here takes. */
 const BEHIND_MS = 240_000;
+/** Rotations without a connection that the broker works on at the same time. */
+const MOST_GENERATED = 4;
 const UNDOING = pointsOf('discard');
 
 interface Strategy {
@@ -26,6 +30,8 @@ interface Strategy {
   readonly store?: () => Promise<StoreElsewhere>;
   /** This strategy is killed at every point, on behalf of its kind. */
   readonly isWhole?: true;
+  /** The broker alone generates the value. */
+  readonly isGenerated?: true;
   /** The target has the new value before the broker; from then on no rollback is possible. */
   readonly isAhead?: boolean;
   /** The old value keeps working until the target generates the value after the new one. */
@@ -54,10 +60,14 @@ function testStrategy(title: string, tried: Strategy, own: number): void {
   describe(title, () => {
     let broker: RotatingBroker;
     let elsewhere: StoreElsewhere | undefined;
-    const series = { path, broker: () => broker, isAhead, outlives };
-    const start = async (clock?: Clock): Promise<void> => {
+    let several: readonly Rotating[];
+    const series = { path, broker: () => broker, outlives };
+    const points = tried.isWhole === true ? EVERY_POINT : share(EVERY_POINT, 4, own);
+    const undoing = isAhead ? [] : share(UNDOING, 3, own);
+    const start = async (clock?: Clock, killed = points.length + undoing.length): Promise<void> => {
       elsewhere = await store?.();
-      broker = await RotatingBroker.start([await open()], elsewhere?.furniture, clock);
+      several = await openSeveral(open, killed);
+      broker = await RotatingBroker.start([await open(), ...several], elsewhere?.furniture, clock);
     };
     const end = async (): Promise<void> => {
       await broker.remove();
@@ -67,10 +77,10 @@ function testStrategy(title: string, tried: Strategy, own: number): void {
       const ahead = tried.isBehind === true ? BEHIND_MS : 0;
       return { epoch: Date.now() + ahead, speed: SPEED };
     };
-    const killed = tried.isWhole === true ? EVERY_POINT : share(EVERY_POINT, 4, own);
     const kill = (): void => {
-      killedAt({ ...series, points: killed });
-      if (!isAhead) killedUndoingAt({ ...series, points: share(UNDOING, 3, own) });
+      const paths = () => several.map((each) => each.path);
+      const most = tried.isGenerated === true ? MOST_GENERATED : undefined;
+      killedAt({ broker: () => broker, points, undoing, paths, most, isAhead, outlives });
     };
     // Only the one process of a file store knows at its start that no other process holds a claim. Elsewhere the claim must expire, which
     // takes a minute.
@@ -84,7 +94,7 @@ function testStrategy(title: string, tried: Strategy, own: number): void {
         beforeAll(async () => {
           if (tried.isBehind !== true) return broker.restart(fast());
           await end();
-          await start(fast());
+          await start(fast(), 0);
         });
       } else kill();
 
