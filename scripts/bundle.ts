@@ -54,7 +54,7 @@ async function bundle(): Promise<void> {
   writeLists({ agent, program });
   const packages = [...packagesIn(agent), ...packagesIn(program), ...packagesIn(page)];
   writeFileSync(join(DIST, 'THIRD-PARTY.txt'), thirdParty(packages));
-  await warmAgent(join(DIST, 'agent.cjs'));
+  warmAgent(join(DIST, 'agent.cjs'));
   await warmProgram(CHUNKS);
 }
 

@@ -11,8 +11,8 @@ const WARM_PROGRAM = fileURLToPath(new URL('warm-program.cjs', import.meta.url))
 const UNREACHABLE = 3;
 
 /** Starts the agent with a broker that does not exist, to write its compiled code. */
-export async function warmAgent(agent: string): Promise<void> {
-  await inScratch((directory) => {
+export function warmAgent(agent: string): void {
+  inScratch((directory) => {
     const token = join(directory, 'token');
     writeFileSync(token, 'none');
     const env = {
@@ -30,7 +30,7 @@ export async function warmAgent(agent: string): Promise<void> {
 /** Runs commands, to write the compiled code of the chunks that they load. */
 export async function warmProgram(chunks: string): Promise<void> {
   const port = await freePort();
-  await inScratch((directory) => {
+  inScratch((directory) => {
     const file = (name: string, content: unknown): string => {
       const path = join(directory, name);
       writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content), {
@@ -131,7 +131,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function inScratch(work: (directory: string) => void): Promise<void> {
+function inScratch(work: (directory: string) => void): void {
   const directory = mkdtempSync(join(tmpdir(), 'quaymaster-warm-'));
   try {
     work(directory);
