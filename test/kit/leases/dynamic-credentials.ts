@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
 import { PreparedBroker } from '../broker/prepared-broker.ts';
-import { KILL_POINTS } from './issue-kill-points.ts';
+import { isPast } from '../rotation/at-points.ts';
+import { KILLED_TOGETHER } from './issue-kill-points.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
@@ -60,15 +61,34 @@ export function leavesNothingAfterKill(
       await until('nothing lives at the backend', async () => (await target.live()) === 0);
     }
 
-    it.each(KILL_POINTS)('leaves nothing at the backend: %s (F18)', async (point) => {
-      const session = await logIn();
-      await broker.arm(point, 'kill');
-      await expect(broker.order(session, target.path, point)).rejects.toThrow();
-      expect(await broker.installation.ended()).toBeNull();
+    for (const points of KILLED_TOGETHER) {
+      describe('with an order at each point', () => {
+        let orders: readonly PromiseSettledResult<unknown>[];
+        let exitCode: number | null;
+        beforeAll(async () => {
+          const begun: Promise<unknown>[] = [];
+          for (const point of points) {
+            const session = await logIn();
+            const isLast = point === points.at(-1);
+            await broker.arm(point, isLast ? 'kill' : 'wait');
+            begun.push(broker.order(session, target.path, point));
+            if (!isLast) await until('it waits there', () => isPast(broker, point));
+          }
+          orders = await Promise.allSettled(begun);
+          exitCode = await broker.installation.ended();
+          await broker.startWithFailpoints();
+        });
 
-      await broker.startWithFailpoints();
-      await untilNothingIsLeft();
-    });
+        it.each(points.map((point, index) => [point, index] as const))(
+          'leaves nothing at the backend: %s (F18)',
+          async (_point, index) => {
+            expect(orders[index]?.status).toBe('rejected');
+            expect(exitCode).toBeNull();
+            await untilNothingIsLeft();
+          },
+        );
+      });
+    }
 
     it('leaves nothing at the backend, whenever it is killed (F18)', async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
