@@ -19,7 +19,8 @@ export function boundInterimHeads(): void {
     let heads = 0;
     request.on('information', () => {
       heads += 1;
-      if (heads > MOST_INTERIM_HEADS) request.destroy(new UnusableAnswer('too_many_heads'));
+      // A chunk can have a thousand more heads. The first error ends the request.
+      if (heads === MOST_INTERIM_HEADS + 1) request.destroy(new UnusableAnswer('too_many_heads'));
     });
   });
 }
