@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type { RunningApi } from './running-api.ts';
-import { storedEntries, storeSnapshot, type StoredEntry } from '../store/store-diff.ts';
+import { entriesOfRequest, storeSnapshot, type StoredEntry } from '../store/store-diff.ts';
 
 /** A client's answer, whatever the transport. */
 export interface Denial {
@@ -48,8 +48,7 @@ export async function expectDenied(
   const answer = await expected.send();
   if (answer === undefined) throw new Error('no answer came');
   expectProblem(answer, expected);
-  const requestId = answer.headers['x-request-id'];
-  const entries = (await storedEntries(store)).filter((entry) => entry.requestId === requestId);
+  const entries = await entriesOfRequest(store, answer.headers['x-request-id'] ?? 'none');
   expect(entries).toHaveLength(1);
   const [entry] = entries;
   expect(entry).toMatchObject({ outcome: expected.outcome ?? 'deny', code: expected.code });

@@ -40,7 +40,7 @@ export async function storeSnapshot(store: Store): Promise<Readonly<Record<strin
     const rows = await store.list(allRows(table), { limit: 10_000 });
     tables[table] = rows
       .filter(isState)
-      .map((row) => JSON.stringify(stateOf(row), printable))
+      .map((row) => textOf(stateOf(row)))
       .join('\n');
   }
   return tables;
@@ -58,8 +58,12 @@ function stateOf(row: object): object {
   return (isWorkedOff || isRevoked) && 'id' in row ? { id: row.id } : row;
 }
 
-function printable(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+/** The columns of a row as JSON, and bytes as Base64. JSON.stringify alone would write each byte of a Buffer as a number. */
+function textOf(row: object): string {
+  const columns = Object.entries(row).map(([name, value]: [string, unknown]) =>
+    value instanceof Uint8Array ? [name, Buffer.from(value).toString('base64')] : [name, value],
+  );
+  return JSON.stringify(columns);
 }
 
 /** One entry of the log, with the fields that tests read. */
@@ -76,8 +80,17 @@ export interface StoredEntry {
 
 /** Reads the log as it was committed, oldest first. */
 export async function storedEntries(store: Store): Promise<readonly StoredEntry[]> {
+  return (await storedLines(store)).map((line) => JSON.parse(line) as StoredEntry);
+}
+
+/** Reads the entries of one request. A suite asks for them after each of its requests, so only their lines are parsed. */
+export async function entriesOfRequest(store: Store, id: string): Promise<readonly StoredEntry[]> {
+  const lines = (await storedLines(store)).filter((line) => line.includes(id));
+  const entries = lines.map((line) => JSON.parse(line) as StoredEntry);
+  return entries.filter(({ requestId }) => requestId === id);
+}
+
+async function storedLines(store: Store): Promise<readonly string[]> {
   const batches = await listRows(store, 'audit_batches', { limit: 10_000 });
-  return batches
-    .flatMap(({ entries }) => Buffer.from(entries).toString().trimEnd().split('\n'))
-    .map((line) => JSON.parse(line) as StoredEntry);
+  return batches.flatMap(({ entries }) => Buffer.from(entries).toString().trimEnd().split('\n'));
 }
