@@ -85,13 +85,13 @@ export function contractFault(
     : `${name} ${status}: ${ajv.errorsText(validate.errors)}`;
 }
 
-/** Compiles a schema of the contract once for its key. */
+/** Compiles a schema of the contract once for its key. Many keys share the schema of a problem. */
 export function validatorOf(key: string, schema: object): ValidateFunction {
   let validate = validators.get(key);
   if (validate === undefined) {
     const text = JSON.stringify(schema).replaceAll('"#/', '"openapi.yaml#/');
-    validate = ajv.compile(JSON.parse(text) as object);
-    validators.set(key, validate);
+    validate = validators.get(text) ?? ajv.compile(JSON.parse(text) as object);
+    validators.set(key, validate).set(text, validate);
   }
   return validate;
 }
