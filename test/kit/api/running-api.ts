@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -16,13 +16,12 @@ import { systemClock } from '../../../src/process/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
 import type { Option } from '../../../src/compose/features/feature.ts';
 import { routesOf } from '../../../src/compose/features/options.ts';
-import { initialise } from '../../../src/compose/installation/initialise.ts';
 import { configSchema, type Config } from '../../../src/compose/config/schema.ts';
 import { openVaultApi } from '../../../src/compose/serving/vault-api.ts';
 import { createLog } from '../../../src/process/log.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import { writeNewInstallation } from '../store/new-store.ts';
 import { contractFault } from './openapi-contract.ts';
+import { initialiseIn, writePrepared } from './prepared-installation.ts';
 import {
   boundClaims,
   ecKey,
@@ -142,14 +141,14 @@ export class RunningApi {
     const key = ecKey('key-1');
     await writeFile(join(directory, 'jwks.json'), JSON.stringify({ keys: [key.jwk] }));
     const config = configOf(directory, options);
-    await writeNewInstallation(config);
     const lines: string[] = [];
     const { clock = systemClock, failpoint } = options;
     const log = createLog({ level: 'info', clock, destination: collector(lines) });
-    const tokenFile = join(directory, 'admin.token');
-    await initialise(config, { tokenFile, tokenTtlSeconds: 30 * 86_400 }, { clock, log });
-    const admin = (await readFile(tokenFile, 'utf8')).trim();
-    await rm(tokenFile);
+    // The log of an installation has its origin, and times of its clock.
+    const isUsual = options.clock === undefined && options.audit === undefined;
+    const admin = isUsual
+      ? await writePrepared(directory, (each) => configOf(each, {}))
+      : await initialiseIn(directory, config, { clock, log });
     const broker = await openBroker(config, {
       clock,
       log,
