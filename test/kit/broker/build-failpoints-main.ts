@@ -2,7 +2,6 @@ import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeChunks } from '../../../scripts/chunks.ts';
-import { writePacks } from '../../../scripts/packs.ts';
 import { connectionsOfEveryKind } from '../providers/every-connection.ts';
 import { RotatingBroker } from '../rotation/rotating-broker.ts';
 import { privateFile } from '../rotation/target-fixture.ts';
@@ -13,9 +12,10 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const DIRECTORY = join(ROOT, 'dist/failpoints');
 
 rmSync(DIRECTORY, { recursive: true, force: true });
-const MAIN = 'test/kit/broker/failpoint-main.ts';
-const CHUNKS = join(DIRECTORY, 'chunks');
-writePacks(await writeChunks({ program: join(ROOT, MAIN) }, CHUNKS), CHUNKS, [{ entry: MAIN }]);
+await writeChunks(
+  { program: join(ROOT, 'test/kit/broker/failpoint-main.ts') },
+  join(DIRECTORY, 'chunks'),
+);
 symlinkSync('../program/prebuilds', join(DIRECTORY, 'prebuilds'));
 await writeCompiled('own/app');
 
