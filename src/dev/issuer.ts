@@ -11,7 +11,8 @@ import {
 import { sha256Hex } from '../crypto/hashes/digest.ts';
 import { randomId } from '../crypto/random/random.ts';
 
-const ALGORITHM = 'RS256';
+/** A key of RSA, as clusters have, takes 50 ms of each first start. */
+const ALGORITHM = 'ES256';
 const TOKEN_SECONDS = 3_600;
 const KEY_ID = 'dev';
 
@@ -48,7 +49,8 @@ export class DevIssuer {
 
   /** Keeps its key in the directory, so that tokens stay valid after a restart. */
   static async open(directory: string): Promise<DevIssuer> {
-    const keyFile = join(directory, 'issuer.pem');
+    // Releases before had a key of RSA in "issuer.pem".
+    const keyFile = join(directory, 'issuer-key.pem');
     const keySetFile = join(directory, 'issuer.jwks.json');
     const pem = await readFile(keyFile, 'utf8').catch(() => undefined);
     if (pem !== undefined) return new DevIssuer(keySetFile, await importPKCS8(pem, ALGORITHM));
