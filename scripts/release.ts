@@ -66,7 +66,7 @@ function packAll(): void {
   const scratch = mkdtempSync(join(tmpdir(), 'quaymaster-release-'));
   try {
     const folders = [...writeProgramPackages(scratch), join(ROOT, 'dist/packages/client')];
-    for (const folder of folders) npm('pack', '--pack-destination', OUT, folder);
+    npm('pack', '--pack-destination', OUT, ...folders);
   } finally {
     rmSync(scratch, { recursive: true });
   }
