@@ -8,11 +8,14 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWithPrograms } from '../kit/backends/describe-with-program.ts';
 import { until } from '../kit/backends/until.ts';
+import { PROGRAM } from '../kit/broker/dev-broker.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const NODE = join(ROOT, 'node_modules/.bin/node');
-/** Node's cache of compiled code. The program runs from its source here, and each start would compile all of it. */
+const [NODE, ...BUILT] = PROGRAM;
+/** `npm run dev` starts the program from its source. A later start is of the built program, which needs half the processor time. */
+const SOURCE = [join(ROOT, 'src/program/main.ts')];
+/** Node's cache of compiled code. Without it, each start from the source would compile all of it. */
 const COMPILED = join(tmpdir(), 'quaymaster-compiled');
 /** Name of a directory that a shell splits if a printed line does not quote it. */
 const FILES = 'my files';
@@ -22,16 +25,9 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
   let broker: ChildProcess;
   let output = '';
 
-  async function start(): Promise<void> {
+  async function start(program: readonly string[]): Promise<void> {
     output = '';
-    const words = [
-      join(ROOT, 'src/program/main.ts'),
-      'dev',
-      '--directory',
-      join(directory, FILES),
-      '--port',
-      '0',
-    ];
+    const words = [...program, 'dev', '--directory', join(directory, FILES), '--port', '0'];
     broker = spawn(NODE, words, {
       cwd: directory,
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
@@ -48,7 +44,7 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'quaymaster-dev-'));
-    await start();
+    await start(SOURCE);
   });
 
   afterAll(async () => {
@@ -148,7 +144,7 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
     const file = join(directory, FILES, 'operator.token');
     const before = await readFile(file, 'utf8');
     await stop();
-    await start();
+    await start(BUILT);
     expect(await readFile(file, 'utf8')).toBe(before);
     expect(output).not.toMatch(/^(created|registered|mounted|wrote|saved|defined) /m);
     expect(output).toMatch(/saw its image: 503.*\n.*: 403.*\n.*: 200\n.*is 401 .* login 403/);
@@ -156,8 +152,7 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
   });
 
   it('stops without an error at Ctrl-C during the demonstration', async () => {
-    const program = join(ROOT, 'src/program/main.ts');
-    const words = [program, 'dev', '--directory', join(directory, 'stopped'), '--port', '0'];
+    const words = [...BUILT, 'dev', '--directory', join(directory, 'stopped'), '--port', '0'];
     const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED };
     const stopped = spawn(NODE, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let printed = '';
@@ -179,7 +174,7 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
     const before = await readFile(file, 'utf8');
     const other = before.trim().endsWith('0') ? '1' : '0';
     await writeFile(file, `${before.trim().slice(0, -1)}${other}\n`);
-    await start();
+    await start(BUILT);
     expect(await readFile(file, 'utf8')).not.toContain(before.trim().slice(0, -1));
     expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
   });
