@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 // Below the ephemeral range of Linux, so that no outgoing connection takes the port between this check and its use.
 const LOWEST = 20_992;
 const HIGHEST = 32_096;
-/** `maxWorkers` of the jest configuration. */
+/** The most workers of the jest configuration. */
 const WORKERS = 8;
 /** Development mode has its second listener at the next port. Both bounds are multiples of the ports that the workers take at once. */
 const PORTS = 2;
