@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { findProgram } from '../kit/backends/find-program.ts';
 import { ended, type Ended } from './staged-image.ts';
 
 const execute = promisify(execFile);
@@ -157,8 +158,9 @@ export class BuiltImage {
     for (const program of programs) put(program);
     put(process.execPath, '/usr/local/bin/node');
     for (const library of librariesOf([...programs, process.execPath])) put(library);
-    const packages = execFileSync('npm', ['root', '--global'], { encoding: 'utf8' }).trim();
-    put(join(packages, 'npm'), '/usr/local/lib/node_modules/npm');
+    // Not "npm root --global": it names a folder beside the Node that runs it, which may be the project's own, without npm.
+    const npm = realpathSync(findProgram('npm') ?? 'npm');
+    put(resolve(npm, '../..'), '/usr/local/lib/node_modules/npm');
     writeFileSync(`${base}/usr/local/bin/npm`, NPM, { mode: 0o755 });
     for (const name of ['tmp', 'root', 'dev', 'proc', 'etc/quaymaster', 'var/lib'])
       mkdirSync(join(base, name), { recursive: true });
