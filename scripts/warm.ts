@@ -121,9 +121,17 @@ function configuration(directory: string, port: number, file: string): object {
   };
 }
 
-/** A port that no one listens at. */
+/** A port that no one listens at, as no one does at the next: development mode takes both. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+  for (;;) {
+    const port = await listenOnce(0);
+    if ((await listenOnce(port + 1).catch(() => undefined)) !== undefined) return port;
+  }
+}
+
+/** @returns the port, which is free again. @throws if another process has it */
+async function listenOnce(wanted: number): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();
