@@ -11,7 +11,7 @@ import {
 import { sha256Hex } from '../crypto/hashes/digest.ts';
 import { randomId } from '../crypto/random/random.ts';
 
-/** A key of RSA, as clusters have, takes 50 ms of each first start. */
+/** Clusters mostly sign with RSA, but to generate such a key takes 50 ms of a first start. */
 const ALGORITHM = 'ES256';
 const TOKEN_SECONDS = 3_600;
 const KEY_ID = 'dev';
@@ -49,7 +49,7 @@ export class DevIssuer {
 
   /** Keeps its key in the directory, so that tokens stay valid after a restart. */
   static async open(directory: string): Promise<DevIssuer> {
-    // Releases before had a key of RSA in "issuer.pem".
+    // Earlier releases kept an RSA key in "issuer.pem".
     const keyFile = join(directory, 'issuer-key.pem');
     const keySetFile = join(directory, 'issuer.jwks.json');
     const pem = await readFile(keyFile, 'utf8').catch(() => undefined);
