@@ -230,7 +230,13 @@ describe('a release after a restore (BR01)', () => {
   });
 
   it.each([
-    ['lacks an entry', (lines: string[]) => lines.toSpliced(-2, 1)],
+    [
+      'lacks an entry',
+      (lines: string[]) => {
+        const entries = lines.filter((each) => !each.startsWith('{"delivery":'));
+        return lines.filter((each) => each !== entries.at(-2));
+      },
+    ],
     [
       'has an altered entry',
       (lines: string[]) => lines.map((each) => each.replace('mallory', 'malory')),

@@ -272,7 +272,11 @@ describeWith(['postgres'], 'the backups of a PostgreSQL store', ({ postgres }) =
     const { store, installation } = broker.parts;
     own.clock = fastClock(systemClock.now(), 60);
     const other = storeClaims(store, own.clock, { owner: 'other', alone: false })('backup');
-    const claim = await other.take();
+    let claim: Claim | undefined;
+    await until('the other broker has the claim', async () => {
+      claim = await other.take();
+      return claim !== undefined;
+    });
     const copy = `quaymaster-backup-${installation}-abcdef`;
     await mkdir(join(copies, copy));
     await start();
