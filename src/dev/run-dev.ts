@@ -60,7 +60,11 @@ export async function runDev(
     (await serveWithKeptToken(files, config, deps)) ??
     (await serveWithNewToken(files, config, deps, print));
   const isStopping = onSignals(serving, log);
-  const shown = { files, issuer, serving, consoleCode, print };
+  // After a signal, the broker closes: its answers are failures, and lines to paste would find no broker.
+  const printUntilSignal = (text: string): void => {
+    if (!isStopping()) print(text);
+  };
+  const shown = { files, issuer, serving, consoleCode, print: printUntilSignal };
   try {
     await showDemonstration(shown);
   } catch (error) {
