@@ -4,7 +4,8 @@ import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.t
 import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker, vaultConnection } from '../../kit/broker/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
-import { KILL_POINTS } from '../../kit/leases/issue-kill-points.ts';
+import { KILLING_POINTS, WAITING_POINTS } from '../../kit/leases/issue-kill-points.ts';
+import { isPast } from '../../kit/rotation/at-points.ts';
 
 /**
  * The clock of the one that takes over is four minutes ahead. An issue counts as abandoned after two minutes, because another replica may still work on
@@ -56,13 +57,18 @@ describeWith(
       vault.requests.filter(({ target }) => target === path).length;
 
     it('leaves nothing at the backend, wherever it dies: another takes over (F18)', async () => {
-      for (const point of KILL_POINTS) {
+      for (const [index, point] of KILLING_POINTS.entries()) {
         await broker.startWithFailpoints();
+        const waitingPoint = WAITING_POINTS[index]!;
+        await broker.arm(waitingPoint, 'wait');
+        const waiting = Promise.allSettled([broker.order(session, 'db/app', waitingPoint)]);
+        await until('it waits there', () => isPast(broker, waitingPoint));
         await broker.arm(point, 'kill');
         await expect(broker.order(session, 'db/app', point)).rejects.toThrow();
         expect(await broker.installation.ended()).toBeNull();
+        expect(await waiting).toMatchObject([{ status: 'rejected' }]);
       }
-      // There was something to revoke: a token from the third point on, and a lease under it from the fifth.
+      // There was something to revoke: a token from its preparation on, and a lease under it from its issue on.
       expect([asked('/v1/auth/token/create/creds'), asked('/v1/db/creds/app')]).toEqual([4, 2]);
       await survivor.startWithFailpoints({ epoch: Date.now() - AHEAD_MS, speed: 2 });
       await until('every order is settled', async () => {

@@ -3,15 +3,12 @@ import { mysqlUserCredentials, postgresRoles } from '../../kit/leases/database-c
 import { kubernetesTokens, vaultCredentials } from '../../kit/leases/provider-credentials.ts';
 import { leavesNothingAfterKill } from '../../kit/leases/dynamic-credentials.ts';
 
-describeWith(['kube'], 'kube-apiserver', (backends) => {
-  leavesNothingAfterKill('kube-apiserver', () => kubernetesTokens(backends));
-});
-describeWith(['openbao'], 'OpenBao', (backends) => {
-  leavesNothingAfterKill('OpenBao', () => vaultCredentials(backends));
-});
-describeWith(['postgres'], 'PostgreSQL', (backends) => {
-  leavesNothingAfterKill('PostgreSQL', () => postgresRoles(backends));
-});
-describeWith(['mariadb'], 'MariaDB', (backends) => {
-  leavesNothingAfterKill('MariaDB', () => mysqlUserCredentials(backends));
+const title = 'F18: a broker killed while it issues credentials (I2)';
+describeWith(['kube', 'openbao', 'postgres', 'mariadb'], title, (backends) => {
+  leavesNothingAfterKill({
+    'kube-apiserver': () => kubernetesTokens(backends),
+    OpenBao: () => vaultCredentials(backends),
+    PostgreSQL: () => postgresRoles(backends),
+    MariaDB: () => mysqlUserCredentials(backends),
+  });
 });

@@ -8,10 +8,11 @@ import { PATIENT } from '../providers/longest-timeout.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 
-function documentsOf(options: object): Readonly<Record<string, object>> {
+/** Documents of a mount with the name of its connection. */
+function documentsOf(name: string, options: object): Readonly<Record<string, object>> {
   return {
-    '/mounts/made': { prefix: 'made', connection: 'target', options },
-    '/definitions/made/reader': { class: 'dynamic', leaseTtl: LEASE_TTL },
+    [`/mounts/${name}`]: { prefix: name, connection: name, options },
+    [`/definitions/${name}/reader`]: { class: 'dynamic', leaseTtl: LEASE_TTL },
   };
 }
 
@@ -25,20 +26,22 @@ export async function postgresRoles({
   const serviceAccount = uniqueName('a');
   const { host, port, database, admin: username, passwordFile } = place;
   return {
-    path: 'made/reader',
+    path: 'roles/reader',
     serviceAccount,
     files: {},
-    config: () => ({
-      type: 'postgres',
-      host,
-      port,
-      database,
-      username,
-      passwordFile,
-      locators: ['credentials/*'],
-      limits: PATIENT,
+    connections: () => ({
+      roles: {
+        type: 'postgres',
+        host,
+        port,
+        database,
+        username,
+        passwordFile,
+        locators: ['credentials/*'],
+        limits: PATIENT,
+      },
     }),
-    documents: documentsOf({
+    documents: documentsOf('roles', {
       roles: { reader: { creation: [CREATE, 'GRANT SELECT ON public.orders TO {{name}}'] } },
     }),
     live: async () => {
@@ -64,18 +67,20 @@ export async function mysqlUserCredentials({
   await query(`CREATE DATABASE \`${database}\``);
   const from = `10.${randomInt(256)}.${randomInt(256)}.%`;
   return {
-    path: 'made/reader',
+    path: 'users/reader',
     files: { 'mariadb.password': password },
-    config: (directory) => ({
-      type: 'mysql',
-      host,
-      port,
-      username,
-      passwordFile: `${directory}/mariadb.password`,
-      locators: ['credentials/*'],
-      limits: PATIENT,
+    connections: (directory) => ({
+      users: {
+        type: 'mysql',
+        host,
+        port,
+        username,
+        passwordFile: `${directory}/mariadb.password`,
+        locators: ['credentials/*'],
+        limits: PATIENT,
+      },
     }),
-    documents: documentsOf({
+    documents: documentsOf('users', {
       roles: {
         reader: { host: from, creation: [`GRANT SELECT ON \`${database}\`.* TO {{name}}`] },
       },

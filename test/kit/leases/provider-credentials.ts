@@ -27,19 +27,21 @@ export async function kubernetesTokens({
   ]);
   const account = { namespace, serviceAccount: 'quaymaster', audience: kube.issuer };
   return {
-    path: 'made/token',
+    path: 'tokens/token',
     files: { 'kube.token': await boundToken(kube, account), 'kube-ca.pem': kube.caPem },
-    config: (directory) => ({
-      type: 'kubernetes',
-      server: kube.server,
-      caFile: `${directory}/kube-ca.pem`,
-      tokenFile: `${directory}/kube.token`,
-      locators: ['**'],
-      limits: PATIENT,
+    connections: (directory) => ({
+      tokens: {
+        type: 'kubernetes',
+        server: kube.server,
+        caFile: `${directory}/kube-ca.pem`,
+        tokenFile: `${directory}/kube.token`,
+        locators: ['**'],
+        limits: PATIENT,
+      },
     }),
     documents: {
-      '/mounts/made': { prefix: 'made', connection: 'target', options: { namespace } },
-      '/definitions/made/token': {
+      '/mounts/tokens': { prefix: 'tokens', connection: 'tokens', options: { namespace } },
+      '/definitions/tokens/token': {
         class: 'dynamic',
         leaseTtl: LEASE_TTL,
         ref: { serviceAccount: 'reporter', audiences: ['reports'] },
@@ -83,22 +85,24 @@ export async function vaultCredentials({
     return (body as { data?: { policies?: string[] } }).data?.policies ?? [];
   };
   return {
-    path: 'made/web',
+    path: 'certificates/web',
     files: { 'vault.token': await createToken(openbao, dynamicPolicy(role)) },
-    config: (directory) => ({
-      type: 'vault',
-      address: openbao.address,
-      auth: { method: 'token', tokenFile: `${directory}/vault.token` },
-      locators: [`${transit}/issue/**`],
-      limits: PATIENT,
+    connections: (directory) => ({
+      certificates: {
+        type: 'vault',
+        address: openbao.address,
+        auth: { method: 'token', tokenFile: `${directory}/vault.token` },
+        locators: [`${transit}/issue/**`],
+        limits: PATIENT,
+      },
     }),
     documents: {
-      '/mounts/made': {
-        prefix: 'made',
-        connection: 'target',
+      '/mounts/certificates': {
+        prefix: 'certificates',
+        connection: 'certificates',
         options: { engine: 'dynamic', path: transit, root: 'issue', tokenRole: role },
       },
-      '/definitions/made/web': {
+      '/definitions/certificates/web': {
         class: 'dynamic',
         leaseTtl: LEASE_TTL,
         ref: { path: `${transit}/issue/web`, method: 'POST', data: { common_name: 'a.test' } },
