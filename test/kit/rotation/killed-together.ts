@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { until } from '../backends/until.ts';
+import type { Clock } from '../broker/prepared-broker.ts';
 import { expectRotated, FAILING, isPast, type Series } from './at-points.ts';
 import { BEFORE_ALL } from './fault-points.ts';
 import type { Current, RotatingBroker } from './rotating-broker.ts';
@@ -16,6 +17,8 @@ interface Kills extends Pick<Series, 'broker' | 'outlives'> {
   readonly most?: number | undefined;
   /** The target has the new value before it is stored elsewhere; until then no stored value logs in. */
   readonly isAhead?: boolean;
+  /** Clock of the broker from its last restart on; absent: its clock does not change. */
+  readonly lastClock?: (() => Clock) | undefined;
 }
 
 interface Interrupted {
@@ -50,7 +53,8 @@ export function killedAt(kills: Kills): void {
     ...undoing.map((point) => ({ point, isUndone: true })),
     ...points.map((point) => ({ point, isUndone: false })),
   ].map((each, index) => ({ ...each, index }));
-  for (const group of groupsOf(interrupted, most)) killedTogether(kills, group);
+  const groups = groupsOf(interrupted, most);
+  for (const group of groups) killedTogether(kills, group, group === groups.at(-1));
 }
 
 /** Divides rotations into groups. Only the last one of a group may be at its start, where it cannot wait: the worker would take it over. */
@@ -64,12 +68,12 @@ function groupsOf(all: readonly Interrupted[], most: number): readonly (readonly
   ]);
 }
 
-function killedTogether(kills: Kills, group: readonly Interrupted[]): void {
+function killedTogether(kills: Kills, group: readonly Interrupted[], isLast: boolean): void {
   describe('with each rotation at its point', () => {
     const killed = new Map<string, Killed>();
     beforeAll(async () => {
       for (const [point, state] of await killAll(kills, group)) killed.set(point, state);
-      await kills.broker().restart();
+      await kills.broker().restart(isLast ? kills.lastClock?.() : undefined);
     });
     const atPoint = (point: string): Killed => {
       const found = killed.get(point);
