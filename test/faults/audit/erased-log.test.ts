@@ -60,9 +60,9 @@ describe('a log whose tables were emptied', () => {
   });
 
   it('holds the store in an older copy (A10)', async () => {
-    await own.copyStore('older');
+    own.copyStore('older');
     await serveOnce();
-    await own.restoreStore('older');
+    own.restoreStore('older');
     own.emptyLogTables();
     await own.removeCheckpointFile();
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);

@@ -14,7 +14,7 @@ beforeAll(async () => {
   await leaveEntries(first, token);
   real = (await searchUntilDamage(first, token)).text;
   await first.stop('test');
-  await own.copyStore('good');
+  own.copyStore('good');
 });
 afterAll(() => own.remove());
 
@@ -103,7 +103,7 @@ const FORGERIES: readonly [what: string, forgery: (database: Database.Database) 
 it.each(FORGERIES)(
   'shows no entry that was not recorded, in a store with %s (AL01)',
   async (_what, forgery) => {
-    await own.restoreStore('good');
+    own.restoreStore('good');
     own.sql(forgery);
     const serving = await own.serve();
     try {

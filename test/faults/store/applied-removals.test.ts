@@ -85,7 +85,7 @@ beforeEach(async () => {
   });
   await ask(first, 'POST', '/clusters/east:enroll');
   await first.stop('test');
-  await own.copyStore('older');
+  own.copyStore('older');
 
   const second = await own.serve();
   await ask(second, 'DELETE', '/policies/p1');
@@ -101,7 +101,7 @@ beforeEach(async () => {
   broker.close();
   await second.stop('test');
   await copyFile(own.at('store/quaymaster.db'), own.at('newer.db'));
-  await own.restoreStore('older');
+  own.restoreStore('older');
   await keepAsReceivers();
 });
 

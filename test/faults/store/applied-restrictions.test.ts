@@ -104,7 +104,7 @@ beforeEach(async () => {
   const { store } = first.broker.parts;
   await store.commit({ writes: [{ table: 'wrapped_answers', put: WRAPPED }] });
   await first.stop('test');
-  await own.copyStore('older');
+  own.copyStore('older');
 
   const later = await own.serve();
   await call(later, admin, 'POST', `/approvals/${String(approval)}:deny`, {});
@@ -124,7 +124,7 @@ beforeEach(async () => {
   await later.broker.trail.integrator.integrate();
   await later.stop('test');
   await copyFile(own.at('store/quaymaster.db'), own.at('newer.db'));
-  await own.restoreStore('older');
+  own.restoreStore('older');
 });
 afterEach(() => own.remove());
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { cp, rm } from 'node:fs/promises';
+import { cpSync, rmSync } from 'node:fs';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { Compactor } from '../../../src/audit/segments/compactor.ts';
 import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
@@ -33,11 +33,11 @@ let own: AttackedInstallation;
 beforeAll(async () => {
   own = await AttackedInstallation.from('before-lease-mac');
   await own.unreadyAtStart();
-  await own.copyStore('earlier');
+  own.copyStore('earlier');
   await own.init();
   await addRows();
-  await own.copyStore('good');
-  await cp(own.at('keys'), own.at('good-keys'), { recursive: true });
+  own.copyStore('good');
+  cpSync(own.at('keys'), own.at('good-keys'), { recursive: true });
 });
 afterAll(() => own.remove());
 
@@ -370,9 +370,9 @@ const HARMLESS: Readonly<Partial<Record<TableName, readonly [mutations: RegExp, 
 };
 
 async function outcomeOf(table: TableName, mutate: Mutation): Promise<string> {
-  await own.restoreStore('good');
-  await rm(own.at('keys'), { recursive: true });
-  await cp(own.at('good-keys'), own.at('keys'), { recursive: true });
+  own.restoreStore('good');
+  rmSync(own.at('keys'), { recursive: true });
+  cpSync(own.at('good-keys'), own.at('keys'), { recursive: true });
   const done: boolean[] = [];
   own.sql((database) => void done.push(mutate(database, table)));
   if (!done.includes(true)) return 'no such row';

@@ -1,16 +1,6 @@
 import Database from 'better-sqlite3';
-import { existsSync } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  cp,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -168,17 +158,17 @@ export class AttackedInstallation {
   }
 
   /** Copies the files of the store without its ballast: 8 MB take as long as the start of a broker. */
-  copyStore(name: string): Promise<void> {
-    return cp(this.at('store'), this.at(name), {
+  copyStore(name: string): void {
+    cpSync(this.at('store'), this.at(name), {
       recursive: true,
       filter: (path) => !isBallast(path),
     });
   }
 
-  async restoreStore(name: string): Promise<void> {
-    const files = await readdir(this.at('store'));
-    for (const file of files) if (!isBallast(file)) await rm(join(this.at('store'), file));
-    await cp(this.at(name), this.at('store'), { recursive: true });
+  restoreStore(name: string): void {
+    const files = readdirSync(this.at('store'));
+    for (const file of files) if (!isBallast(file)) rmSync(join(this.at('store'), file));
+    cpSync(this.at(name), this.at('store'), { recursive: true });
   }
 
   remove(): Promise<void> {
