@@ -21,9 +21,9 @@ export interface PostgresPlace {
   readonly database: string;
   readonly admin: string;
   readonly adminPassword: string;
-  /** A file with the same password. */
-  readonly passwordFile: string;
   readonly server: PostgresServer;
+  /** The administrator's connection in the configuration of a broker. */
+  connection(locators: readonly string[]): Readonly<Record<string, unknown>>;
   /** Opens another connection with the same settings, except `changes`. */
   connect(changes?: Readonly<Record<string, unknown>>): Promise<PostgresServer>;
   /** Runs a query as the superuser. */
@@ -85,15 +85,19 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
   await query(`GRANT pg_signal_backend TO ${own}`);
   const asUser = (user: string, password: string) =>
     new pg.Client({ host, port, database, user, password });
+  const connection = (locators: readonly string[]) => ({
+    type: 'postgres',
+    host,
+    port,
+    database,
+    username: admin,
+    passwordFile,
+    locators,
+    limits: PATIENT,
+  });
   const connect = (changes: Readonly<Record<string, unknown>> = {}) => {
     const config = postgresConnectionSchema.parse({
-      type: 'postgres',
-      host,
-      port,
-      database,
-      username: admin,
-      passwordFile,
-      locators: ['**'],
+      ...connection(['**']),
       ...changes,
       limits: { ...PATIENT, ...(changes['limits'] as object) },
     });
@@ -105,8 +109,8 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
     database,
     admin,
     adminPassword,
-    passwordFile,
     server: await connect(),
+    connection,
     connect,
     query,
     async createRole(name, password) {

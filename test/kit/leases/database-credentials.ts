@@ -24,23 +24,11 @@ export async function postgresRoles({
   await place.query('CREATE TABLE public.orders (id int)');
   await place.query(`GRANT SELECT ON public.orders TO "${place.admin}" WITH GRANT OPTION`);
   const serviceAccount = uniqueName('a');
-  const { host, port, database, admin: username, passwordFile } = place;
   return {
     path: 'roles/reader',
     serviceAccount,
     files: {},
-    connections: () => ({
-      roles: {
-        type: 'postgres',
-        host,
-        port,
-        database,
-        username,
-        passwordFile,
-        locators: ['credentials/*'],
-        limits: PATIENT,
-      },
-    }),
+    connections: () => ({ roles: place.connection(['credentials/*']) }),
     documents: documentsOf('roles', {
       roles: { reader: { creation: [CREATE, 'GRANT SELECT ON public.orders TO {{name}}'] } },
     }),

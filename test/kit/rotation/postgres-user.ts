@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { uniqueName } from '../backends/unique-name.ts';
 import type { PostgresPlace } from '../databases/postgres-fixture.ts';
-import { PATIENT } from '../providers/longest-timeout.ts';
 import type { Rotating } from './rotating.ts';
 
 /** The definition of one rotating path. */
@@ -18,17 +17,7 @@ export async function postgresUsers(
   users: readonly PostgresUser[],
   port = place.port,
 ): Promise<readonly Rotating[]> {
-  const { host, database, admin: username, passwordFile } = place;
-  const target = {
-    type: 'postgres',
-    host,
-    port,
-    database,
-    username,
-    passwordFile,
-    locators: ['roles/**'],
-    limits: PATIENT,
-  };
+  const target = { ...place.connection(['roles/**']), port };
   const rotating = users.map(async ({ path, strategy, more = {}, ...given }) => {
     const usernames = [uniqueName('app'), uniqueName('app')] as const;
     const password = randomBytes(12).toString('hex');
