@@ -20,7 +20,7 @@ export function inBrokerTime(
     sleep: (ms, signal) => clock.sleep(ms, signal),
   });
   const shifted = (attested: AttestedWorkload): AttestedWorkload => {
-    const ahead = clock.now() - statedNow(clock);
+    const ahead = clock.ahead?.() ?? 0;
     const { tokenEndsAt, tokenIssuedAt } = attested;
     return { ...attested, tokenEndsAt: tokenEndsAt + ahead, tokenIssuedAt: tokenIssuedAt + ahead };
   };

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { inBrokerTime } from '../../../../src/compose/clusters/in-broker-time.ts';
+import type { Clock } from '../../../../src/ports/clock.ts';
+import type { AttestedWorkload } from '../../../../src/ports/workload-authenticator.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+
+const ATTESTED: AttestedWorkload = {
+  workload: { cluster: 'prod', identity: ['shop'] },
+  tokenEndsAt: Date.UTC(2026, 0, 1, 1),
+  tokenIssuedAt: Date.UTC(2026, 0, 1),
+  audiences: [],
+  tokenId: 'a',
+  method: 'x509-svid',
+};
+
+/** A clock on which a millisecond passes between any two readings. */
+function quickClock(aheadMs: number): Clock {
+  const clock = new HandClock();
+  return Object.assign(clock, {
+    ahead: () => aheadMs,
+    now: () => {
+      clock.advance(1);
+      return HandClock.prototype.now.call(clock);
+    },
+  });
+}
+
+describe('times of a token in the time of the broker', () => {
+  it.each([0, 90_000])('are later by what the clock is ahead, exactly: %d ms', async (aheadMs) => {
+    const authenticator = inBrokerTime(quickClock(aheadMs), () => ({
+      authenticate: () => Promise.resolve(ATTESTED),
+      authenticateCertificate: () => Promise.resolve(ATTESTED),
+      close: () => undefined,
+    }));
+    const expected = {
+      tokenEndsAt: ATTESTED.tokenEndsAt + aheadMs,
+      tokenIssuedAt: ATTESTED.tokenIssuedAt + aheadMs,
+    };
+    const context = { signal: new AbortController().signal };
+    expect(await authenticator.authenticate('token', context as never)).toMatchObject(expected);
+    expect(await authenticator.authenticateCertificate?.([])).toMatchObject(expected);
+  });
+});
