@@ -47,15 +47,24 @@ export class ConsoleSuite {
     await page.getByRole('navigation', { name: 'Views' }).waitFor();
   }
 
-  /** Opens a page and signs in there. */
+  /** Opens a page that is signed in, without the login view, which takes a fifth of a second. */
   async signIn(
     path = '/',
     token = this.broker.token,
     options: BrowserContextOptions = {},
   ): Promise<Page> {
     const page = await this.open(options);
-    await page.goto(`${this.broker.url}/console${path}`);
-    await this.signInOn(page, token);
+    const answer = await page.context().request.post(this.at('/session'), {
+      headers: {
+        Origin: this.broker.url,
+        'Sec-Fetch-Site': 'same-origin',
+        'X-Quaymaster-Console': 'test',
+      },
+      data: { token },
+    });
+    if (!answer.ok()) throw new Error(`POST /console/session: ${answer.status()}`);
+    await page.goto(this.at(path));
+    await page.getByRole('navigation', { name: 'Views' }).waitFor();
     return page;
   }
 
