@@ -10,6 +10,8 @@ export default [
       'coverage/',
       'bench-out/',
       'docs/site/.vitepress/{.temp,cache}/',
+      // VitePress writes its compiled configuration for a moment, which may be while ESLint reads the directory.
+      'docs/site/.vitepress/*.timestamp-*',
     ],
   },
   {
