@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { DURATION_BOUNDS, type DurationTally } from '../domain/time/duration-tally.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -7,6 +8,8 @@ import type { Labels, Metric, Metrics } from '../ports/metrics.ts';
 
 /** A scraper waits ten seconds by default: the series that can be read must reach it before. */
 const READ_MS = 2_000;
+/** The delay of the event loop is measured every 10 ms, and is no number before the second time. */
+const FIRST_DELAYS_MS = 30;
 
 interface MetricsDeps {
   readonly clock: Pick<Clock, 'after'>;
@@ -21,6 +24,7 @@ export class RegisteredMetrics implements Metrics {
   readonly registry = new Registry();
   readonly #deps: MetricsDeps;
   readonly #reads: Read[] = [];
+  #measureProcess = (): Promise<void> => Promise.resolve();
 
   constructor(deps: MetricsDeps) {
     this.#deps = deps;
@@ -42,16 +46,27 @@ export class RegisteredMetrics implements Metrics {
     }
   }
 
-  /** Adds what the library measures of the process: processor time, memory, the event loop. */
+  /**
+   * Adds what the library measures of the process: processor time, memory, the event loop. It begins with the first scrape, because it wakes an idle process
+   * 100 times a second.
+   */
   addProcess(): void {
-    collectDefaultMetrics({ register: this.registry });
+    let begun: Promise<void> | undefined;
+    this.#measureProcess = () => {
+      if (begun === undefined) {
+        collectDefaultMetrics({ register: this.registry });
+        begun = sleep(FIRST_DELAYS_MS);
+      }
+      return begun;
+    };
   }
 
   get contentType(): string {
     return this.registry.contentType;
   }
 
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    await this.#measureProcess();
     return this.registry.metrics();
   }
 }

@@ -46,6 +46,8 @@ describe('a broker', () => {
   it('is alive after its event loop stalled, and a metric shows the stall (F55)', async () => {
     const { installation } = broker;
     await serves();
+    // The first scrape begins the measurement.
+    await broker.metric('nodejs_eventloop_lag_max_seconds');
     installation.signal('SIGSTOP');
     const waiting = broker.read(session, 'own/db');
     await new Promise((resolve) => setTimeout(resolve, STALL_SECONDS * 1_000));

@@ -87,3 +87,17 @@ it('waits two seconds for a metric, and never reads it twice at a time', async (
   expect(await second).toContain('slow 3');
   expect(reads).toBe(1);
 });
+
+it('measures the process from the first scrape on', async () => {
+  const metrics = new RegisteredMetrics({ clock, log });
+  metrics.addProcess();
+  expect(metrics.registry.getSingleMetric('nodejs_eventloop_lag_mean_seconds')).toBeUndefined();
+  const lines = await scrape(metrics);
+  const valueOf = (name: string): number =>
+    Number(lines.find((line) => line.startsWith(`${name} `))?.split(' ')[1]);
+  expect(valueOf('process_cpu_seconds_total')).toBeGreaterThan(0);
+  // The interval of the measurement is 10 ms.
+  expect(valueOf('nodejs_eventloop_lag_mean_seconds')).toBeGreaterThan(0.005);
+  expect(valueOf('nodejs_eventloop_lag_max_seconds')).toBeLessThan(60);
+  expect(await scrape(metrics)).toHaveLength(lines.length);
+});
