@@ -8,7 +8,7 @@ import type { Labels, Metric, Metrics } from '../ports/metrics.ts';
 
 /** A scraper waits ten seconds by default: the series that can be read must reach it before. */
 const READ_MS = 2_000;
-/** The delay of the event loop is measured every 10 ms, and is no number before the second time. */
+/** The delay of the event loop is measured every 10 ms; before the second time, its mean is NaN. */
 const FIRST_DELAYS_MS = 30;
 
 interface MetricsDeps {
