@@ -8,8 +8,10 @@ import type { Labels, Metric, Metrics } from '../ports/metrics.ts';
 
 /** A scraper waits ten seconds by default: the series that can be read must reach it before. */
 const READ_MS = 2_000;
-/** The delay of the event loop is measured every 10 ms; before the second time, its mean is NaN. */
-const FIRST_DELAYS_MS = 30;
+/** The delay of the event loop is measured at this interval. */
+const DELAY_INTERVAL_MS = 10;
+/** Intervals until a delay is known; before, its mean is NaN. A timer of each, because a busy loop would let one long timer pass it. */
+const FIRST_INTERVALS = 3;
 
 interface MetricsDeps {
   readonly clock: Pick<Clock, 'after'>;
@@ -54,8 +56,11 @@ export class RegisteredMetrics implements Metrics {
     let begun: Promise<void> | undefined;
     this.#measureProcess = () => {
       if (begun === undefined) {
-        collectDefaultMetrics({ register: this.registry });
-        begun = sleep(FIRST_DELAYS_MS);
+        collectDefaultMetrics({
+          register: this.registry,
+          eventLoopMonitoringPrecision: DELAY_INTERVAL_MS,
+        });
+        begun = firstDelays();
       }
       return begun;
     };
@@ -69,6 +74,10 @@ export class RegisteredMetrics implements Metrics {
     await this.#measureProcess();
     return this.registry.metrics();
   }
+}
+
+async function firstDelays(): Promise<void> {
+  for (let interval = 0; interval < FIRST_INTERVALS; interval += 1) await sleep(DELAY_INTERVAL_MS);
 }
 
 type Registered = Counter | Gauge | Histogram;
