@@ -47,7 +47,7 @@ export class ConsoleSuite {
     await page.getByRole('navigation', { name: 'Views' }).waitFor();
   }
 
-  /** Opens a page that is signed in, without the login view, which takes a fifth of a second. */
+  /** Opens a page that is signed in already: the login view is not drawn. */
   async signIn(
     path = '/',
     token = this.broker.token,
