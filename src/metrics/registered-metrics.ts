@@ -10,7 +10,10 @@ import type { Labels, Metric, Metrics } from '../ports/metrics.ts';
 const READ_MS = 2_000;
 /** The delay of the event loop is measured at this interval. */
 const DELAY_INTERVAL_MS = 10;
-/** Intervals until a delay is known; before, its mean is NaN. A timer of each, because a busy loop would let one long timer pass it. */
+/**
+ * Intervals until the first delay is known; before, its mean is NaN. Each interval is awaited by itself: after a stall, one long timer would fire before the
+ * second measurement.
+ */
 const FIRST_INTERVALS = 3;
 
 interface MetricsDeps {
@@ -26,7 +29,8 @@ export class RegisteredMetrics implements Metrics {
   readonly registry = new Registry();
   readonly #deps: MetricsDeps;
   readonly #reads: Read[] = [];
-  #measureProcess = (): Promise<void> => Promise.resolve();
+  #showsProcess = false;
+  #firstDelays: Promise<void> | undefined;
 
   constructor(deps: MetricsDeps) {
     this.#deps = deps;
@@ -49,21 +53,11 @@ export class RegisteredMetrics implements Metrics {
   }
 
   /**
-   * Adds what the library measures of the process: processor time, memory, the event loop. It begins with the first scrape, because it wakes an idle process
-   * 100 times a second.
+   * Adds what the library measures of the process: processor time, memory, the event loop. The first scrape starts the measurement, because it wakes an idle
+   * process 100 times a second.
    */
   addProcess(): void {
-    let begun: Promise<void> | undefined;
-    this.#measureProcess = () => {
-      if (begun === undefined) {
-        collectDefaultMetrics({
-          register: this.registry,
-          eventLoopMonitoringPrecision: DELAY_INTERVAL_MS,
-        });
-        begun = firstDelays();
-      }
-      return begun;
-    };
+    this.#showsProcess = true;
   }
 
   get contentType(): string {
@@ -71,13 +65,18 @@ export class RegisteredMetrics implements Metrics {
   }
 
   async text(): Promise<string> {
-    await this.#measureProcess();
+    if (this.#showsProcess) await (this.#firstDelays ??= this.#measureProcess());
     return this.registry.metrics();
   }
-}
 
-async function firstDelays(): Promise<void> {
-  for (let interval = 0; interval < FIRST_INTERVALS; interval += 1) await sleep(DELAY_INTERVAL_MS);
+  /** Resolves when the delay of the event loop is known. */
+  async #measureProcess(): Promise<void> {
+    collectDefaultMetrics({
+      register: this.registry,
+      eventLoopMonitoringPrecision: DELAY_INTERVAL_MS,
+    });
+    for (let count = 0; count < FIRST_INTERVALS; count += 1) await sleep(DELAY_INTERVAL_MS);
+  }
 }
 
 type Registered = Counter | Gauge | Histogram;
