@@ -10,7 +10,7 @@ export default [
       'coverage/',
       'bench-out/',
       'docs/site/.vitepress/{.temp,cache}/',
-      // VitePress writes its compiled configuration for a moment, which may be while ESLint reads the directory.
+      // VitePress writes these files for a moment. ESLint fails if it finds one and cannot open it any more.
       'docs/site/.vitepress/*.timestamp-*',
     ],
   },

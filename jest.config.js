@@ -5,7 +5,7 @@ export default {
   runner: '<rootDir>/test/kit/runner/runner.ts',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {},
-  // Jest reads every package.json below its roots. Elsewhere are some that vanish while it reads: the site is built at the same time.
+  // Jest reads every package.json below its roots. A build of the site, which `.ci/run` runs at the same time, removes its own while Jest reads.
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   globalSetup: '<rootDir>/test/kit/backends/global-setup.ts',

@@ -247,7 +247,7 @@ describeWith(
       let texts: readonly string[] = [];
       await until('the end of the first page is drawn', async () => {
         await page.evaluate('scrollTo(0, document.documentElement.scrollHeight / 5)');
-        // Without a wait: the row goes away if the scroll is drawn only now.
+        // This does not wait for the row, which disappears if the browser draws the scroll only now.
         texts = await row.allTextContents();
         return texts.length === 1;
       });

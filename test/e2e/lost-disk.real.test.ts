@@ -57,7 +57,7 @@ describeWith(['moto'], 'a backup that is restored after the loss of the disk', (
       const late = [...received].find(([, entry]) => entry.includes('"late"'));
       return received.has(size - 1) && size > (late?.[0] ?? Infinity);
     });
-    // The log lags its entries by a quarter of a second; an export before would lack the last one.
+    // Only now: an entry is in the log up to a quarter of a second after its commit, and an export before that lacks it.
     await broker.verb('audit', 'export', installation.file('newer'));
     await installation.stop('SIGKILL');
     await rm(installation.file('store'), { recursive: true });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { inBrokerTime } from '../../../../src/compose/clusters/in-broker-time.ts';
-import type { Clock } from '../../../../src/ports/clock.ts';
 import type { AttestedWorkload } from '../../../../src/ports/workload-authenticator.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 
@@ -13,21 +12,28 @@ const ATTESTED: AttestedWorkload = {
   method: 'x509-svid',
 };
 
-/** A clock on which a millisecond passes between any two readings. */
-function quickClock(aheadMs: number): Clock {
-  const clock = new HandClock();
-  return Object.assign(clock, {
-    ahead: () => aheadMs,
-    now: () => {
-      clock.advance(1);
-      return HandClock.prototype.now.call(clock);
-    },
-  });
+/** A clock that advances by a millisecond at each reading. */
+class AdvancingClock extends HandClock {
+  readonly #aheadMs: number;
+
+  constructor(aheadMs: number) {
+    super();
+    this.#aheadMs = aheadMs;
+  }
+
+  override now(): number {
+    this.advance(1);
+    return super.now();
+  }
+
+  ahead(): number {
+    return this.#aheadMs;
+  }
 }
 
 describe('times of a token in the time of the broker', () => {
   it.each([0, 90_000])('are later by what the clock is ahead, exactly: %d ms', async (aheadMs) => {
-    const authenticator = inBrokerTime(quickClock(aheadMs), () => ({
+    const authenticator = inBrokerTime(new AdvancingClock(aheadMs), () => ({
       authenticate: () => Promise.resolve(ATTESTED),
       authenticateCertificate: () => Promise.resolve(ATTESTED),
       close: () => undefined,
@@ -36,8 +42,8 @@ describe('times of a token in the time of the broker', () => {
       tokenEndsAt: ATTESTED.tokenEndsAt + aheadMs,
       tokenIssuedAt: ATTESTED.tokenIssuedAt + aheadMs,
     };
-    const context = { signal: new AbortController().signal };
-    expect(await authenticator.authenticate('token', context as never)).toMatchObject(expected);
+    const context = { requestId: 'req_1', signal: new AbortController().signal };
+    expect(await authenticator.authenticate('token', context)).toMatchObject(expected);
     expect(await authenticator.authenticateCertificate?.([])).toMatchObject(expected);
   });
 });
