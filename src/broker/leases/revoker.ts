@@ -16,6 +16,8 @@ import { Worker } from '../kernel/worker.ts';
 type Row = Tables['credentials'];
 
 const EVERY_MS = 500;
+/** Rounds between two searches for abandoned orders, which are two minutes old before they count as such. */
+const ADOPT_EVERY = 10;
 const CHUNK = 64;
 /**
  * Number of attempts, with growing pauses, after which the credential is listed as irrevocable. The revoker still retries it, but
@@ -37,8 +39,10 @@ export function revoker(
   random: () => number,
 ): Worker {
   const actor = new SystemActor(parts, 'revoker');
+  let turn = 0;
   return new Worker('revoker', EVERY_MS, parts, async (signal) => {
-    await adoptAbandoned(parts, parts.clock.now() - FILLED_MS);
+    if (turn % ADOPT_EVERY === 0) await adoptAbandoned(parts, parts.clock.now() - FILLED_MS);
+    turn += 1;
     for (const state of REVOCATION_STATES) {
       const queued = CREDENTIALS.dueRevocations(state, parts.clock.now());
       const due = await parts.store.list(queued, { limit: CHUNK });

@@ -77,54 +77,44 @@ export async function checkState(
   guard: RowGuard,
   { logged, keep, later = [] }: StateChecked,
 ): Promise<StateReport> {
-  const adopt = await groupsToAdopt(store, await logged());
+  const known = await logged();
+  const before = await readDigests(store, guard);
+  const adopt = groupsToAdopt(before, known);
   const adopted = new Set(adopt.flatMap(({ digests }) => digests));
   const kinds = DIGESTED.filter((kind) => !adopted.has(kind));
-  const compared = new Map<DigestedTable, Compared | undefined>();
+  const comparisons = new Map<DigestedTable, Comparison>();
   const deferred: DigestRow[] = [];
   for (const kind of kinds) {
-    const digest = later.includes(kind) ? await digestOfMany(store, guard, kind) : undefined;
-    const isLater = digest && { digest, take: (): void => void deferred.push(digest) };
-    compared.set(kind, isLater ?? (await compareKind(store, guard, { kind, keep })));
+    const stored = before(kind);
+    const { digest } = stored;
+    if (later.includes(kind) && isOfMany(guard, digest))
+      comparisons.set(kind, () => ({ digest, take: () => void deferred.push(digest) }));
+    else comparisons.set(kind, await readKind(store, guard, { kind, stored, keep }));
   }
-  // The log is read once for all kinds, because a reading takes time for each boot of the installation. A commit after the rows were read and before
+  const after = await readDigests(store, guard);
+  // The log is read once for all kinds, because a reading takes time for each boot of the installation. A commit after the digests were read and before
   // this reading makes its kind differ, and only this kind is checked again.
   const last = await logged();
   const problems: HeldRows[] = [];
   for (const kind of kinds) {
-    const matched = compared.get(kind);
-    if (matched === undefined || 'problem' in matched || !isLogged(guard, matched.digest, last))
+    const compared = await comparisons.get(kind)?.(after(kind).digest);
+    if (compared === undefined || 'problem' in compared || !isLogged(guard, compared.digest, last))
       problems.push(...(await checkKind(store, guard, { kind, logged, keep })));
-    else matched.take();
+    else compared.take();
   }
   return { adopt, problems, deferred };
 }
 
 /** The groups that have no digest in the store and in the log. */
-async function groupsToAdopt(
-  store: Store,
-  logged: LoggedDigests,
-): Promise<readonly GuardedGroup[]> {
-  const adopt: GuardedGroup[] = [];
-  for (const group of GUARDED_GROUPS) {
-    const stored = await Promise.all(group.digests.map((kind) => readDigest(store, kind)));
-    const isNew =
-      stored.every((row) => row === undefined) &&
-      group.digests.every((kind) => logged.get(kind) === undefined);
-    if (isNew) adopt.push(group);
-  }
-  return adopt;
+function groupsToAdopt(stored: StoredDigests, logged: LoggedDigests): readonly GuardedGroup[] {
+  return GUARDED_GROUPS.filter(({ digests }) =>
+    digests.every((kind) => stored(kind).digest === undefined && logged.get(kind) === undefined),
+  );
 }
 
-/** The digest of a kind, if it is valid and over so many rows that they are compared later. */
-async function digestOfMany(
-  store: Store,
-  guard: RowGuard,
-  kind: DigestedTable,
-): Promise<DigestRow | undefined> {
-  const digest = await readDigest(store, kind);
-  const isOfMany = digest !== undefined && digest.count > MOST_AT_START && guard.isDigest(digest);
-  return isOfMany ? digest : undefined;
+/** True for a valid digest over so many rows that they are compared later. */
+function isOfMany(guard: RowGuard, digest: DigestRow | undefined): digest is DigestRow {
+  return digest !== undefined && digest.count > MOST_AT_START && guard.isDigest(digest);
 }
 
 function isLogged(guard: RowGuard, digest: DigestRow, logged: LoggedDigests): boolean {
@@ -169,27 +159,23 @@ type Compared =
   /** `take` passes the rows to `keep`. */
   | { readonly digest: DigestRow; readonly take: () => void };
 
+/** Compares rows with their digest, given the digest after they were read. Undefined if another replica changed rows during the read. */
+type Comparison = (
+  after: DigestRow | undefined,
+  log?: LoggedDigests,
+) => Compared | undefined | Promise<Compared | undefined>;
+
 /** Undefined if another replica changed rows during the read. */
 async function compareKind(
   store: Store,
   guard: RowGuard,
   { kind, logged, keep }: Checked,
 ): Promise<Compared | undefined> {
-  const found = foundRows(kind, keep);
   const least = guard.generationOf(kind);
-  const before = await readDigest(store, kind);
+  const digest = await readDigest(store, kind);
   const log = await logged?.();
-  const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id, found });
-  const after = await readDigest(store, kind);
-  if (after?.generation !== before?.generation) return undefined;
-  const checked = guard.checkDigest(kind, before, least);
-  if ('problem' in checked) return checked;
-  const { digest } = checked;
-  const problem =
-    (log && compareWithLog(guard, digest, log.get(kind))) ??
-    (await compareRows(store, guard, digest, rows));
-  if (problem !== undefined) return { problem };
-  return { digest, take: () => found && keep?.take(kind, { digest, ...found }) };
+  const compare = await readKind(store, guard, { kind, stored: { digest, least }, keep });
+  return compare(await readDigest(store, kind), log);
 }
 
 function compareWithLog(
@@ -266,8 +252,8 @@ interface FoundRows {
 
 interface KindRead {
   readonly kind: DigestedTable;
-  readonly rootKeyId: string | undefined;
-  readonly found: FoundRows | undefined;
+  readonly stored: StoredDigest;
+  readonly keep: KeepMatched | undefined;
 }
 
 /** Undefined for a kind whose rows are not kept. */
@@ -275,24 +261,36 @@ function foundRows(kind: DigestedTable, keep: KeepMatched | undefined): FoundRow
   return keep?.kinds.includes(kind) === true ? { rows: [], elements: new Map() } : undefined;
 }
 
-/** Reads all rows of one kind, under the root key of their digest. */
+/** Reads all rows of one kind, under the root key of the digest before them. @returns the comparison with the digest after them. */
 async function readKind(
   store: Store,
   guard: RowGuard,
-  { kind, rootKeyId, found }: KindRead,
-): Promise<Pick<KindRows, 'set' | 'count'>> {
+  { kind, stored, keep }: KindRead,
+): Promise<Comparison> {
+  const found = foundRows(kind, keep);
+  const before = stored.digest;
   const set = SetHash.empty();
   let count = 0;
   for await (const page of readPages(store, kind)) {
     for (const row of page) {
-      const element = guard.element(rootKeyId, kind, row);
+      const element = guard.element(before?.root_key_id, kind, row);
       set.add(element);
       found?.rows.push(row);
       found?.elements.set(nameOf(kind, row), element);
     }
     count += page.length;
   }
-  return { set, count };
+  return async (after, log) => {
+    if (after?.generation !== before?.generation) return undefined;
+    const checked = guard.checkDigest(kind, before, stored.least);
+    if ('problem' in checked) return checked;
+    const { digest } = checked;
+    const problem =
+      (log && compareWithLog(guard, digest, log.get(kind))) ??
+      (await compareRows(store, guard, digest, { set, count }));
+    if (problem !== undefined) return { problem };
+    return { digest, take: () => found && keep?.take(kind, { digest, ...found }) };
+  };
 }
 
 /** Reads all rows of one kind for a new digest under the active root key, and checks the MAC of each. */
@@ -409,6 +407,22 @@ function reseal(table: TableName, row: StoredRow): Write {
 
 async function readDigest(store: Store, kind: DigestedTable): Promise<DigestRow | undefined> {
   return store.get('state_digests', { kind });
+}
+
+/** A digest as it is in the store, and the generation that the guard knew before it was read. */
+interface StoredDigest {
+  readonly digest: DigestRow | undefined;
+  readonly least: number;
+}
+
+type StoredDigests = (kind: DigestedTable) => StoredDigest;
+
+/** Reads the digests of all kinds in one query: a start waits once for a distant database, not for each kind. */
+async function readDigests(store: Store, guard: RowGuard): Promise<StoredDigests> {
+  const least = new Map(DIGESTED.map((kind) => [kind, guard.generationOf(kind)]));
+  const rows = await store.list(allRows('state_digests'), { limit: PAGE });
+  const digests = new Map(rows.map((row) => [row.kind, row]));
+  return (kind) => ({ digest: digests.get(kind), least: least.get(kind) ?? 0 });
 }
 
 /**

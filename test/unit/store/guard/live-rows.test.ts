@@ -73,6 +73,7 @@ function documentStore() {
       return Promise.resolve(kind === 'documents' ? store.digest : undefined);
     },
     list: ({ spec }: { readonly spec: { readonly table: string } }) => {
+      if (spec.table === 'state_digests') return Promise.resolve([store.digest]);
       const isAll = spec.table === 'documents';
       store.lists += isAll ? 1 : 0;
       return Promise.resolve(isAll ? [...rows.values()] : []);

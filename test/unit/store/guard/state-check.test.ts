@@ -28,9 +28,21 @@ function emptyStore() {
   const digests = new Map<string, DigestRow>(DIGESTED.map((kind) => [kind, empty(kind, 1)]));
   const named = new Map(digests);
   const log = { reads: 0, beforeRead: undefined as ((read: number) => void) | undefined };
+  const foreign: object[] = [];
+  const reads = { one: 0, all: 0 };
   const store = {
-    get: (_: string, { kind }: { readonly kind: string }) => Promise.resolve(digests.get(kind)),
-    list: () => Promise.resolve([]),
+    get: (_: string, { kind }: { readonly kind: string }) => {
+      reads.one += 1;
+      return Promise.resolve(digests.get(kind));
+    },
+    list: (
+      { spec }: { readonly spec: { readonly table: string } },
+      { limit }: { readonly limit: number },
+    ) => {
+      if (spec.table !== 'state_digests') return Promise.resolve([]);
+      reads.all += 1;
+      return Promise.resolve([...foreign, ...digests.values()].slice(0, limit));
+    },
   } as unknown as Store;
   const logged = (): Promise<LoggedDigests> => {
     log.reads += 1;
@@ -45,7 +57,7 @@ function emptyStore() {
   };
   const check = (later: readonly DigestedTable[] = []) =>
     checkState(store, guard, { logged, later });
-  return { store, guard, digests, named, log, empty, check };
+  return { store, guard, digests, named, log, empty, check, foreign, reads };
 }
 
 /** A digest over more rows of secrets than a start compares. */
@@ -87,10 +99,17 @@ it('reads fewer rows in a turn of the event loop while their texts are long', as
   expect(limits).toEqual([8, 4, 2, 4, 2, 4, 2, 4, 2, 4, 8, 16, 32, 64, 128, 128]);
 });
 
-it('reads the log twice, whatever the number of kinds of rows', async () => {
-  const { log, check } = emptyStore();
+it('reads the log and the digests twice, whatever the number of kinds of rows', async () => {
+  const { log, reads, check } = emptyStore();
   expect(await check()).toEqual({ adopt: [], problems: [], deferred: [] });
   expect(log.reads).toBe(2);
+  expect(reads).toEqual({ one: 0, all: 2 });
+});
+
+it('finds the digest of each kind beside any number of foreign rows', async () => {
+  const { foreign, check } = emptyStore();
+  foreign.push(...Array.from({ length: 1_000 }, (_, at) => ({ kind: `a${at}` })));
+  expect(await check()).toEqual({ adopt: [], problems: [], deferred: [] });
 });
 
 it('accepts a commit of another replica after its rows were read', async () => {
