@@ -1,7 +1,13 @@
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import type { RootKey } from '../../crypto/keys/root-keys.ts';
 import type { Storage } from '../state/dependencies.ts';
-import { activeRow, changeRootKeys, pendingRow, readRootKeys } from './root-key-rows.ts';
+import {
+  activeRow,
+  changeRootKeys,
+  pendingRow,
+  readRootKeys,
+  type RootKeyRows,
+} from './root-key-rows.ts';
 
 /** Number of encryptions that the store counts ahead of time. After a crash the unused ones stay counted. */
 export const ENCRYPTION_STEP = 65_536;
@@ -20,13 +26,15 @@ export class EncryptionLedger {
     this.#parts = parts;
   }
 
-  /** Grants the active and the pending key enough encryptions for the next time. */
-  async fill(): Promise<void> {
-    const rows = await readRootKeys(this.#parts.store);
-    for (const row of [activeRow(rows), pendingRow(rows)]) {
-      const key = row && this.#parts.keyring.find(row.id);
-      if (key !== undefined && needsMore(key)) await this.#grant(key);
-    }
+  /** Grants the active and the pending key enough encryptions for the next time. @returns the root keys after that. */
+  async fill(rows: RootKeyRows): Promise<RootKeyRows> {
+    const { store, keyring } = this.#parts;
+    const keys = [activeRow(rows), pendingRow(rows)].flatMap((row) =>
+      row === undefined ? [] : (keyring.find(row.id) ?? []),
+    );
+    const short = keys.filter(needsMore);
+    for (const key of short) await this.#grant(key);
+    return short.length === 0 ? rows : readRootKeys(store);
   }
 
   async #grant(key: RootKey): Promise<void> {
