@@ -27,14 +27,16 @@ export class EncryptionLedger {
   }
 
   /** Grants the active and the pending key enough encryptions for the next time. @returns the root keys after that. */
-  async fill(rows: RootKeyRows): Promise<RootKeyRows> {
+  async fill(): Promise<RootKeyRows> {
     const { store, keyring } = this.#parts;
-    const keys = [activeRow(rows), pendingRow(rows)].flatMap((row) =>
-      row === undefined ? [] : (keyring.find(row.id) ?? []),
-    );
-    const short = keys.filter(needsMore);
-    for (const key of short) await this.#grant(key);
-    return short.length === 0 ? rows : readRootKeys(store);
+    let rows = await readRootKeys(store);
+    for (const row of [activeRow(rows), pendingRow(rows)]) {
+      const key = row && keyring.find(row.id);
+      if (key === undefined || !needsMore(key)) continue;
+      await this.#grant(key);
+      rows = await readRootKeys(store);
+    }
+    return rows;
   }
 
   async #grant(key: RootKey): Promise<void> {

@@ -62,7 +62,7 @@ export class KeyWorker {
   async round(signal: AbortSignal): Promise<void> {
     const { keyring, store } = this.#parts;
     if (keyring.isSealed || store.fault() !== undefined) return;
-    const rows = await this.ledger.fill(await readRootKeys(store));
+    const rows = await this.ledger.fill();
     await this.#wrapUnderNew(rows);
     await this.#proveKeks(rows);
     const isDue = pendingRow(rows) !== undefined || retiredRows(rows).length > 0;

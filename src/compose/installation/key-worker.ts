@@ -2,7 +2,6 @@ import { storeClaims } from '../../store/claims.ts';
 import type { Claims } from '../../ports/claims.ts';
 import { LogAnchor } from '../../audit/identity/log-anchor.ts';
 import { KeyWorker } from '../../broker/keys/key-worker.ts';
-import { readRootKeys } from '../../broker/keys/root-key-rows.ts';
 import type { OtherRows, WorkClaim } from '../../broker/keys/rewrap-pass.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import type { RowGuard } from '../../store/guard/row-guard.ts';
@@ -35,7 +34,7 @@ export async function openKeyWorker(
     { ...parts, claim: claimOf(claims), others: [logRows(parts), digests(parts, guard)] },
     { spreadMs: alone ? 0 : SPREAD_MS, kekOutageMs: kekOutageSeconds * 1000 },
   );
-  await worker.ledger.fill(await readRootKeys(store));
+  await worker.ledger.fill();
   return worker;
 }
 
