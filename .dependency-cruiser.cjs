@@ -147,7 +147,7 @@ module.exports = {
     ),
     rule(
       'config-reads-schemas-only',
-      { path: '^src/compose/config/' },
+      { path: '^src/program/config/' },
       {
         path: '^src/',
         pathNot: [

@@ -5,7 +5,7 @@ import { HandClock } from '../test/kit/time/hand-clock.ts';
 import { LogBench } from '../test/kit/log/log-bench.ts';
 import { holds, targetText, type SEARCH_FIGURES } from './figures.ts';
 import { resultAlone, type Result } from './result.ts';
-import { loggedReads } from '../src/audit/reads/logged-reads.ts';
+import { loggedReads } from '../src/audit/log/logged-reads.ts';
 import { fillLog, queriesFor, readByReader, READER } from './search-log.ts';
 import type { Stage } from './stage.ts';
 

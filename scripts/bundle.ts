@@ -29,9 +29,9 @@ const CHUNKS = join(PROGRAM, 'chunks');
 const PACKED = [
   { entry: 'src/program/program.ts' },
   { entry: 'src/cli/run/run-verb.ts', after: 'src/program/program.ts' },
-  { entry: 'src/compose/verbs/init.ts', after: 'src/program/program.ts' },
-  { entry: 'src/compose/verbs/serve.ts', after: 'src/compose/verbs/init.ts' },
-  { entry: 'src/dev/run-dev.ts', after: 'src/compose/verbs/serve.ts' },
+  { entry: 'src/program/verbs/init.ts', after: 'src/program/program.ts' },
+  { entry: 'src/program/verbs/serve.ts', after: 'src/program/verbs/init.ts' },
+  { entry: 'src/program/dev/run-dev.ts', after: 'src/program/verbs/serve.ts' },
 ];
 const PREBUILDS = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
 

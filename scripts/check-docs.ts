@@ -15,7 +15,7 @@ const CHANGES = 'CHANGELOG.md';
 const READING_LIST = 'docs/README.md';
 /** Guides explain how to do something. The other pages are formats, decisions, lists and figures. */
 const GUIDE = /^docs\/(?:providers\/|rotators\/)?[\w-]+\.md$/;
-const WITHOUT_EXAMPLE = [READING_LIST, 'docs/threat-coverage.md'];
+const WITHOUT_EXAMPLE = [READING_LIST, 'internals/threat-coverage.md'];
 
 const listed = execFileSync(
   'git',

@@ -4,7 +4,7 @@ import { commandLinePages } from './command-line-page.ts';
 import { withTests } from './threat-page.ts';
 
 /**
- * `npm run generate`: writes the reference of docs/cli.md and docs/cli/ from the help, and the tests of docs/threat-coverage.md from their titles.
+ * `npm run generate`: writes the reference of docs/cli.md and docs/cli/ from the help, and the tests of internals/threat-coverage.md from their titles.
  * test/guards/command-line-page.test.ts and test/guards/threat-coverage.test.ts fail if a page is out of date.
  */
 const textOf = (path: string) => readFileSync(path, 'utf8');
@@ -18,7 +18,7 @@ for (const [path, text] of commandLinePages(createProgram(), (each) =>
   writeFileSync(path, text);
 }
 const tests = globSync('test/**/*.ts').sort();
-rewrite('docs/threat-coverage.md', (page) =>
+rewrite('internals/threat-coverage.md', (page) =>
   withTests(
     page,
     tests.map((path) => ({ path, text: textOf(path) })),

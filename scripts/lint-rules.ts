@@ -82,11 +82,11 @@ const BANS: Readonly<Record<string, Rule>> = {
   ),
   'no-environment': ban([
     "MemberExpression[object.name='process'][property.name='env']",
-    'The environment is read in src/compose/config only.',
+    'The environment is read in src/program/config only.',
   ]),
   'no-exit': ban([
     "CallExpression[callee.object.name='process'][callee.property.name='exit']",
-    'Only src/program/main.ts and src/compose/configuration/on-signals.ts end the process.',
+    'Only src/program/main.ts and src/program/serving/on-signals.ts end the process.',
   ]),
   'no-reveal': ban([
     "CallExpression[callee.property.name='reveal']",

@@ -2,7 +2,7 @@
 /*
  * Entry of the program. The agent starts in every pod, so it is one CommonJS file of its own, and its compiled code lies beside
  * it (scripts/bundle.ts makes it). Node's compile cache does not serve: it is one directory for each user id, and pods choose
- * their user ids. V8 rejects a cache of another Node and compiles again. docs/measurements/agent.md has the gain of each of
+ * their user ids. V8 rejects a cache of another Node and compiles again. internals/measurements/agent.md has the gain of each of
  * these.
  */
 'use strict';

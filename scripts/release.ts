@@ -41,7 +41,7 @@ interface Bom {
   dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
 }
 
-/** Writes everything that a release publishes, from the build in `dist`: docs/releasing.md. */
+/** Writes everything that a release publishes, from the build in `dist`: internals/releasing.md. */
 function writeRelease(): void {
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });

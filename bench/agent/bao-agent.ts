@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DevIssuer } from '../../src/dev/issuer.ts';
+import { DevIssuer } from '../../src/program/dev/issuer.ts';
 import { installedProgram } from '../../test/kit/backends/cache.ts';
 import { openBaoCall } from '../../test/kit/backends/openbao-calls.ts';
 import { OPENBAO } from '../../test/kit/backends/recipes.ts';

@@ -1,4 +1,4 @@
-import { DevIssuer } from '../../src/dev/issuer.ts';
+import { DevIssuer } from '../../src/program/dev/issuer.ts';
 import { createToken, openBaoCall } from '../../test/kit/backends/openbao-calls.ts';
 import { startOpenBao, type OpenBao } from '../../test/kit/backends/openbao.ts';
 import { AUDIENCE, ONE_FIELD, SECRET, SERVICE_ACCOUNT } from '../sample.ts';

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DevIssuer } from '../../src/dev/issuer.ts';
+import { DevIssuer } from '../../src/program/dev/issuer.ts';
 import { grant } from '../../test/kit/backends/kube-apply.ts';
 import {
   createNamespace,

@@ -1,5 +1,5 @@
 import { BrokerClient, type components } from '../../src/client/index.ts';
-import { DevIssuer } from '../../src/dev/issuer.ts';
+import { DevIssuer } from '../../src/program/dev/issuer.ts';
 import { AUDIENCE, ONE_FIELD, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
 import type { OfflinePods, RealPods } from './pods.ts';
 

@@ -1,8 +1,8 @@
 import type { CoreServedParts, OptionGroups } from '../api/request/request-deps.ts';
-import type { Enforcing } from '../broker/alerts/enforcement.ts';
-import type { PostureMeasured } from '../broker/posture/posture-metrics.ts';
+import type { Enforcing } from '../features/alerts/enforcement.ts';
+import type { PostureMeasured } from '../features/posture/posture-metrics.ts';
 import type { Work } from '../broker/state/dependencies.ts';
-import type { Copies } from './backups-and-archives.ts';
+import type { Copies } from '../features/copies/open-copies.ts';
 
 /** Dependencies of the use cases that every broker has. */
 export type CoreParts = CoreServedParts & Work;

@@ -167,7 +167,7 @@ export interface EntryProof extends LogEntry {
   readonly checkpoint: LogCheckpoint;
 }
 
-/** The signed head of one commit's chain, in the format of an export. See docs/spec/audit-log-v1.md. */
+/** The signed head of one commit's chain, in the format of an export. See internals/spec/audit-log-v1.md. */
 export interface BatchHead {
   readonly first_index: number;
   readonly writer: string;

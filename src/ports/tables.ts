@@ -145,7 +145,7 @@ export const SCHEMA = {
       purge_at: 'integer?',
       /** Identifies the locator and backend of the version. Null in rows of a release that did not store it. */
       generation: 'text?',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
@@ -176,7 +176,7 @@ export const SCHEMA = {
       last_error: 'text?',
       created_at: 'integer',
       ends_at: 'integer',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
@@ -233,7 +233,7 @@ export const SCHEMA = {
       body: 'text',
       updated_at: 'integer',
       updated_by: 'text',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['path'],
@@ -259,7 +259,7 @@ export const SCHEMA = {
       proven_at: 'integer?',
       /** Failed rotations and drills since the last success. */
       failures: 'integer',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['path'],
@@ -304,7 +304,7 @@ export const SCHEMA = {
       /** The end of the grace period. */
       settle_until: 'integer?',
       ended_at: 'integer?',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
@@ -422,7 +422,7 @@ export const SCHEMA = {
       received_at: 'integer',
       /** JSON: the alert in the normal form, its pod, its rule and the progress of the response. */
       body: 'text',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
       /** The namespace of the pod. */
       namespace: 'text?',
@@ -458,7 +458,7 @@ export const SCHEMA = {
       seen_at: 'integer',
       /** Summary of the findings, as JSON, compressed; all findings if `findings` is null. */
       body: 'bytes',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
       /** JSON: prefixes of the repositories for whose images it counts; null: for all. */
       scope: 'text?',
@@ -486,7 +486,7 @@ export const SCHEMA = {
       owner: 'text',
       epoch: 'integer',
       until: 'integer',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['name'],
@@ -639,7 +639,7 @@ export const SCHEMA = {
       sealed: 'bytes',
       created_at: 'integer',
       ends_at: 'integer',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
@@ -666,7 +666,7 @@ export const SCHEMA = {
       ends_at: 'integer?',
       renew_at: 'integer?',
       updated_at: 'integer',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['cluster'],

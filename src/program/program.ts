@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { addTable } from '../cli/commands/declare.ts';
+import { addTable } from '../cli/run/declare.ts';
 import { CLIENT_TABLES } from '../cli/commands/tables.ts';
 import { printableText } from '../cli/output/printable.ts';
 import { BrokerError } from '../domain/errors.ts';

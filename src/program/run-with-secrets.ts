@@ -1,11 +1,11 @@
 import { isatty } from 'node:tty';
 import { readText } from '../cli/connection/connection.ts';
 import type { Broker } from '../cli/connection/broker.ts';
-import type { Call, CliContext } from '../cli/run/context.ts';
-import { EXIT, Failed, UsageError } from '../cli/run/errors.ts';
-import { failureOf } from '../cli/run/failure.ts';
+import type { Call, CliContext } from '../cli/connection/context.ts';
+import { EXIT, Failed, UsageError } from '../cli/kernel/errors.ts';
+import { failureOf } from '../cli/output/failure.ts';
 import { disclosed } from '../cli/verbs/get.ts';
-import { dotenvEntries } from '../cli/verbs/secret-values.ts';
+import { dotenvEntries } from '../cli/input/secret-values.ts';
 import { Child } from '../delivery/agent/child/child.ts';
 import { childEnvironment } from '../delivery/agent/child/environment.ts';
 import { DeliveryError } from '../delivery/failures.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { attestationId, Attestations } from '../../src/broker/attestations/attestation-memory.ts';
+import { attestationId, Attestations } from '../../src/features/attestations/attestation-memory.ts';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import { ImageSigner } from '../kit/images/image-signer.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hmac } from '../../src/crypto/hashes/digest.ts';
 import { generateRootKey } from '../../src/crypto/keys/root-keys.ts';
-import { ValueFingerprints } from '../../src/crypto/hashes/value-fingerprint.ts';
+import { ValueFingerprints } from '../../src/crypto/keys/value-fingerprint.ts';
 import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 
 const VALUE = { password: 'hunter2-Xy7' };

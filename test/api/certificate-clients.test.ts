@@ -1,6 +1,6 @@
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { failureOf, type Failure } from '../../src/cli/run/failure.ts';
+import { failureOf, type Failure } from '../../src/cli/output/failure.ts';
 import { findTarget } from '../../src/cli/connection/connection.ts';
 import { openBroker } from '../../src/cli/connection/open-broker.ts';
 import { runLogin, type LoginOptions } from '../../src/cli/verbs/login.ts';

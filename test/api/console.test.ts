@@ -6,7 +6,7 @@ import { ACCESS, type OperationId } from '../../src/api/contract/access.ts';
 import { CONTENT_SECURITY_POLICY } from '../../src/api/console/page-headers.ts';
 import { ROLES } from '../../src/domain/identity/principal.ts';
 import { systemClock } from '../../src/process/clock.ts';
-import { OneTimeCode } from '../../src/dev/one-time-code.ts';
+import { OneTimeCode } from '../../src/program/dev/one-time-code.ts';
 import { smallConsole } from '../kit/console/console-files.ts';
 import { ALICE, PeopleApi } from '../kit/identity/people-api.ts';
 import { textOf } from '../kit/pages/tracked-files.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Refusals } from '../../src/audit/refusals.ts';
+import { Refusals } from '../../src/audit/base/refusals.ts';
 import { RunningApi, type PartsOptions } from '../kit/api/running-api.ts';
 import { storedEntries, type StoredEntry } from '../kit/store/store-diff.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runLogin, runLogout } from '../../src/cli/verbs/login.ts';
 import { openBroker } from '../../src/cli/connection/open-broker.ts';
 import { renewLogin } from '../../src/cli/connection/person-login.ts';
-import { failureOf } from '../../src/cli/run/failure.ts';
+import { failureOf } from '../../src/cli/output/failure.ts';
 import { ProfileFiles, type OperatorLogin } from '../../src/cli/connection/profiles.ts';
 import {
   BrokerClient,

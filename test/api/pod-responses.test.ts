@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { responseMetrics } from '../../src/broker/alerts/alert-metrics.ts';
+import { responseMetrics } from '../../src/features/alerts/alert-metrics.ts';
 import { testMetrics } from '../kit/api/test-metrics.ts';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

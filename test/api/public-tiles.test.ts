@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { publicLog } from '../../src/audit/tree/public-log.ts';
+import { publicLog } from '../../src/audit/log/public-log.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
 import { LogBench } from '../kit/log/log-bench.ts';
 import { RunningApi } from '../kit/api/running-api.ts';

@@ -13,7 +13,7 @@ import type { ApiServer } from '../../src/api/server/server.ts';
 import { OWN_FACE } from '../../src/api/server/app.ts';
 import { createServer } from '../../src/api/server/server.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { Drain } from '../../src/api/server/drain.ts';
+import { Drain } from '../../src/api/request/drain.ts';
 import { MetricsServer } from '../../src/api/server/metrics-server.ts';
 import { SourceAddress } from '../../src/api/request/source-address.ts';
 import { MalformedRequests } from '../../src/api/request/malformed-requests.ts';

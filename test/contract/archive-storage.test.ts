@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { archiveDirectory } from '../../src/audit/archive/archive-directory.ts';
+import { archiveDirectory } from '../../src/audit/records/archive-directory.ts';
 import { archivePlaceContract } from './archive-storage.contract.ts';
 
 archivePlaceContract('a directory', async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkpointFile } from '../../src/audit/tree/checkpoint-file.ts';
+import { checkpointFile } from '../../src/audit/log/checkpoint-file.ts';
 import { checkpointStorageContract } from './checkpoint-storage.contract.ts';
 
 checkpointStorageContract('a file', async () => {

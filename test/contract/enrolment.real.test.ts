@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import type { Serving } from '../../src/compose/serving/serve.ts';
+import type { Serving } from '../../src/program/serving/serve.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';

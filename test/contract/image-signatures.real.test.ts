@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { parseAttestation } from '../../src/broker/attestations/parse-attestation.ts';
+import { parseAttestation } from '../../src/features/attestations/parse-attestation.ts';
 import { fetchAttestations } from '../../src/cli/input/oci-registry.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { describeWith } from '../kit/backends/backends.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Workload } from '../../src/domain/identity/workload.ts';
 import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { systemClock } from '../../src/process/clock.ts';
-import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
+import { quoteIdentifier } from '../../src/providers/postgres/quote.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/process/clock.ts';
 import { randomBytes } from 'node:crypto';
 import type { SecretData } from '../../src/domain/secrets/secret.ts';
-import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
+import { quoteIdentifier } from '../../src/providers/postgres/quote.ts';
 import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';

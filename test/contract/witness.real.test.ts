@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import { exportLog } from '../../src/audit/export/export.ts';
-import { storeSource } from '../../src/audit/export/export-source.ts';
-import type { WitnessFault } from '../../src/audit/witnesses/add-checkpoint.ts';
-import { Witnesses } from '../../src/audit/witnesses/witnesses.ts';
-import { runAuditVerify } from '../../src/compose/verbs/audit-verify.ts';
+import { exportLog } from '../../src/audit/proof/export.ts';
+import { storeSource } from '../../src/audit/proof/export-source.ts';
+import type { WitnessFault } from '../../src/audit/upkeep/add-checkpoint.ts';
+import { Witnesses } from '../../src/audit/upkeep/witnesses.ts';
+import { runAuditVerify } from '../../src/program/verbs/audit-verify.ts';
 import { parseWitnessKey } from '../../src/crypto/log/cosignature.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { checkConfig } from '../../src/compose/config/load.ts';
+import { checkConfig } from '../../src/program/config/load.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { BACKUP, renderChart, templateChart, VARIANTS, WITHOUT_FILES } from './chart.ts';

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { checkConfig } from '../../src/compose/config/load.ts';
+import { checkConfig } from '../../src/program/config/load.ts';
 import { settingsSchema } from '../../src/delivery/csi/settings.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { runHelm } from '../kit/backends/helm-calls.ts';

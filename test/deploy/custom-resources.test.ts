@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
-import { RESOURCES } from '../../src/broker/cluster-documents/cluster-object.ts';
+import { RESOURCES } from '../../src/features/custom-resources/cluster-object.ts';
 import { parseSpec } from '../../src/broker/model/schema.ts';
 import { CHART } from './chart.ts';
 

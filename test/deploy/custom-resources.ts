@@ -4,7 +4,7 @@ import {
   RESOURCE_GROUP,
   RESOURCES,
   type Resource,
-} from '../../src/broker/cluster-documents/cluster-object.ts';
+} from '../../src/features/custom-resources/cluster-object.ts';
 
 interface Schema {
   readonly type?: string | readonly string[];

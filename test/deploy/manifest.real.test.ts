@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { checkConfig } from '../../src/compose/config/load.ts';
+import { checkConfig } from '../../src/program/config/load.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { kubeRequest } from '../kit/backends/kube-calls.ts';
 import { createNamespace, createServiceAccount } from '../kit/backends/kube-objects.ts';

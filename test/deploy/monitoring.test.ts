@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { OperationTallies } from '../../src/api/server/operation-tallies.ts';
+import { OperationTallies } from '../../src/api/request/operation-tallies.ts';
 import { Shares } from '../../src/api/request/memory-shares.ts';
-import type { RunningBroker } from '../../src/compose/broker.ts';
+import type { RunningBroker } from '../../src/program/broker/broker.ts';
 import { OPTIONS } from '../../src/compose/features/options.ts';
-import { allMetrics } from '../../src/compose/serving/all-metrics.ts';
-import { trustMetrics } from '../../src/compose/clusters/injector.ts';
-import { injectorMetrics } from '../../src/compose/serving/serve-injector.ts';
-import type { ConfigReload } from '../../src/compose/configuration/config-reload.ts';
+import { allMetrics } from '../../src/program/serving/all-metrics.ts';
+import { trustMetrics } from '../../src/program/injector/injector.ts';
+import { injectorMetrics } from '../../src/program/injector/serve-injector.ts';
+import type { ConfigReload } from '../../src/program/broker/config-reload.ts';
 import {
   certificateMetrics,
   configurationMetrics,
   readinessMetrics,
   traceMetrics,
-} from '../../src/metrics/serving-metrics.ts';
+} from '../../src/program/metrics/serving-metrics.ts';
 
 interface Rule {
   readonly alert: string;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { configSchema } from '../../src/compose/config/schema.ts';
+import { configSchema } from '../../src/program/config/schema.ts';
 
 const name = z.string();
 /** Kubernetes itself checks these. */

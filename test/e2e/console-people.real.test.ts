@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { ConsoleFiles } from '../../src/api/console-files.ts';
+import { ConsoleFiles } from '../../src/api/console/console-files.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { freePort } from '../kit/backends/free-port.ts';
 import { openPage, startBrowser, type ObservedPage } from '../kit/console/browser.ts';

@@ -133,8 +133,8 @@ describeWithPrograms(['bash', 'curl'], 'development mode', () => {
 
   it('listens on loopback and refuses any other address (X03)', async () => {
     const files = join(directory, FILES);
-    const { devConfig, devFiles } = await import('../../src/dev/dev-config.ts');
-    const { checkConfig } = await import('../../src/compose/config/load.ts');
+    const { devConfig, devFiles } = await import('../../src/program/dev/dev-config.ts');
+    const { checkConfig } = await import('../../src/program/config/load.ts');
     const config = devConfig(devFiles(files), join(files, 'issuer.jwks.json'), 8200);
     const listener = { ...config.listener, host: '0.0.0.0', plaintextBehindProxy: true };
     expect(() => checkConfig({ ...config, listener }, 'test')).toThrow(/loopback/);

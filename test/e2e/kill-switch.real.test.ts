@@ -10,9 +10,9 @@ import {
 import type { Running } from '../kit/backends/footprint.ts';
 import { until } from '../kit/backends/until.ts';
 import { loadKeys } from '../../src/broker/keys/installation-keys.ts';
-import { openWrappers } from '../../src/compose/installation/keys.ts';
+import { openWrappers } from '../../src/program/keys/keys.ts';
 import { systemClock } from '../../src/process/clock.ts';
-import { loadConfig } from '../../src/compose/config/load.ts';
+import { loadConfig } from '../../src/program/config/load.ts';
 import { openStore } from '../../src/store/index.ts';
 import { FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
 import { CommitRecorder } from '../kit/store/commit-order.ts';

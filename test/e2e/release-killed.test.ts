@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { runRelease, type ReleaseOptions } from '../../src/compose/verbs/release.ts';
+import { runRelease, type ReleaseOptions } from '../../src/program/verbs/release.ts';
 import { LEFT_OUT } from '../kit/backends/left-out.ts';
 import { Installation } from '../kit/broker/installation.ts';
 

@@ -103,11 +103,11 @@ function loadedWith(entryPoint: string): readonly string[] {
 }
 
 describe('the bundle of the program', () => {
-  const atStart = ['src/program/program.ts', 'src/compose/verbs/serve.ts'].flatMap(loadedWith);
+  const atStart = ['src/program/program.ts', 'src/program/verbs/serve.ts'].flatMap(loadedWith);
 
   it('loads no client of a backend when a broker starts', () => {
     const files = filesIn(atStart.flatMap((path) => program[path] ?? []));
-    expect(files).toContain('src/compose/serving/serve.ts');
+    expect(files).toContain('src/program/serving/serve.ts');
     const clients = /^(?:@aws-sdk|@kubernetes|@grpc|@redis|mysql2|pg|node-vault|liquidjs|age-)/;
     expect(packagesOf(files).filter((name) => clients.test(name))).toEqual([]);
     expect(packagesOf(filesIn(Object.values(program)))).toEqual(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { checkConfig } from '../../src/compose/config/load.ts';
-import { configSchema } from '../../src/compose/config/schema.ts';
+import { checkConfig } from '../../src/program/config/load.ts';
+import { configSchema } from '../../src/program/config/schema.ts';
 import { optionsOf } from '../kit/pages/schema-settings.ts';
 import { textOf } from '../kit/pages/tracked-files.ts';
 

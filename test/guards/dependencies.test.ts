@@ -72,7 +72,7 @@ describe('dependencies (X05)', () => {
   });
 
   it('have a written reason each', () => {
-    const adr = textOf('docs/adr/0002-runtime-dependencies.md');
+    const adr = textOf('internals/adr/0002-runtime-dependencies.md');
     const rows = [...adr.matchAll(/^\| `([^`]+)` \| \S/gm)].map(([, name]) => name);
     expect(rows.sort()).toEqual(Object.keys(manifest.dependencies).sort());
   });

@@ -12,13 +12,13 @@ const NAMES = ['cluster', 'connection'];
 const UNNAMED: Readonly<Record<string, string>> = {
   'src/broker/credentials/issue-credential.ts: an order that failed waits for recovery':
     'the store failed, not the backend; the id leads to the row',
-  'src/broker/rotations/rotation-worker.ts: a round of the rotation worker failed; the next round retries':
+  'src/rotation/rotation-worker.ts: a round of the rotation worker failed; the next round retries':
     'the store failed',
-  'src/broker/rotations/start-due.ts: a due rotation cannot start; it is retried in five minutes':
+  'src/rotation/start-due.ts: a due rotation cannot start; it is retried in five minutes':
     'the definition of the path may lead to no connection',
-  'src/compose/clusters/cluster-registry.ts: sessions could not be compared with the clusters':
+  'src/program/clusters/cluster-registry.ts: sessions could not be compared with the clusters':
     'the store failed, at the start, for all clusters',
-  'src/compose/clusters/saved-pods.ts: the pods with sessions cannot be saved; retrying in a minute':
+  'src/program/clusters/saved-pods.ts: the pods with sessions cannot be saved; retrying in a minute':
     'the store or the disk failed, for all clusters',
 };
 

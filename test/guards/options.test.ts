@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Approvals } from '../../src/broker/approvals/approval-memory.ts';
+import { Approvals } from '../../src/features/approvals/approval-memory.ts';
 import { OPTIONS, routesOf } from '../../src/compose/features/options.ts';
 import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
 import { until } from '../kit/backends/until.ts';

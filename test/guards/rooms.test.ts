@@ -77,12 +77,12 @@ it('every store runs the contract suite of the store', () => {
   expect(stores.filter((name) => !inContract('store', 'store').includes(name))).toEqual([]);
 });
 
-describe('the decisions in docs/adr', () => {
+describe('the decisions in internals/adr', () => {
   it('are numbered without a gap and have the same parts', () => {
-    const files = readdirSync('docs/adr').sort();
+    const files = readdirSync('internals/adr').sort();
     files.forEach((file, index) => {
       expect(file).toMatch(new RegExp(`^${String(index + 1).padStart(4, '0')}-[a-z0-9-]+\\.md$`));
-      const text = textOf(join('docs/adr', file));
+      const text = textOf(join('internals/adr', file));
       for (const part of ['Context', 'Decision', 'Consequences']) {
         const isThere = text.includes(`\n## ${part}\n`) || text.includes(`\n**${part}.**`);
         expect([file, part, isThere]).toEqual([file, part, true]);

@@ -3,7 +3,7 @@ import { threatRows } from '../../scripts/threat-page.ts';
 import { textOf } from '../kit/pages/tracked-files.ts';
 
 const page = textOf('SECURITY.md');
-const known = new Set(threatRows(textOf('docs/threat-coverage.md')).map(({ id }) => id));
+const known = new Set(threatRows(textOf('internals/threat-coverage.md')).map(({ id }) => id));
 const IDS = /^[A-Z]{1,2}\d\d(?:, [A-Z]{1,2}\d\d)*$/;
 
 const promises = [...page.matchAll(/^\| (.+?) \| (.+) \| (.+?) \|$/gm)]

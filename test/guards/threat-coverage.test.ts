@@ -2,14 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import { filesOfRows, threatRows, withTests } from '../../scripts/threat-page.ts';
 import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
 
-const page = textOf('docs/threat-coverage.md');
+const page = textOf('internals/threat-coverage.md');
 const files = trackedFiles()
   .filter((path) => /^test\/.*\.ts$/.test(path))
   .map((path) => ({ path, text: textOf(path) }));
 const held = filesOfRows(files);
 const ids = threatRows(page).map(({ id }) => id);
 
-describe('docs/threat-coverage.md', () => {
+describe('internals/threat-coverage.md', () => {
   it('has each row once', () => {
     expect(ids.length).toBeGreaterThan(250);
     expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { VAULT_ACCESS, type Area } from '../../src/vault-api/access.ts';
+import { VAULT_ACCESS, type Area } from '../../src/api/vault/access.ts';
 import { textOf } from '../kit/pages/tracked-files.ts';
 
 /** The names that the document gives to mounts. */

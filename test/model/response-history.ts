@@ -1,8 +1,8 @@
-import { openAlert, type AlertRecord } from '../../src/broker/alerts/alert-record.ts';
-import { decideAlert } from '../../src/broker/alerts/alerts.ts';
-import { Containment, saveRepeats } from '../../src/broker/alerts/contain-responses.ts';
-import { raiseAlert } from '../../src/broker/alerts/receive-alerts.ts';
-import { replacementRounds } from '../../src/broker/alerts/response-worker.ts';
+import { openAlert, type AlertRecord } from '../../src/features/alerts/alert-record.ts';
+import { decideAlert } from '../../src/features/alerts/alerts.ts';
+import { Containment, saveRepeats } from '../../src/features/alerts/contain-responses.ts';
+import { raiseAlert } from '../../src/features/alerts/receive-alerts.ts';
+import { replacementRounds } from '../../src/features/alerts/response-worker.ts';
 import { liftQuarantine } from '../../src/broker/sessions/quarantines.ts';
 import type { LoggedReads, ReadersWanted } from '../../src/ports/audit-log.ts';
 import { allRows } from '../../src/ports/queries.ts';

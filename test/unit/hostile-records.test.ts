@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { batchesOf, decodeObject } from '../../src/audit/archive/archive-object.ts';
-import { parseTruncation } from '../../src/audit/archive/truncation.ts';
-import { announcement } from '../../src/audit/chain/boot-announcement.ts';
-import { parsePosition, splitEntries } from '../../src/audit/chain/entry.ts';
-import { logIdentity } from '../../src/audit/identity/log-identity.ts';
-import { decodeSegment, openSegment } from '../../src/audit/segments/segment.ts';
+import { batchesOf, decodeObject } from '../../src/audit/records/archive-object.ts';
+import { parseTruncation } from '../../src/audit/records/truncation.ts';
+import { announcement } from '../../src/audit/records/boot-announcement.ts';
+import { parsePosition, splitEntries } from '../../src/audit/records/entry.ts';
+import { logIdentity } from '../../src/audit/records/log-identity.ts';
+import { decodeSegment, openSegment } from '../../src/audit/records/segment.ts';
 import { syslogFrame } from '../../src/audit/sinks/syslog-message.ts';
-import { WitnessClient, WitnessError } from '../../src/audit/witnesses/add-checkpoint.ts';
-import { openWitnessed } from '../../src/audit/witnesses/witnessed-checkpoint.ts';
+import { WitnessClient, WitnessError } from '../../src/audit/upkeep/add-checkpoint.ts';
+import { openWitnessed } from '../../src/audit/log/witnessed-checkpoint.ts';
 import { decodeCursor, encodeCursor } from '../../src/broker/state/cursor.ts';
-import { openDatabaseManifest, openManifest } from '../../src/backup/manifest.ts';
+import { openDatabaseManifest, openManifest } from '../../src/features/copies/manifest.ts';
 import {
   openCheckpoint,
   openLogCheckpoint,

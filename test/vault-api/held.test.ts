@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from '@jest/globals';
-import type { Serving } from '../../src/compose/serving/serve.ts';
+import type { Serving } from '../../src/program/serving/serve.ts';
 import { vaultCall, type VaultAnswer, type VaultCall } from '../kit/api/vault-call.ts';
 import { freePort } from '../kit/backends/free-port.ts';
 import { AttackedInstallation } from '../kit/log/attacked-installation.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { configSchema } from '../../src/compose/config/schema.ts';
+import { configSchema } from '../../src/program/config/schema.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { installedProgram } from '../kit/backends/cache.ts';
 import { freePort } from '../kit/backends/free-port.ts';

@@ -1,5 +1,5 @@
-import type { ControlledRotation } from '../../broker/rotations/control-rotation.ts';
-import type { ListedRotation, RotationStatus } from '../../broker/rotations/rotation-status.ts';
+import type { ControlledRotation } from '../../rotation/control-rotation.ts';
+import type { ListedRotation, RotationStatus } from '../../rotation/rotation-status.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';

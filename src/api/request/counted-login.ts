@@ -2,7 +2,7 @@ import type { Call } from '../../broker/access/call.ts';
 import { logIn, type LogInRequest, type OpenedSession } from '../../broker/sessions/log-in.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { PresentedChain } from '../../ports/workload-authenticator.ts';
-import type { Incoming } from '../contract/route.ts';
+import type { Incoming } from './route.ts';
 import type { ServedParts } from './request-deps.ts';
 
 const SUBJECT = '"sub"';

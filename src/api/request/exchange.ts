@@ -9,7 +9,7 @@ import {
 import { ByteText } from '../../domain/words/byte-text.ts';
 import { networkOf } from '../../domain/network/ip-address.ts';
 import type { CallContext } from '../../ports/call-context.ts';
-import type { OperationTally } from '../server/operation-tallies.ts';
+import type { OperationTally } from './operation-tallies.ts';
 import { Peer } from './peer.ts';
 import { UNKNOWN_ADDRESS } from './source-address.ts';
 import type { Surroundings } from './request-deps.ts';

@@ -7,7 +7,7 @@ import { LiveSession } from '../../broker/state/session-memory.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import type { Capability } from '../../domain/policy/index.ts';
 import type { Operation } from '../contract/access.ts';
-import type { Route } from '../contract/route.ts';
+import type { Route } from './route.ts';
 
 /** Parameters of a path, as the client wrote them. */
 export type Params = Readonly<Record<string, string>>;

@@ -6,7 +6,7 @@ import { isRecorded } from '../../broker/recording/refusals.ts';
 import { requireStepUp } from '../../broker/access/step-up.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { isProbe, type Operation } from '../contract/access.ts';
-import { answer, answerError, delivered, refuse, type Answer } from '../answer/answers.ts';
+import { answer, answerError, delivered, refuse, type Answer } from './answers.ts';
 import { placed, type ParsedBody } from '../../domain/text/parse-body.ts';
 import { hasBody, readBody, streamBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
@@ -14,10 +14,10 @@ import type { Exchange } from './exchange.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { admit, findSealNotice, identify, shownProof, type Identity } from './identify.ts';
 import { judgeRequest, type Params } from './judge-request.ts';
-import type { OperationTally } from '../server/operation-tallies.ts';
+import type { OperationTally } from './operation-tallies.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { RequestShare, waiting } from './memory-shares.ts';
-import type { Admitted, Asked, Incoming, Route } from '../contract/route.ts';
+import type { Admitted, Asked, Incoming, Route } from './route.ts';
 import type { ServedParts, Surroundings } from './request-deps.ts';
 
 /**

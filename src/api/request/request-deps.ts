@@ -1,7 +1,7 @@
 import type { Announcements } from '../../broker/state/change-streams.ts';
 import type { Enrolling } from '../../broker/state/enrolled-clusters.ts';
 import type { Streams } from '../../broker/state/event-streams.ts';
-import type { Alerting } from '../../broker/alerts/alerting.ts';
+import type { Alerting } from '../../features/alerts/alerting.ts';
 import type {
   Access,
   Backends,
@@ -15,9 +15,9 @@ import type {
 import type { Consenting } from '../../broker/recording/consent.ts';
 import type { Alarming } from '../../broker/recording/decoys.ts';
 import type { Seeing } from '../../broker/recording/sightings.ts';
-import type { Approving } from '../../broker/approvals/approval-memory.ts';
-import type { Attesting } from '../../broker/attestations/attestations.ts';
-import type { Posture } from '../../broker/posture/judging.ts';
+import type { Approving } from '../../features/approvals/approval-memory.ts';
+import type { Attesting } from '../../features/attestations/attestations.ts';
+import type { Posture } from '../../features/posture/judging.ts';
 import type { AuthenticatedRows } from '../../broker/kernel/row-macs.ts';
 import type { Proofs } from '../../broker/state/proof-memory.ts';
 import type { Archives } from '../../ports/archives.ts';
@@ -30,12 +30,12 @@ import type { RootKeyWrappers } from '../../broker/keys/root-key-wrappers.ts';
 import type { ClientFacts } from '../../domain/audit/audit-event.ts';
 import type { BrokerError } from '../../domain/errors.ts';
 import type { ErrorAnswer } from '../answer/error-answer.ts';
-import type { Drain } from '../server/drain.ts';
-import type { OperationTallies } from '../server/operation-tallies.ts';
+import type { Drain } from './drain.ts';
+import type { OperationTallies } from './operation-tallies.ts';
 import type { PushTurns } from './push-turns.ts';
 import type { Rates } from './rates.ts';
 import type { RequestIds } from './request-ids.ts';
-import type { RequestLog } from '../server/request-log.ts';
+import type { RequestLog } from './request-log.ts';
 import type { SourceAddress } from './source-address.ts';
 import type { Shares } from './memory-shares.ts';
 

@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { acknowledgeVersions } from '../../broker/rotations/acknowledge.ts';
+import { acknowledgeVersions } from '../../rotation/acknowledge.ts';
 import { identityOf } from '../../broker/access/call.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { problemOf } from '../answer/error-answer.ts';
 import { secretPath, secretVersion } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 const BODY_BYTES = 65_536;

@@ -13,12 +13,12 @@ import type { AuditQuery, LogEntry, LogPage } from '../../ports/audit-log.ts';
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit/audit-actions.ts';
 import { ERRORS } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
-import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
+import { JSON_TYPE, PLAIN_TEXT } from '../request/answers.ts';
 import { entryIndex, secretData, secretPath } from '../request/fields.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Query } from '../request/query.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 
 /** Names of the filter's text fields; an entry must match all that are given. */
 const TEXTS = [

@@ -4,7 +4,7 @@ import {
 } from '../../broker/upkeep/configuration.ts';
 import { instant } from '../../domain/time/instant.ts';
 import type { ConfigurationInUse } from '../../ports/configuration.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 export const readConfiguration: RouteOf<'readConfiguration'> = {

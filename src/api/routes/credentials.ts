@@ -5,7 +5,7 @@ import { disclosureJson } from '../answer/disclosure-json.ts';
 import { duration, idempotencyKey } from '../request/fields.ts';
 import { judgePath } from '../request/judge-request.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 
 const order = z.strictObject({ ttl: duration.optional() });
 

@@ -13,7 +13,7 @@ import { problemOf } from '../answer/error-answer.ts';
 import { explainRefusal } from '../request/explain-refusal.ts';
 import { objectName, secretPath } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import { flag } from './documents.ts';
 
 /** The envelopes of more would have more fields than a body may have. */

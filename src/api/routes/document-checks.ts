@@ -1,6 +1,6 @@
 import { checkCluster as cluster } from '../../broker/documents/check-cluster.ts';
 import { checkMount as mount } from '../../broker/documents/check-mount.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import { objectName } from '../request/fields.ts';
 import { parseParameter } from '../request/parse-input.ts';
 

@@ -19,7 +19,7 @@ import { objectName } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseParameter } from '../request/parse-input.ts';
-import type { Incoming, Route } from '../contract/route.ts';
+import type { Incoming, Route } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 type OperatorRoute<Body extends object> = Route<LiveOperator, Body>;

@@ -3,7 +3,7 @@ import { followChanges as followAll } from '../../broker/events/follow-changes.t
 import { followEvents as follow } from '../../broker/events/follow-events.ts';
 import { EVENT_STREAM_HEAD } from '../answer/event-answer.ts';
 import { parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 
 /** The id of an event: the sequence number of a change. */
 const lastEventId = z

@@ -9,7 +9,7 @@ import type { RewrapReport } from '../../broker/keys/rewrap-report.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { remark } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 const order = z.strictObject({ reason: remark.min(1), compromised: z.boolean().default(false) });

@@ -19,7 +19,7 @@ import {
 import { instant } from '../../domain/time/instant.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { Incoming, RouteOf } from '../contract/route.ts';
+import type { Incoming, RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 const SMALL = { maxBytes: 4_096 };

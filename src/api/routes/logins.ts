@@ -5,7 +5,7 @@ import { instant } from '../../domain/time/instant.ts';
 import { PERSON_NAME } from '../../domain/identity/person.ts';
 import { objectName } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 
 const LOGIN_BYTES = 16_384;
 /** RFC 8252 §7.3: a loopback address by number, because a name could resolve to another machine. */

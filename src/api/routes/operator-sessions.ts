@@ -14,7 +14,7 @@ import {
 } from '../request/fields.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 export const listSessions: RouteOf<'listSessions'> = {

@@ -9,7 +9,7 @@ import { holdsEverywhere } from '../../domain/identity/principal.ts';
 import { identifier, objectName } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { parseParameter } from '../request/parse-input.ts';
-import type { Incoming, RouteOf } from '../contract/route.ts';
+import type { Incoming, RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 /** Creates a token. Only this answer contains the token; it cannot be read again. */

@@ -14,7 +14,7 @@ import { parseIpAddress } from '../../domain/network/ip-address.ts';
 import type { Block } from '../../broker/access/access-blocks.ts';
 import { identifier, kubernetesName, objectName, podUid, secretPath } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import { quarantineJson } from '../answer/quarantine-json.ts';
 import type { Shape } from '../contract/shapes.ts';
 

@@ -4,7 +4,7 @@ import { replayDecisions, type ReplayPage } from '../../broker/decisions/replay.
 import { instant } from '../../domain/time/instant.ts';
 import { objectName } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 const time = z.iso

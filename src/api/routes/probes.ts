@@ -3,9 +3,9 @@ import type { Metrics } from '../../ports/metrics.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
 import { instant } from '../../domain/time/instant.ts';
-import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
-import type { ActivityCounts } from '../server/activity.ts';
-import type { Routes } from '../contract/route.ts';
+import { JSON_TYPE, PLAIN_TEXT } from '../request/answers.ts';
+import type { ActivityCounts } from '../request/activity.ts';
+import type { Routes } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 /** Facts about the process that probes and metrics report. */

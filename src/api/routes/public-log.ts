@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { PLAIN_TEXT } from '../answer/answers.ts';
-import type { RouteOf } from '../contract/route.ts';
+import { PLAIN_TEXT } from '../request/answers.ts';
+import type { RouteOf } from '../request/route.ts';
 
 const YEAR_SECONDS = 31_536_000;
 const HOUR_SECONDS = 3_600;

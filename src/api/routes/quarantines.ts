@@ -16,7 +16,7 @@ import {
   workloadName,
 } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 
 const more = { reason: remark.min(1), duration: duration.optional() };
 const wish = z.discriminatedUnion('kind', [

@@ -9,7 +9,7 @@ import { identifier } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 const state = z.enum(REVOCATION_STATES).default('revoking');

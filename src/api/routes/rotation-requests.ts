@@ -4,15 +4,15 @@ import {
   ACTIONS,
   controlRotation,
   type RotationControl,
-} from '../../broker/rotations/control-rotation.ts';
+} from '../../rotation/control-rotation.ts';
 import { requireStepUp } from '../../broker/access/step-up.ts';
-import { requestRotation } from '../../broker/rotations/request-rotation.ts';
+import { requestRotation } from '../../rotation/request-rotation.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import type { Caller } from '../../broker/access/call.ts';
 import { idempotencyKey, remark } from '../request/fields.ts';
 import { judgePath } from '../request/judge-request.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { Route, RouteOf } from '../contract/route.ts';
+import type { Route, RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 import { controlledRotationJson, rotationJson } from '../answer/rotation-json.ts';
 

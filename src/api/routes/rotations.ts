@@ -3,11 +3,11 @@ import {
   listRotations as list,
   rotationHistory,
   rotationStatus,
-} from '../../broker/rotations/rotation-status.ts';
+} from '../../rotation/rotation-status.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseParameter } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import { listedRotationJson, rotationJson, rotationStatusJson } from '../answer/rotation-json.ts';
 
 const HISTORY_MOST = 100;

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { sealInstallation } from '../../broker/sessions/seal.ts';
 import { remark } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 
 const order = z.strictObject({ reason: remark.min(1) });
 

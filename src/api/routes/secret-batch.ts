@@ -12,7 +12,7 @@ import { duration, idempotencyKey, secretPath, secretVersion } from '../request/
 import { checkReason, readReason } from '../request/read-reason.ts';
 import { parseInput } from '../request/parse-input.ts';
 import { waiting, type RequestShare } from '../request/memory-shares.ts';
-import type { Asked, RouteOf } from '../contract/route.ts';
+import type { Asked, RouteOf } from '../request/route.ts';
 
 const BATCH_BYTES = 131_072;
 const SLICE_BYTES = 4 * 1024 * 1024;

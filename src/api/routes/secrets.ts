@@ -27,7 +27,7 @@ import { judgePath } from '../request/judge-request.ts';
 import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { checkReason, readReason } from '../request/read-reason.ts';
 import { parseInput, parseOptional, parseParameter } from '../request/parse-input.ts';
-import type { Incoming, RouteOf } from '../contract/route.ts';
+import type { Incoming, RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 /** The largest value as JSON text with each character escaped, and room for the rest of the body. */

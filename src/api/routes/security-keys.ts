@@ -4,10 +4,10 @@ import { beginKey, finishKey, listKeys, removeKey } from '../../broker/sessions/
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { PERSON_NAME } from '../../domain/identity/person.ts';
-import type { Answer } from '../answer/answers.ts';
+import type { Answer } from '../request/answers.ts';
 import { identifier, remark } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { Asked, RouteOf } from '../contract/route.ts';
+import type { Asked, RouteOf } from '../request/route.ts';
 import { KEY_PAGE, KEY_SCRIPT } from '../answer/second-factor-page.ts';
 import type { Shape } from '../contract/shapes.ts';
 

@@ -7,7 +7,7 @@ import { workloadId } from '../../domain/identity/workload.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { countedLogin } from '../request/counted-login.ts';
 import { parseInput } from '../request/parse-input.ts';
-import type { RouteOf } from '../contract/route.ts';
+import type { RouteOf } from '../request/route.ts';
 import type { Shape } from '../contract/shapes.ts';
 
 const LOGIN_BYTES = 16_384;

@@ -21,7 +21,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { MOST_HEADERS } from '../request/check-request.ts';
 import type { ListenerConfig } from '../config.ts';
-import type { Drain } from './drain.ts';
+import type { Drain } from '../request/drain.ts';
 import type { SourceAddress } from '../request/source-address.ts';
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
 

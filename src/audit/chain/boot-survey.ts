@@ -3,9 +3,9 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LOG } from '../../ports/queries.ts';
 import type { Boot } from './boot.ts';
-import { splitEntries } from './entry.ts';
-import type { LogIdentity } from '../identity/log-identity.ts';
-import { storedCheckpoint } from '../tree/stored-tree.ts';
+import { splitEntries } from '../records/entry.ts';
+import type { LogIdentity } from '../records/log-identity.ts';
+import { storedCheckpoint } from '../log/stored-tree.ts';
 
 /** The most heads in one entry. More than one for each live replica is already rare. */
 const MOST_HEADS = 64;

@@ -1,6 +1,6 @@
 import { randomId } from '../../crypto/random/random.ts';
 import { generateSigningKey, type SigningKey } from '../../crypto/signatures/signing.ts';
-import { bootMessage } from './signed-messages.ts';
+import { bootMessage } from '../records/signed-messages.ts';
 
 const RANDOM_CHARACTERS = 10;
 

@@ -3,10 +3,10 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { UnendorsedBoot } from './boot.ts';
-import type { ChainedBatch } from './chained-batch.ts';
-import { FIRST_PREV, joinEntries, LONGEST_ENTRY } from './entry.ts';
-import type { LocalBatches } from './local-batches.ts';
-import { batchMessage } from './signed-messages.ts';
+import type { ChainedBatch } from '../records/chained-batch.ts';
+import { FIRST_PREV, joinEntries, LONGEST_ENTRY } from '../records/entry.ts';
+import type { LocalBatches } from '../records/local-batches.ts';
+import { batchMessage } from '../records/signed-messages.ts';
 
 interface Position {
   readonly seq: number;

@@ -21,7 +21,7 @@ function stepOf(hash: number): number {
   return ((mixed ^ (mixed >>> 16)) | 1) >>> 0;
 }
 
-/** The bit positions of an item in a Bloom filter of `FILTER_BYTES`; docs/spec/audit-log-v1.md, "Search index". */
+/** The bit positions of an item in a Bloom filter of `FILTER_BYTES`; internals/spec/audit-log-v1.md, "Search index". */
 export function filterBits(kind: string, term: string): readonly number[] {
   const hash = itemHash(kind, term);
   const step = stepOf(hash);

@@ -3,9 +3,9 @@ import type { Clock } from '../../ports/clock.ts';
 import { LOG } from '../../ports/queries.ts';
 import type { RequiredReceivers } from '../../ports/required-receivers.ts';
 import type { Store } from '../../ports/store.ts';
-import { parsePosition } from '../chain/entry.ts';
+import { parsePosition } from '../records/entry.ts';
 import type { Follower } from './follower.ts';
-import type { LocalBatches } from '../chain/local-batches.ts';
+import type { LocalBatches } from '../records/local-batches.ts';
 import type { SinkCursors } from './sink-cursor.ts';
 
 /** Most waiting requests: each holds its response in memory. */

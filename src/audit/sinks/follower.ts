@@ -3,8 +3,8 @@ import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { LogCheckpoint } from '../../ports/audit-log.ts';
 import { Backoff } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { DamagedLog } from '../entries/log-damage.ts';
-import type { LogReader } from '../entries/log-reader.ts';
+import { DamagedLog } from '../log/log-damage.ts';
+import type { LogReader } from '../log/log-reader.ts';
 import type { SinkCursors } from './sink-cursor.ts';
 import { SinkError, type Sink } from './sink.ts';
 

@@ -7,7 +7,7 @@ import { socketFailure } from '../../net/socket-failure.ts';
 import { WatchedFile } from '../../net/watched-file.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import type { SinkConfig } from '../config.ts';
+import type { SinkConfig } from '../base/config.ts';
 import type { LogFormat } from '../../domain/audit/formats/format-names.ts';
 import { deliveryParts, formatted, SinkError, type Delivery, type Sink } from './sink.ts';
 
@@ -27,7 +27,7 @@ function requestBody(format: LogFormat, delivery: Delivery): string {
     : lines.map((line) => `${line}\n`).join('');
 }
 
-/** Posts entries to a receiver. A 2xx response acknowledges all entries of its request; docs/spec/audit-sinks-v1.md. */
+/** Posts entries to a receiver. A 2xx response acknowledges all entries of its request; internals/spec/audit-sinks-v1.md. */
 export class HttpSink implements Sink {
   readonly name: string;
   readonly unconfirmed = 0;

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../ports/clock.ts';
-import type { SinkConfig } from '../config.ts';
+import type { SinkConfig } from '../base/config.ts';
 import type { Sink } from './sink.ts';
 import { FileSink } from './file.ts';
 import { HttpSink } from './http.ts';

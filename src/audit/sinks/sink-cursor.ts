@@ -1,4 +1,4 @@
-import type { RowMacs } from '../../crypto/hashes/row-mac.ts';
+import type { RowMacs } from '../../crypto/signatures/row-mac.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';

@@ -7,7 +7,7 @@ import { socketFailure } from '../../net/socket-failure.ts';
 import { WatchedFile } from '../../net/watched-file.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import type { SinkConfig } from '../config.ts';
+import type { SinkConfig } from '../base/config.ts';
 import type { LogFormat } from '../../domain/audit/formats/format-names.ts';
 import { deliveryParts, formatted, SinkError, type Delivery, type Sink } from './sink.ts';
 import { syslogFrame } from './syslog-message.ts';
@@ -28,7 +28,7 @@ const MOST_BYTES = 262_144;
  */
 const UNCONFIRMED = 1_024;
 
-/** Sends entries as syslog messages over TLS (RFC 5424, RFC 5425); docs/spec/audit-sinks-v1.md. */
+/** Sends entries as syslog messages over TLS (RFC 5424, RFC 5425); internals/spec/audit-sinks-v1.md. */
 export class SyslogSink implements Sink {
   readonly name: string;
   readonly unconfirmed = UNCONFIRMED;

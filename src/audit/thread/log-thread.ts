@@ -5,7 +5,7 @@ import type { AcceptValues, AuditQuery, DecisionsWindow } from '../../ports/audi
 import type { PageRequest } from '../../domain/page.ts';
 import type { KeyOf, Query, RowReader, TableName, Window } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { LogReader } from '../entries/log-reader.ts';
+import { LogReader } from '../log/log-reader.ts';
 import {
   answerWith,
   OpenAnswers,

@@ -1,6 +1,6 @@
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { AuditLog, RecordedValue } from '../../ports/audit-log.ts';
-import { DamagedLog, type Damage } from '../entries/log-damage.ts';
+import { DamagedLog, type Damage } from '../log/log-damage.ts';
 
 /** Methods that run in the thread. All other methods of the log read a few rows. */
 export type ThreadMethod = 'search' | 'decisions' | 'oldest' | 'file' | 'heads';

@@ -22,9 +22,9 @@ import type {
 } from '../../ports/audit-log.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
-import type { LogReader } from '../entries/log-reader.ts';
-import { loggedReaders, loggedReads } from '../reads/logged-reads.ts';
-import { pendingEntries } from '../tree/pending-entries.ts';
+import type { LogReader } from '../log/log-reader.ts';
+import { loggedReaders, loggedReads } from '../log/logged-reads.ts';
+import { pendingEntries } from '../log/pending-entries.ts';
 import {
   answerWith,
   compact,

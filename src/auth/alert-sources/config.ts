@@ -14,7 +14,7 @@ const authenticate = z.union([
     bearer: z.strictObject({ secretFile }),
   }),
   z.strictObject({
-    /** One key of at least 32 bytes in each line, for the signature of docs/spec/alert-v1.md. */
+    /** One key of at least 32 bytes in each line, for the signature of internals/spec/alert-v1.md. */
     hmac: z.strictObject({ secretFile }),
   }),
   z.strictObject({

@@ -1,10 +1,10 @@
 import { ALERTS } from '../../ports/queries.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Access, Recording, Work } from '../state/dependencies.ts';
-import { alertRow, openAlert, unchanged, type AlertRecord } from './alert-record.ts';
-import type { Alerting } from './alerting.ts';
-import { findAnswering, joinResponse } from './join-response.ts';
-import { suspendResponse } from './respond.ts';
+import { alertRow, openAlert, unchanged, type AlertRecord } from '../../features/alerts/alert-record.ts';
+import type { Alerting } from '../../features/alerts/alerting.ts';
+import { findAnswering, joinResponse } from '../../features/alerts/join-response.ts';
+import { suspendResponse } from '../../features/alerts/respond.ts';
 
 type Parts = Recording & Access & Alerting & Pick<Work, 'log'>;
 

@@ -5,7 +5,7 @@ import {
   verifyRow,
   type CanonicalFields,
   type RowMacs,
-} from '../../crypto/hashes/row-mac.ts';
+} from '../../crypto/signatures/row-mac.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store } from '../../ports/store.ts';
 

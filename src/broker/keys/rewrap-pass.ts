@@ -1,7 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { decryptValue, rewrapDek, encryptValue } from '../../crypto/encryption/envelope.ts';
 import type { RootKey } from '../../crypto/keys/root-keys.ts';
-import type { CanonicalFields } from '../../crypto/hashes/row-mac.ts';
+import type { CanonicalFields } from '../../crypto/signatures/row-mac.ts';
 import { rootKeyIdOf } from '../../crypto/encryption/encrypted-column.ts';
 import {
   decryptCredential,
@@ -354,7 +354,7 @@ export class RewrapPass {
   }
 }
 
-/** The columns that the MAC of a row covers; docs/spec/row-mac-v1.md. */
+/** The columns that the MAC of a row covers; internals/spec/row-mac-v1.md. */
 function coveredBy(table: TableName, row: Row): CanonicalFields {
   const omitsNull = shapeOf(table).sealedSince !== undefined;
   return Object.fromEntries(

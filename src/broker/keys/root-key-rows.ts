@@ -1,6 +1,6 @@
 import type { Keyring, RingKeys } from '../../crypto/keys/keyring.ts';
 import { LookupKeys } from '../../crypto/keys/lookup-keys.ts';
-import { macRow, verifyRow, type CanonicalFields } from '../../crypto/hashes/row-mac.ts';
+import { macRow, verifyRow, type CanonicalFields } from '../../crypto/signatures/row-mac.ts';
 import type { RootKey } from '../../crypto/keys/root-keys.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';
@@ -13,9 +13,9 @@ export type WrapRow = Tables['root_key_wraps'];
 
 /** Row of `meta`: the installation's id. It exists once the store is initialised. */
 export const INSTALLATION = 'installation';
-/** Row of `meta`, hexadecimal; docs/spec/row-mac-v1.md, "Root keys". */
+/** Row of `meta`, hexadecimal; internals/spec/row-mac-v1.md, "Root keys". */
 const MAC = 'root-keys-mac';
-/** Row of `meta`, hexadecimal; docs/spec/root-keys-v1.md, "Lookup keys". */
+/** Row of `meta`, hexadecimal; internals/spec/root-keys-v1.md, "Lookup keys". */
 const LOOKUP = 'lookup-keys';
 const MOST_KEYS = 1_000;
 const ATTEMPTS = 4;

@@ -4,7 +4,7 @@ import type { MountSpec } from '../../domain/secrets/mount.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { ResponseRuleSpec } from '../../domain/alerts/response-rule.ts';
 import type { PostureProfileSpec } from '../../domain/posture/profile.ts';
-import type { RoleBindingSpec } from '../../domain/identity/role-binding.ts';
+import type { RoleBindingSpec } from '../../domain/policy/role-binding.ts';
 import type { OperatorSpec } from '../../domain/identity/principal.ts';
 
 /** The content of each kind of document. */

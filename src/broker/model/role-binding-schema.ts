@@ -6,7 +6,7 @@ import {
   type PeopleBinding,
   type RoleBindingSpec,
   type WorkloadBinding,
-} from '../../domain/identity/role-binding.ts';
+} from '../../domain/policy/role-binding.ts';
 import { NAME } from '../../domain/words/names.ts';
 import { claimName, claimValue, name, text } from './fields.ts';
 import { grant } from './grant-schema.ts';

@@ -1,8 +1,8 @@
 import type { Recording, Work } from '../state/dependencies.ts';
-import type { Posture } from './judging.ts';
+import type { Posture } from '../../features/posture/judging.ts';
 import { SystemActor } from '../recording/record.ts';
 import { Worker } from '../kernel/worker.ts';
-import { factsOf, removalOf } from './evidence.ts';
+import { factsOf, removalOf } from '../../features/posture/evidence.ts';
 
 type Parts = Recording & Pick<Posture, 'evidence' | 'reports'> & Pick<Work, 'log'>;
 

@@ -1,7 +1,7 @@
 import type { Evidence } from '../../domain/posture/evidence.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { evidenceScope, holdsEverywhere } from '../../domain/identity/principal.ts';
-import { grantsOfWorkload } from '../../domain/identity/role-binding.ts';
+import { grantsOfWorkload } from '../../domain/policy/role-binding.ts';
 import { isWorkloadId } from '../../domain/identity/workload.ts';
 import type { Caller } from '../access/call.ts';
 import type { Rights } from '../state/dependencies.ts';

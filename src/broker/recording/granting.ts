@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { grantSubjects, type ApprovalSubject } from '../../domain/identity/approval.ts';
 import { narrowGrants, type Grant } from '../../domain/identity/principal.ts';
-import type { RoleBindingSpec } from '../../domain/identity/role-binding.ts';
+import type { RoleBindingSpec } from '../../domain/policy/role-binding.ts';
 import type { Granting } from './consent.ts';
 import type { StoredDocument } from '../model/document.ts';
 import { isWider } from '../model/document-risk.ts';

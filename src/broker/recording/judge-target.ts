@@ -1,4 +1,4 @@
-import { grantsOfWorkload } from '../../domain/identity/role-binding.ts';
+import { grantsOfWorkload } from '../../domain/policy/role-binding.ts';
 import type { Caller } from '../access/call.ts';
 import { refusalOf, type Verdict } from '../access/judge.ts';
 import { recordFailure, type Acting } from './operation.ts';

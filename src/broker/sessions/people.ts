@@ -2,7 +2,7 @@ import { statedNow } from '../../ports/clock.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { Quarantined, scopeFence } from '../../domain/identity/quarantine.ts';
 import type { Person } from '../../domain/identity/person.ts';
-import { grantsOf } from '../../domain/identity/role-binding.ts';
+import { grantsOf } from '../../domain/policy/role-binding.ts';
 import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import { identitySegment } from '../../domain/identity/workload.ts';
 import type {

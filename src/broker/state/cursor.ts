@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { decrypt, encrypt } from '../../crypto/encryption/aead.ts';
-import type { SecretKey } from '../../crypto/keys/secret-key.ts';
-import { cursorData } from '../../crypto/encryption/associated-data.ts';
+import { decrypt, encrypt } from '../../crypto/aead/aead.ts';
+import type { SecretKey } from '../../crypto/random/secret-key.ts';
+import { cursorData } from '../../crypto/aead/associated-data.ts';
 import type { Keys } from './dependencies.ts';
 
 /**

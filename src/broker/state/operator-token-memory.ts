@@ -8,7 +8,7 @@ import {
 import type { Elevation } from '../../domain/identity/approval.ts';
 import type { Person } from '../../domain/identity/person.ts';
 import type { SenderKey } from '../../domain/identity/sender-key.ts';
-import { grantsOf } from '../../domain/identity/role-binding.ts';
+import { grantsOf } from '../../domain/policy/role-binding.ts';
 import type { PeopleIssuer } from '../../ports/people.ts';
 import type { EncodedActor } from '../../domain/audit/audit-event.ts';
 import type { TextDigest } from '../../domain/audit/audit-text.ts';

@@ -7,7 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { lruOptions } from '../kernel/lru-options.ts';
 import type { Eventually } from '../kernel/eventually.ts';
 import { ephemeralCipher } from '../../crypto/encryption/ephemeral-cipher.ts';
-import type { TracedValue, ValueFingerprints } from '../../crypto/hashes/value-fingerprint.ts';
+import type { TracedValue, ValueFingerprints } from '../../crypto/keys/value-fingerprint.ts';
 
 /** Pending values of rotations that canary pods read before all others. The rotation engine provides them. */
 export interface CanaryValues {

@@ -107,7 +107,7 @@ async function findDisclosures(
   return { items, archived };
 }
 
-/** Members of an entry that name the caller and what it received; docs/spec/audit-log-v1.md. */
+/** Members of an entry that name the caller and what it received; internals/spec/audit-log-v1.md. */
 interface Entry {
   readonly time: string;
   readonly actor: {

@@ -1,6 +1,6 @@
-import { REASON, WORKLOAD, YES, type CommandRow, type OptionRow } from './command.ts';
+import { REASON, WORKLOAD, YES, type CommandRow, type OptionRow } from '../run/command.ts';
 import { aboutText } from '../verbs/incident-text.ts';
-import { operation } from './operation.ts';
+import { operation } from '../run/operation.ts';
 
 const load = () => import('../verbs/incidents.ts');
 const SOME = [['[id...]', 'ids of alerts, as `alert ls` shows them']] as const;

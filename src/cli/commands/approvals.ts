@@ -1,6 +1,6 @@
 import { approvalText } from '../verbs/approval-text.ts';
-import { REASON, YES, type CommandTable } from './command.ts';
-import { operation } from './operation.ts';
+import { REASON, YES, type CommandTable } from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 const load = () => import('../verbs/approvals.ts');
 const ID = [['<id>', 'id of the request, as `approval ls` shows it']] as const;

@@ -1,7 +1,7 @@
 import { LOG_FORMATS } from '../../domain/audit/formats/format-names.ts';
 import { STANDARD_NAMES } from '../reports/compliance/standards.ts';
 import { AUDIT_FILTERS, CLOSED } from '../input/audit-filters.ts';
-import type { CommandTable, OptionRow } from './command.ts';
+import type { CommandTable, OptionRow } from '../run/command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
 
 const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) => {

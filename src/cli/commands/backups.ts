@@ -1,5 +1,5 @@
-import type { CommandTable } from './command.ts';
-import { operation } from './operation.ts';
+import type { CommandTable } from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 /** Commands for backups of a running broker's store. */
 export const BACKUPS: CommandTable = {

@@ -7,8 +7,8 @@ import {
   type CommandRow,
   type CommandTable,
   type OptionRow,
-} from './command.ts';
-import { operation } from './operation.ts';
+} from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 const MANIFEST: OptionRow = ['--manifest', 'print files that "apply -f" reads'];
 const DRY_RUN: OptionRow = ['--dry-run', 'show the plan and stop; exit 2 if there are changes'];

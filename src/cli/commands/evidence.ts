@@ -1,5 +1,5 @@
-import { YES, type CommandTable } from './command.ts';
-import { operation } from './operation.ts';
+import { YES, type CommandTable } from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 const load = () => import('../verbs/evidence.ts');
 const ID = [['<id>', 'id of the evidence, as `evidence ls` shows it']] as const;

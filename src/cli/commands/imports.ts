@@ -1,4 +1,4 @@
-import { YES, type CommandTable, type OptionRow } from './command.ts';
+import { YES, type CommandTable, type OptionRow } from '../run/command.ts';
 
 const load = () => import('../verbs/import.ts');
 

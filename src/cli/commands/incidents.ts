@@ -1,6 +1,6 @@
 import { ALERTS } from './alerts.ts';
-import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from './command.ts';
-import { operation } from './operation.ts';
+import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 const SESSIONS: readonly OptionRow[] = [
   ['--workload <workload>', `sessions of this workload, ${WORKLOAD}`],

@@ -1,4 +1,4 @@
-import { REASON, YES, type CommandTable } from './command.ts';
+import { REASON, YES, type CommandTable } from '../run/command.ts';
 
 /** Commands for the root key of the broker's store. */
 export const KEYS: CommandTable = {

@@ -7,8 +7,8 @@ import {
   type Cells,
   type CommandTable,
   type OptionRow,
-} from './command.ts';
-import { operation } from './operation.ts';
+} from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 const ID: ArgumentRow = ['<id>', 'id of the lease'];
 

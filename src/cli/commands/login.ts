@@ -1,5 +1,5 @@
-import type { CommandTable } from './command.ts';
-import { operation } from './operation.ts';
+import type { CommandTable } from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 export const SESSION: CommandTable = {
   heading: 'Login:',

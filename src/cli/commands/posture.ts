@@ -1,4 +1,4 @@
-import type { CommandRow } from './command.ts';
+import type { CommandRow } from '../run/command.ts';
 
 /** Commands that show whether containers are fit to get secrets. */
 export const POSTURE: readonly CommandRow[] = [

@@ -4,8 +4,8 @@ import {
   type CommandRow,
   type CommandTable,
   type OptionRow,
-} from './command.ts';
-import { operation } from './operation.ts';
+} from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 const load = () => import('../verbs/rotations.ts');
 const PATH: ArgumentRow = ['<path>', 'path of the secret'];

@@ -1,5 +1,5 @@
-import { YES, type ArgumentRow, type CommandTable, type OptionRow } from './command.ts';
-import { operation } from './operation.ts';
+import { YES, type ArgumentRow, type CommandTable, type OptionRow } from '../run/command.ts';
+import { operation } from '../run/operation.ts';
 
 const PATH: ArgumentRow = ['<path>', 'path of the secret'];
 const REVEAL: OptionRow = ['--reveal', 'show the values, which are masked otherwise'];

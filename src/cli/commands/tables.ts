@@ -1,5 +1,5 @@
 import { AUDIT } from './audit.ts';
-import type { CommandTable } from './command.ts';
+import type { CommandTable } from '../run/command.ts';
 import { DOCUMENTS, OPERATORS, POLICIES } from './documents.ts';
 import { IMPORTS } from './imports.ts';
 import { LEASES } from './leases.ts';

@@ -1,4 +1,4 @@
-import type { CommandTable } from './command.ts';
+import type { CommandTable } from '../run/command.ts';
 import { POSTURE } from './posture.ts';
 
 export const TOOLS: CommandTable = {

@@ -6,9 +6,9 @@ import {
   UnusableCertificate,
   type ClientOptions,
 } from '../../client/index.ts';
-import { defined } from '../run/defined.ts';
-import type { CliEnvironment } from '../run/environment.ts';
-import { readFailure, UsageError } from '../run/errors.ts';
+import { defined } from '../kernel/defined.ts';
+import type { CliEnvironment } from './environment.ts';
+import { readFailure, UsageError } from '../kernel/errors.ts';
 import { isToken, ProfileFiles, type OperatorLogin, type Profile } from './profiles.ts';
 
 /** The options that name the broker and the login. */

@@ -1,5 +1,5 @@
 import { ApiError, type PagedId } from '../../client/index.ts';
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 import { callWith, type Broker, type LooseInput } from './broker.ts';
 
 const MOST = 1000;

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openLoginKey, type LoginKey, type PrivateJwk } from '../../client/index.ts';
-import { EXIT, Failed } from '../run/errors.ts';
+import { EXIT, Failed } from '../kernel/errors.ts';
 
 const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 

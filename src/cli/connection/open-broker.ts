@@ -1,7 +1,7 @@
 import { bearer, type BrokerClient, type Credential } from '../../client/index.ts';
 import { openClient, readText, type Target } from './connection.ts';
-import type { CliContext } from '../run/context.ts';
-import type { CliEnvironment } from '../run/environment.ts';
+import type { CliContext } from './context.ts';
+import type { CliEnvironment } from './environment.ts';
 import { ProfileFiles, type OperatorLogin, type WorkloadLogin } from './profiles.ts';
 
 /** A session that expires this soon is renewed first, so that it does not expire while the verb runs. */

@@ -2,8 +2,8 @@ import { ApiError, createLoginKey, type BrokerClient, type LoginKey } from '../.
 import { Listener, showInBrowser } from './browser.ts';
 import { openClient } from './connection.ts';
 import { credentialOf } from './open-broker.ts';
-import type { CliContext } from '../run/context.ts';
-import { EXIT, Failed } from '../run/errors.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, Failed } from '../kernel/errors.ts';
 import { MissingKey } from './login-keys.ts';
 import { ProfileFiles, type OperatorLogin, type Profile } from './profiles.ts';
 import { proveKey } from './security-key.ts';

@@ -2,8 +2,8 @@ import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { randomId } from '../../crypto/random/random.ts';
 import { isName } from '../../domain/words/names.ts';
-import type { CliEnvironment } from '../run/environment.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import type { CliEnvironment } from './environment.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
 import { LoginKeys } from './login-keys.ts';
 
 /** The URL of a broker and a login at it. */

@@ -3,8 +3,8 @@ import type { components } from '../../client/index.ts';
 import { askLine } from '../input/ask.ts';
 import type { Broker } from './broker.ts';
 import { Listener, showInBrowser } from './browser.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { EXIT, Failed } from '../run/errors.ts';
+import type { Call, CliContext } from './context.ts';
+import { EXIT, Failed } from '../kernel/errors.ts';
 
 type Order = components['schemas']['SecurityKeyOrder'];
 type Key = components['schemas']['SecurityKey'];

@@ -1,7 +1,7 @@
 import { ApiError } from '../../client/index.ts';
 import type { Source } from '../reports/source.ts';
-import type { CliContext } from '../run/context.ts';
-import { refusalText } from '../run/failure.ts';
+import type { CliContext } from './context.ts';
+import { refusalText } from '../output/failure.ts';
 import type { Broker } from './broker.ts';
 
 /** The answers of a broker for the reports. */

@@ -1,9 +1,9 @@
 import { ApiError } from '../../client/index.ts';
 import { callWith, type Broker, type LooseInput } from '../connection/broker.ts';
-import type { CliContext } from '../run/context.ts';
-import { problemLine, UsageError, type FileProblem } from '../run/errors.ts';
-import { failureOf, refusalText } from '../run/failure.ts';
-import { causeOf, mayHaveBeenDone, stopped } from '../run/unknown-outcome.ts';
+import type { CliContext } from '../connection/context.ts';
+import { problemLine, UsageError, type FileProblem } from '../kernel/errors.ts';
+import { failureOf, refusalText } from '../output/failure.ts';
+import { causeOf, mayHaveBeenDone, stopped } from '../output/unknown-outcome.ts';
 import { pathOf } from './kinds.ts';
 import { problemAt } from './manifest.ts';
 import type { Change, DocumentPlan } from './plan.ts';

@@ -3,7 +3,7 @@ import { isName, isSecretPath } from '../../domain/words/names.ts';
 import { DocumentNode } from '../../domain/policy/document-node.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
-import { UsageError, type FileProblem } from '../run/errors.ts';
+import { UsageError, type FileProblem } from '../kernel/errors.ts';
 import { DOCUMENT_KINDS, POLICY, type DocumentKind } from './kinds.ts';
 import type { LocatedDocument } from './read-files.ts';
 

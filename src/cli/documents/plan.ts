@@ -1,7 +1,7 @@
 import type { Answer } from '../../client/index.ts';
 import { CLUSTER_WRITER, HELD_DELETION } from '../../domain/identity/cluster.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
-import { UsageError } from '../run/errors.ts';
+import { UsageError } from '../kernel/errors.ts';
 import { differences, type Difference } from './difference.ts';
 import { DOCUMENT_KINDS, type DocumentKind } from './kinds.ts';
 import type { Manifest } from './manifest.ts';

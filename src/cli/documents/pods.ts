@@ -1,6 +1,6 @@
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
-import type { CliContext } from '../run/context.ts';
-import { UsageError } from '../run/errors.ts';
+import type { CliContext } from '../connection/context.ts';
+import { UsageError } from '../kernel/errors.ts';
 import { problemAt } from './manifest.ts';
 import { readDocuments, type LocatedDocument } from './read-files.ts';
 import { MalformedJson } from '../../domain/text/json-node.ts';

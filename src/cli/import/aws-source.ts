@@ -1,8 +1,8 @@
 import type * as Sdk from '@aws-sdk/client-secrets-manager';
 import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/secrets/aws-refusals.ts';
 import { memberText, parseMembers } from '../../domain/text/json-members.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
-import type { SecretData } from '../verbs/secret-values.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
+import type { SecretData } from '../input/secret-values.ts';
 import {
   checkSourceAddress,
   SourceError,

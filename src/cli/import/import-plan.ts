@@ -1,5 +1,5 @@
 import { isSecretPath } from '../../domain/words/names.ts';
-import { UsageError } from '../run/errors.ts';
+import { UsageError } from '../kernel/errors.ts';
 import type { ListedPath } from './import-source.ts';
 
 export type PlanState = 'create' | 'exists' | 'unnameable' | 'unreadable' | 'left out';

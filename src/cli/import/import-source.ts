@@ -1,5 +1,5 @@
-import { UsageError } from '../run/errors.ts';
-import type { SecretData } from '../verbs/secret-values.ts';
+import { UsageError } from '../kernel/errors.ts';
+import type { SecretData } from '../input/secret-values.ts';
 
 /** A path by its name at the source. */
 export interface ListedPath {

@@ -2,7 +2,7 @@ import { isSecretPath } from '../../domain/words/names.ts';
 import { readText } from '../connection/connection.ts';
 import { parseLocated, type LocatedDocument } from '../documents/read-files.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { UsageError, type FileProblem } from '../run/errors.ts';
+import { UsageError, type FileProblem } from '../kernel/errors.ts';
 import type { Mapping } from './import-plan.ts';
 import { pointerTo } from '../../domain/words/json-pointer.ts';
 

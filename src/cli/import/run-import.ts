@@ -1,8 +1,8 @@
 import { ApiError } from '../../client/index.ts';
 import type { Broker } from '../connection/broker.ts';
-import type { CliContext } from '../run/context.ts';
-import { EXIT, exitCodeOfStatus } from '../run/errors.ts';
-import { causeOf, mayHaveBeenDone } from '../run/unknown-outcome.ts';
+import type { CliContext } from '../connection/context.ts';
+import { EXIT, exitCodeOfStatus } from '../kernel/errors.ts';
+import { causeOf, mayHaveBeenDone } from '../output/unknown-outcome.ts';
 import type { PlannedImport } from './import-plan.ts';
 import { SourceError, type ImportSource, type SourceSecret } from './import-source.ts';
 

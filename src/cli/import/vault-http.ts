@@ -7,7 +7,7 @@ import { UnusableAnswer } from '../../net/https/unusable-answer.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import { EXIT, Failed } from '../run/errors.ts';
+import { EXIT, Failed } from '../kernel/errors.ts';
 import { checkSourceAddress, SourceError } from './import-source.ts';
 
 const TIMEOUT_MS = 30_000;

@@ -1,5 +1,5 @@
 import { memberText } from '../../domain/text/json-members.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
 import {
   SourceError,
   type ImportSource,

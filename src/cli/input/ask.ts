@@ -1,7 +1,7 @@
 import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import type { CliContext } from '../run/context.ts';
-import { EXIT, Failed, Interrupted, UsageError } from '../run/errors.ts';
+import type { CliContext } from '../connection/context.ts';
+import { EXIT, Failed, Interrupted, UsageError } from '../kernel/errors.ts';
 
 /** A question for the broker with this URL, without a question mark. */
 export type Question = (url: string) => string | Promise<string>;

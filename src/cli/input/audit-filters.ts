@@ -1,7 +1,7 @@
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit/audit-actions.ts';
 import { ERRORS } from '../../domain/errors.ts';
 import { parseWorkloadId, WORKLOAD_FORMS } from '../../domain/identity/workload.ts';
-import { UsageError } from '../run/errors.ts';
+import { UsageError } from '../kernel/errors.ts';
 
 /** The API's filters, under their names on the command line. */
 export const AUDIT_FILTERS = [

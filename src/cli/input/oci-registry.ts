@@ -5,8 +5,8 @@ import { HttpClient } from '../../net/https/http-client.ts';
 import { parseJson } from '../../net/https/parse-json.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import type { CliContext } from '../run/context.ts';
-import { EXIT, Failed } from '../run/errors.ts';
+import type { CliContext } from '../connection/context.ts';
+import { EXIT, Failed } from '../kernel/errors.ts';
 import { jsonObject } from './json-object.ts';
 
 type Content = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-import { UsageError } from '../run/errors.ts';
+import { UsageError } from '../kernel/errors.ts';
 
 /** The only selection that is given. @throws UsageError for none, and for several */
 export function onlyOne<T>(what: string, ways: string, given: readonly (T | undefined)[]): T {

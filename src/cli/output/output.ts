@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { EXIT, Failed, Interrupted } from '../run/errors.ts';
+import { EXIT, Failed, Interrupted } from '../kernel/errors.ts';
 import type { Format } from './formats.ts';
 import { printableJson, printableText, printableYaml } from './printable.ts';
 

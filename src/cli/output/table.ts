@@ -1,4 +1,4 @@
-import { distance } from '../run/time.ts';
+import { distance } from '../kernel/time.ts';
 import { printable } from './printable.ts';
 
 const GAP = '   ';

@@ -4,7 +4,7 @@ import type { Workload } from '../../domain/identity/workload.ts';
 import type { Broker } from '../connection/broker.ts';
 import type { Manifest } from '../documents/manifest.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { UsageError } from '../run/errors.ts';
+import { UsageError } from '../kernel/errors.ts';
 import type { PolicyCase } from './fixture.ts';
 
 /** A decision with its reasons. */

@@ -12,7 +12,7 @@ import {
   type Account,
   type Workload,
 } from '../../domain/identity/workload.ts';
-import { UsageError, type FileProblem } from '../run/errors.ts';
+import { UsageError, type FileProblem } from '../kernel/errors.ts';
 
 const API_VERSION = 'quaymaster.dev/v1';
 export const TEST_KIND = 'PolicyTest';

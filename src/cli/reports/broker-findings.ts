@@ -1,5 +1,5 @@
 import type { components } from '../../ports/openapi/api.ts';
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 import type { Finding } from './findings.ts';
 
 type BrokerStatus = components['schemas']['BrokerStatus'];

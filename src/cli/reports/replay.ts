@@ -1,6 +1,6 @@
 import type { components } from '../../ports/openapi/api.ts';
-import { counted } from '../run/count.ts';
-import { defined } from '../run/defined.ts';
+import { counted } from '../kernel/count.ts';
+import { defined } from '../kernel/defined.ts';
 import type { Source } from './source.ts';
 
 type Schemas = components['schemas'];

@@ -1,6 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
-import { valuesOf } from '../commands/declare.ts';
-import type { Verb } from './context.ts';
+import { valuesOf } from './declare.ts';
+import type { Verb } from '../connection/context.ts';
 
 /** Names that completion reads from files: the profiles, and what `profile names` has saved. */
 type NameList = 'profiles' | 'paths' | 'mounts' | 'policies';

@@ -1,7 +1,7 @@
 import { OPERATIONS, type CallId, type ItemOf, type PagedId } from '../../client/index.ts';
 import { allPages, callWith, type LooseInput } from '../connection/broker.ts';
-import type { Cells, OperationRow } from '../commands/command.ts';
-import type { Verb } from './context.ts';
+import type { Cells, OperationRow } from './command.ts';
+import type { Verb } from '../connection/context.ts';
 import { fields, table } from '../output/table.ts';
 
 type Given = Readonly<Record<string, unknown>>;

@@ -1,14 +1,14 @@
 import type { Clock } from '../../ports/clock.ts';
 import { abortedBy } from '../connection/broker.ts';
 import { findTarget, type ConnectionOptions } from '../connection/connection.ts';
-import type { CliContext, Verb } from './context.ts';
-import { readEnvironment } from './environment.ts';
-import { EXIT, Interrupted, type ExitCode } from './errors.ts';
-import { failureOf, type Failure } from './failure.ts';
+import type { CliContext, Verb } from '../connection/context.ts';
+import { readEnvironment } from '../connection/environment.ts';
+import { EXIT, Interrupted, type ExitCode } from '../kernel/errors.ts';
+import { failureOf, type Failure } from '../output/failure.ts';
 import type { Format } from '../output/formats.ts';
 import { Output } from '../output/output.ts';
 import { printableJson } from '../output/printable.ts';
-import { distance } from './time.ts';
+import { distance } from '../kernel/time.ts';
 
 interface CommonOptions extends ConnectionOptions {
   readonly output?: Format;

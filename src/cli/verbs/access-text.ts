@@ -1,4 +1,4 @@
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 import { coloured } from '../output/output.ts';
 import { table } from '../output/table.ts';
 import { decisionText, type AccessChanges } from '../reports/access-changes.ts';

@@ -1,10 +1,10 @@
 import { ApiError, type components } from '../../client/index.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
 import { printable } from '../output/printable.ts';
 import { table } from '../output/table.ts';
 import { runAlertApprove } from './incidents.ts';

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { OPERATIONS, type CallId } from '../../client/index.ts';
 import { readStdin } from '../input/ask.ts';
 import { callWith } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
 import { printableJson, printableText } from '../output/printable.ts';
-import { UsageError } from '../run/errors.ts';
+import { UsageError } from '../kernel/errors.ts';
 
 interface ApiOptions {
   readonly param?: readonly string[];

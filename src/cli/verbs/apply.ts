@@ -1,7 +1,7 @@
 import { confirm } from '../input/ask.ts';
 import type { Broker } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
 import { applyPlan, checkPlan } from '../documents/apply-plan.ts';
 import {
   DOCUMENT_KINDS,
@@ -15,7 +15,7 @@ import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges } from '../documents/plan.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readLocated } from '../documents/read-files.ts';
-import { EXIT, UsageError, type ExitCode, type FileProblem } from '../run/errors.ts';
+import { EXIT, UsageError, type ExitCode, type FileProblem } from '../kernel/errors.ts';
 
 interface ApplyOptions {
   readonly file?: readonly string[];

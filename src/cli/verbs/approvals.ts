@@ -1,8 +1,8 @@
 import type { components } from '../../client/index.ts';
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
-import { defined } from '../run/defined.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
+import { defined } from '../kernel/defined.ts';
 import { printableJson } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
 import { approvalText } from './approval-text.ts';

@@ -1,9 +1,9 @@
 import type { components } from '../../client/index.ts';
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
-import { instantOf } from '../run/time.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';
+import { instantOf } from '../kernel/time.ts';
 import { fields } from '../output/table.ts';
 
 type Run = components['schemas']['ArchiveRun'];

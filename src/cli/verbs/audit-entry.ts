@@ -2,7 +2,7 @@ import type { components } from '../../client/index.ts';
 
 type Found = components['schemas']['AuditEntry'];
 
-/** The members of an entry that a line shows; docs/spec/audit-log-v1.md lists all of them. */
+/** The members of an entry that a line shows; internals/spec/audit-log-v1.md lists all of them. */
 interface Entry {
   readonly time?: string;
   readonly requestId?: string;

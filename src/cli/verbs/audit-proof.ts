@@ -4,8 +4,8 @@ import { leafHash } from '../../crypto/log/merkle.ts';
 import { verifyInclusion } from '../../crypto/log/proofs.ts';
 import { parseVerifierKey } from '../../crypto/log/signed-note.ts';
 import type { components } from '../../client/index.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { fields } from '../output/table.ts';
 
 type Proof = components['schemas']['EntryProof'];

@@ -5,14 +5,14 @@ import { LOG_FORMATS, type LogFormat } from '../../domain/audit/formats/format-n
 import { formatEntry } from '../../domain/audit/formats/log-format.ts';
 import { filterQuery, type FilterOptions } from '../input/audit-filters.ts';
 import { callWith } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { UsageError } from '../run/errors.ts';
-import { periodOf, type PeriodOptions } from '../run/time.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { UsageError } from '../kernel/errors.ts';
+import { periodOf, type PeriodOptions } from '../kernel/time.ts';
 import { table } from '../output/table.ts';
 import { archivedNote } from './audit-archive.ts';
 import { entryCells, ENTRY_COLUMNS } from './audit-entry.ts';
-import { readSecretData, type ValueFiles } from './secret-values.ts';
+import { readSecretData, type ValueFiles } from '../input/secret-values.ts';
 
 type Found = components['schemas']['AuditEntry'];
 

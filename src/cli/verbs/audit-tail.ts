@@ -1,7 +1,7 @@
 import type { components } from '../../client/index.ts';
 import { filterQuery, type FilterOptions } from '../input/audit-filters.ts';
 import { callWith, type Broker } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
+import type { Call, CliContext } from '../connection/context.ts';
 import { printable } from '../output/printable.ts';
 import { entryCells, requestOf } from './audit-entry.ts';
 

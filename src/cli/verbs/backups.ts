@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
-import type { CliContext } from '../run/context.ts';
-import { EXIT, type ExitCode } from '../run/errors.ts';
+import type { CliContext } from '../connection/context.ts';
+import { EXIT, type ExitCode } from '../kernel/errors.ts';
 import { fields } from '../output/table.ts';
 
 type Run = components['schemas']['BackupRun'];

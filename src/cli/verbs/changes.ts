@@ -1,5 +1,5 @@
 import { UnreachableError, type ChangeEvent } from '../../client/index.ts';
-import type { CliContext } from '../run/context.ts';
+import type { CliContext } from '../connection/context.ts';
 import { printable } from '../output/printable.ts';
 
 const RECONNECT_MS = 1_000;

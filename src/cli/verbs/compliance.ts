@@ -1,4 +1,4 @@
-import type { Call, CliContext } from '../run/context.ts';
+import type { Call, CliContext } from '../connection/context.ts';
 import { sourceOf } from '../connection/source.ts';
 import {
   assessStandards,
@@ -8,10 +8,10 @@ import {
 import type { CheckState } from '../reports/compliance/check-result.ts';
 import { csvOf, htmlOf } from '../reports/compliance/forms.ts';
 import { STANDARD_NAMES, type StandardName } from '../reports/compliance/standards.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
-import { periodOf } from '../run/time.ts';
+import { periodOf } from '../kernel/time.ts';
 
 interface ComplianceOptions {
   readonly standard?: readonly StandardName[];

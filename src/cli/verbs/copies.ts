@@ -1,9 +1,9 @@
 import { ApiError, type components } from '../../client/index.ts';
 import { generatePassword, passwordProblems } from '../../crypto/random/generated-value.ts';
 import type { Broker } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, Failed, UsageError, type ExitCode } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, Failed, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { keyChanges, keyChangesText } from './key-changes.ts';
 import { explainMissingVersion } from './missing-version.ts';
 import { noteOf, showWritten, type NoteOptions } from './put.ts';

@@ -1,10 +1,10 @@
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
 import { applyPlan } from '../documents/apply-plan.ts';
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planHeldDeletions } from '../documents/plan.ts';
-import { EXIT, type ExitCode } from '../run/errors.ts';
+import { EXIT, type ExitCode } from '../kernel/errors.ts';
 
 interface PruneOptions {
   readonly cluster?: string;

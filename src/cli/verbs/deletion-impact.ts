@@ -2,7 +2,7 @@ import { ApiError, type components, type PagedId } from '../../client/index.ts';
 import { isUnder } from '../../domain/words/names.ts';
 import { allPages, callWith, type Broker, type LooseInput } from '../connection/broker.ts';
 import { countText } from '../connection/count-text.ts';
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 import type { DocumentWord } from '../documents/kinds.ts';
 
 type Names = readonly [one: string, many: string];

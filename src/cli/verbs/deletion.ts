@@ -1,10 +1,10 @@
 import { confirm } from '../input/ask.ts';
 import { affectedByDeletion, affectedByDestruction } from './deletion-impact.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
 import { explainMissingVersion } from './missing-version.ts';
 import { fields } from '../output/table.ts';
-import { distance } from '../run/time.ts';
+import { distance } from '../kernel/time.ts';
 
 interface RemoveOptions {
   readonly ifVersion?: string;

@@ -1,7 +1,7 @@
 import { ApiError } from '../../client/index.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
 import { fields, table } from '../output/table.ts';
 
 interface DescribeOptions {

@@ -9,8 +9,8 @@ import {
 import { withDeadline } from '../../ports/deadline.ts';
 import { abortedBy, allPages, type Broker } from '../connection/broker.ts';
 import { sourceOf } from '../connection/source.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
@@ -32,7 +32,7 @@ import {
 } from '../reports/broker-findings.ts';
 import { accounts, broadPolicies, listener, type Finding } from '../reports/findings.ts';
 import { isReadiness, noAnswer, readinessFindings } from './readiness-findings.ts';
-import { distance } from '../run/time.ts';
+import { distance } from '../kernel/time.ts';
 
 interface DoctorOptions {
   readonly as?: string;

@@ -1,9 +1,9 @@
 import type { Broker } from '../connection/broker.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
-import type { CliContext } from '../run/context.ts';
-import { EXIT, type ExitCode } from '../run/errors.ts';
-import { failureOf } from '../run/failure.ts';
+import type { CliContext } from '../connection/context.ts';
+import { EXIT, type ExitCode } from '../kernel/errors.ts';
+import { failureOf } from '../output/failure.ts';
 
 interface Check {
   readonly name: string;

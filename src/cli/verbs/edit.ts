@@ -7,11 +7,11 @@ import { readOneYaml, yamlProblemText } from '../../domain/text/strict-yaml.ts';
 import { isSameSecretData } from '../../domain/secrets/same-secret-data.ts';
 import type { Broker } from '../connection/broker.ts';
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { Failed, Interrupted, UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { Failed, Interrupted, UsageError } from '../kernel/errors.ts';
 import { keyChanges, keyChangesText } from './key-changes.ts';
 import { noteOf, showWritten, type NoteOptions } from './put.ts';
-import { checkSecretData, type SecretData } from './secret-values.ts';
+import { checkSecretData, type SecretData } from '../input/secret-values.ts';
 
 interface EditOptions extends NoteOptions {
   readonly yes?: boolean;

@@ -1,5 +1,5 @@
 import type { components } from '../../client/index.ts';
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 
 /** Leases that are revoked, and credentials that a backend still has to revoke. The two are never added up. */
 export function revokedText({ revoked, revoking }: components['schemas']['RevokedLeases']): string {

@@ -2,9 +2,9 @@ import { confirm } from '../input/ask.ts';
 import { fromEnvironment, openClient, readText } from '../connection/connection.ts';
 import type { ConnectionOptions } from '../connection/connection.ts';
 import { printable } from '../output/printable.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { UsageError } from '../kernel/errors.ts';
 
 /** Prints a code alone, so that a pipe can put it into a Secret. */
 export async function runEnroll(

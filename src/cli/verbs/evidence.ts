@@ -1,10 +1,10 @@
 import type { components } from '../../client/index.ts';
 import { confirm, readStdin } from '../input/ask.ts';
 import { readText } from '../connection/connection.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
-import { defined } from '../run/defined.ts';
-import { UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
+import { defined } from '../kernel/defined.ts';
+import { UsageError } from '../kernel/errors.ts';
 import { printable } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 

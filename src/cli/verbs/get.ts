@@ -1,12 +1,12 @@
 import type { components } from '../../client/index.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, exitCodeOfStatus, Failed, UsageError, type ExitCode } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, exitCodeOfStatus, Failed, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { isVariableName, quoteDotenv } from '../../domain/text/dotenv.ts';
 import { printableText } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 import { explainMissingVersion } from './missing-version.ts';
-import type { SecretValue } from './secret-values.ts';
+import type { SecretValue } from '../input/secret-values.ts';
 
 type Disclosure = components['schemas']['Disclosure'];
 type FailedItem = components['schemas']['FailedItem'];

@@ -1,6 +1,6 @@
 import { ApiError, UnreachableError, type components, type ItemOf } from '../../client/index.ts';
 import { allPages, askedOnce, callWith, type Broker } from '../connection/broker.ts';
-import { refusalText } from '../run/failure.ts';
+import { refusalText } from '../output/failure.ts';
 
 export type Mount = ItemOf<'listMounts'>;
 

@@ -1,16 +1,16 @@
 import { confirm } from '../input/ask.ts';
 import { readText } from '../connection/connection.ts';
 import type { Broker } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { counted } from '../run/count.ts';
-import { EXIT, Failed, type ExitCode } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { counted } from '../kernel/count.ts';
+import { EXIT, Failed, type ExitCode } from '../kernel/errors.ts';
 import { keepExisting, planImport, type PlannedImport } from '../import/import-plan.ts';
 import type { ImportSource, ListedPath } from '../import/import-source.ts';
 import { readMap } from '../import/mapping.ts';
 import { runImport, type ImportResult } from '../import/run-import.ts';
 import { table } from '../output/table.ts';
-import { stopped } from '../run/unknown-outcome.ts';
+import { stopped } from '../output/unknown-outcome.ts';
 
 interface EveryImport {
   readonly from?: string;

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { escapeHtml, htmlPage } from '../output/html.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { EXIT, Failed } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { EXIT, Failed } from '../kernel/errors.ts';
 import {
   gapText,
   headline,

@@ -1,7 +1,7 @@
 import type { components } from '../../client/index.ts';
 import { printable } from '../output/printable.ts';
 import { table } from '../output/table.ts';
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 
 export type Incident = components['schemas']['Incident'];
 type Alert = components['schemas']['Alert'];

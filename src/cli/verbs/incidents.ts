@@ -1,15 +1,15 @@
 import type { components } from '../../client/index.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
-import { defined } from '../run/defined.ts';
-import { UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
+import { defined } from '../kernel/defined.ts';
+import { UsageError } from '../kernel/errors.ts';
 import { printable } from '../output/printable.ts';
 import { table } from '../output/table.ts';
 import { incidentGroups } from './incident-groups.ts';
 import { incidentText, scopeText, type Incident } from './incident-text.ts';
-import { instantOf } from '../run/time.ts';
+import { instantOf } from '../kernel/time.ts';
 
 type Wish = components['schemas']['IncidentWish'];
 

@@ -1,7 +1,7 @@
 import { isSameSecretData } from '../../domain/secrets/same-secret-data.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
-import type { SecretData } from './secret-values.ts';
+import type { SecretData } from '../input/secret-values.ts';
 
 /** Names of keys, never their values. */
 export interface KeyChanges {

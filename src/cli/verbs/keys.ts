@@ -1,7 +1,7 @@
 import type { components } from '../../client/index.ts';
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { EXIT, type ExitCode } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { EXIT, type ExitCode } from '../kernel/errors.ts';
 import { fields, table } from '../output/table.ts';
 
 type Status = components['schemas']['KeyStatus'];

@@ -13,9 +13,9 @@ import {
   type BrokerAddress,
   type ConnectionOptions,
 } from '../connection/connection.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { UsageError } from '../kernel/errors.ts';
 import { isSessionToken, readIdentity } from '../connection/identity.ts';
 import { credentialOf, logInWorkload, openBroker, saveOrEnd } from '../connection/open-broker.ts';
 import { logInPerson, stepUp } from '../connection/person-login.ts';

@@ -1,6 +1,6 @@
 import { allPages } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
 import { table } from '../output/table.ts';
 
 /** The most that the API returns in one page. */

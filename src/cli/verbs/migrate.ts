@@ -11,8 +11,8 @@ import {
 } from '../import/vault-policy.ts';
 import { table } from '../output/table.ts';
 import { printableYaml } from '../output/printable.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';
 
 interface MigrateOptions {
   readonly cluster: string;

@@ -1,6 +1,6 @@
 import { ApiError } from '../../client/index.ts';
 import type { Broker } from '../connection/broker.ts';
-import { EXIT, Failed } from '../run/errors.ts';
+import { EXIT, Failed } from '../kernel/errors.ts';
 
 /** Most versions that the message names. */
 const SHOWN = 10;

@@ -2,12 +2,12 @@ import { open, rm, type FileHandle } from 'node:fs/promises';
 import type { components } from '../../client/index.ts';
 import { ROLES } from '../../domain/identity/principal.ts';
 import type { Broker } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
 import { grantText, tokenKind } from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
-import { causeOf, mayHaveBeenDone, stopped } from '../run/unknown-outcome.ts';
+import { causeOf, mayHaveBeenDone, stopped } from '../output/unknown-outcome.ts';
 
 type Token = Omit<components['schemas']['CreatedOperatorToken'], 'token'>;
 type Grant = components['schemas']['Grant'];

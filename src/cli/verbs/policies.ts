@@ -2,13 +2,13 @@ import type { components } from '../../client/index.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
 import { parseWorkloadId, workloadOf, WORKLOAD_FORMS } from '../../domain/identity/workload.ts';
 import { callWith } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
 import { POLICY } from '../documents/kinds.ts';
 import { problemAt, toManifests } from '../documents/manifest.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../run/errors.ts';
+import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../kernel/errors.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
 import { printable } from '../output/printable.ts';
 

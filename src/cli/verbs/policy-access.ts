@@ -1,8 +1,8 @@
 import { ApiError } from '../../client/index.ts';
 import type { PolicyGrant } from '../../domain/policy/index.ts';
 import { sourceOf } from '../connection/source.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
 import { checkPlan } from '../documents/apply-plan.ts';
 import { kindOf, POLICY, type DocumentWord } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
@@ -10,7 +10,7 @@ import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges, type DocumentPlan } from '../documents/plan.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, Failed, UsageError, type ExitCode } from '../run/errors.ts';
+import { EXIT, Failed, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { table } from '../output/table.ts';
 import { accessChanges, changeOf } from '../reports/access-changes.ts';
 import {
@@ -25,7 +25,7 @@ import {
   type UsedGrant,
 } from '../reports/replay.ts';
 import { unusedGrants } from '../reports/unused-grants.ts';
-import { periodOf } from '../run/time.ts';
+import { periodOf } from '../kernel/time.ts';
 import { accessJson, accessText, coverage } from './access-text.ts';
 
 interface DraftOptions {

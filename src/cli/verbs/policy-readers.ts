@@ -1,7 +1,7 @@
 import { isUnder } from '../../domain/words/names.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
 import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
 import { coverage } from './access-text.ts';

@@ -1,9 +1,9 @@
 import { workloadId } from '../../domain/identity/workload.ts';
-import type { Call, CliContext } from '../run/context.ts';
+import type { Call, CliContext } from '../connection/context.ts';
 import { DOCUMENT_KINDS, POLICY } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { offlineJudge, onlineJudge, type Judge, type Verdict } from '../policy-test/evaluate.ts';

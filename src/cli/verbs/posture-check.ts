@@ -4,10 +4,10 @@ import {
   type PodSecurityLevel,
   type PodStandard,
 } from '../../domain/posture/pod-security.ts';
-import type { Call, CliContext } from '../run/context.ts';
+import type { Call, CliContext } from '../connection/context.ts';
 import { problemAt } from '../documents/manifest.ts';
 import { readingPod, readPods, type PodsOfDocument } from '../documents/pods.ts';
-import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../run/errors.ts';
+import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../kernel/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 

@@ -1,12 +1,12 @@
 import type { components } from '../../client/index.ts';
-import type { Call, CliContext } from '../run/context.ts';
+import type { Call, CliContext } from '../connection/context.ts';
 import { sourceOf } from '../connection/source.ts';
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 import { POSTURE_PROFILE } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
 import { readPods } from '../documents/pods.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
+import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { surveyPods, type Surveyed } from '../reports/survey-pods.ts';

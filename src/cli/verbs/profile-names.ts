@@ -2,9 +2,9 @@ import { ApiError, type PagedId } from '../../client/index.ts';
 import { isName, isSecretPath } from '../../domain/words/names.ts';
 import { callWith, type Broker } from '../connection/broker.ts';
 import { ProfileFiles } from '../connection/profiles.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { counted } from '../run/count.ts';
-import { UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { counted } from '../kernel/count.ts';
+import { UsageError } from '../kernel/errors.ts';
 
 /** Most names of one list: a shell reads all of them at each Tab. */
 const MOST_NAMES = 10_000;

@@ -1,9 +1,9 @@
 import { ApiError, type components } from '../../client/index.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
 import { fields } from '../output/table.ts';
-import { readSecretData, type ValueFiles } from './secret-values.ts';
+import { readSecretData, type ValueFiles } from '../input/secret-values.ts';
 
 export interface NoteOptions {
   readonly comment?: string;

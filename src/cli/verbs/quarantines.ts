@@ -2,9 +2,9 @@ import type { components } from '../../client/index.ts';
 import { confirm } from '../input/ask.ts';
 import { onlyOne } from '../input/only-one.ts';
 import { printable } from '../output/printable.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { UsageError } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { UsageError } from '../kernel/errors.ts';
 import { endedText } from './ended-text.ts';
 
 export type Scope =

@@ -7,7 +7,7 @@ import {
   WARNINGS,
   type Condition,
 } from '../../domain/conditions.ts';
-import { failureOf } from '../run/failure.ts';
+import { failureOf } from '../output/failure.ts';
 import type { Finding } from '../reports/findings.ts';
 import type { Readiness } from './health-checks.ts';
 

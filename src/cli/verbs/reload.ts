@@ -1,5 +1,5 @@
 import type { components } from '../../client/index.ts';
-import type { CliContext } from '../run/context.ts';
+import type { CliContext } from '../connection/context.ts';
 import { printable, printableYaml } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
 

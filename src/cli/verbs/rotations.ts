@@ -1,8 +1,8 @@
 import type { components } from '../../client/index.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { callWith } from '../connection/broker.ts';
-import type { Call, CliContext, Verb } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
+import type { Call, CliContext, Verb } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
 import { fields, table } from '../output/table.ts';
 import { waitUntilFinished } from './wait-for-rotation.ts';
 

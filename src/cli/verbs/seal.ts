@@ -1,5 +1,5 @@
 import { confirm } from '../input/ask.ts';
-import type { Call, CliContext } from '../run/context.ts';
+import type { Call, CliContext } from '../connection/context.ts';
 
 /** The emergency stop: every replica erases its keys. */
 export async function runSeal(

@@ -1,10 +1,10 @@
 import type { components } from '../../client/index.ts';
 import { confirm } from '../input/ask.ts';
 import { onlyOne } from '../input/only-one.ts';
-import type { Call, CliContext } from '../run/context.ts';
+import type { Call, CliContext } from '../connection/context.ts';
 import { countText } from '../connection/count-text.ts';
-import { defined } from '../run/defined.ts';
-import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import { defined } from '../kernel/defined.ts';
+import { EXIT, Failed, UsageError } from '../kernel/errors.ts';
 import { endedText } from './ended-text.ts';
 
 interface EndOptions {

@@ -7,14 +7,14 @@ import {
   type Condition,
 } from '../../domain/conditions.ts';
 import { abortedBy, allPages, askedOnce, type Broker } from '../connection/broker.ts';
-import type { CliContext } from '../run/context.ts';
+import type { CliContext } from '../connection/context.ts';
 import { certificateFindings } from '../reports/broker-findings.ts';
-import { counted } from '../run/count.ts';
+import { counted } from '../kernel/count.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import { EXIT, Failed, type ExitCode } from '../run/errors.ts';
+import { EXIT, Failed, type ExitCode } from '../kernel/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
-import { distance } from '../run/time.ts';
+import { distance } from '../kernel/time.ts';
 import type { ConfigurationInUse } from './reload.ts';
 import {
   checkMount,

@@ -1,7 +1,7 @@
 import type { components } from '../../client/index.ts';
 import type { Broker } from '../connection/broker.ts';
-import type { CliContext } from '../run/context.ts';
-import { EXIT, type ExitCode } from '../run/errors.ts';
+import type { CliContext } from '../connection/context.ts';
+import { EXIT, type ExitCode } from '../kernel/errors.ts';
 import { fields } from '../output/table.ts';
 
 type Rotation = components['schemas']['Rotation'];

@@ -2,7 +2,7 @@ import type { components } from '../../client/index.ts';
 import type { Broker } from '../connection/broker.ts';
 import { printable, printableText } from '../output/printable.ts';
 import { table } from '../output/table.ts';
-import type { CliContext } from '../run/context.ts';
+import type { CliContext } from '../connection/context.ts';
 import { entryCells } from './audit-entry.ts';
 import { entriesSince, firstEntries, type Tail } from './audit-tail.ts';
 

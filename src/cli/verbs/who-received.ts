@@ -1,8 +1,8 @@
 import type { components } from '../../client/index.ts';
 import { callWith } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { periodOf, type PeriodOptions } from '../run/time.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { periodOf, type PeriodOptions } from '../kernel/time.ts';
 import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
 import { archivedNote } from './audit-archive.ts';

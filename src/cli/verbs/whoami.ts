@@ -1,4 +1,4 @@
-import type { CliContext } from '../run/context.ts';
+import type { CliContext } from '../connection/context.ts';
 import {
   grantText,
   isSessionToken,

@@ -1,12 +1,12 @@
 import { UnreachableError, type BrokerEvent, type components } from '../../client/index.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { Broker } from '../connection/broker.ts';
-import type { Call, CliContext } from '../run/context.ts';
-import { defined } from '../run/defined.ts';
-import { exitCodeOfStatus, Failed } from '../run/errors.ts';
+import type { Call, CliContext } from '../connection/context.ts';
+import { defined } from '../kernel/defined.ts';
+import { exitCodeOfStatus, Failed } from '../kernel/errors.ts';
 import { printable } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
-import { causeOf, mayHaveBeenDone, stopped } from '../run/unknown-outcome.ts';
+import { causeOf, mayHaveBeenDone, stopped } from '../output/unknown-outcome.ts';
 import { showDisclosure } from './get.ts';
 
 type Disclosure = components['schemas']['Disclosure'];

@@ -1,4 +1,4 @@
-import type { Routes } from '../../api/contract/route.ts';
+import type { Routes } from '../../api/request/route.ts';
 import type { Worker } from '../../broker/kernel/worker.ts';
 import type { AuthenticatedRows } from '../../broker/kernel/row-macs.ts';
 import type { Consents } from '../../broker/recording/consent.ts';
@@ -13,12 +13,12 @@ import type { Log } from '../../ports/log.ts';
 import type { Metric } from '../../ports/metrics.ts';
 import type { Store } from '../../ports/store.ts';
 import type { OpenedStore } from '../../store/index.ts';
-import type { ClusterRegistry, ClusterFollower } from '../clusters/cluster-registry.ts';
-import type { Config } from '../config/schema.ts';
-import type { Reloadable } from '../configuration/config-reload.ts';
-import type { OpenedConnections } from '../configuration/connections.ts';
+import type { ClusterRegistry, ClusterFollower } from '../../program/clusters/cluster-registry.ts';
+import type { Config } from '../../program/config/schema.ts';
+import type { Reloadable } from '../../program/broker/config-reload.ts';
+import type { OpenedConnections } from '../../program/connections/connections.ts';
 import type { InstallationKeys } from '../../broker/keys/installation-keys.ts';
-import type { AuditTrail, BootLog } from '../log/audit-trail.ts';
+import type { AuditTrail, BootLog } from '../../program/log/audit-trail.ts';
 import type { CoreParts, OptionParts, Parts } from '../parts.ts';
 
 /** Everything that exists before the memory of the broker is loaded. */

@@ -1,9 +1,9 @@
-import type { Routes } from '../../api/contract/route.ts';
+import type { Routes } from '../../api/request/route.ts';
 import type { CoreRoutes } from '../../api/routes/index.ts';
-import { alerts } from './alerts.ts';
-import { approvals } from './approvals.ts';
-import { copies } from './copies.ts';
-import { customResources } from './custom-resources.ts';
+import { alerts } from '../../features/alerts/feature.ts';
+import { approvals } from '../../features/approvals/feature.ts';
+import { copies } from '../../features/copies/feature.ts';
+import { customResources } from '../../features/custom-resources/feature.ts';
 import type { Option } from './feature.ts';
 import { posture } from './posture.ts';
 

@@ -1,24 +1,24 @@
-import * as attestationRoutes from '../../api/routes/attestations.ts';
+import * as attestationRoutes from '../../features/attestations/routes.ts';
 import { documentRoutes } from '../../api/routes/documents.ts';
-import * as evidenceRoutes from '../../api/routes/evidence.ts';
-import * as postureRoutes from '../../api/routes/posture.ts';
-import { attestationFollower, Attestations } from '../../broker/attestations/attestation-memory.ts';
-import { AttestationReader } from '../../broker/attestations/attestation-reader.ts';
+import * as evidenceRoutes from '../../features/posture/routes/evidence.ts';
+import * as postureRoutes from '../../features/posture/routes/posture.ts';
+import { attestationFollower, Attestations } from '../../features/attestations/attestation-memory.ts';
+import { AttestationReader } from '../../features/attestations/attestation-reader.ts';
 import { taskQueue } from '../../broker/kernel/task-thread.ts';
-import { EnforcedProfiles } from '../../broker/posture/enforced-profiles.ts';
-import { evidenceFollower, ImageEvidence } from '../../broker/posture/evidence-memory.ts';
+import { EnforcedProfiles } from '../../features/posture/enforced-profiles.ts';
+import { evidenceFollower, ImageEvidence } from '../../features/posture/evidence-memory.ts';
 import { evidenceWorker } from '../../broker/posture/evidence-worker.ts';
-import { JudgedPods } from '../../broker/posture/judged-pods.ts';
-import { postureFitness } from '../../broker/posture/judge-posture.ts';
-import { postureMetrics } from '../../broker/posture/posture-metrics.ts';
-import { Profiles } from '../../broker/posture/profiles.ts';
-import { ReportReader } from '../../broker/posture/report-reader.ts';
+import { JudgedPods } from '../../features/posture/judged-pods.ts';
+import { postureFitness } from '../../features/posture/judge-posture.ts';
+import { postureMetrics } from '../../features/posture/posture-metrics.ts';
+import { Profiles } from '../../features/posture/profiles.ts';
+import { ReportReader } from '../../features/posture/report-reader.ts';
 import {
   secretValueFollower,
   SecretValueMemory,
-} from '../../broker/posture/secret-value-memory.ts';
-import { secretValueWorker } from '../../broker/posture/secret-value-worker.ts';
-import { WatchedReports } from '../../broker/posture/watched-reports.ts';
+} from '../../features/posture/secret-value-memory.ts';
+import { secretValueWorker } from '../../features/posture/secret-value-worker.ts';
+import { WatchedReports } from '../../features/posture/watched-reports.ts';
 import type { Option } from './feature.ts';
 
 const routes = {

@@ -1,6 +1,6 @@
 import { CompactEncrypt } from 'jose';
 import type { SenderKey } from '../../domain/identity/sender-key.ts';
-import { invalidCiphertext } from './aead.ts';
+import { invalidCiphertext } from '../aead/aead.ts';
 import { importSenderKey } from '../keys/sender-key.ts';
 
 /**

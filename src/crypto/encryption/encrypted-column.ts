@@ -1,5 +1,5 @@
-import { invalidCiphertext, decrypt, encrypt } from './aead.ts';
-import type { AssociatedData, KeyPurpose } from './associated-data.ts';
+import { invalidCiphertext, decrypt, encrypt } from '../aead/aead.ts';
+import type { AssociatedData, KeyPurpose } from '../aead/associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 
@@ -14,7 +14,7 @@ export interface ColumnEncryption {
 
 /**
  * A small value in one column: version byte 1, length and text of the root key's id, and AES-256-GCM under a key derived from it;
- * docs/spec/envelope-v1.md.
+ * internals/spec/envelope-v1.md.
  */
 export function encryptColumn(
   rootKey: RootKey,

@@ -1,4 +1,4 @@
-import { credentialData, type CredentialPlace } from './associated-data.ts';
+import { credentialData, type CredentialPlace } from '../aead/associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 import { decryptColumn, encryptColumn, type ColumnEncryption } from './encrypted-column.ts';

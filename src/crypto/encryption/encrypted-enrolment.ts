@@ -1,9 +1,9 @@
-import { enrolmentData, type EnrolmentPlace } from './associated-data.ts';
+import { enrolmentData, type EnrolmentPlace } from '../aead/associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 import { decryptColumn, encryptColumn, type ColumnEncryption } from './encrypted-column.ts';
 
-/** Seals the token that an enrolled cluster gave; docs/spec/enrolment-v1.md. */
+/** Seals the token that an enrolled cluster gave; internals/spec/enrolment-v1.md. */
 export function encryptEnrolment(
   rootKey: RootKey,
   place: EnrolmentPlace,

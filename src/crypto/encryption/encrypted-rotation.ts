@@ -1,4 +1,4 @@
-import { rotationData, type RotationPlace } from './associated-data.ts';
+import { rotationData, type RotationPlace } from '../aead/associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 import { decryptColumn, encryptColumn, type ColumnEncryption } from './encrypted-column.ts';

@@ -1,9 +1,9 @@
-import { wrappedAnswerData, type WrappedAnswerPlace } from './associated-data.ts';
+import { wrappedAnswerData, type WrappedAnswerPlace } from '../aead/associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 import { decryptColumn, encryptColumn, type ColumnEncryption } from './encrypted-column.ts';
 
-/** Seals an answer that waits for the holder of its wrapping token; docs/spec/wrapped-answer-v1.md. */
+/** Seals an answer that waits for the holder of its wrapping token; internals/spec/wrapped-answer-v1.md. */
 export function encryptWrappedAnswer(
   rootKey: RootKey,
   place: WrappedAnswerPlace,

@@ -1,7 +1,7 @@
-import { invalidCiphertext, decrypt, encrypt } from './aead.ts';
-import { dataKeyData, secretValueData, type SecretPlace } from './associated-data.ts';
+import { invalidCiphertext, decrypt, encrypt } from '../aead/aead.ts';
+import { dataKeyData, secretValueData, type SecretPlace } from '../aead/associated-data.ts';
 import type { RootKey } from '../keys/root-keys.ts';
-import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../keys/secret-key.ts';
+import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../random/secret-key.ts';
 import { randomBytes } from '../random/random.ts';
 
 /** A data key as the store keeps it. */
@@ -11,7 +11,7 @@ export interface WrappedDek {
   readonly wrappedDek: Uint8Array;
 }
 
-/** One version of a secret as the store keeps it; docs/spec/envelope-v1.md. */
+/** One version of a secret as the store keeps it; internals/spec/envelope-v1.md. */
 export interface EncryptedValue extends WrappedDek {
   readonly ciphertext: Uint8Array;
 }

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { invalidCiphertext } from './aead.ts';
-import { generateSecretKey } from '../keys/secret-key.ts';
+import { invalidCiphertext } from '../aead/aead.ts';
+import { generateSecretKey } from '../random/secret-key.ts';
 
 /** Seals values that only this process opens again: entries of the in-memory cache. */
 export interface EphemeralCipher {

@@ -1,5 +1,5 @@
 import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
-import type { SecretKey } from '../keys/secret-key.ts';
+import type { SecretKey } from '../random/secret-key.ts';
 
 type Part = string | Uint8Array;
 

@@ -1,5 +1,5 @@
 import { hmac } from './digest.ts';
-import { generateSecretKey } from '../keys/secret-key.ts';
+import { generateSecretKey } from '../random/secret-key.ts';
 
 const key = generateSecretKey();
 const BYTES = 12;

@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto';
-import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
+import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../random/secret-key.ts';
 
 const NO_SALT = Buffer.alloc(0);
 

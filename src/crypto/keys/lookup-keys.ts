@@ -1,10 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { invalidCiphertext } from '../encryption/aead.ts';
+import { invalidCiphertext } from '../aead/aead.ts';
 import {
   lookupKeysData,
   type LookupPurpose,
   LOOKUP_PURPOSES,
-} from '../encryption/associated-data.ts';
+} from '../aead/associated-data.ts';
 import type { RootKey } from './root-keys.ts';
 import type { FindRootKey } from '../encryption/envelope.ts';
 import {
@@ -12,12 +12,12 @@ import {
   encryptColumn,
   type ColumnEncryption,
 } from '../encryption/encrypted-column.ts';
-import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
+import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../random/secret-key.ts';
 
 /**
  * The keys of keyed hashes by which something is found again: tokens, fingerprints in the log, idempotency keys. They are derived from the first root
  * key of an installation and stay the same when the root key changes, because the hashes cannot be computed again: the broker does not have the
- * tokens and old values. They neither encrypt nor grant anything. docs/spec/root-keys-v1.md.
+ * tokens and old values. They neither encrypt nor grant anything. internals/spec/root-keys-v1.md.
  */
 export class LookupKeys {
   readonly #keys: Map<LookupPurpose, SecretKey>;

@@ -1,11 +1,11 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { invalidCiphertext } from '../encryption/aead.ts';
+import { invalidCiphertext } from '../aead/aead.ts';
 import {
   commitmentInfo,
   derivedKeyInfo,
   rootKeyData,
   type KeyPurpose,
-} from '../encryption/associated-data.ts';
+} from '../aead/associated-data.ts';
 import { deriveBytes, deriveKey } from './derived-keys.ts';
 import { constantTimeEqual } from '../hashes/digest.ts';
 import { randomId } from '../random/random.ts';
@@ -15,7 +15,7 @@ import {
   importSecretKey,
   SECRET_KEY_BYTES,
   type SecretKey,
-} from './secret-key.ts';
+} from '../random/secret-key.ts';
 
 const COMMITMENT_VERSION = Buffer.of(1);
 
@@ -26,7 +26,7 @@ export interface KeyWrapper<Context> {
   unwrap(wrapped: Uint8Array, associatedData: Uint8Array, context: Context): Promise<Uint8Array>;
 }
 
-/** A root key as the store keeps it; docs/spec/root-keys-v1.md. */
+/** A root key as the store keeps it; internals/spec/root-keys-v1.md. */
 export interface WrappedRootKey {
   readonly id: string;
   readonly kekId: string;

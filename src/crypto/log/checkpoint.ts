@@ -1,4 +1,4 @@
-import { invalidCiphertext } from '../encryption/aead.ts';
+import { invalidCiphertext } from '../aead/aead.ts';
 import { decodeBase64 } from '../random/base64.ts';
 import {
   noteKeyId,

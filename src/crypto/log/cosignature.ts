@@ -1,4 +1,4 @@
-import { invalidCiphertext } from '../encryption/aead.ts';
+import { invalidCiphertext } from '../aead/aead.ts';
 import { parseVerifierKey, splitNote, type NoteVerifier } from './signed-note.ts';
 
 /** Signature type of Ed25519 cosignatures in C2SP tlog-cosignature. */

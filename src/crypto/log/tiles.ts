@@ -1,4 +1,4 @@
-import { invalidCiphertext } from '../encryption/aead.ts';
+import { invalidCiphertext } from '../aead/aead.ts';
 import { HASH_BYTES, perfectRoot, type NodeAddress } from './merkle.ts';
 import type { ReadNodes } from './proofs.ts';
 

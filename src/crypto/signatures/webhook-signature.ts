@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto';
 import { constantTimeEqual, hmac } from '../hashes/digest.ts';
-import { isDegenerate, type SecretKey } from '../keys/secret-key.ts';
+import { isDegenerate, type SecretKey } from '../random/secret-key.ts';
 
 /**
  * Labels of webhook signatures; all others are in associated-data.ts. The signed message is text, because receivers are written in every language.

@@ -191,7 +191,7 @@ const tetragon: Reader = (body) => {
   ];
 };
 
-/** The form of docs/spec/alert-v1.md. */
+/** The form of internals/spec/alert-v1.md. */
 const generic: Reader = (body) => [
   {
     rule: ruleOf(body.at('rule'), '/rule'),

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts';
 import { redactCredentials } from '../words/redact-credentials.ts';
 import { encodeText, type TextDigest } from './audit-text.ts';
-import type { FormatRow, OcsfClass } from './formats/format-row.ts';
+import type { FormatRow, OcsfClass } from './format-row.ts';
 
 declare const encoded: unique symbol;
 /** An encoded part of an entry. Only audit-event.ts makes them, so that no raw text gets into the log. */
@@ -156,7 +156,7 @@ export interface PolicyReference {
   readonly rule: string;
 }
 
-/** Facts that a boot states about itself in the first entry of its chain; docs/spec/audit-log-v1.md, "Boots". */
+/** Facts that a boot states about itself in the first entry of its chain; internals/spec/audit-log-v1.md, "Boots". */
 export interface BootReference {
   readonly release: string;
   /** Raw Ed25519 public key of this boot, base64. */
@@ -171,7 +171,7 @@ export interface BootReference {
   readonly heads: readonly HeadReference[];
 }
 
-/** The origin of a released log, and the log that it continues; docs/spec/audit-log-v1.md, "Origins". */
+/** The origin of a released log, and the log that it continues; internals/spec/audit-log-v1.md, "Origins". */
 export interface OriginReference {
   readonly origin: string;
   /** The last checkpoint of the earlier origin. The log continues after its entries. */
@@ -194,7 +194,7 @@ export interface HeadReference {
   readonly head: string;
 }
 
-/** The part of the log that a truncation moved to the archive; docs/spec/audit-archive-v1.md. */
+/** The part of the log that a truncation moved to the archive; internals/spec/audit-archive-v1.md. */
 export interface ArchiveReference {
   /** Entries `[first, end)`. */
   readonly first: number;
@@ -375,7 +375,7 @@ const FINDING_UPDATE = 2;
 
 /**
  * Every audited action, with the facts that its entries may have, its activity in OCSF, its severity in CEF, and its verb and resource in Kubernetes. A
- * new action is a new row here, in docs/spec/audit-log-v1.md and in docs/spec/audit-formats-v1.md.
+ * new action is a new row here, in internals/spec/audit-log-v1.md and in internals/spec/audit-formats-v1.md.
  */
 export const ACTION_ROWS = {
   'session.create': row<OfLogIn>(['authentication', LOGON], 3, 'create', 'sessions'),

@@ -217,7 +217,7 @@ function encodeHead(event: HeadFields, digest: TextDigest): string {
 }
 
 /**
- * The body of an entry: one JSON object in the canonical form of docs/spec/audit-log-v1.md, printable ASCII. The chain adds `writer`, `seq` and
+ * The body of an entry: one JSON object in the canonical form of internals/spec/audit-log-v1.md, printable ASCII. The chain adds `writer`, `seq` and
  * `prev` to it.
  */
 export function encodeEvent(event: AuditEvent, digest: TextDigest): string {

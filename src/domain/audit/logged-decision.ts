@@ -38,7 +38,7 @@ export interface Skipped {
   readonly count: number;
 }
 
-/** The members of an entry that a decision needs; docs/spec/audit-log-v1.md. */
+/** The members of an entry that a decision needs; internals/spec/audit-log-v1.md. */
 interface Entry {
   readonly time: string;
   readonly actor: Actor;

@@ -10,7 +10,7 @@ export interface NotificationBatch {
 /** Lines of one message; the others are counted. */
 const MOST_LINES = 20;
 
-/** The body of docs/spec/notification-v1.md. */
+/** The body of internals/spec/notification-v1.md. */
 export function signedBody({ origin, notifications }: NotificationBatch): string {
   return JSON.stringify({ version: 1, origin, events: notifications });
 }

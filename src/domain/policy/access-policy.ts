@@ -8,7 +8,7 @@ export type Day = (typeof DAYS)[number];
 export const POLICY_API_VERSION = 'quaymaster.dev/v1';
 export const POLICY_KIND = 'AccessPolicy';
 
-/** A validated policy document, with the fields of the document; docs/spec/access-policy-v1.md defines it. */
+/** A validated policy document, with the fields of the document; internals/spec/access-policy-v1.md defines it. */
 export interface AccessPolicy {
   readonly apiVersion: typeof POLICY_API_VERSION;
   readonly kind: typeof POLICY_KIND;

@@ -1,4 +1,4 @@
-import { segmentGlob, type SegmentGlob, globMatches } from './segment-glob.ts';
+import { segmentGlob, type SegmentGlob, globMatches } from '../words/segment-glob.ts';
 
 /**
  * Values by segment pattern, found by text. A literal costs one look-up. Globs are grouped by their literal prefix or, if they begin with a star, by

@@ -8,7 +8,7 @@ import type { AccessRequest } from './decision.ts';
 import { ANY_DEPTH, fillIn } from './path-pattern.ts';
 import { variableValues } from './policy-variable.ts';
 import { patternMatches } from './rule-inspection.ts';
-import { globMatches, segmentGlob } from './segment-glob.ts';
+import { globMatches, segmentGlob } from '../words/segment-glob.ts';
 import type { WorkloadView } from './workload-view.ts';
 
 /** One path pattern of one allow rule: the smallest part that an author can remove. */

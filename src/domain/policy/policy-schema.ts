@@ -4,7 +4,7 @@ import { POLICY_LIMITS } from './policy-limits.ts';
 
 /*
  * The fields, limits and patterns of an access policy, each once: the parser reads documents by them, and openapi.yaml and the custom resource are
- * generated from them. Rules that JSON Schema cannot express are in the parser, and in docs/spec/access-policy-v1.md.
+ * generated from them. Rules that JSON Schema cannot express are in the parser, and in internals/spec/access-policy-v1.md.
  */
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -137,7 +137,7 @@ const DOCUMENT = object({
 
 /** JSON Schemas of the API by their names. They refer to others of openapi.yaml. */
 export const POLICY_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
-  AccessPolicy: { ...DOCUMENT, description: 'docs/spec/access-policy-v1.md' },
+  AccessPolicy: { ...DOCUMENT, description: 'internals/spec/access-policy-v1.md' },
   PolicySubject: {
     oneOf: [
       {
@@ -160,7 +160,7 @@ export const POLICY_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   PathPattern: {
     type: 'string',
     description:
-      'Segments of a path; `*` is any text within one, `**` any segments. docs/spec/access-policy-v1.md',
+      'Segments of a path; `*` is any text within one, `**` any segments. internals/spec/access-policy-v1.md',
     minLength: 1,
     maxLength: POLICY_LIMITS.patternLength,
     examples: ['payments/**'],

@@ -1,4 +1,4 @@
-import { globMatches, segmentGlob } from '../policy/segment-glob.ts';
+import { globMatches, segmentGlob } from './segment-glob.ts';
 
 /** Most `**` in a pattern: each may try every place of the text. */
 export const MOST_DEEP_STARS = 2;

@@ -1528,7 +1528,7 @@ export interface components {
         };
         readonly AuditEntry: {
             readonly index: number;
-            /** @description docs/spec/audit-log-v1.md */
+            /** @description internals/spec/audit-log-v1.md */
             readonly entry: Record<string, unknown>;
         };
         readonly AuditPage: {
@@ -2606,7 +2606,7 @@ export interface components {
         };
         /** @description Exact, or a pattern whose scheme and host have no `*` */
         readonly SigningIdentity: string;
-        /** @description docs/spec/access-policy-v1.md */
+        /** @description internals/spec/access-policy-v1.md */
         readonly AccessPolicy: {
             /** @constant */
             readonly apiVersion: "quaymaster.dev/v1";
@@ -2649,7 +2649,7 @@ export interface components {
          */
         readonly IdentityPattern: string;
         /**
-         * @description Segments of a path; `*` is any text within one, `**` any segments. docs/spec/access-policy-v1.md
+         * @description Segments of a path; `*` is any text within one, `**` any segments. internals/spec/access-policy-v1.md
          * @example payments/**
          */
         readonly PathPattern: string;

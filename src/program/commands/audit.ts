@@ -1,4 +1,4 @@
-import { action } from '../../cli/commands/action.ts';
+import { action } from '../../cli/run/action.ts';
 import { formatOption } from '../../cli/commands/audit.ts';
 import {
   REASON,
@@ -6,11 +6,11 @@ import {
   type ActionRow,
   type CommandRow,
   type CommandTable,
-} from '../../cli/commands/command.ts';
+} from '../../cli/run/command.ts';
 import type { ConnectionOptions } from '../../cli/connection/connection.ts';
-import type { Call, CliContext, Verb } from '../../cli/run/context.ts';
-import { UsageError } from '../../cli/run/errors.ts';
-import type { VerifyArguments } from '../../compose/verbs/audit-verify.ts';
+import type { Call, CliContext, Verb } from '../../cli/connection/context.ts';
+import { UsageError } from '../../cli/kernel/errors.ts';
+import type { VerifyArguments } from '../verbs/audit-verify.ts';
 import { systemClock } from '../../process/clock.ts';
 import { print, printError, showEntries } from '../output.ts';
 import { ARCHIVE } from './options.ts';
@@ -89,7 +89,7 @@ export const AUDIT_FILES: CommandTable<ActionRow | CommandRow> = {
         ],
       },
       async ({ args: [directory = ''], options }) => {
-        const { runAuditVerify } = await import('../../compose/verbs/audit-verify.ts');
+        const { runAuditVerify } = await import('../verbs/audit-verify.ts');
         const report = await runAuditVerify(directory, options, showEntries);
         print(report.text);
         process.exitCode = report.holds ? 0 : EXIT_FAILED;
@@ -114,7 +114,7 @@ async function loadArchive(): Promise<Verb<ArchiveOptions>> {
     const { config, to } = call.options;
     if (config === undefined && to === undefined) return runAuditArchive(context, call);
     if (config === undefined) throw new UsageError('--to is for a stopped broker: add --config');
-    const { archiveStopped } = await import('../../compose/verbs/audit-archive.ts');
+    const { archiveStopped } = await import('../verbs/audit-archive.ts');
     const before = beforeOf(call.options, clock.now());
     print(await archiveStopped({ ...call.options, config, before, signal }, showEntries));
     return 0;
@@ -127,7 +127,7 @@ async function exportAudit({ args, options }: Call<ExportOptions>): Promise<void
   const [directory = ''] = args;
   const { config, format } = options;
   const how = { progress: showEntries, format };
-  const { runAuditExport } = await import('../../compose/verbs/audit-export.ts');
+  const { runAuditExport } = await import('../verbs/audit-export.ts');
   if (config !== undefined) {
     process.exitCode = showExport(await runAuditExport(directory, { config }, how));
     return;

@@ -1,6 +1,6 @@
-import { action } from '../../cli/commands/action.ts';
-import type { ActionRow, CommandTable, OptionRow } from '../../cli/commands/command.ts';
-import type { ArchiveArguments } from '../../compose/log/archive-storage.ts';
+import { action } from '../../cli/run/action.ts';
+import type { ActionRow, CommandTable, OptionRow } from '../../cli/run/command.ts';
+import type { ArchiveArguments } from '../log/archive-storage.ts';
 import { print, showBytes } from '../output.ts';
 import { ARCHIVE, CONFIG } from './options.ts';
 
@@ -21,7 +21,7 @@ export const BACKUP_FILES: CommandTable<ActionRow> = {
         examples: ['quaymaster backup keygen backup.key'],
       },
       async ({ args: [file = ''] }) => {
-        const { runBackupKeygen } = await import('../../compose/verbs/backups.ts');
+        const { runBackupKeygen } = await import('../verbs/backups.ts');
         print(await runBackupKeygen(file));
       },
     ),
@@ -36,7 +36,7 @@ export const BACKUP_FILES: CommandTable<ActionRow> = {
         ],
       },
       async ({ args: [archive = ''], options }) => {
-        const { runBackupVerify } = await import('../../compose/verbs/backups.ts');
+        const { runBackupVerify } = await import('../verbs/backups.ts');
         print(await runBackupVerify(archive, options, showBytes));
       },
     ),
@@ -52,7 +52,7 @@ export const BACKUP_FILES: CommandTable<ActionRow> = {
         examples: ['quaymaster backup manifest /backup/quaymaster.manifest --config config.yaml'],
       },
       async ({ args: [file = ''], options }) => {
-        const { runBackupManifest } = await import('../../compose/verbs/database-manifest.ts');
+        const { runBackupManifest } = await import('../verbs/database-manifest.ts');
         print(await runBackupManifest(file, options));
       },
     ),
@@ -68,7 +68,7 @@ export const BACKUP_FILES: CommandTable<ActionRow> = {
         ],
       },
       async ({ args: [file = ''], options }) => {
-        const { runBackupCheck } = await import('../../compose/verbs/database-manifest.ts');
+        const { runBackupCheck } = await import('../verbs/database-manifest.ts');
         print(await runBackupCheck(file, options));
       },
     ),
@@ -105,7 +105,7 @@ export const RESTORE: CommandTable<ActionRow> = {
         ],
       },
       async ({ args: [archive = ''], options }) => {
-        const { runRestore } = await import('../../compose/verbs/backups.ts');
+        const { runRestore } = await import('../verbs/backups.ts');
         print(await runRestore(archive, options, showBytes));
       },
     ),

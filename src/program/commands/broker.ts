@@ -1,13 +1,13 @@
-import { action } from '../../cli/commands/action.ts';
-import type { ActionRow, CommandRow, CommandTable } from '../../cli/commands/command.ts';
-import type { Verb } from '../../cli/run/context.ts';
+import { action } from '../../cli/run/action.ts';
+import type { ActionRow, CommandRow, CommandTable } from '../../cli/run/command.ts';
+import type { Verb } from '../../cli/connection/context.ts';
 import { systemClock } from '../../process/clock.ts';
 import { leanStart } from '../../process/lean-start.ts';
 import { preferEventLoop } from '../../process/thread-priorities.ts';
 import { VERSION } from '../../process/version.ts';
 import { print, showBytes } from '../output.ts';
-import type { DrillOptions } from '../../compose/verbs/drill.ts';
-import type { ReleaseOptions } from '../../compose/verbs/release.ts';
+import type { DrillOptions } from '../verbs/drill.ts';
+import type { ReleaseOptions } from '../verbs/release.ts';
 import { ARCHIVE, CONFIG } from './options.ts';
 
 /** The commands that start a broker. */
@@ -28,7 +28,7 @@ export const BROKER: CommandTable<ActionRow> = {
         examples: ['quaymaster serve --config config.yaml'],
       },
       async ({ options }) => {
-        const { runServe } = await import('../../compose/verbs/serve.ts');
+        const { runServe } = await import('../verbs/serve.ts');
         await leanStart(() => runServe(options));
         preferEventLoop();
       },
@@ -45,7 +45,7 @@ export const BROKER: CommandTable<ActionRow> = {
         examples: ['quaymaster init --config config.yaml --token-file operator.token'],
       },
       async ({ options }) => {
-        const { runInit } = await import('../../compose/verbs/init.ts');
+        const { runInit } = await import('../verbs/init.ts');
         print(await runInit(options));
       },
     ),
@@ -60,7 +60,7 @@ export const BROKER: CommandTable<ActionRow> = {
         examples: ['quaymaster dev', 'quaymaster dev --port 8300'],
       },
       async ({ options }) => {
-        const { runDev } = await import('../../dev/run-dev.ts');
+        const { runDev } = await import('../dev/run-dev.ts');
         await runDev(options, print);
       },
     ),
@@ -91,7 +91,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         examples: ['quaymaster config check --config config.yaml --files'],
       },
       async ({ options: { config, files = false } }) => {
-        const { runConfigCheck } = await import('../../compose/verbs/check-files.ts');
+        const { runConfigCheck } = await import('../verbs/check-files.ts');
         print(await runConfigCheck(config, files));
       },
     ),
@@ -105,7 +105,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         examples: ['quaymaster log-key to-store --config /etc/quaymaster/config.yaml'],
       },
       async ({ options: { config } }) => {
-        const { moveLogKeyToStore } = await import('../../compose/verbs/move-log-key.ts');
+        const { moveLogKeyToStore } = await import('../verbs/move-log-key.ts');
         print(await moveLogKeyToStore(config));
       },
     ),
@@ -121,7 +121,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         ],
       },
       async ({ args: [file = ''], options: { config } }) => {
-        const { moveLogKeyToFile } = await import('../../compose/verbs/move-log-key.ts');
+        const { moveLogKeyToFile } = await import('../verbs/move-log-key.ts');
         print(await moveLogKeyToFile(file, config));
       },
     ),
@@ -140,7 +140,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         ],
       },
       async ({ args: [receiver], options: { config } }) => {
-        const { runTestNotifications } = await import('../../compose/verbs/test-notifications.ts');
+        const { runTestNotifications } = await import('../verbs/test-notifications.ts');
         print(await runTestNotifications({ config, receiver }, systemClock));
       },
     ),
@@ -213,7 +213,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         ],
       },
       async ({ options }) => {
-        const { runRelease } = await import('../../compose/verbs/release.ts');
+        const { runRelease } = await import('../verbs/release.ts');
         print(await runRelease(options));
       },
     ),
@@ -225,7 +225,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         examples: ['quaymaster healthcheck --config config.yaml'],
       },
       async ({ options: { config } }) => {
-        const { runHealthcheck } = await import('../../compose/verbs/healthcheck.ts');
+        const { runHealthcheck } = await import('../verbs/healthcheck.ts');
         print(await runHealthcheck(config));
       },
     ),
@@ -234,7 +234,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
 
 async function loadDoctor(): Promise<Verb<{ readonly as?: string; readonly config?: string }>> {
   const { runDoctor } = await import('../../cli/verbs/doctor.ts');
-  const { configFindings } = await import('../../compose/verbs/check-files.ts');
+  const { configFindings } = await import('../verbs/check-files.ts');
   return async (context, call) => {
     const { config } = call.options;
     const local = config === undefined ? [] : await configFindings(config, context.clock);
@@ -243,7 +243,7 @@ async function loadDoctor(): Promise<Verb<{ readonly as?: string; readonly confi
 }
 
 async function loadDrill(): Promise<Verb<DrillOptions>> {
-  const { runDrillChecks } = await import('../../compose/verbs/drill.ts');
+  const { runDrillChecks } = await import('../verbs/drill.ts');
   const { reportDrill } = await import('../../cli/verbs/drill.ts');
   return async (context, { options }) =>
     reportDrill(context, await runDrillChecks(options, showBytes));

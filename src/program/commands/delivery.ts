@@ -1,5 +1,5 @@
-import { action } from '../../cli/commands/action.ts';
-import type { ActionRow, CommandRow, CommandTable } from '../../cli/commands/command.ts';
+import { action } from '../../cli/run/action.ts';
+import type { ActionRow, CommandRow, CommandTable } from '../../cli/run/command.ts';
 import { leanStart } from '../../process/lean-start.ts';
 import { CONFIG } from './options.ts';
 
@@ -51,7 +51,7 @@ export const DELIVERY: CommandTable<ActionRow | CommandRow> = {
         examples: ['quaymaster injector --config /etc/quaymaster/config.yaml'],
       },
       async ({ options: { config } }) => {
-        const { runInjector } = await import('../../compose/verbs/injector.ts');
+        const { runInjector } = await import('../verbs/injector.ts');
         await leanStart(() => runInjector(config));
       },
     ),
@@ -69,7 +69,7 @@ export const DELIVERY: CommandTable<ActionRow | CommandRow> = {
         examples: ['quaymaster csi-provider --config csi-provider.yaml'],
       },
       async ({ options: { config } }) => {
-        const { runCsiProvider } = await import('../../compose/verbs/csi-provider.ts');
+        const { runCsiProvider } = await import('../verbs/csi-provider.ts');
         await runCsiProvider(config);
       },
     ),

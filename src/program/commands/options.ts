@@ -1,4 +1,4 @@
-import type { OptionRow } from '../../cli/commands/command.ts';
+import type { OptionRow } from '../../cli/run/command.ts';
 
 export const CONFIG: OptionRow = [
   '-c, --config <file>',

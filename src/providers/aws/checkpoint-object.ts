@@ -14,7 +14,7 @@ import {
 } from './client/bucket-client.ts';
 
 const NAME = 'checkpoint';
-/** Limit of a signed note; docs/spec/checkpoint-v1.md. */
+/** Limit of a signed note; internals/spec/checkpoint-v1.md. */
 const MOST_BYTES = 262_144;
 /** A start reads the note, and the SDK may first have to get credentials. */
 const READ_MS = 10_000;

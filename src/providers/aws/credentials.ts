@@ -138,7 +138,7 @@ export class AwsIamProvider implements SecretProvider {
   }
 }
 
-/** The complete STS request for one credential; docs/spec/aws-role-handle-v1.md. It contains no secret. */
+/** The complete STS request for one credential; internals/spec/aws-role-handle-v1.md. It contains no secret. */
 const roleHandle = z.strictObject({
   v: z.literal(1),
   role: z.string(),

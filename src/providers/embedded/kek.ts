@@ -7,10 +7,10 @@ import {
   isDegenerate,
   SECRET_KEY_BYTES,
   type SecretKey,
-} from '../../crypto/keys/secret-key.ts';
+} from '../../crypto/random/secret-key.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { decrypt, encrypt } from '../../crypto/encryption/aead.ts';
-import { localFileData, localFileInfo } from '../../crypto/encryption/associated-data.ts';
+import { decrypt, encrypt } from '../../crypto/aead/aead.ts';
+import { localFileData, localFileInfo } from '../../crypto/aead/associated-data.ts';
 import { deriveBytes, deriveKey } from '../../crypto/keys/derived-keys.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
 
@@ -149,7 +149,7 @@ function failSealed(cause: unknown): never {
 
 const ID_BYTES = 16;
 
-/** A key-encryption key in the memory of this process, read once from its file; docs/spec/root-keys-v1.md. */
+/** A key-encryption key in the memory of this process, read once from its file; internals/spec/root-keys-v1.md. */
 export class LocalFileKey implements KeyEncryptionKey {
   /** Id of the key: `local-file:` and 128 bits derived from the key. They distinguish keys and reveal nothing about them. */
   readonly id: string;

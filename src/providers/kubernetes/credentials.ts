@@ -11,7 +11,7 @@ import { parseOptions } from '../parse-options.ts';
 import { MIN_TOKEN_SECONDS, tokenRef, isSubdomain } from './config.ts';
 import { hasStatus } from './errors.ts';
 import type { GuardedApi } from './client/client.ts';
-import { parseLocation } from './secrets/location.ts';
+import { parseLocation } from './location.ts';
 
 const tokenAnswer = z.object({
   status: z.object({ token: z.string().min(1).max(16_384), expirationTimestamp: z.iso.datetime() }),
@@ -177,7 +177,7 @@ const tokenHandle = z.strictObject({
   uid: z.string().optional(),
 });
 
-/** The data that revokes a token; docs/spec/kubernetes-token-handle-v1.md. It contains no secret. */
+/** The data that revokes a token; internals/spec/kubernetes-token-handle-v1.md. It contains no secret. */
 export type TokenHandle = z.infer<typeof tokenHandle>;
 
 function formatHandle(handle: TokenHandle): string {

@@ -4,7 +4,7 @@ import type { CheckReport } from '../../ports/secret-provider.ts';
 import type { PostgresServer } from './client/server.ts';
 import type { PostgresSession } from './client/session.ts';
 import type { PostgresMountOptions } from './config.ts';
-import { heirProblem } from './credentials/heir.ts';
+import { heirProblem } from './client/heir.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   login_refused: 'the login was refused: check username, passwordFile and pg_hba.conf',

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
 import { cleartextOnLoopback, databaseServerFields } from '../server/config.ts';
-import { creationProblem, namesRole, revocationProblem } from './credentials/statements.ts';
+import { creationProblem, namesRole, revocationProblem } from './statements.ts';
 
 /** NAMEDATALEN less its terminator: PostgreSQL truncates longer names, which could then name another role. */
 const MOST_BYTES = 63;

@@ -1,5 +1,5 @@
 import { randomId } from '../../crypto/random/random.ts';
-import type { SecretKey } from '../../crypto/keys/secret-key.ts';
+import type { SecretKey } from '../../crypto/random/secret-key.ts';
 import {
   importWebhookKey,
   isSignedAnswer,

@@ -15,7 +15,7 @@ interface WebhookDeps extends GuardParts {
 
 const STRATEGY = 'webhook';
 
-/** A receiver of signed requests that changes credentials for the broker; docs/spec/webhook-v1.md. Sends nothing yet. */
+/** A receiver of signed requests that changes credentials for the broker; internals/spec/webhook-v1.md. Sends nothing yet. */
 export function openWebhook(
   name: string,
   config: WebhookConnectionConfig,

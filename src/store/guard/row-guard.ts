@@ -1,8 +1,8 @@
 import { hmac } from '../../crypto/hashes/digest.ts';
-import { stateDigestMessage } from '../../crypto/encryption/associated-data.ts';
+import { stateDigestMessage } from '../../crypto/aead/associated-data.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
-import { rowElement, type CanonicalFields, type RowMacs } from '../../crypto/hashes/row-mac.ts';
-import type { SecretKey } from '../../crypto/keys/secret-key.ts';
+import { rowElement, type CanonicalFields, type RowMacs } from '../../crypto/signatures/row-mac.ts';
+import type { SecretKey } from '../../crypto/random/secret-key.ts';
 import { SetHash } from '../../crypto/hashes/set-hash.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ColumnValue, TableName, Write } from '../../ports/store.ts';
@@ -71,7 +71,7 @@ const MOST_HOLDS = 100;
 
 /**
  * Maintains the MACs of rows that cause effects and the digests of rows that grant access, in the commit that changes them. An attacker with write
- * access to the database but without the root keys can forge neither. See docs/spec/state-digest-v1.md.
+ * access to the database but without the root keys can forge neither. See internals/spec/state-digest-v1.md.
  */
 export class RowGuard {
   readonly #options: RowGuardOptions;

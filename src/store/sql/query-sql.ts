@@ -3,7 +3,7 @@ import { shapeOf } from '../../ports/tables.ts';
 import { checkedText, isNullable, misuse } from './column-value.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { SqlBuilder } from './sql.ts';
-import { prefixEnd } from '../commits/prefix-end.ts';
+import { prefixEnd } from './prefix-end.ts';
 import { keyColumns } from './write-sql.ts';
 
 const MAX_ROWS = 10_000;

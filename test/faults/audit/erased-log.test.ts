@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
-import { runRelease } from '../../../src/compose/verbs/release.ts';
+import { runRelease } from '../../../src/program/verbs/release.ts';
 import { entryLines } from '../../kit/log/sink-lines.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 

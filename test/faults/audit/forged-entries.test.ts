@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { verifyExport } from '../../../src/audit/verification/verify.ts';
+import { verifyExport } from '../../../src/audit/proof/verify.ts';
 import { bearer, BrokerClient } from '../../../src/client/index.ts';
-import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import { runAuditExport } from '../../../src/program/verbs/audit-export.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import {
   ask,

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exportLog } from '../../../src/audit/export/export.ts';
-import { storeSource } from '../../../src/audit/export/export-source.ts';
-import { verifyExport } from '../../../src/audit/verification/verify.ts';
+import { exportLog } from '../../../src/audit/proof/export.ts';
+import { storeSource } from '../../../src/audit/proof/export-source.ts';
+import { verifyExport } from '../../../src/audit/proof/verify.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
 import { LogBench, workloadActor } from '../../kit/log/log-bench.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import { startKube, type Kube } from '../../kit/backends/kube.ts';

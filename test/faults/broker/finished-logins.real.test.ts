@@ -4,7 +4,7 @@ import { startTwoBrokers } from '../../kit/broker/two-brokers.ts';
 import { OidcIssuer } from '../../kit/identity/oidc-issuer.ts';
 import { Sender } from '../../kit/identity/proof-sender.ts';
 import { ecKey, signedToken, type SigningKey } from '../../kit/identity/token-factory.ts';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 
 const CLIENT = 'quaymaster';
 const REDIRECT = 'http://127.0.0.1:4711/callback';

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { startTwoBrokers } from '../../kit/broker/two-brokers.ts';
 import { countRows } from '../../kit/store/table-rows.ts';

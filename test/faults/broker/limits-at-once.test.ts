@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { approve, requestElevation } from '../../../src/broker/approvals/approvals.ts';
-import { pushAttestation } from '../../../src/broker/attestations/attestations.ts';
+import { approve, requestElevation } from '../../../src/features/approvals/approvals.ts';
+import { pushAttestation } from '../../../src/features/attestations/attestations.ts';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
-import { pushEvidence } from '../../../src/broker/posture/evidence.ts';
+import { pushEvidence } from '../../../src/features/posture/evidence.ts';
 import { Turns } from '../../../src/broker/kernel/turns.ts';
-import { evidenceRow } from '../../../src/broker/posture/evidence-rows.ts';
+import { evidenceRow } from '../../../src/features/posture/evidence-rows.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import { wrapAnswer } from '../../../src/broker/secrets/wrapped-answers.ts';
 import { beginLogin, finishLogin } from '../../../src/broker/sessions/people.ts';

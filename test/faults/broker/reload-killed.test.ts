@@ -1,7 +1,7 @@
 import { readFile, rename } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { digestOf } from '../../../src/compose/configuration/config-reload.ts';
-import { loadConfig } from '../../../src/compose/config/load.ts';
+import { digestOf } from '../../../src/program/broker/config-reload.ts';
+import { loadConfig } from '../../../src/program/config/load.ts';
 import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 /** The change has parts that are used in different places: a limit and a connection. */

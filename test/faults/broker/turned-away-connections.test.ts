@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import { freePort } from '../../kit/backends/free-port.ts';
 import { until } from '../../kit/backends/until.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';

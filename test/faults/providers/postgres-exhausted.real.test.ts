@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { postgresAt } from '../../../src/providers/postgres/open.ts';
 import { systemClock } from '../../../src/process/clock.ts';
-import { quoteIdentifier } from '../../../src/providers/postgres/client/quote.ts';
+import { quoteIdentifier } from '../../../src/providers/postgres/quote.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { sincePostgres } from '../../kit/backends/postgres-version.ts';

@@ -3,7 +3,7 @@ import { cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/process/clock.ts';
-import { runRelease } from '../../../src/compose/verbs/release.ts';
+import { runRelease } from '../../../src/program/verbs/release.ts';
 import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
-import { runRelease, type ReleaseOptions } from '../../../src/compose/verbs/release.ts';
-import type { RunningBroker } from '../../../src/compose/broker.ts';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import { runRelease, type ReleaseOptions } from '../../../src/program/verbs/release.ts';
+import type { RunningBroker } from '../../../src/program/broker/broker.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
 import type { Recordable } from '../../../src/broker/state/dependencies.ts';

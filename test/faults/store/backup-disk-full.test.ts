@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node
 import { mkdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import { generateAgeKeyPair } from '../../../src/crypto/encryption/age.ts';
 import type { BackupRun } from '../../../src/ports/backups.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';

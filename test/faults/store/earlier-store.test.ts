@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
+import { attestationId } from '../../../src/features/attestations/attestation-memory.ts';
 import { ImageSigner } from '../../kit/images/image-signer.ts';
-import { evidenceRow } from '../../../src/broker/posture/evidence-rows.ts';
+import { evidenceRow } from '../../../src/features/posture/evidence-rows.ts';
 import { authenticateKey, type SecurityKey } from '../../../src/broker/state/security-key-rows.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 

@@ -7,7 +7,7 @@ import { createDatabase } from '../../kit/backends/postgres.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import { until } from '../../kit/backends/until.ts';
 import { records } from '../../kit/store/hooked-store.ts';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import type { Plan, Store } from '../../../src/ports/store.ts';
 
 interface Admin {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
+import { openBroker, type RunningBroker } from '../../../src/program/broker/broker.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 

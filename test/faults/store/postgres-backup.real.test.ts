@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { applyDocument, deleteDocument } from '../../../src/broker/documents/apply-document.ts';
 import type { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
-import type { RunningBroker } from '../../../src/compose/broker.ts';
-import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
+import type { RunningBroker } from '../../../src/program/broker/broker.ts';
+import { runAuditExport } from '../../../src/program/verbs/audit-export.ts';
 import {
   runBackupKeygen,
   runBackupVerify,
   runRestore,
-} from '../../../src/compose/verbs/backups.ts';
-import { runDrillChecks, type DrillCheck } from '../../../src/compose/verbs/drill.ts';
-import { runRelease } from '../../../src/compose/verbs/release.ts';
+} from '../../../src/program/verbs/backups.ts';
+import { runDrillChecks, type DrillCheck } from '../../../src/program/verbs/drill.ts';
+import { runRelease } from '../../../src/program/verbs/release.ts';
 import type { BackupRun } from '../../../src/ports/backups.ts';
 import type { Claim } from '../../../src/ports/claims.ts';
 import { systemClock } from '../../../src/process/clock.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { RunningBroker } from '../../../src/compose/broker.ts';
+import type { RunningBroker } from '../../../src/program/broker/broker.ts';
 import {
   MOST_ENCRYPTIONS,
   rotateRootKey,

@@ -9,7 +9,7 @@ import {
   revokeOperatorToken,
 } from '../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
-import type { RunningBroker } from '../../../src/compose/broker.ts';
+import type { RunningBroker } from '../../../src/program/broker/broker.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';

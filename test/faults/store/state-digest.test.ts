@@ -6,8 +6,8 @@ import {
   createOperatorToken,
   revokeOperatorToken,
 } from '../../../src/broker/sessions/operator-tokens.ts';
-import type { RunningBroker } from '../../../src/compose/broker.ts';
-import { runRelease } from '../../../src/compose/verbs/release.ts';
+import type { RunningBroker } from '../../../src/program/broker/broker.ts';
+import { runRelease } from '../../../src/program/verbs/release.ts';
 import { newToken } from '../../../src/crypto/random/token.ts';
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
 import { policy } from '../../kit/broker/test-broker.ts';

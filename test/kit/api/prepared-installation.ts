@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Config } from '../../../src/compose/config/schema.ts';
-import { initialise } from '../../../src/compose/installation/initialise.ts';
+import type { Config } from '../../../src/program/config/schema.ts';
+import { initialise } from '../../../src/program/installation/initialise.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import { systemClock } from '../../../src/process/clock.ts';

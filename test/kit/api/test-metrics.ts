@@ -1,4 +1,4 @@
-import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
+import { RegisteredMetrics } from '../../../src/program/metrics/registered-metrics.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { createLog } from '../../../src/process/log.ts';
 

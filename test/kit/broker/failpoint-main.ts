@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../../src/process/clock.ts';
-import { ConfigReload } from '../../../src/compose/configuration/config-reload.ts';
-import { onSignals } from '../../../src/compose/configuration/on-signals.ts';
-import { serve } from '../../../src/compose/serving/serve.ts';
-import { loadConfig } from '../../../src/compose/config/load.ts';
+import { ConfigReload } from '../../../src/program/broker/config-reload.ts';
+import { onSignals } from '../../../src/program/serving/on-signals.ts';
+import { serve } from '../../../src/program/serving/serve.ts';
+import { loadConfig } from '../../../src/program/config/load.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { fastClock } from '../time/fast-clock.ts';
 import { Failpoints } from './failpoints.ts';

@@ -1,4 +1,4 @@
-import { MOST_OF_DIGEST } from '../../../src/broker/posture/evidence-bounds.ts';
+import { MOST_OF_DIGEST } from '../../../src/features/posture/evidence-bounds.ts';
 import { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
 import {
   evidenceScope,

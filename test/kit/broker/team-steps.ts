@@ -5,11 +5,11 @@ import {
   requestElevation,
   requireApprovals,
   withdraw,
-} from '../../../src/broker/approvals/approvals.ts';
-import { deleteAttestation } from '../../../src/broker/attestations/attestations.ts';
+} from '../../../src/features/approvals/approvals.ts';
+import { deleteAttestation } from '../../../src/features/attestations/attestations.ts';
 import { deleteDocument } from '../../../src/broker/documents/apply-document.ts';
-import { deleteEvidence } from '../../../src/broker/posture/evidence.ts';
-import { requestRotation } from '../../../src/broker/rotations/request-rotation.ts';
+import { deleteEvidence } from '../../../src/features/posture/evidence.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import { createOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
 import { createQuarantine, liftQuarantine } from '../../../src/broker/sessions/quarantines.ts';

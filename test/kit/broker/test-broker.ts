@@ -1,4 +1,4 @@
-import { ConfiguredPeople } from '../../../src/compose/configuration/people.ts';
+import { ConfiguredPeople } from '../../../src/program/connections/people.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,15 +13,15 @@ import { LeaseQuota } from '../../../src/broker/state/lease-quota.ts';
 import { SessionQuota } from '../../../src/broker/state/session-quota.ts';
 import { WrappingQuota } from '../../../src/broker/state/wrapping-quota.ts';
 import { logIn } from '../../../src/broker/sessions/log-in.ts';
-import { postureFitness } from '../../../src/broker/posture/judge-posture.ts';
-import { JudgedPods } from '../../../src/broker/posture/judged-pods.ts';
-import { Profiles } from '../../../src/broker/posture/profiles.ts';
+import { postureFitness } from '../../../src/features/posture/judge-posture.ts';
+import { JudgedPods } from '../../../src/features/posture/judged-pods.ts';
+import { Profiles } from '../../../src/features/posture/profiles.ts';
 import type { Clusters, Limits } from '../../../src/broker/state/dependencies.ts';
 import type { Parts } from '../../../src/compose/parts.ts';
-import { RotationCanaries } from '../../../src/broker/rotations/canary-values.ts';
-import { decoyAlarms } from '../../../src/broker/alerts/decoys.ts';
-import { SeenPods } from '../../../src/broker/alerts/seen-pods.ts';
-import { adminConsents } from '../../../src/broker/approvals/consent.ts';
+import { RotationCanaries } from '../../../src/rotation/canary-values.ts';
+import { decoyAlarms } from '../../../src/features/alerts/decoys.ts';
+import { SeenPods } from '../../../src/features/alerts/seen-pods.ts';
+import { adminConsents } from '../../../src/features/approvals/consent.ts';
 import { Catalog } from '../../../src/broker/state/catalog.ts';
 import { Connections, type BoundConnection } from '../../../src/broker/state/connections.ts';
 import { ChangeStreams } from '../../../src/broker/state/change-streams.ts';
@@ -30,20 +30,20 @@ import { DueSignal } from '../../../src/broker/kernel/due-signal.ts';
 import {
   attestationFollower,
   Attestations,
-} from '../../../src/broker/attestations/attestation-memory.ts';
+} from '../../../src/features/attestations/attestation-memory.ts';
 import { ConfiguredAlertSources } from '../../../src/auth/alert-sources/alert-sources.ts';
 import { alertsConfigSchema } from '../../../src/auth/alert-sources/config.ts';
-import { ChangedPods } from '../../../src/broker/alerts/changed-pods.ts';
-import { AlertTallies } from '../../../src/broker/alerts/alert-tallies.ts';
-import { approvalFollower, Approvals } from '../../../src/broker/approvals/approval-memory.ts';
-import { evidenceFollower, ImageEvidence } from '../../../src/broker/posture/evidence-memory.ts';
+import { ChangedPods } from '../../../src/features/alerts/changed-pods.ts';
+import { AlertTallies } from '../../../src/features/alerts/alert-tallies.ts';
+import { approvalFollower, Approvals } from '../../../src/features/approvals/approval-memory.ts';
+import { evidenceFollower, ImageEvidence } from '../../../src/features/posture/evidence-memory.ts';
 import {
   secretValueFollower,
   SecretValueMemory,
-} from '../../../src/broker/posture/secret-value-memory.ts';
+} from '../../../src/features/posture/secret-value-memory.ts';
 import { taskQueue } from '../../../src/broker/kernel/task-thread.ts';
-import { AttestationReader } from '../../../src/broker/attestations/attestation-reader.ts';
-import { ReportReader } from '../../../src/broker/posture/report-reader.ts';
+import { AttestationReader } from '../../../src/features/attestations/attestation-reader.ts';
+import { ReportReader } from '../../../src/features/posture/report-reader.ts';
 import { Quarantines } from '../../../src/broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
 import { MetadataMemory } from '../../../src/broker/state/metadata-memory.ts';
@@ -62,7 +62,7 @@ import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
 import { Keyring } from '../../../src/crypto/keys/keyring.ts';
 import { randomId } from '../../../src/crypto/random/random.ts';
 import { generateRootKey } from '../../../src/crypto/keys/root-keys.ts';
-import { ValueFingerprints } from '../../../src/crypto/hashes/value-fingerprint.ts';
+import { ValueFingerprints } from '../../../src/crypto/keys/value-fingerprint.ts';
 import { newToken } from '../../../src/crypto/random/token.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { Workload } from '../../../src/domain/identity/workload.ts';

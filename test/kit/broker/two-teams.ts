@@ -1,17 +1,17 @@
 import type { Caller } from '../../../src/broker/access/call.ts';
-import { raiseSent } from '../../../src/broker/alerts/receive-alerts.ts';
-import { approvalWorker } from '../../../src/broker/approvals/approval-worker.ts';
-import { requireApprovals } from '../../../src/broker/approvals/approvals.ts';
-import { pushAttestation } from '../../../src/broker/attestations/attestations.ts';
-import { ClusterDocuments } from '../../../src/broker/cluster-documents/cluster-documents.ts';
+import { raiseSent } from '../../../src/features/alerts/receive-alerts.ts';
+import { approvalWorker } from '../../../src/features/approvals/approval-worker.ts';
+import { requireApprovals } from '../../../src/features/approvals/approvals.ts';
+import { pushAttestation } from '../../../src/features/attestations/attestations.ts';
+import { ClusterDocuments } from '../../../src/features/custom-resources/cluster-documents.ts';
 import {
   readClusterObject,
   RESOURCES,
-} from '../../../src/broker/cluster-documents/cluster-object.ts';
-import { clusterDocumentsConfigSchema } from '../../../src/broker/cluster-documents/config.ts';
-import { ObjectAuthority } from '../../../src/broker/cluster-documents/object-authority.ts';
+} from '../../../src/features/custom-resources/cluster-object.ts';
+import { clusterDocumentsConfigSchema } from '../../../src/features/custom-resources/config.ts';
+import { ObjectAuthority } from '../../../src/features/custom-resources/object-authority.ts';
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
-import { pushEvidence } from '../../../src/broker/posture/evidence.ts';
+import { pushEvidence } from '../../../src/features/posture/evidence.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import { createQuarantine } from '../../../src/broker/sessions/quarantines.ts';
 import { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
@@ -19,7 +19,7 @@ import type { LiveSession } from '../../../src/broker/state/session-memory.ts';
 import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { ROLES, type Grant, type Role } from '../../../src/domain/identity/principal.ts';
-import { grantsOfWorkload } from '../../../src/domain/identity/role-binding.ts';
+import { grantsOfWorkload } from '../../../src/domain/policy/role-binding.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import type { StoreDeps } from '../../../src/store/store-deps.ts';
 import { ImageSigner } from '../images/image-signer.ts';

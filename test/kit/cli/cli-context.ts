@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import type { Broker } from '../../../src/cli/connection/broker.ts';
 import type { Target } from '../../../src/cli/connection/connection.ts';
-import type { CliContext } from '../../../src/cli/run/context.ts';
+import type { CliContext } from '../../../src/cli/connection/context.ts';
 import type { Format } from '../../../src/cli/output/formats.ts';
 import { Output } from '../../../src/cli/output/output.ts';
 import { HandClock } from '../time/hand-clock.ts';

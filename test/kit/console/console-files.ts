@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConsoleFiles } from '../../../src/api/console-files.ts';
+import { ConsoleFiles } from '../../../src/api/console/console-files.ts';
 
 /** A page and a script in place of the built ones, for tests that need no browser. */
 export async function smallConsole(): Promise<ConsoleFiles> {

@@ -9,7 +9,7 @@ import {
   connectPostgres,
   type PostgresServer,
 } from '../../../src/providers/postgres/client/server.ts';
-import { quoteIdentifier, quoteLiteral } from '../../../src/providers/postgres/client/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../../../src/providers/postgres/quote.ts';
 import { createDatabase, type Postgres } from '../backends/postgres.ts';
 import { uniqueName } from '../backends/unique-name.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import type pg from 'pg';
 import type { BrokerError } from '../../../src/domain/errors.ts';
-import { quoteIdentifier } from '../../../src/providers/postgres/client/quote.ts';
+import { quoteIdentifier } from '../../../src/providers/postgres/quote.ts';
 import { until } from '../backends/until.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { refusal, revoked, type HostileTenant, type TenantPlace } from './postgres-tenant.ts';

@@ -3,7 +3,7 @@ import { systemClock } from '../../../src/process/clock.ts';
 import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { DynamicCredentials } from '../../../src/ports/secret-provider.ts';
 import { postgresAt } from '../../../src/providers/postgres/open.ts';
-import { quoteIdentifier } from '../../../src/providers/postgres/client/quote.ts';
+import { quoteIdentifier } from '../../../src/providers/postgres/quote.ts';
 import type { Postgres } from '../backends/postgres.ts';
 import { uniqueName } from '../backends/unique-name.ts';
 import { makePostgresPlace, type PostgresPlace } from './postgres-fixture.ts';

@@ -1,4 +1,4 @@
-import { parseAttestation } from '../../../src/broker/attestations/parse-attestation.ts';
+import { parseAttestation } from '../../../src/features/attestations/parse-attestation.ts';
 import { verifiedSignerOf } from './verified-signers.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
 import {

@@ -1,4 +1,4 @@
-import { readContent } from '../../../src/broker/attestations/read-attestation.ts';
+import { readContent } from '../../../src/features/attestations/read-attestation.ts';
 import type { Statement, TrustAnchor } from '../../../src/domain/posture/image-trust.ts';
 import type { Signer } from '../../../src/domain/posture/trusted-identity.ts';
 

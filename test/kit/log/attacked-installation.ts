@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { systemClock } from '../../../src/process/clock.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
-import { serve, type Serving } from '../../../src/compose/serving/serve.ts';
-import { initialise } from '../../../src/compose/installation/initialise.ts';
-import { checkConfig } from '../../../src/compose/config/load.ts';
-import type { Config } from '../../../src/compose/config/schema.ts';
+import { openBroker, type RunningBroker } from '../../../src/program/broker/broker.ts';
+import { serve, type Serving } from '../../../src/program/serving/serve.ts';
+import { initialise } from '../../../src/program/installation/initialise.ts';
+import { checkConfig } from '../../../src/program/config/load.ts';
+import type { Config } from '../../../src/program/config/schema.ts';
 import { writeNewInstallation } from '../store/new-store.ts';
 
 export type Row = Record<string, unknown>;

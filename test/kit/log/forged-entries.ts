@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { Serving } from '../../../src/compose/serving/serve.ts';
+import type { Serving } from '../../../src/program/serving/serve.ts';
 import { until } from '../backends/until.ts';
 
 export const FORGED = 'mallory-the-innocent';

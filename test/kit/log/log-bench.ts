@@ -16,18 +16,18 @@ import { createBoot } from './created-boot.ts';
 import { surveyLog } from '../../../src/audit/chain/boot-survey.ts';
 import type { HeadReference, OriginReference } from '../../../src/domain/audit/audit-actions.ts';
 import { createChain } from '../../../src/audit/chain/chain.ts';
-import { Compactor } from '../../../src/audit/segments/compactor.ts';
-import { checkpointFile } from '../../../src/audit/tree/checkpoint-file.ts';
+import { Compactor } from '../../../src/audit/upkeep/compactor.ts';
+import { checkpointFile } from '../../../src/audit/log/checkpoint-file.ts';
 import type { CheckpointStorage } from '../../../src/ports/checkpoint-storage.ts';
 import {
   Integrator,
   type IntegratorOptions,
   type IntegratorStatus,
-} from '../../../src/audit/tree/integrator.ts';
-import { logIdentity, type LogIdentity } from '../../../src/audit/identity/log-identity.ts';
-import { nextIdentity } from '../../../src/audit/identity/log-origin.ts';
-import { LogReader } from '../../../src/audit/entries/log-reader.ts';
-import { LocalBatches } from '../../../src/audit/chain/local-batches.ts';
+} from '../../../src/audit/log/integrator.ts';
+import { logIdentity, type LogIdentity } from '../../../src/audit/records/log-identity.ts';
+import { nextIdentity } from '../../../src/audit/log/log-origin.ts';
+import { LogReader } from '../../../src/audit/log/log-reader.ts';
+import { LocalBatches } from '../../../src/audit/records/local-batches.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { writeNewStore } from '../store/new-store.ts';
 

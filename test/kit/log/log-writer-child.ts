@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { loadLogKeyFile } from '../../../src/audit/identity/log-key.ts';
+import { loadLogKeyFile } from '../../../src/audit/records/log-key.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { LogBench } from './log-bench.ts';
 

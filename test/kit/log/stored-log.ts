@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import pg from 'pg';
-import { splitEntries } from '../../../src/audit/chain/entry.ts';
-import { decodeSegment } from '../../../src/audit/segments/segment.ts';
+import { splitEntries } from '../../../src/audit/records/entry.ts';
+import { decodeSegment } from '../../../src/audit/records/segment.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 import type { StoredEntry } from '../store/store-diff.ts';
 

@@ -7,9 +7,9 @@ import { encodeActor, encodeClient, encodeEvent } from '../../../src/domain/audi
 import type { AuditActor, AuditEvent, ClientFacts } from '../../../src/domain/audit/audit-event.ts';
 import { createChain } from '../../../src/audit/chain/chain.ts';
 import { filterBits } from '../../../src/audit/search/bundle-filter.ts';
-import { leafHashes, splitEntries } from '../../../src/audit/chain/entry.ts';
-import { entryTerms, scanEntry } from '../../../src/audit/search/entry-scan.ts';
-import { bootMessage } from '../../../src/audit/chain/signed-messages.ts';
+import { leafHashes, splitEntries } from '../../../src/audit/records/entry.ts';
+import { entryTerms, scanEntry } from '../../../src/audit/log/entry-scan.ts';
+import { bootMessage } from '../../../src/audit/records/signed-messages.ts';
 
 export interface VectorInput {
   readonly origin: string;
@@ -26,7 +26,7 @@ type VectorEvent = Readonly<Record<string, unknown>> & {
   readonly client?: ClientFacts;
 };
 
-/** All values that docs/spec/audit-log-v1.md defines, computed from the input. */
+/** All values that internals/spec/audit-log-v1.md defines, computed from the input. */
 export function makeVector(input: VectorInput) {
   const logKey = loadSigningKey(input.logKey);
   const bootKey = loadSigningKey(input.bootKey);

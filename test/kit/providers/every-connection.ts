@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/process/clock.ts';
-import { OpenedConnections } from '../../../src/compose/configuration/connections.ts';
-import { configSchema, type Config } from '../../../src/compose/config/schema.ts';
+import { OpenedConnections } from '../../../src/program/connections/connections.ts';
+import { configSchema, type Config } from '../../../src/program/config/schema.ts';
 import { privateFile } from '../rotation/target-fixture.ts';
 
 export type EveryConnection = Pick<OpenedConnections, 'providers' | 'targets' | 'close'>;

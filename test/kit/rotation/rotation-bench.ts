@@ -1,5 +1,5 @@
 import type { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
-import { RotationWorker } from '../../../src/broker/rotations/rotation-worker.ts';
+import { RotationWorker } from '../../../src/rotation/rotation-worker.ts';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 import { TestBroker } from '../broker/test-broker.ts';

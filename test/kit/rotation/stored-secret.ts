@@ -3,12 +3,12 @@ import {
   openSlot,
   type RotationRow,
   type ScheduleRow,
-} from '../../../src/broker/rotations/rotation-row.ts';
+} from '../../../src/rotation/rotation-row.ts';
 import { systemClock } from '../../../src/process/clock.ts';
-import { beginLog } from '../../../src/compose/log/audit-trail.ts';
+import { beginLog } from '../../../src/program/log/audit-trail.ts';
 import { loadKeys, type InstallationKeys } from '../../../src/broker/keys/installation-keys.ts';
-import { openWrappers } from '../../../src/compose/installation/keys.ts';
-import { loadConfig } from '../../../src/compose/config/load.ts';
+import { openWrappers } from '../../../src/program/keys/keys.ts';
+import { loadConfig } from '../../../src/program/config/load.ts';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import type { Store } from '../../../src/ports/store.ts';

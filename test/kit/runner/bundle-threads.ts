@@ -11,9 +11,9 @@ const BUILT = join(BUNDLES, 'built.json');
 const THREADS = [
   'src/audit/thread/log-thread.ts',
   'src/auth/people/security-key-thread.ts',
-  'src/backup/archive.ts',
-  'src/broker/attestations/attestation-thread.ts',
-  'src/broker/posture/report-thread.ts',
+  'src/features/copies/backup-file.ts',
+  'src/features/attestations/attestation-thread.ts',
+  'src/features/posture/report-thread.ts',
 ];
 /** Some libraries in them are CommonJS. */
 const REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { splitEntries } from '../../../src/audit/chain/entry.ts';
+import { splitEntries } from '../../../src/audit/records/entry.ts';
 import type { StoredEntry } from './store-diff.ts';
 
 /** An entry with the server's time of its commit: microseconds since the epoch. */

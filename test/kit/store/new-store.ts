@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createLogKeyFile } from '../../../src/audit/identity/log-key.ts';
-import type { Config } from '../../../src/compose/config/schema.ts';
+import { createLogKeyFile } from '../../../src/audit/records/log-key.ts';
+import type { Config } from '../../../src/program/config/schema.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../fakes/fake-audit-chain.ts';

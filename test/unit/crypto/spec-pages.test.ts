@@ -11,7 +11,7 @@ function longTexts(part: unknown): string[] {
 
 const vectors = (name: string): Json & { worked?: unknown; cases: Json[] } =>
   JSON.parse(readFileSync(`test/vectors/${name}.json`, 'utf8')) as Json & { cases: Json[] };
-const page = (name: string): string => readFileSync(`docs/spec/${name}.md`, 'utf8');
+const page = (name: string): string => readFileSync(`internals/spec/${name}.md`, 'utf8');
 
 describe('the worked example of a page', () => {
   it.each(['envelope-v1', 'row-mac-v1'])('is the first vector of %s', (name) => {

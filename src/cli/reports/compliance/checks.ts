@@ -1,6 +1,6 @@
 import type { ItemOf } from '../../../client/contract-types.ts';
 import type { components } from '../../../ports/openapi/api.ts';
-import { counted } from '../../run/count.ts';
+import { counted } from '../../kernel/count.ts';
 import { accounts, broadPolicies, listener, type Finding } from '../findings.ts';
 import { allItems, type Source } from '../source.ts';
 import { surveyPods, type Surveyed } from '../survey-pods.ts';

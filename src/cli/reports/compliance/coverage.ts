@@ -1,5 +1,5 @@
 import type { ItemOf } from '../../../client/contract-types.ts';
-import { counted } from '../../run/count.ts';
+import { counted } from '../../kernel/count.ts';
 import type { Source } from '../source.ts';
 import { surveyPods, type Surveyed } from '../survey-pods.ts';
 import type { CheckResult } from './check-result.ts';

@@ -1,5 +1,5 @@
 import { ACTION_ROWS } from '../audit-actions.ts';
-import type { FormatRow } from './format-row.ts';
+import type { FormatRow } from '../format-row.ts';
 
 /** One entry with its place in the log. */
 export interface LocatedEntry {
@@ -16,7 +16,7 @@ interface Named {
   readonly name?: string;
 }
 
-/** The members of an entry that the formats map; docs/spec/audit-log-v1.md has all of them. */
+/** The members of an entry that the formats map; internals/spec/audit-log-v1.md has all of them. */
 export interface EntryMembers {
   readonly writer?: string;
   readonly time: string;

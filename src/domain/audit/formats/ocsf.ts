@@ -1,4 +1,4 @@
-import { OCSF_CLASSES, type OcsfClass } from './format-row.ts';
+import { OCSF_CLASSES, type OcsfClass } from '../format-row.ts';
 import { actorName, asciiJson, present, type EntryMembers, type LogRecord } from './log-record.ts';
 
 const SCHEMA_VERSION = '1.8.0';

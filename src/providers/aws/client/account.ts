@@ -22,7 +22,7 @@ export interface AccessKey {
   readonly secret: Sensitive<string>;
 }
 
-/** The AssumeRole request; docs/spec/aws-role-handle-v1.md. */
+/** The AssumeRole request; internals/spec/aws-role-handle-v1.md. */
 export interface RoleSession {
   readonly roleArn: string;
   readonly sessionName: string;

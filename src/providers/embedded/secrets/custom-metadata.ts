@@ -1,4 +1,4 @@
-import { invalidCiphertext } from '../../../crypto/encryption/aead.ts';
+import { invalidCiphertext } from '../../../crypto/aead/aead.ts';
 import {
   changedMetadata,
   type CustomMetadata,

@@ -1,4 +1,4 @@
-import { invalidCiphertext } from '../../../crypto/encryption/aead.ts';
+import { invalidCiphertext } from '../../../crypto/aead/aead.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import { isUnder, parseSecretPath } from '../../../domain/words/names.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';

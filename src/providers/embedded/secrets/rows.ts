@@ -1,5 +1,5 @@
-import { invalidCiphertext } from '../../../crypto/encryption/aead.ts';
-import type { SecretPlace } from '../../../crypto/encryption/associated-data.ts';
+import { invalidCiphertext } from '../../../crypto/aead/aead.ts';
+import type { SecretPlace } from '../../../crypto/aead/associated-data.ts';
 import { decryptValue, type EncryptedValue } from '../../../crypto/encryption/envelope.ts';
 import type { Keyring } from '../../../crypto/keys/keyring.ts';
 import type { Clock } from '../../../ports/clock.ts';
@@ -7,7 +7,7 @@ import type { Store, Expectation } from '../../../ports/store.ts';
 import { macColumns, type Tables } from '../../../ports/tables.ts';
 import { SECRETS } from '../../../ports/queries.ts';
 import { HISTORY_LENGTH } from '../config.ts';
-import { macRow, verifyRow } from '../../../crypto/hashes/row-mac.ts';
+import { macRow, verifyRow } from '../../../crypto/signatures/row-mac.ts';
 import type { RootKey } from '../../../crypto/keys/root-keys.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 

@@ -17,7 +17,7 @@ function encodeEntry([key, value]: Entry): string {
 }
 
 /**
- * Encodes the plaintext of one version, docs/spec/secret-value-v1.md: JSON without spaces, keys in UTF-16 order.
+ * Encodes the plaintext of one version, internals/spec/secret-value-v1.md: JSON without spaces, keys in UTF-16 order.
  * @throws ERR_BODY_INVALID without keys or with over 256; ERR_BODY_TOO_LARGE over 1 MiB.
  */
 export function encodeSecret(data: SecretData): Buffer {

@@ -2,7 +2,7 @@ import { WRITE_METHODS, type VersionNote } from '../../../domain/secrets/secret.
 import type { SecretVersionInfo, VersionOrigin } from '../../../ports/secret-provider.ts';
 import { isDeleted, type SecretHead, type VersionRow } from './rows.ts';
 
-/** Formats the writer's note about a version for its row; docs/spec/secret-value-v1.md. Its bounds are those of the API. */
+/** Formats the writer's note about a version for its row; internals/spec/secret-value-v1.md. Its bounds are those of the API. */
 export function metadataText({ method, comment, labels }: VersionOrigin): string {
   return JSON.stringify({ method, comment, labels });
 }

@@ -16,7 +16,7 @@ import { checkNamespace } from '../check.ts';
 import { secretRef, tokenRef, isDataKey, isSubdomain } from '../config.ts';
 import type { GuardedApi } from '../client/client.ts';
 import { listSecretNames } from './list.ts';
-import { formatLocation, parseLocation, type KubernetesLocation } from './location.ts';
+import { formatLocation, parseLocation, type KubernetesLocation } from '../location.ts';
 import { KubernetesPublishing } from './publishing.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 import { TokenCredentials } from '../credentials.ts';

@@ -6,7 +6,7 @@ import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-p
 import { ANCHOR_TYPE } from '../credentials.ts';
 import { hasStatus } from '../errors.ts';
 import type { GuardedApi } from '../client/client.ts';
-import { parseLocation } from './location.ts';
+import { parseLocation } from '../location.ts';
 import { isDataKey } from '../config.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 

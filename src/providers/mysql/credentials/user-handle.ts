@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import { mysqlAccountHost } from '../client/account.ts';
 
-/** The stored handle of one user, without secrets; docs/spec/mysql-user-handle-v1.md. */
+/** The stored handle of one user, without secrets; internals/spec/mysql-user-handle-v1.md. */
 const userHandle = z.strictObject({
   v: z.literal(1),
   /** The role of the mount that defines its rights. */

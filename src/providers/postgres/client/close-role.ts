@@ -3,7 +3,7 @@ import type { CallContext } from '../../../ports/call-context.ts';
 import { sqlStateOf } from '../errors.ts';
 import { attempt, changeContestedRole } from './contested-role.ts';
 import { joinRole } from './membership.ts';
-import { quoteIdentifier } from './quote.ts';
+import { quoteIdentifier } from '../quote.ts';
 import type { PostgresServer } from './server.ts';
 import type { PostgresSession } from './session.ts';
 

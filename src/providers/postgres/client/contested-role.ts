@@ -2,7 +2,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { sqlStateOf } from '../errors.ts';
 import { joinRole } from './membership.ts';
-import { quoteIdentifier, quoteLiteral } from './quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../quote.ts';
 import type { PostgresServer } from './server.ts';
 import type { PostgresSession } from './session.ts';
 

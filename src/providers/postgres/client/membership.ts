@@ -1,4 +1,4 @@
-import { quoteIdentifier } from './quote.ts';
+import { quoteIdentifier } from '../quote.ts';
 import type { PostgresSession } from './session.ts';
 
 /**

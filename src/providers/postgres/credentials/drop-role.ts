@@ -2,7 +2,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { closeRole, roleExists } from '../client/close-role.ts';
 import { attempt, isContended, isLocked, rollBackPrepared } from '../client/contested-role.ts';
-import { quoteIdentifier } from '../client/quote.ts';
+import { quoteIdentifier } from '../quote.ts';
 import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import { sqlStateOf } from '../errors.ts';

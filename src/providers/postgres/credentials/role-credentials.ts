@@ -11,14 +11,14 @@ import type {
 } from '../../../ports/secret-provider.ts';
 import { isPresent } from '../client/close-role.ts';
 import { changeContestedRole, isLocked } from '../client/contested-role.ts';
-import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../quote.ts';
 import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import type { PostgresMountOptions, RoleSet } from '../config.ts';
 import { sqlStateOf } from '../errors.ts';
 import { dropRole, retryContended } from './drop-role.ts';
 import { formatHandle, parseHandle, roleOf } from './role-handle.ts';
-import { fillStatement } from './statements.ts';
+import { fillStatement } from '../statements.ts';
 
 const LABEL_LENGTH = 22;
 /** PostgreSQL, appendix A: undefined_object. */

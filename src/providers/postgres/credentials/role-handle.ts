@@ -11,7 +11,7 @@ const roleHandle = z.strictObject({
   ttl: z.int().min(1),
 });
 
-/** The data that revokes a role; docs/spec/postgres-role-handle-v1.md. It contains no secret. */
+/** The data that revokes a role; internals/spec/postgres-role-handle-v1.md. It contains no secret. */
 export type RoleHandle = z.infer<typeof roleHandle>;
 
 /** @throws ERR_INTERNAL for a handle that could not be parsed again. */

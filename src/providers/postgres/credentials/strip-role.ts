@@ -1,9 +1,9 @@
 import { attempt } from '../client/contested-role.ts';
 import { joinRole } from '../client/membership.ts';
-import { quoteIdentifier } from '../client/quote.ts';
+import { quoteIdentifier } from '../quote.ts';
 import type { PostgresSession } from '../client/session.ts';
-import { reassignObjects, refuseReassignment } from './heir.ts';
-import { fillStatement } from './statements.ts';
+import { reassignObjects, refuseReassignment } from '../client/heir.ts';
+import { fillStatement } from '../statements.ts';
 
 /** Settings for a role's rights and objects when the role is dropped. */
 export interface StripTerms {

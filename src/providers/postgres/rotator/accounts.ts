@@ -9,7 +9,7 @@ import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { SqlAccounts } from '../../sql/alternating-users.ts';
 import { closeRole, roleExists, signalListed, terminateSessions } from '../client/close-role.ts';
 import { changeContestedRole } from '../client/contested-role.ts';
-import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../quote.ts';
 import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import type { GrantExpectation } from '../config.ts';

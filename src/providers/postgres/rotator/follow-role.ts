@@ -2,7 +2,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import { conflict } from '../../rotator/values.ts';
 import { roleExists } from '../client/close-role.ts';
 import { joinRole } from '../client/membership.ts';
-import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../quote.ts';
 import type { PostgresRow, PostgresSession } from '../client/session.ts';
 
 /** Attributes of a role that membership does not pass on. */

@@ -4,7 +4,7 @@ import type { CheckReport } from '../../../ports/secret-provider.ts';
 import type { VaultClient } from '../client/client.ts';
 import type { VaultMountOptions } from '../config.ts';
 import { Findings, isCode } from './findings.ts';
-import { listingRoot, Locators } from '../secrets/locators.ts';
+import { listingRoot, Locators } from '../locators.ts';
 
 /** A name that need not exist: the check only needs to know whether a read answers "absent" or "not allowed". */
 const PROBE = 'quaymaster-check';

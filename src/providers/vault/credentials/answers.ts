@@ -3,7 +3,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secrets/secret.ts';
 import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { VaultAnswerError, failMalformed } from '../errors.ts';
-import { toSecretData } from '../secrets/kv-data.ts';
+import { toSecretData } from '../kv-data.ts';
 
 /** Schema of a duration: no text, no fraction, and no value that means "forever" (CVE-2020-12757). */
 const seconds = z.int().min(1);

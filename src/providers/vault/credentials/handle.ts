@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** The committed data of one dynamic credential; docs/spec/vault-credential-handle-v1.md. It contains no secret. */
+/** The committed data of one dynamic credential; internals/spec/vault-credential-handle-v1.md. It contains no secret. */
 const handleSchema = z.strictObject({
   v: z.literal(1),
   intent: z.string().min(1).max(128),

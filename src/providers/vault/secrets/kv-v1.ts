@@ -5,7 +5,7 @@ import type { CallContext } from '../../../ports/call-context.ts';
 import { failMalformed } from '../errors.ts';
 import { isCode } from '../check/findings.ts';
 import type { KvContent, KvEngine } from './kv-engine.ts';
-import { toKvObject, toSecretData } from './kv-data.ts';
+import { toKvObject, toSecretData } from '../kv-data.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
 const answerSchema = z.object({ data: z.unknown() });

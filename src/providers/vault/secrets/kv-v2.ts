@@ -6,7 +6,7 @@ import { encodeVaultPath } from '../client/encode-path.ts';
 import { VaultAnswerError, failMalformed } from '../errors.ts';
 import { isCode } from '../check/findings.ts';
 import type { KvContent, KvEngine } from './kv-engine.ts';
-import { toKvObject, toSecretData } from './kv-data.ts';
+import { toKvObject, toSecretData } from '../kv-data.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
 const VERSION = /^[1-9][0-9]{0,9}$/;

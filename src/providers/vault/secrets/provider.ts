@@ -17,7 +17,7 @@ import { KvList } from './list.ts';
 import { KvPublishing } from './publishing.ts';
 import { KvV1 } from './kv-v1.ts';
 import { KvV2 } from './kv-v2.ts';
-import { listingRoot, Locators, parseLocator } from './locators.ts';
+import { listingRoot, Locators, parseLocator } from '../locators.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
 type KvOptions = Exclude<VaultMountOptions, { engine: 'dynamic' }>;

@@ -4,8 +4,8 @@ import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
 import type { KvEngine } from './kv-engine.ts';
-import { kvObjectOf, type KvObject, toSecretData } from './kv-data.ts';
-import { parseLocator } from './locators.ts';
+import { kvObjectOf, type KvObject, toSecretData } from '../kv-data.ts';
+import { parseLocator } from '../locators.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
 /** Number of concurrent writes after which another writer keeps overwriting the secret. */

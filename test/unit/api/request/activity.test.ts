@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { Activity } from '../../../../src/api/server/activity.ts';
+import { Activity } from '../../../../src/api/request/activity.ts';
 
 const MINUTE = 60_000;
 

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { Acknowledgements } from '../../../../src/audit/sinks/acknowledgements.ts';
-import { auditConfigSchema } from '../../../../src/audit/config.ts';
-import { LocalBatches } from '../../../../src/audit/chain/local-batches.ts';
+import { auditConfigSchema } from '../../../../src/audit/base/config.ts';
+import { LocalBatches } from '../../../../src/audit/records/local-batches.ts';
 import type { Tables } from '../../../../src/ports/tables.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 

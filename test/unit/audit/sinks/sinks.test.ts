@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { systemClock } from '../../../../src/process/clock.ts';
-import type { SinkConfig } from '../../../../src/audit/config.ts';
+import type { SinkConfig } from '../../../../src/audit/base/config.ts';
 import { Follower, type FollowerOptions } from '../../../../src/audit/sinks/follower.ts';
 import type { Delivery, Sink } from '../../../../src/audit/sinks/sink.ts';
 import { readSinkStatus } from '../../../../src/audit/sinks/sink-status.ts';

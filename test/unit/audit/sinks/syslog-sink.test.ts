@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TlsOptions } from 'node:tls';
-import { auditConfigSchema } from '../../../../src/audit/config.ts';
+import { auditConfigSchema } from '../../../../src/audit/base/config.ts';
 import { Follower } from '../../../../src/audit/sinks/follower.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
 import { escapeParameter, syslogFrame } from '../../../../src/audit/sinks/syslog-message.ts';

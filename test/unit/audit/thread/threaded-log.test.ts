@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DamagedLog } from '../../../../src/audit/entries/log-damage.ts';
+import { DamagedLog } from '../../../../src/audit/log/log-damage.ts';
 import { ThreadedLog } from '../../../../src/audit/thread/threaded-log.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { tilePath } from '../../../../src/crypto/log/tiles.ts';

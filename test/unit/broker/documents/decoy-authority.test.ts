@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ClusterEditor } from '../../../../src/broker/access/cluster-editor.ts';
-import { openAlert } from '../../../../src/broker/alerts/alert-record.ts';
-import { unconfirmedDecoys } from '../../../../src/broker/alerts/decoys.ts';
+import { openAlert } from '../../../../src/features/alerts/alert-record.ts';
+import { unconfirmedDecoys } from '../../../../src/features/alerts/decoys.ts';
 import { applyDocument, deleteDocument } from '../../../../src/broker/documents/apply-document.ts';
 import { authenticateDocument } from '../../../../src/broker/model/document.ts';
 import { decoyOf } from '../../../../src/broker/recording/decoys.ts';

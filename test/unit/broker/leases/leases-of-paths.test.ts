@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acknowledgeVersions } from '../../../../src/broker/rotations/acknowledge.ts';
+import { acknowledgeVersions } from '../../../../src/rotation/acknowledge.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import { revokeLeases } from '../../../../src/broker/leases/revoke-leases.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acknowledgeVersions } from '../../../../src/broker/rotations/acknowledge.ts';
+import { acknowledgeVersions } from '../../../../src/rotation/acknowledge.ts';
 import { listRevocations } from '../../../../src/broker/leases/revocations.ts';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { createQuarantine, listQuarantines } from '../../../../src/broker/sessions/quarantines.ts';

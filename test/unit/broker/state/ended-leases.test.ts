@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { followEvents } from '../../../../src/broker/events/follow-events.ts';
-import { findHolders } from '../../../../src/broker/rotations/holders.ts';
+import { findHolders } from '../../../../src/rotation/holders.ts';
 import { selectLeases } from '../../../../src/broker/state/select-leases.ts';
 import { SessionLeases } from '../../../../src/broker/state/session-leases.ts';
 import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { failureOf } from '../../../../src/cli/run/failure.ts';
+import { failureOf } from '../../../../src/cli/output/failure.ts';
 import { findTarget } from '../../../../src/cli/connection/connection.ts';
 import { openBroker } from '../../../../src/cli/connection/open-broker.ts';
 import { runLogin } from '../../../../src/cli/verbs/login.ts';

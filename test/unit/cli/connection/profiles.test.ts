@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { findTarget } from '../../../../src/cli/connection/connection.ts';
-import { readEnvironment } from '../../../../src/cli/run/environment.ts';
+import { readEnvironment } from '../../../../src/cli/connection/environment.ts';
 import { ProfileFiles } from '../../../../src/cli/connection/profiles.ts';
 import { runProfileUse } from '../../../../src/cli/verbs/login.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';

@@ -3,7 +3,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { collect } from '../../../kit/checks/collect-items.ts';
-import { failureOf, type Failure } from '../../../../src/cli/run/failure.ts';
+import { failureOf, type Failure } from '../../../../src/cli/output/failure.ts';
 import { SourceError } from '../../../../src/cli/import/import-source.ts';
 import { VaultHttp } from '../../../../src/cli/import/vault-http.ts';
 import { VaultSource } from '../../../../src/cli/import/vault-source.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseAttestation } from '../../../../src/broker/attestations/parse-attestation.ts';
+import { parseAttestation } from '../../../../src/features/attestations/parse-attestation.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import {

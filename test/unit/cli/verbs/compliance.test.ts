@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { CHECKS } from '../../../../src/cli/reports/compliance/checks.ts';
 import { STANDARD_NAMES, STANDARDS } from '../../../../src/cli/reports/compliance/standards.ts';
 import { runCompliance } from '../../../../src/cli/verbs/compliance.ts';
-import { UsageError } from '../../../../src/cli/run/errors.ts';
+import { UsageError } from '../../../../src/cli/kernel/errors.ts';
 import { brokerStatus } from '../../../kit/cli/broker-status.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';

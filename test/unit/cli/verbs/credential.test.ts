@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../../src/client/index.ts';
-import { failureOf } from '../../../../src/cli/run/failure.ts';
+import { failureOf } from '../../../../src/cli/output/failure.ts';
 import { runCredential } from '../../../../src/cli/verbs/workload.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { ScriptedBroker } from '../../../kit/cli/scripted-api.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { runDescribe } from '../../../../src/cli/verbs/describe.ts';
-import { failureOf } from '../../../../src/cli/run/failure.ts';
+import { failureOf } from '../../../../src/cli/output/failure.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { refusal, ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
 

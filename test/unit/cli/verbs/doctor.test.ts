@@ -7,8 +7,8 @@ import {
   configFindings,
   coreFindings,
   runConfigCheck,
-} from '../../../../src/compose/verbs/check-files.ts';
-import { checkConfig } from '../../../../src/compose/config/load.ts';
+} from '../../../../src/program/verbs/check-files.ts';
+import { checkConfig } from '../../../../src/program/config/load.ts';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyFile } from '../../../../src/providers/embedded/kek.ts';

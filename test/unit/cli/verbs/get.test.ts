@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { failureOf } from '../../../../src/cli/run/failure.ts';
+import { failureOf } from '../../../../src/cli/output/failure.ts';
 import { runGet } from '../../../../src/cli/verbs/get.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { ScriptedBroker } from '../../../kit/cli/scripted-api.ts';

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../../src/client/index.ts';
-import { EXIT } from '../../../../src/cli/run/errors.ts';
-import { failureOf } from '../../../../src/cli/run/failure.ts';
+import { EXIT } from '../../../../src/cli/kernel/errors.ts';
+import { failureOf } from '../../../../src/cli/output/failure.ts';
 import { planImport, keepExisting, type Mapping } from '../../../../src/cli/import/import-plan.ts';
 import { SourceError, type ImportSource } from '../../../../src/cli/import/import-source.ts';
 import { runImport } from '../../../../src/cli/import/run-import.ts';
-import { Interrupted } from '../../../../src/cli/run/errors.ts';
+import { Interrupted } from '../../../../src/cli/kernel/errors.ts';
 import { runImportVault } from '../../../../src/cli/verbs/import.ts';
 import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../../src/client/index.ts';
-import { failureOf } from '../../../../src/cli/run/failure.ts';
+import { failureOf } from '../../../../src/cli/output/failure.ts';
 import { runTokenCreate } from '../../../../src/cli/verbs/operator-tokens.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { failureOf } from '../../../../src/cli/run/failure.ts';
+import { failureOf } from '../../../../src/cli/output/failure.ts';
 import { runPolicyTest } from '../../../../src/cli/verbs/policy-test.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EXIT } from '../../../../src/cli/run/errors.ts';
+import { EXIT } from '../../../../src/cli/kernel/errors.ts';
 import { createProgram } from '../../../../src/program/program.ts';
 import { rotationVerb, runRotationStatus } from '../../../../src/cli/verbs/rotations.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';

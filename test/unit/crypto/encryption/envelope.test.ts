@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { encrypt } from '../../../../src/crypto/encryption/aead.ts';
+import { encrypt } from '../../../../src/crypto/aead/aead.ts';
 import {
   dataKeyData,
   secretValueData,
@@ -12,7 +12,7 @@ import {
   type EnrolmentPlace,
   wrappedAnswerData,
   type WrappedAnswerPlace,
-} from '../../../../src/crypto/encryption/associated-data.ts';
+} from '../../../../src/crypto/aead/associated-data.ts';
 import {
   decryptValue,
   decryptWithDek,
@@ -41,7 +41,7 @@ import {
 import { apiServerDigest } from '../../../../src/broker/state/enrolled-clusters.ts';
 import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { isWellFormedToken } from '../../../../src/crypto/random/token.ts';
-import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
+import { importSecretKey } from '../../../../src/crypto/random/secret-key.ts';
 import { codeOf } from '../../../kit/checks/error-code.ts';
 
 interface EnvelopeCase {

@@ -6,7 +6,7 @@ import {
   sha256,
   sha256Hex,
 } from '../../../../src/crypto/hashes/digest.ts';
-import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
+import { importSecretKey } from '../../../../src/crypto/random/secret-key.ts';
 
 describe('digests', () => {
   it('hash one or more parts, text and bytes alike', () => {

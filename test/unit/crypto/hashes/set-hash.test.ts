@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stateDigestMessage } from '../../../../src/crypto/encryption/associated-data.ts';
+import { stateDigestMessage } from '../../../../src/crypto/aead/associated-data.ts';
 import { hmac, sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
-import { rowElement, type CanonicalFields } from '../../../../src/crypto/hashes/row-mac.ts';
-import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
+import { rowElement, type CanonicalFields } from '../../../../src/crypto/signatures/row-mac.ts';
+import { importSecretKey } from '../../../../src/crypto/random/secret-key.ts';
 import { SetHash } from '../../../../src/crypto/hashes/set-hash.ts';
 
 interface Vectors {

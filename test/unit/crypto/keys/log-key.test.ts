@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { macRow } from '../../../../src/crypto/hashes/row-mac.ts';
+import { macRow } from '../../../../src/crypto/signatures/row-mac.ts';
 import {
   logKeyOf,
   RootKey,
@@ -8,7 +8,7 @@ import {
   wrappableLogKey,
   wrapRootKey,
 } from '../../../../src/crypto/keys/root-keys.ts';
-import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
+import { importSecretKey } from '../../../../src/crypto/random/secret-key.ts';
 import { decodeBase64 } from '../../../../src/crypto/random/base64.ts';
 import { generateSigningKey, signingKeyOf } from '../../../../src/crypto/signatures/signing.ts';
 import { LocalFileKey } from '../../../../src/providers/embedded/kek.ts';

@@ -4,7 +4,7 @@ import {
   LOOKUP_PURPOSES,
   rootKeyData,
   type KeyPurpose,
-} from '../../../../src/crypto/encryption/associated-data.ts';
+} from '../../../../src/crypto/aead/associated-data.ts';
 import { decodeBase64 } from '../../../../src/crypto/random/base64.ts';
 import { LookupKeys } from '../../../../src/crypto/keys/lookup-keys.ts';
 import {
@@ -15,7 +15,7 @@ import {
   type KeyWrapper,
   type WrappedRootKey,
 } from '../../../../src/crypto/keys/root-keys.ts';
-import { generateSecretKey, importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
+import { generateSecretKey, importSecretKey } from '../../../../src/crypto/random/secret-key.ts';
 import { LocalFileKey } from '../../../../src/providers/embedded/kek.ts';
 
 type HexRecord = Omit<WrappedRootKey, 'wrapped' | 'commitment'> & {

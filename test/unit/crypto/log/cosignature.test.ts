@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { submissionText } from '../../../../src/audit/witnesses/add-checkpoint.ts';
+import { submissionText } from '../../../../src/audit/upkeep/add-checkpoint.ts';
 import {
   cosignaturesOf,
   cosignedMessage,

@@ -6,7 +6,7 @@ import {
   randomIv,
   RandomSource,
 } from '../../../../src/crypto/random/random.ts';
-import { isDegenerate } from '../../../../src/crypto/keys/secret-key.ts';
+import { isDegenerate } from '../../../../src/crypto/random/secret-key.ts';
 
 describe('random bytes', () => {
   it('have the requested length and are never the same twice', () => {

@@ -9,7 +9,7 @@ import {
   viewFor,
 } from '../../../../src/domain/policy/index.ts';
 import type { AccessRequest, StoredPolicy } from '../../../../src/domain/policy/index.ts';
-import { globMatches, segmentGlob } from '../../../../src/domain/policy/segment-glob.ts';
+import { globMatches, segmentGlob } from '../../../../src/domain/words/segment-glob.ts';
 import { CAPABILITIES } from '../../../../src/domain/policy/index.ts';
 import { REQUEST, storedPolicy } from '../../../kit/policy/documents.ts';
 import {

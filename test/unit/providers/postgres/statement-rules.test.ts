@@ -4,7 +4,7 @@ import {
   creationProblem,
   fillStatement,
   revocationProblem,
-} from '../../../../src/providers/postgres/credentials/statements.ts';
+} from '../../../../src/providers/postgres/statements.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 

@@ -8,9 +8,9 @@ import type { Store } from '../../../../src/ports/store.ts';
 import type { DigestedTable } from '../../../../src/ports/tables.ts';
 import { DIGESTED } from '../../../../src/store/guard/guarded-tables.ts';
 import { RowGuard, type DigestRow } from '../../../../src/store/guard/row-guard.ts';
-import { refuseWhileHeld } from '../../../../src/compose/installation/refuse-while-held.ts';
+import { refuseWhileHeld } from '../../../../src/program/installation/refuse-while-held.ts';
 import { ROOT_KEYS, SECRETS } from '../../../../src/ports/queries.ts';
-import { StateSweep } from '../../../../src/upkeep/state-sweep.ts';
+import { StateSweep } from '../../../../src/program/upkeep/state-sweep.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import {
   checkState,

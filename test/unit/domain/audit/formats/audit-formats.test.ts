@@ -16,7 +16,7 @@ import {
   formatEntry,
   type LocatedEntry,
 } from '../../../../../src/domain/audit/formats/log-format.ts';
-import { OCSF_CLASSES } from '../../../../../src/domain/audit/formats/format-row.ts';
+import { OCSF_CLASSES } from '../../../../../src/domain/audit/format-row.ts';
 import { anyCharacter } from '../../../../kit/checks/characters.ts';
 
 interface FormatVectors {
