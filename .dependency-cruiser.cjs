@@ -9,31 +9,37 @@ const BACKUP_FILE = '^src/crypto/encryption/age\\.ts$';
 const YAML = '^src/domain/text/(strict-yaml|yaml-[a-z]+)\\.ts$';
 const KEYLESS = '^src/crypto/signatures/keyless-signature\\.ts$';
 /** Files of the command line that make reports from answers of the broker. The console makes the same reports with them. */
-const REPORTS = '^src/cli/(reports/|output/(csv|html)\\.ts$|run/(count|defined)\\.ts$)';
+const REPORTS = '^src/cli/(reports/|output/(csv|html)\\.ts$|kernel/(count|defined)\\.ts$)';
+/** The one list of the systems behind connections: their settings, and how they open. */
+const BACKENDS = '^src/program/config/backends\\.ts$';
+/** The files of features that use adapters: their wiring, copies of the store and of the log, and what reads a cluster or keeps a file. */
+const ADAPTER_USERS = [
+  '^src/features/feature\\.ts$',
+  '^src/features/[^/]+/feature\\.ts$',
+  '^src/features/copies/',
+  '^src/features/custom-resources/cluster-worker\\.ts$',
+  '^src/features/alerts/held-alerts\\.ts$',
+];
 /** The types of the client, without its code. */
 const CONTRACT_TYPES = '^src/client/contract-types\\.ts$';
 /** The floors of the broker, from the ground. Each imports only those below it; the nouns stand on top of them. */
 const FLOORS = ['kernel', 'model', 'state', 'access', 'recording'];
-/** Nouns that a broker can be built without. The rest of the broker knows none of them: it asks ports (ARCHITECTURE.md, "Options"). */
-const OPTIONS = ['alerts', 'approvals', 'attestations', 'cluster-documents', 'posture'];
 /** All imports from one noun of the broker to another. A new one is a decision: write down here why a port or a floor cannot carry it. */
 const NOUN_ARROWS = [
-  ['alerts', 'rotations'],
-  ['alerts', 'sessions'],
-  ['approvals', 'documents'],
-  ['cluster-documents', 'documents'],
   ['credentials', 'leases'],
   ['decisions', 'documents'],
-  ['rotations', 'leases'],
   ['secrets', 'leases'],
   ['sessions', 'leases'],
 ];
 const NOUN_TARGETS = [...new Set(NOUN_ARROWS.map(([, to]) => to))];
 const rule = (name, from, to) => ({ name, severity: 'error', from, to });
-
 module.exports = {
   forbidden: [
     rule('no-cycles', {}, { circular: true }),
+    {
+      ...rule('no-circles-of-folders', {}, { circular: true }),
+      scope: 'folder',
+    },
     rule('domain-is-pure', { path: room('domain'), pathNot: YAML }, { pathNot: room('domain') }),
     rule(
       'yaml-is-read-with-one-library',
@@ -116,9 +122,24 @@ module.exports = {
       ),
     ),
     rule(
-      'the-core-names-no-option',
-      { path: room('broker'), pathNot: room(`broker/(${OPTIONS.join('|')})`) },
-      { path: room(`broker/(${OPTIONS.join('|')})`) },
+      'rotation-stands-on-the-broker',
+      { path: room('rotation') },
+      { path: '^src/', pathNot: '^src/(rotation|broker|ports|domain|crypto)/' },
+    ),
+    rule(
+      'the-core-names-no-feature',
+      { path: '^src/', pathNot: '^src/(features|program)/' },
+      { path: room('features') },
+    ),
+    rule(
+      'features-stand-on-the-core',
+      { path: room('features'), pathNot: ADAPTER_USERS },
+      { path: '^src/', pathNot: '^src/(features|api|rotation|broker|ports|domain|crypto)/' },
+    ),
+    rule(
+      'features-are-strangers',
+      { path: '^src/features/([^/]+)/' },
+      { path: '^src/features/[^/]+/', pathNot: '^src/features/$1/' },
     ),
     rule(
       'adapters-are-strangers',
@@ -138,29 +159,12 @@ module.exports = {
     rule(
       'api-calls-the-broker',
       { path: room('api') },
-      { path: '^src/', pathNot: '^src/(api|broker|ports|domain|net)/' },
-    ),
-    rule(
-      'vault-api-translates-for-the-broker',
-      { path: room('vault-api') },
-      { path: '^src/', pathNot: '^src/(vault-api|api|broker|ports|domain|net)/' },
+      { path: '^src/', pathNot: '^src/(api|rotation|broker|ports|domain|net)/' },
     ),
     rule(
       'config-reads-schemas-only',
-      { path: '^src/program/config/' },
-      {
-        path: '^src/',
-        pathNot: [
-          '^src/(compose/config|domain)/',
-          '/config\\.ts$',
-          '^src/compose/configuration/backends\\.ts$',
-        ],
-      },
-    ),
-    rule(
-      'only-main-composes',
-      { path: '^src/', pathNot: '^src/(program|compose|dev)/' },
-      { path: '^src/compose/' },
+      { path: '^src/program/config/', pathNot: BACKENDS },
+      { path: '^src/', pathNot: ['^src/(program/config|domain)/', '/config\\.ts$'] },
     ),
     rule(
       'the-contract-knows-nothing',

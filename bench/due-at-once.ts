@@ -75,7 +75,17 @@ function loadOf({ url }: Broker, session: string): Load {
 async function define(operator: BrokerClient, count: number): Promise<number> {
   const earliest = Date.now() + MINUTE_MS + count * MAKING_MS;
   const due = new Date(Math.ceil(earliest / MINUTE_MS) * MINUTE_MS);
-  const cron = `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
+  await defineRotations(operator, count, `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`);
+  if (Date.now() > due.getTime()) throw new Error('the definitions were not made before the run');
+  return due.getTime();
+}
+
+/** Creates this many secrets of the mount `own`, each with an account at the connection `portal` and this schedule. */
+export async function defineRotations(
+  operator: BrokerClient,
+  count: number,
+  cron: string,
+): Promise<void> {
   let next = 0;
   const maker = async (): Promise<void> => {
     for (let n = next++; n < count; n = next++) {
@@ -86,8 +96,6 @@ async function define(operator: BrokerClient, count: number): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, maker));
-  if (Date.now() > due.getTime()) throw new Error('the definitions were not made before the run');
-  return due.getTime();
 }
 
 function rotating(n: number, cron: string): components['schemas']['Definition'] {

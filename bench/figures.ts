@@ -7,6 +7,7 @@ export const VARIANTS = [
   'vault-read',
   'batch-of-ten',
   'login-offline',
+  'login-es256',
   'login-review',
   'openbao-read',
   'openbao-read-one-field',
@@ -136,6 +137,14 @@ export const RATIO_FIGURES: readonly RatioFigure[] = [
     target: { least: 20 },
   },
   {
+    name: 'login-es256',
+    label: 'Offline login with a token of ES256, to one of RS256',
+    ours: 'login-es256',
+    peer: 'login-offline',
+    measure: 'rate',
+    target: {},
+  },
+  {
     name: 'login-batch-tokens',
     label: 'Offline login, session and audit durable, to OpenBao jwt with batch tokens',
     ours: 'login-offline',
@@ -152,6 +161,9 @@ export const RATIO_FIGURES: readonly RatioFigure[] = [
     target: { least: 3 },
   },
 ];
+
+/** The figures of a quick run: reads, batches and logins, without another product. */
+export const QUICK_FIGURES = ['read-raw-http', 'batch-of-ten', 'login-es256'] as const;
 
 /** Reads per second of the loads at a constant rate. */
 export const LATENCY_RATES = [200, 500, 1000, 1500] as const;
@@ -524,7 +536,7 @@ export const ROTATION_FIGURES: readonly Figure<RotationName>[] = [
   },
   {
     name: 'rotation-idle',
-    label: 'Processor time of an idle broker with 100,000 schedules, to one without',
+    label: 'Processor time of an idle broker with 10,000 schedules, to one without',
     target: { most: 1.5 },
   },
 ];

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import Database from 'better-sqlite3';
-import { processorSeconds } from './machine.ts';
+import { AccountReceiver } from '../test/kit/rotation/account-receiver.ts';
+import { defineRotations } from './due-at-once.ts';
+import { LOAD_CORE, on, processorSeconds } from './machine.ts';
 import type { RotationMeasure } from './rotation.ts';
 import { startBroker } from './servers/broker.ts';
+import { putMount } from './servers/seed.ts';
 import type { Stage } from './stage.ts';
 
 export interface IdleOptions {
@@ -13,21 +15,29 @@ export interface IdleOptions {
   readonly idleSeconds: number;
 }
 
-const YEAR_MS = 365 * 86_400_000;
+/** A schedule whose next date is half a year away. */
+function farCron(): string {
+  const month = ((new Date().getUTCMonth() + 6) % 12) + 1;
+  return `0 0 1 ${month} *`;
+}
 
 /**
  * Measures the processor time of two idle brokers side by side: one with many schedules of which none is due, and one without
- * schedules.
+ * schedules. Both restart before they are measured.
  */
 export async function idleSchedules(stage: Stage, options: IdleOptions): Promise<RotationMeasure> {
+  const target = await stage.own(AccountReceiver.start());
+  const connections = { portal: target.connection() };
   const brokers = [];
   for (const [name, count] of [
     ['scheduled', options.schedules],
     ['unscheduled', 0],
   ] as const) {
     const directory = join(stage.directory, name);
-    const prepare = (file: string): void => insertSchedules(file, count);
-    brokers.push(await stage.own(startBroker({ directory, connections: {}, prepare })));
+    const filled = await stage.own(startBroker({ directory, connections }));
+    await putMount(filled.operator, 'own', { prefix: 'own', connection: 'embedded' });
+    await on(LOAD_CORE, () => defineRotations(filled.operator, count, farCron()));
+    brokers.push(await stage.own(filled.restart()));
   }
   const pids = brokers.map(({ pid }) => pid);
   await pause(options.settleSeconds * 1000);
@@ -38,21 +48,4 @@ export async function idleSchedules(stage: Stage, options: IdleOptions): Promise
   );
   const ratio = ours / peer;
   return { unit: 'ms of CPU a second', ours, peer, ratio, spread: [ratio, ratio] };
-}
-
-/** Inserts rows as definitions create them; the scheduler reads nothing else before one is due. */
-function insertSchedules(file: string, count: number): void {
-  const database = new Database(file);
-  const insert = database.prepare(
-    `INSERT INTO rotation_schedules (path, definition_uid, definition_version, next_run_at, next_drill_at, failures)
-     VALUES (?, 'uid', 1, ?, ?, 0)`,
-  );
-  const now = Date.now();
-  database.transaction(() => {
-    for (let n = 0; n < count; n += 1) {
-      const at = now + YEAR_MS + n;
-      insert.run(`own/scheduled/n${n}`, at, at);
-    }
-  })();
-  database.close();
 }

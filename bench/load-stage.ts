@@ -154,6 +154,12 @@ async function variant(stage: Stage, servers: Servers, name: VariantName): Promi
         `${api}/sessions`,
         offline.tokens.map((token) => loginBody('offline', token)),
       );
+    case 'login-es256':
+      return posts(
+        broker,
+        `${api}/sessions`,
+        offline.es256Tokens.map((token) => loginBody('offline', token)),
+      );
     case 'login-review':
       return posts(
         broker,

@@ -21,6 +21,7 @@ import {
   MEMORY_FIGURES,
   POSTGRES_FIGURES,
   POSTURE_FIGURES,
+  QUICK_FIGURES,
   RATIO_FIGURES,
   ROTATION_FIGURES,
   SEARCH_FIGURES,
@@ -67,7 +68,7 @@ const FULL = {
   searched: 1_000_000,
   starts: 5,
   rotations: 1_000,
-  schedules: 100_000,
+  schedules: 10_000,
   idleSeconds: 60,
   restSeconds: 3,
   brokers: 20,
@@ -87,7 +88,7 @@ const QUICK = {
   searched: 5_000,
   starts: 1,
   rotations: 10,
-  schedules: 1_000,
+  schedules: 100,
   idleSeconds: 5,
   restSeconds: 1,
   brokers: 3,
@@ -129,9 +130,20 @@ const program = new Command('bench')
   )
   .option('--rounds <count>', 'how often each variant is driven', positive, 3)
   .option('--seconds <count>', 'how long each time', positive, 3)
-  .option('--quick', 'one short round and little data: shows that everything runs')
+  .option(
+    '--quick',
+    'one short round and little data, to show that it runs; without --only, reads, batches and logins against the bare server',
+  )
   .option('--searched <count>', 'entries of the long log of the search figures', positive)
   .option('--before <dir>', 'also another checkout that is built, side by side: figures before-*')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ npm run bench -- --quick
+  $ npm run bench -- --only login --rounds 5
+  $ npm run bench -- --only before --before ../other-checkout`,
+  )
   .action(bench);
 
 function collect(name: string, names: readonly string[]): readonly string[] {
@@ -150,8 +162,10 @@ async function bench(options: Options): Promise<void> {
   assertMachine(tmpdir());
   moveTo(SERVER_CORE);
   const noise = watchNoise();
+  const quick: readonly string[] = options.quick === true ? QUICK_FIGURES : [];
+  const chosen = options.only.length > 0 ? options.only : quick;
   const isChosen = ({ name }: { readonly name: string }): boolean =>
-    options.only.length === 0 || options.only.some((start) => name.startsWith(start));
+    chosen.length === 0 || chosen.some((start) => name.startsWith(start));
   const ratios = [...(options.before === undefined ? [] : BEFORE_FIGURES), ...RATIO_FIGURES].filter(
     isChosen,
   );

@@ -4,7 +4,7 @@ import { dirname, join, normalize } from 'node:path';
 
 /**
  * `npm run check:docs` checks every page: it opens with its purpose, a guide then has an example, a long page has a contents list, links lead
- * to files and headings that exist, docs/README.md lists every page of docs/, and sentences are short.
+ * to files and headings that exist, docs/README.md and internals/README.md lead to every page of their folder, and sentences are short.
  */
 const LONG_PAGE_LINES = 150;
 /** Stands for code and names of files in sentences, and is not counted. */
@@ -12,17 +12,18 @@ const NAME = '§';
 const LONG_SENTENCE_WORDS = 25;
 /** Lists of changes have no sections to list, and no example. */
 const CHANGES = 'CHANGELOG.md';
-const READING_LIST = 'docs/README.md';
-/** Guides explain how to do something. The other pages are formats, decisions, lists and figures. */
+const USER_PAGES = 'docs/README.md';
+const READING_LISTS = [USER_PAGES, 'internals/README.md'];
+const MOST_USER_LINKS = 40;
+/** Guides explain how to do something. The other pages are lists and references. */
 const GUIDE = /^docs\/(?:providers\/|rotators\/)?[\w-]+\.md$/;
-const WITHOUT_EXAMPLE = [READING_LIST, 'internals/threat-coverage.md'];
 
-const listed = execFileSync(
+const files = execFileSync(
   'git',
   ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '*.md'],
   { encoding: 'utf8' },
 );
-const pages = listed
+const pages = files
   .split('\0')
   .filter((path) => path !== '' && statSync(path, { throwIfNoEntry: false })?.isFile() === true);
 
@@ -55,7 +56,7 @@ function openingProblems(path: string): readonly string[] {
 }
 
 function exampleProblems(path: string): readonly string[] {
-  if (!GUIDE.test(path) || WITHOUT_EXAMPLE.includes(path)) return [];
+  if (!GUIDE.test(path) || READING_LISTS.includes(path)) return [];
   const [opening = '', firstSection = ''] = textOf(path).split(/^## (?!Contents$)/m);
   return /^ *```(?!mermaid)/m.test(opening + firstSection)
     ? []
@@ -75,12 +76,18 @@ interface Link {
   readonly anchor: string;
 }
 
-function linksOf(path: string): readonly Link[] {
-  const found = proseOf(path).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)#?([^)\s]*)\)/g);
+function linksOf(path: string, text = proseOf(path)): readonly Link[] {
+  const found = text.matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)#?([^)\s]*)\)/g);
   return [...found].map(([, file = '', anchor = '']) => ({
     target: file === '' ? path : normalize(join(dirname(path), file)),
     anchor,
   }));
+}
+
+/** Pages that a page about a large subject lists in its last section. The menu of the site has them below it. */
+function pagesBelow(path: string): readonly string[] {
+  const [, list = ''] = proseOf(path).split(/^## Pages$/m);
+  return linksOf(path, list).map(({ target }) => target);
 }
 
 function linkProblems(path: string): readonly string[] {
@@ -93,11 +100,18 @@ function linkProblems(path: string): readonly string[] {
 }
 
 function readingListProblems(path: string): readonly string[] {
-  if (path !== READING_LIST) return [];
-  const inList = linksOf(path).map(({ target }) => target);
-  return pages
-    .filter((page) => page.startsWith('docs/') && page !== READING_LIST && !inList.includes(page))
+  if (!READING_LISTS.includes(path)) return [];
+  const links = linksOf(path).map(({ target }) => target);
+  const listed = [
+    path,
+    ...links,
+    ...links.filter((link) => pages.includes(link)).flatMap(pagesBelow),
+  ];
+  const missing = pages
+    .filter((page) => page.startsWith(`${dirname(path)}/`) && !listed.includes(page))
     .map((page) => `list ${page}`);
+  const isTooLong = path === USER_PAGES && links.length > MOST_USER_LINKS;
+  return isTooLong ? [...missing, `${links.length} links, of at most ${MOST_USER_LINKS}`] : missing;
 }
 
 /** Paragraphs, items of lists and cells of tables. */

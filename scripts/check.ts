@@ -6,7 +6,7 @@ import { manifestOf } from './packages.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Checks that take longest; they start first. */
-const LONGEST = ['check:lint-types', 'check:types'];
+const LONGEST = ['check:lint', 'check:types'];
 
 /** The scripts `check:<name>` of package.json with their commands, the longest first. */
 function checks(): (readonly [string, string])[] {

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform, type BuildOptions, type Metafile } from 'esbuild';
+import { leaveOutUnused } from './unused-parts.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -34,6 +35,7 @@ export async function writeChunks(
   const { metafile, outputFiles } = await build({
     ...options,
     entryPoints: { ...entryPoints },
+    plugins: [leaveOutUnused],
     format: 'esm',
     splitting: true,
     outExtension: { '.js': '.cjs' },

@@ -1,15 +1,10 @@
-import { basename, join } from 'node:path';
 import type { Command, Option } from 'commander';
 import { DOCUMENT_KINDS } from '../src/cli/documents/kinds.ts';
 
-/** The page with the rules for all commands. Each group of commands has a page of its own in the folder beside it. */
-export const OVERVIEW = 'docs/cli.md';
-export const GROUP_PAGES = 'docs/cli';
-/** Sections of the overview that are written from the help. */
+/** The page that is written from the help. docs/cli.md has the rules for all commands. */
+export const COMMAND_PAGE = 'docs/commands.md';
+/** Common options are before the groups. */
 const COMMON_OPTIONS = 'Common options';
-const COMMANDS = 'Commands';
-/** Beginning of the part of a group's page that is written from the help. */
-const GENERATED = /^## |^Options of several commands:/m;
 /** The commands that every kind of document has. */
 const DOCUMENT_VERBS: readonly string[] = ['ls', 'get', 'rm', 'versions'];
 const DOCUMENTS = `quaymaster <kind> ${DOCUMENT_VERBS.join('|')}`;
@@ -47,67 +42,25 @@ export function examplesOf(command: Command): readonly string[] {
   return examples.trim().split(/\n */);
 }
 
-/** The overview and the page of each group, from the help. Texts that people wrote between the generated parts are kept. */
-export function commandLinePages(
-  program: Command,
-  textOf: (path: string) => string | undefined,
-): ReadonlyMap<string, string> {
+/** The page of all commands: a list of contents, the options that several groups share, and a section for each group. */
+export function commandPage(program: Command): string {
   const leaves = leavesOf(program);
   const common = optionsOfSeveralGroups(leaves.filter((leaf) => documentVerb(leaf) === undefined));
   const groups = [...Map.groupBy(leaves, ({ heading }) => heading)];
-  const groupPages = groups.map(([heading, own]) => {
-    const path = join(GROUP_PAGES, pageOf(heading));
-    return [path, groupPage(textOf(path) ?? '', own, common)] as const;
-  });
-  return new Map([[OVERVIEW, overview(textOf(OVERVIEW) ?? '', groups, common)], ...groupPages]);
-}
-
-function overview(
-  page: string,
-  groups: readonly (readonly [string, readonly Leaf[]])[],
-  common: Lines,
-): string {
-  const rows = groups.map(([heading, leaves]) => {
-    const link = `[${heading}](${basename(GROUP_PAGES)}/${pageOf(heading)})`;
-    return `| ${link} | ${namesOf(leaves).join(', ')} |`;
-  });
-  const table = ['| group | commands |', '|---|---|', ...rows].join('\n');
-  const sections = page.trim().split(/^(?=## )/m);
-  return `${sections
-    .map((section) => {
-      const title = /^## (.*)/.exec(section)?.[1];
-      if (title === COMMON_OPTIONS)
-        return `${section.split(/^- /m)[0]}${list([...common.values()])}`;
-      return title === COMMANDS ? `${section.split(/^\| /m)[0]}${table}` : section.trim();
-    })
-    .join('\n\n')}\n`;
-}
-
-/** The page of a group: a sentence that names its commands, the introduction that people wrote, and the reference. */
-function groupPage(page: string, leaves: readonly Leaf[], common: Lines): string {
-  const heading = leaves[0]?.heading ?? '';
-  const [, , ...kept] = (page.split(GENERATED)[0] ?? '').trim().split('\n\n');
-  const title = `${heading.charAt(0).toLowerCase()}${heading.slice(1)}`;
-  const rules = `[the command line](../${basename(OVERVIEW)})`;
-  return `${[
-    `# Commands: ${title}`,
-    `Commands on this page: ${linksTo(leaves).join(', ')}. The page about ${rules} has the rules for all of them.`,
-    ...kept,
-    ...reference(leaves, common),
-  ].join('\n\n')}\n`;
-}
-
-function pageOf(heading: string): string {
-  return `${slug(heading)}.md`;
-}
-
-/** The commands of a group as code; the four of each kind of document are one. */
-function namesOf(leaves: readonly Leaf[]): readonly string[] {
-  const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);
-  const documents = leaves.some(isOfFirstKind) ? [DOCUMENTS.replace('quaymaster ', '')] : [];
-  return [...documents, ...single.map(({ path }) => path)].map(
-    (name) => `\`${name.replaceAll('|', '\\|')}\``,
+  const contents = groups.map(
+    ([heading, own]) => `[${heading}](#${slug(heading)}): ${linksTo(own).join(', ')}`,
   );
+  return `${[
+    '# All commands',
+    'This page has every command, by group, with an example and its options. The `--help` of a command explains more. [The command line](cli.md) has the rules for all of them.',
+    block(['quaymaster get --help']),
+    '## Contents',
+    list([`[${COMMON_OPTIONS}](#${slug(COMMON_OPTIONS)})`, ...contents]),
+    `## ${COMMON_OPTIONS}`,
+    'A command names an option after *Also* if it is described here, or at the beginning of its group.',
+    list([...common.values()]),
+    ...groups.flatMap(([heading, own]) => [`## ${heading}`, ...reference(own, common)]),
+  ].join('\n\n')}\n`;
 }
 
 function linksTo(leaves: readonly Leaf[]): readonly string[] {
@@ -120,8 +73,7 @@ function linksTo(leaves: readonly Leaf[]): readonly string[] {
 }
 
 /**
- * Writes the reference of a group, after the introduction: options that its commands share, documents of every kind, and a
- * chapter for each command.
+ * Writes the reference of a group: options that its commands share, documents of every kind, and a chapter for each command.
  */
 function reference(leaves: readonly Leaf[], common: Lines): readonly string[] {
   const documents = leaves.filter(isOfFirstKind);
@@ -161,9 +113,11 @@ function chapter(leaf: Leaf, known: ReadonlySet<string>): string {
   const names = shared.map(
     ({ long, mandatory }) => `\`${String(long)}\`${mandatory ? ' (required)' : ''}`,
   );
-  const examples = examplesOf(command).filter((line) => line !== `quaymaster ${leaf.path}`);
+  const examples = examplesOf(command)
+    .filter((line) => line !== `quaymaster ${leaf.path}`)
+    .slice(0, 1);
   return [
-    `## \`quaymaster ${usage(leaf)}\``,
+    `### \`quaymaster ${usage(leaf)}\``,
     summaryOf(command),
     ...(examples.length === 0 ? [] : [block(examples)]),
     ...(own.length === 0 ? [] : [list(own.map((each) => optionLine(each, each.mandatory)))]),
@@ -171,8 +125,9 @@ function chapter(leaf: Leaf, known: ReadonlySet<string>): string {
   ].join('\n\n');
 }
 
+/** The first paragraph of the description. `--help` has the others. */
 function summaryOf(command: Command): string {
-  const text = command.description();
+  const [text = ''] = command.description().split('\n\n');
   const sentence = text.charAt(0).toUpperCase() + text.slice(1);
   return linked(sentence.endsWith('.') ? sentence : `${sentence}.`);
 }
@@ -203,7 +158,7 @@ function documentChapter(leaves: readonly Leaf[]): string {
   const isDeletion = ({ path }: Leaf) => path.endsWith(' rm');
   const lines = (of: readonly Leaf[]) => of.flatMap(({ command }) => examplesOf(command).slice(-1));
   return [
-    `## \`${DOCUMENTS}\``,
+    `### \`${DOCUMENTS}\``,
     [`The kinds are ${kinds}.`, ...others].join(' '),
     block(lines(leaves.filter((leaf) => !isDeletion(leaf)))),
     'This command deletes a document, and asks first:',
@@ -268,6 +223,6 @@ function list(lines: readonly string[]): string {
 /** Names of pages as links, and names of workloads as code, because Markdown takes their angle brackets for tags. */
 function linked(text: string): string {
   return text
-    .replace(/docs\/([\w-]+\.md)/g, '[$1](../$1)')
+    .replace(/docs\/([\w-]+\.md)/g, '[$1]($1)')
     .replace(/(?:k8s|ci):\/\/\S*>/g, (name) => `\`${name}\``);
 }

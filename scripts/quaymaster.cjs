@@ -11,7 +11,7 @@ const NODE = 24;
 
 if (parseInt(process.version.slice(1), 10) < NODE) refuseOldNode();
 else if (process.argv[2] === 'agent') startAgent();
-else startProgram();
+else void startProgram();
 
 /** Refuses an older Node, which would fail later, in the middle of a command. */
 function refuseOldNode() {

@@ -8,7 +8,7 @@ import { GrowingShortcuts } from '../../src/audit/log/proof-shortcuts.ts';
 import { NODES_LEVEL } from '../../src/audit/log/proven-parents.ts';
 import { nodesAbove } from '../../src/audit/log/tile-nodes.ts';
 import { logIdentity } from '../../src/audit/records/log-identity.ts';
-import { PAIRS_MARK, termHash } from '../../src/audit/records/bundle-terms.ts';
+import { termHash } from '../../src/audit/records/bundle-terms.ts';
 import { queryPairs, queryTerms } from '../../src/audit/log/entry-query.ts';
 import { headTerms } from '../../src/audit/log/head-terms.ts';
 import { GROUP_BUNDLES } from '../../src/audit/log/search-index.ts';
@@ -134,7 +134,7 @@ function groupRows(group: number, found: ReadonlyMap<number, readonly number[]>)
 
 async function writeGroup(group: number): Promise<void> {
   const bundles = Array.from({ length: GROUP_BUNDLES }, (_, i) => group + i);
-  const found = new Map<number, readonly number[]>([[PAIRS_MARK, bundles]]);
+  const found = new Map<number, readonly number[]>();
   const terms: Write[] = [];
   for (const [number, [, query]] of queries.entries()) {
     const wanted = queryTerms(query);

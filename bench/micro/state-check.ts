@@ -31,7 +31,10 @@ const store = await openSqliteStore(
 );
 const empty = { generation: 1, count: 0, set: SetHash.empty() };
 await store.commit({
-  writes: DIGESTED.map((kind) => ({ table: 'state_digests', put: guard.sealDigest(kind, empty) })),
+  writes: DIGESTED.map((kind) => ({
+    table: 'state_digests',
+    put: guard.createDigest(kind, empty),
+  })),
 });
 guard.enforce();
 for (let at = 0; at < Number(count); at += SECRETS_A_PLAN) {

@@ -18,9 +18,9 @@ const LIMITS = {
   identityRate: FREE,
   loginRate: FREE,
   addressRate: FREE,
+  sessionsPerPod: 1_000_000,
+  sessionsPerWorkload: 1_000_000,
 };
-/** Builds before these limits refuse a configuration that names them. */
-const SESSION_LIMITS = { sessionsPerPod: 1_000_000, sessionsPerWorkload: 1_000_000 };
 
 /** The environment of the image that decides the memory. */
 const IMAGE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' };
@@ -48,8 +48,6 @@ export interface BrokerOptions {
   /** Serves the console as well. */
   readonly hasConsole?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Changes the store's file between its creation and the start. */
-  readonly prepare?: (storeFile: string) => void;
 }
 
 const TOKEN_FILE = 'operator.token';
@@ -64,7 +62,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const file = (name: string): string => join(directory, name);
   const where = await configure(options, directory);
   await run(process.execPath, [main, 'init', ...where.args, '--token-file', file(TOKEN_FILE)]);
-  options.prepare?.(file('store/quaymaster.db'));
   return serve(options, where, directory);
 }
 
@@ -85,7 +82,7 @@ interface Configured {
 
 /** Writes the configuration of a broker whose keys are in the directory `first`. */
 async function configure(options: BrokerOptions, first: string): Promise<Configured> {
-  const { directory, connections, database, main = MAIN } = options;
+  const { directory, connections, database } = options;
   const file = (name: string): string => join(directory, name);
   if (database !== undefined) await writeFile(file('dsn'), database, { mode: 0o600 });
   const port = await freePort();
@@ -108,16 +105,12 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
       checkpointFile: file(CHECKPOINT_FILE),
       ...options.audit,
     },
-    limits: { ...LIMITS, ...SESSION_LIMITS },
+    limits: LIMITS,
     connections,
     log: { level: 'warn' },
   };
   await writeFile(file('config.yaml'), dump(config));
-  const args = ['--config', file('config.yaml')];
-  await run(process.execPath, [main, 'config', 'check', ...args]).catch(() =>
-    writeFile(file('config.yaml'), dump({ ...config, limits: LIMITS })),
-  );
-  return { port, vaultPort, args };
+  return { port, vaultPort, args: ['--config', file('config.yaml')] };
 }
 
 /** A command of the built command line, as the first operator of a broker. */

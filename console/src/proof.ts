@@ -6,7 +6,7 @@ export type Verdict =
   | { readonly is: 'wrong'; readonly why: string };
 
 /**
- * Verifies that the signed checkpoint covers the entry (docs/spec/checkpoint-v1.md): the inclusion proof of RFC 9162 section 2.1.3.2, and the Ed25519
+ * Verifies that the signed checkpoint covers the entry (internals/spec/checkpoint-v1.md): the inclusion proof of RFC 9162 section 2.1.3.2, and the Ed25519
  * signature by the verifier key of the log. It trusts the key that the broker names; compare its hash with a copy that you trust.
  */
 async function verifyEntry(proof: Schema<'EntryProof'>, logKey: string): Promise<Verdict> {

@@ -1,4 +1,4 @@
-"""Plugin for detect-secrets: finds tokens of Quaymaster (docs/spec/tokens-v1.md)."""
+"""Plugin for detect-secrets: finds tokens of Quaymaster (internals/spec/tokens-v1.md)."""
 
 import re
 

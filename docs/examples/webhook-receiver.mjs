@@ -1,4 +1,4 @@
-// A receiver of rotations (docs/spec/webhook-v1.md). Its target is a file of accounts, each with the hashes of its valid passwords.
+// A receiver of rotations (internals/spec/webhook-v1.md). Its target is a file of accounts, each with the hashes of its valid passwords.
 // Put the calls of your own system into `steps`. Keep everything above and below them.
 import { Buffer } from 'node:buffer';
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';

@@ -41,7 +41,7 @@ export function writeApiPages() {
     })),
   ];
   for (const { name, text } of pages) writeFileSync(new URL(`${name}.md`, FOLDER), text);
-  return pages.map(({ name, title }) => ({ text: title, path: `${PAGES}/${name}.md` }));
+  return pages.map(({ name, title }) => ({ text: title, path: `${PAGES}/${name}.md`, below: [] }));
 }
 
 function titleOf(tag) {

@@ -21,3 +21,24 @@ export interface Configuration {
    */
   reload(): Promise<ConfigurationInUse>;
 }
+
+/** A change that is ready: everything that can fail has succeeded. */
+export interface PreparedChange {
+  /** Takes effect within one turn of the event loop. It cannot fail. */
+  apply(): void;
+  /** Closes everything that was opened for the change, because another part refused it. */
+  discard(): Promise<void> | void;
+}
+
+/** A part of the broker that can change its settings while it runs. */
+export interface Reloadable<Settings> {
+  /** Changes nothing yet. @throws ERR_CONFIG_INVALID */
+  prepare(next: Settings): Promise<PreparedChange> | PreparedChange;
+}
+
+export const NO_CHANGE: PreparedChange = { apply: () => undefined, discard: () => undefined };
+
+/** A part whose change needs no preparation. */
+export function reloadable<Settings>(apply: (next: Settings) => void): Reloadable<Settings> {
+  return { prepare: (next) => ({ ...NO_CHANGE, apply: () => apply(next) }) };
+}

@@ -53,7 +53,7 @@ export interface Plan extends Partial<PlanFragment> {
   readonly reads?: readonly string[];
   /** Expiry of the session or token that authorised the plan, in wall-clock milliseconds. From then on the plan is stale. */
   readonly notAfter?: number;
-  /** Bodies of audit entries: canonical JSON objects (docs/spec/audit-log-v1.md) without the chain's own fields. */
+  /** Bodies of audit entries: canonical JSON objects (internals/spec/audit-log-v1.md) without the chain's own fields. */
   readonly entries?: readonly string[];
   /** The plan may use the ballast if the disk is full. For revocations and other invalidations only. */
   readonly urgent?: boolean;

@@ -5,12 +5,20 @@ type Column = 'text' | 'integer' | 'bytes' | 'text?' | 'integer?' | 'bytes?';
 interface TableShape {
   readonly columns: Readonly<Record<string, Column>>;
   readonly key: readonly string[];
-  /** The guard of the store that first covered all its rows with a digest, counted from 1. */
-  readonly digestedSince?: number;
-  /** The guard of the store that first computed the `mac` of each row, and checks it at every read. */
-  readonly sealedSince?: number;
-  /** Columns of a later release. The MAC covers each of them only if it is not null, so that older rows keep their MAC. */
-  readonly laterColumns?: readonly string[];
+  /** A digest covers all its rows (internals/spec/state-digest-v1.md). */
+  readonly digested?: true;
+  /** The store computes the `mac` of each row, and checks it at every read (internals/spec/row-mac-v1.md). */
+  readonly hasMac?: true;
+  /** Columns whose values are encrypted under a root key (internals/spec/envelope-v1.md). A rotation of the root key encrypts them again. */
+  readonly encrypted?: Readonly<Record<string, EncryptedColumn>>;
+}
+
+interface EncryptedColumn {
+  readonly purpose: 'credential' | 'rotation' | 'wrappedAnswer' | 'enrolment';
+  /** The columns whose values name the row in the associated data. */
+  readonly names: readonly string[];
+  /** Names the column, if the table has several. */
+  readonly slot?: string;
 }
 
 declare const words: unique symbol;
@@ -24,7 +32,7 @@ function oneOf<Word extends string>(): OneOf<Word> {
 /**
  * The only definition of the database tables: their columns in the order of the migrations, and their primary keys. Row types derive from it, it is
  * the only source of identifiers in SQL text, and tests compare both sets of migrations with it. `*_at` are milliseconds since the epoch; `mac`
- * covers the other columns of the row (docs/spec/row-mac-v1.md).
+ * covers the other columns of the row (internals/spec/row-mac-v1.md).
  */
 export const SCHEMA = {
   meta: {
@@ -36,12 +44,12 @@ export const SCHEMA = {
       id: 'text',
       commitment: 'bytes',
       /**
-       * `pending` and `replacing`: every broker has loaded the key, and no value is sealed under it yet. When a `replacing` key becomes active, the
+       * `pending` and `replacing`: every broker has loaded the key, and no value is encrypted under it yet. When a `replacing` key becomes active, the
        * older keys become `compromised`: their values are encrypted again, under new data keys. `log`: the key of the audit log, which encrypts nothing.
        */
       state: oneOf<'pending' | 'replacing' | 'active' | 'retired' | 'compromised' | 'log'>(),
       created_at: 'integer',
-      /** Seals counted in advance, in steps. Null in rows of a release that did not count. */
+      /** Encryptions counted in advance, in steps; null: none is counted. */
       seals: 'integer?',
     },
     key: ['id'],
@@ -69,8 +77,7 @@ export const SCHEMA = {
       elevation: 'text?',
     },
     key: ['kind', 'name'],
-    digestedSince: 1,
-    laterColumns: ['defaults', 'elevation'],
+    digested: true,
   },
   /** Every version of every document; the newest ones of a document of a custom resource. Versions stay after deletion; a deletion is a version with a null body. */
   document_versions: {
@@ -87,7 +94,6 @@ export const SCHEMA = {
       elevation: 'text?',
     },
     key: ['kind', 'uid', 'version'],
-    laterColumns: ['elevation'],
   },
   operator_tokens: {
     columns: {
@@ -101,7 +107,7 @@ export const SCHEMA = {
       mac: 'bytes',
     },
     key: ['id'],
-    digestedSince: 1,
+    digested: true,
   },
   sessions: {
     columns: {
@@ -112,7 +118,7 @@ export const SCHEMA = {
       namespace: 'text',
       service_account: 'text',
       pod_uid: 'text?',
-      /** JSON of the verified workload, and `source`: the client address at login. Absent in sessions of releases that did not store it. */
+      /** JSON of the verified workload, and `source`: the client address at login. */
       body: 'text',
       created_at: 'integer',
       ends_at: 'integer',
@@ -143,13 +149,13 @@ export const SCHEMA = {
       credential_id: 'text?',
       /** Time from which the tombstone may be deleted; null while live. */
       purge_at: 'integer?',
-      /** Identifies the locator and backend of the version. Null in rows of a release that did not store it. */
+      /** Identifies the locator and backend of the version; null: unknown. */
       generation: 'text?',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
-    sealedSince: 2,
+    hasMac: true,
   },
   /** One dynamic credential from its intent to its revocation. Each is under a live lease, revoked, or listed as outstanding. */
   credentials: {
@@ -169,19 +175,20 @@ export const SCHEMA = {
       state: oneOf<
         'intended' | 'prepared' | 'issued' | 'revoking' | 'irrevocable' | 'expiring' | 'revoked'
       >(),
-      /** The issued value, sealed, for a repeated request with the same idempotency key. Null before issue and after the end. */
+      /** The issued value, encrypted, for a repeated request with the same idempotency key. Null before issue and after the end. */
       sealed: 'bytes?',
       attempts: 'integer',
       next_attempt_at: 'integer?',
       last_error: 'text?',
       created_at: 'integer',
       ends_at: 'integer',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
-    digestedSince: 1,
-    sealedSince: 1,
+    digested: true,
+    hasMac: true,
+    encrypted: { sealed: { purpose: 'credential', names: ['id'] } },
   },
   /** The head of a secret of the embedded provider. It stays after deletion, so that version numbers are never reused. */
   secrets: {
@@ -201,8 +208,7 @@ export const SCHEMA = {
       destroy_at: 'integer?',
     },
     key: ['path'],
-    digestedSince: 2,
-    laterColumns: ['deleted_version', 'deleted_through', 'destroy_at'],
+    digested: true,
   },
   secret_versions: {
     columns: {
@@ -215,7 +221,7 @@ export const SCHEMA = {
       created_at: 'integer',
       created_by: 'text',
       destroyed_at: 'integer?',
-      /** JSON: how the version was written, its comment and labels. null: written by an earlier release. */
+      /** JSON: how the version was written, its comment and labels; null: unknown. */
       metadata: 'text?',
     },
     key: ['secret_id', 'version'],
@@ -233,12 +239,12 @@ export const SCHEMA = {
       body: 'text',
       updated_at: 'integer',
       updated_by: 'text',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['path'],
-    digestedSince: 9,
-    sealedSince: 9,
+    digested: true,
+    hasMac: true,
   },
   /** One row per definition that rotates: its schedule and the state of its credential. Written with the definition. */
   rotation_schedules: {
@@ -259,12 +265,12 @@ export const SCHEMA = {
       proven_at: 'integer?',
       /** Failed rotations and drills since the last success. */
       failures: 'integer',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['path'],
-    digestedSince: 2,
-    sealedSince: 1,
+    digested: true,
+    hasMac: true,
   },
   /** One rotation or drill. The row is written before the first step, and stays as history. */
   rotations: {
@@ -291,7 +297,7 @@ export const SCHEMA = {
       owner: 'text?',
       epoch: 'integer',
       claimed_until: 'integer?',
-      /** The new and the old value, sealed. Null before the value exists and after the rotation ends. */
+      /** The new and the old value, encrypted. Null before the value exists and after the rotation ends. */
       pending: 'bytes?',
       previous: 'bytes?',
       /** The version that was current before, and the promoted version. */
@@ -304,12 +310,16 @@ export const SCHEMA = {
       /** The end of the grace period. */
       settle_until: 'integer?',
       ended_at: 'integer?',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
-    digestedSince: 2,
-    sealedSince: 1,
+    digested: true,
+    hasMac: true,
+    encrypted: {
+      pending: { purpose: 'rotation', names: ['id', 'path'], slot: 'pending' },
+      previous: { purpose: 'rotation', names: ['id', 'path'], slot: 'previous' },
+    },
   },
   /** The events of each step: start, end, failure and waiting. */
   rotation_steps: {
@@ -362,8 +372,7 @@ export const SCHEMA = {
       pods: 'integer?',
     },
     key: ['kind', 'subject'],
-    digestedSince: 1,
-    laterColumns: ['mode', 'response_id', 'namespace', 'pods'],
+    digested: true,
   },
   /** Requests that another operator must approve, elevations in force, and the rule that grants of admin need an approval. */
   approvals: {
@@ -382,7 +391,7 @@ export const SCHEMA = {
       mac: 'bytes',
     },
     key: ['id'],
-    digestedSince: 3,
+    digested: true,
   },
   /** Signatures of images and attestations about them, by the digest of the image. */
   attestations: {
@@ -398,12 +407,11 @@ export const SCHEMA = {
       scope: 'text?',
       /** 0: no authority of a profile had signed it when it was pushed. */
       recognized: 'integer?',
-      /** JSON: what the body says and its verified signers, read at the push; null in rows of earlier releases. */
+      /** JSON: what the body says and its verified signers, read at the push; null: it is read in the body. */
       read: 'text?',
     },
     key: ['digest', 'id'],
-    digestedSince: 4,
-    laterColumns: ['scope', 'recognized', 'read'],
+    digested: true,
   },
   /** Alerts of runtime security, reads of decoys, violations and opened incidents, each with the response to it. The oldest are deleted above a number. */
   alerts: {
@@ -422,7 +430,7 @@ export const SCHEMA = {
       received_at: 'integer',
       /** JSON: the alert in the normal form, its pod, its rule and the progress of the response. */
       body: 'text',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
       /** The namespace of the pod. */
       namespace: 'text?',
@@ -434,9 +442,8 @@ export const SCHEMA = {
       rotated_at: 'integer?',
     },
     key: ['id'],
-    digestedSince: 5,
-    sealedSince: 5,
-    laterColumns: ['namespace', 'next_attempt_at', 'ended_at', 'rotated_at'],
+    digested: true,
+    hasMac: true,
   },
   /** The newest report of one kind by one scanner about one image, limited to the parts that checks read. */
   image_evidence: {
@@ -456,19 +463,18 @@ export const SCHEMA = {
       received_at: 'integer',
       /** Time at which a pod with this image was last judged. */
       seen_at: 'integer',
-      /** Summary of the findings, as JSON, compressed; all findings if `findings` is null. */
+      /** Summary of the findings, as JSON, compressed. */
       body: 'bytes',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
       /** JSON: prefixes of the repositories for whose images it counts; null: for all. */
       scope: 'text?',
-      /** Number of findings of the report; null in rows of earlier releases, which have no summary yet. */
-      findings: 'integer?',
+      /** Number of findings of the report. */
+      findings: 'integer',
     },
     key: ['id'],
-    digestedSince: 6,
-    sealedSince: 6,
-    laterColumns: ['scope', 'findings'],
+    digested: true,
+    hasMac: true,
   },
   /**
    * Second factors of people, for issuers that prove none. `id` is derived from the digest of the credential id, so that two people cannot register
@@ -477,7 +483,7 @@ export const SCHEMA = {
   security_keys: {
     columns: { id: 'text', person: 'text', body: 'text', counter: 'integer', mac: 'bytes' },
     key: ['id'],
-    digestedSince: 7,
+    digested: true,
   },
   /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
@@ -486,11 +492,11 @@ export const SCHEMA = {
       owner: 'text',
       epoch: 'integer',
       until: 'integer',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['name'],
-    sealedSince: 2,
+    hasMac: true,
   },
   changes: {
     columns: { seq: 'integer', kind: 'text', key: 'text', at: 'integer' },
@@ -509,7 +515,7 @@ export const SCHEMA = {
     },
     key: ['writer', 'first_seq'],
   },
-  /** Compressed runs of batches, by the index of their first entry in the log (docs/spec/audit-segment-v1.md). */
+  /** Compressed runs of batches, by the index of their first entry in the log (internals/spec/audit-segment-v1.md). */
   audit_segments: {
     columns: { first_index: 'integer', count: 'integer', body: 'bytes' },
     key: ['first_index'],
@@ -528,7 +534,7 @@ export const SCHEMA = {
     columns: { kind: 'text', term: 'text', bundle: 'integer' },
     key: ['kind', 'term', 'bundle'],
   },
-  /** The read index: one row for each reader and path, with the first and the last read. Built from the log (docs/spec/audit-log-v1.md). */
+  /** The read index: one row for each reader and path, with the first and the last read. Built from the log (internals/spec/audit-log-v1.md). */
   log_reads: {
     columns: {
       /** `pod:<cluster>/<uid>`, `token:<id>`, or `identity:<identity>` for a caller without either. */
@@ -567,7 +573,7 @@ export const SCHEMA = {
     },
     key: ['cluster', 'trait', 'uid'],
   },
-  /** `state`: the state digests that the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
+  /** `state`: the state digests that the entries of this tree name last, signed (internals/spec/state-digest-v1.md). */
   log_checkpoints: {
     columns: { size: 'integer', at: 'integer', note: 'text', state: 'text?' },
     key: ['size'],
@@ -595,8 +601,8 @@ export const SCHEMA = {
       ends_leases: 'integer?',
     },
     key: ['id'],
-    digestedSince: 1,
-    sealedSince: 1,
+    digested: true,
+    hasMac: true,
   },
   /**
    * Logins of people that are finished, by the hash of their nonce or device code, until no broker accepts them. A removed row lets
@@ -622,7 +628,7 @@ export const SCHEMA = {
     },
     key: ['id'],
   },
-  /** Answers for clients of the Vault HTTP API that wait for the holder of their wrapping token. Each opens once (docs/spec/wrapped-answer-v1.md). */
+  /** Answers for clients of the Vault HTTP API that wait for the holder of their wrapping token. Each opens once (internals/spec/wrapped-answer-v1.md). */
   wrapped_answers: {
     columns: {
       /** SHA-256 of the wrapping token, hexadecimal. */
@@ -639,14 +645,15 @@ export const SCHEMA = {
       sealed: 'bytes',
       created_at: 'integer',
       ends_at: 'integer',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
-    digestedSince: 8,
-    sealedSince: 8,
+    digested: true,
+    hasMac: true,
+    encrypted: { sealed: { purpose: 'wrappedAnswer', names: ['id'] } },
   },
-  /** Enrolments of clusters: the code with which a cluster may enrol, and the credential that it gave (docs/spec/enrolment-v1.md). */
+  /** Enrolments of clusters: the code with which a cluster may enrol, and the credential that it gave (internals/spec/enrolment-v1.md). */
   enrolments: {
     columns: {
       /** Name and UID of the cluster's document. */
@@ -666,14 +673,14 @@ export const SCHEMA = {
       ends_at: 'integer?',
       renew_at: 'integer?',
       updated_at: 'integer',
-      /** The store computes it (internals/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (internals/spec/row-mac-v1.md, "Rows whose MAC the store computes"); callers write null. */
       mac: 'bytes?',
     },
     key: ['cluster'],
-    digestedSince: 10,
-    sealedSince: 10,
+    digested: true,
+    hasMac: true,
+    encrypted: { sealed: { purpose: 'enrolment', names: ['cluster_uid', 'api_server'] } },
   },
-  /** `mac` is null in a row of a release that wrote no MACs, until the first start of this release. */
   sink_cursors: {
     columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },
     key: ['sink'],
@@ -707,7 +714,7 @@ export type Tables = {
 
 /** The tables whose rows a digest covers. */
 export type DigestedTable = {
-  [T in keyof Schema]: Schema[T] extends { readonly digestedSince: number } ? T : never;
+  [T in keyof Schema]: Schema[T] extends { readonly digested: true } ? T : never;
 }[keyof Schema];
 
 /** The columns of each table's primary key. */
@@ -718,16 +725,20 @@ export function shapeOf(table: keyof Tables): TableShape {
   return SCHEMA[table];
 }
 
-/** The columns of a row that its MAC covers, if the store does not compute it. */
-export function macColumns<Row extends object>(
-  table: keyof Tables,
-  row: Row,
-): Readonly<Record<string, Row[keyof Row]>> {
-  const { laterColumns = [] } = shapeOf(table);
-  const entries = Object.entries(row) as [string, Row[keyof Row]][];
-  return Object.fromEntries(
-    entries.filter(
-      ([name, value]) => name !== 'mac' && (value !== null || !laterColumns.includes(name)),
-    ),
-  );
+/** The columns of a row that have a value. A row without a column and one with null there have the same MAC and the same element of a digest. */
+export function presentColumns(row: object, omitted?: string): Readonly<Record<string, Present>> {
+  const all = row as Readonly<Record<string, Present | null | undefined>>;
+  const columns: Record<string, Present> = {};
+  for (const name in all) {
+    const value = all[name];
+    if (value !== null && value !== undefined && name !== omitted) columns[name] = value;
+  }
+  return columns;
+}
+
+type Present = string | number | Uint8Array;
+
+/** The columns of a row that its MAC covers. */
+export function macColumns(row: object): Readonly<Record<string, Present>> {
+  return presentColumns(row, 'mac');
 }

@@ -37,7 +37,7 @@ First steps:
   quaymaster login --url https://HOST:PORT --token-file FILE  log in to a running broker as an operator
   quaymaster whoami                                           show who you are and when your token expires
 
-Each command has a --help with examples; docs/cli.md lists all commands.`;
+Each command has a --help with examples; docs/commands.md lists all commands.`;
 
 /**
  * All commands with their arguments and options, or only those that begin with `first`, if there are any: declaring all of them takes 7 ms of each

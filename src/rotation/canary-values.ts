@@ -1,7 +1,8 @@
 import { listAll } from '../broker/kernel/list-all.ts';
 import type { CanaryValues, Value, ValueCache } from '../broker/state/value-cache.ts';
 import type { Keyring } from '../crypto/keys/keyring.ts';
-import { decryptRotation } from '../crypto/encryption/encrypted-rotation.ts';
+import { decryptAt } from '../broker/kernel/encrypted-columns.ts';
+import { placeOf } from './rotation-row.ts';
 import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
 import type { Session } from '../domain/identity/principal.ts';
 import type { SecretData } from '../domain/secrets/secret.ts';
@@ -62,9 +63,8 @@ export class RotationCanaries implements CanaryValues {
 
   #open({ row, version }: Canary): Value | undefined {
     if (row.pending === null) return undefined;
-    const { keyring, installation, values } = this.#deps;
-    const place = { installation, rotationId: row.id, path: row.path, slot: 'pending' } as const;
-    const text = decryptRotation((id) => keyring.find(id), place, row.pending);
+    const { values } = this.#deps;
+    const text = decryptAt(this.#deps, placeOf(row, 'pending'), row.pending);
     const data = JSON.parse(text.toString()) as SecretData;
     text.fill(0);
     return values.value(row.path, { data, version });

@@ -1,5 +1,12 @@
 import type { Call, Caller } from '../broker/access/call.ts';
-import type { Access, Backends, Keys, Recording, Storage, Work } from '../broker/state/dependencies.ts';
+import type {
+  Access,
+  Backends,
+  Keys,
+  Recording,
+  Storage,
+  Work,
+} from '../broker/state/dependencies.ts';
 import { BrokerError } from '../domain/errors.ts';
 import {
   isOver,

@@ -1,4 +1,11 @@
-import type { Backends, Keys, Recording, Storage, Values, Work } from '../broker/state/dependencies.ts';
+import type {
+  Backends,
+  Keys,
+  Recording,
+  Storage,
+  Values,
+  Work,
+} from '../broker/state/dependencies.ts';
 import type { SystemActor } from '../broker/recording/record.ts';
 import { BrokerError } from '../domain/errors.ts';
 import {

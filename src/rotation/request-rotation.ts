@@ -1,7 +1,14 @@
 import { hmac } from '../crypto/hashes/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Call, Caller } from '../broker/access/call.ts';
-import type { Access, Backends, Keys, Recording, Storage, Work } from '../broker/state/dependencies.ts';
+import type {
+  Access,
+  Backends,
+  Keys,
+  Recording,
+  Storage,
+  Work,
+} from '../broker/state/dependencies.ts';
 import { commitRequest, type RequestedChange } from './commit-request.ts';
 import { rotationTargetRef, type RotationTargetRef } from './rotation-target-ref.ts';
 import { rotationUpdate, type RotationRow, type ScheduleRow } from './rotation-row.ts';

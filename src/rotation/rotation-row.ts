@@ -1,6 +1,5 @@
 import type { Keys, Storage } from '../broker/state/dependencies.ts';
-import type { RotationPlace } from '../crypto/aead/associated-data.ts';
-import { decryptRotation, encryptRotation } from '../crypto/encryption/encrypted-rotation.ts';
+import { decryptAt, encryptAt, type ColumnAt } from '../broker/kernel/encrypted-columns.ts';
 import type { RotationProgress } from '../domain/rotation/rotation-progress.ts';
 import type { SecretData } from '../domain/secrets/secret.ts';
 import type { Expectation, Store, Write } from '../ports/store.ts';
@@ -11,7 +10,7 @@ export type RotationRow = Tables['rotations'];
 export type ScheduleRow = Tables['rotation_schedules'];
 export type StepRow = Tables['rotation_steps'];
 
-type Slot = RotationPlace['slot'];
+type Slot = 'pending' | 'previous';
 
 export function progressOf({ state, step, attempts }: RotationRow): RotationProgress {
   return { state, step, attempts };
@@ -25,9 +24,9 @@ export function encryptedValue(
   data: SecretData,
 ): Uint8Array {
   const plaintext = Buffer.from(JSON.stringify(data));
-  const sealed = encryptRotation(parts.keyring.active, placeOf(parts, row, slot), plaintext);
+  const encrypted = encryptAt(parts, placeOf(row, slot), plaintext);
   plaintext.fill(0);
-  return sealed;
+  return encrypted;
 }
 
 /**
@@ -35,21 +34,16 @@ export function encryptedValue(
  * @throws ERR_CIPHERTEXT_INVALID for a column that was not written for this place.
  */
 export function openSlot(parts: Keys, row: RotationRow, slot: Slot): SecretData | undefined {
-  const sealed = row[slot];
-  if (sealed === null) return undefined;
-  const find = (id: string): ReturnType<typeof parts.keyring.find> => parts.keyring.find(id);
-  const plaintext = decryptRotation(find, placeOf(parts, row, slot), sealed);
+  const encrypted = row[slot];
+  if (encrypted === null) return undefined;
+  const plaintext = decryptAt(parts, placeOf(row, slot), encrypted);
   const data = JSON.parse(plaintext.toString()) as SecretData;
   plaintext.fill(0);
   return data;
 }
 
-function placeOf(
-  { installation }: Pick<Keys, 'installation'>,
-  { id, path }: Pick<RotationRow, 'id' | 'path'>,
-  slot: Slot,
-): RotationPlace {
-  return { installation, rotationId: id, path, slot };
+export function placeOf({ id, path }: Pick<RotationRow, 'id' | 'path'>, column: Slot): ColumnAt {
+  return { table: 'rotations', column, row: { id, path } };
 }
 
 /** Expects that no process worked on the rotation and no operator changed it since the row was read. */

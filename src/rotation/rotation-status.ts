@@ -2,7 +2,14 @@ import type { Call, Caller } from '../broker/access/call.ts';
 import { decodeCursor, encodeCursor } from '../broker/state/cursor.ts';
 import { nextRuns } from '../broker/model/rotation-times.ts';
 import { listAll } from '../broker/kernel/list-all.ts';
-import type { Access, Backends, Keys, Recording, Rights, Storage } from '../broker/state/dependencies.ts';
+import type {
+  Access,
+  Backends,
+  Keys,
+  Recording,
+  Rights,
+  Storage,
+} from '../broker/state/dependencies.ts';
 import { recordOperation } from '../broker/recording/operation.ts';
 import { denied, judge, refusalOf } from '../broker/access/judge.ts';
 import { LiveSession } from '../broker/state/session-memory.ts';

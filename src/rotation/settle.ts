@@ -78,10 +78,7 @@ function promotedLeases(parts: Backends, row: RotationRow): (lease: Tables['leas
   const { mount, definition } = rotationTargetRef(parts, row.path, row);
   const here = parts.connections.generation(mount, definition);
   return ({ version, generation, issued_at }) =>
-    versions.has(version) &&
-    // Leases of earlier releases do not name the locator of their version.
-    (generation === null || generation === here) &&
-    issued_at >= row.created_at;
+    versions.has(version) && generation === here && issued_at >= row.created_at;
 }
 
 const CHUNK = 500;

@@ -6,7 +6,7 @@ import type { SchemaChange } from './migrate.ts';
 export interface StoreCondition {
   /** The store contained no installation. */
   readonly isNew: boolean;
-  /** The migration of a store of an earlier release; undefined if there was none. */
+  /** The migration of a store that had fewer migrations; undefined if there was none. */
   readonly migrated?: SchemaChange | undefined;
   /** Database objects that differ from those of the migrations. Each could change what is stored. Empty if the schema is correct. */
   readonly differences: readonly string[];

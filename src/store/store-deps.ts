@@ -13,6 +13,8 @@ export interface StoreDeps {
   readonly guard?: RowGuard;
   /** The store calls it at named points of a commit. Tests end the process or throw there. */
   readonly failpoint?: (name: string) => void;
+  /** The folder of the migrations of both databases, with a trailing slash; by default that of the program. Tests add a migration. */
+  readonly migrations?: string | undefined;
 }
 
 /** Invalidations older than this are pruned. A process that missed more than this must restart. */

@@ -260,7 +260,7 @@ describe('a pushed attestation', () => {
       const some = digests.slice(at, at + 500);
       const writes = some.map((digest, n) => {
         const id = attestationId(digest, body);
-        const put = attestations.seal({
+        const put = attestations.rowOf({
           digest,
           id,
           body,

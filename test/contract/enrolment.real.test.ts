@@ -33,7 +33,7 @@ const MINUTE = 60_000;
 
 interface Answer {
   readonly status: number;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers of several operations
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of several operations
   readonly body: any;
 }
 

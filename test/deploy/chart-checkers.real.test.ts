@@ -17,17 +17,16 @@ interface Scored {
 
 const ROW = /^\| `([a-z-]+)` \| ([A-Za-z, ]+) \|/gm;
 
-/** The findings that docs/kubernetes.md argues, each as check and kind. */
+/** The findings that internals/chart-findings.md argues, each as check and kind. */
 function arguedFindings(): readonly string[] {
-  const page = readFileSync('docs/kubernetes.md', 'utf8');
-  const [, section = ''] = page.split('## Findings of checkers');
-  return [...section.matchAll(ROW)].flatMap(([, check = '', kinds = '']) =>
+  const page = readFileSync('internals/chart-findings.md', 'utf8');
+  return [...page.matchAll(ROW)].flatMap(([, check = '', kinds = '']) =>
     kinds.split(', ').map((kind) => `${check} ${kind}`),
   );
 }
 
 describeWith(['helm', 'kubescore'], 'the chart by kube-score', ({ helm, kubescore }) => {
-  it('has exactly the findings that docs/kubernetes.md argues', async () => {
+  it('has exactly the findings that internals/chart-findings.md argues', async () => {
     const found = new Set<string>();
     for (const values of Object.values(VARIANTS)) {
       const args = ['template', 'quaymaster', CHART, '--namespace', 'quaymaster', ...VALUES];

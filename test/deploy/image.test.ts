@@ -82,7 +82,8 @@ describe('the image, as the Dockerfile builds it', () => {
 
   it('contains the agent, which accepts the settings of the example pod', async () => {
     const { data } = only(manifestsOf('examples/projected-token-pod.yaml'), 'ConfigMap');
-    writeFileSync(file('agent.yaml'), (data as { 'agent.yaml': string })['agent.yaml']);
+    const { 'agent.yaml': text } = data as { 'agent.yaml': string };
+    writeFileSync(file('agent.yaml'), `${text}\nhealth: { port: ${await freePort()} }\n`);
     const settings = ['--config', file('agent.yaml')];
     expect(await image().run('agent', 'config', 'check', ...settings)).toMatchObject({ code: 0 });
     expect(await image().run('agent', 'healthcheck', '--ready', ...settings)).toEqual({

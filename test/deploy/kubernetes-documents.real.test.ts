@@ -6,8 +6,8 @@ import { loadAll } from 'js-yaml';
 import { testMetrics } from '../kit/api/test-metrics.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { clusterDocumentsConfigSchema } from '../../src/features/custom-resources/config.ts';
-import type { Background } from '../../src/compose/features/feature.ts';
-import type { CopiedResources } from '../../src/compose/parts.ts';
+import type { Background } from '../../src/features/feature.ts';
+import type { CopiedResources } from '../../src/features/custom-resources/cluster-worker.ts';
 import { ClusterDocumentsWork } from '../../src/features/custom-resources/cluster-worker.ts';
 import { connectKubernetes } from '../../src/providers/kubernetes/client/client.ts';
 import { kubernetesConnectionSchema } from '../../src/providers/kubernetes/config.ts';
@@ -532,7 +532,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     const [config] = clusterDocumentsConfigSchema.parse([SOURCE]);
     const next = new ClusterDocumentsWork(config!, true, {
       parts,
-      connections: { clusters: new Map([['home', cluster]]) },
+      connections: new Map([['home', cluster]]),
       trail: { owner: 'next' },
     });
     // As the start of a broker does, before its first login.

@@ -4,7 +4,7 @@ import { testMetrics } from '../kit/api/test-metrics.ts';
 import { ACCESS } from '../../src/api/contract/access.ts';
 import { PathTemplate } from '../../src/api/contract/path-template.ts';
 import { coreRoutes } from '../../src/api/routes/index.ts';
-import { OPTION_ROUTES } from '../../src/compose/features/options.ts';
+import { OPTION_ROUTES } from '../../src/features/options.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
 import { contractCodes, contractOperations } from '../kit/api/openapi-contract.ts';
 

@@ -123,7 +123,7 @@ describe('the bundle of the program', () => {
 
   it('has all chunks that a broker loads at start in three files with their compiled code', () => {
     const chunks = new URL('program/chunks/', DIST);
-    const entries = ['program/program.ts', 'compose/verbs/init.ts', 'compose/verbs/serve.ts'];
+    const entries = ['program/program.ts', 'program/verbs/init.ts', 'program/verbs/serve.ts'];
     const files = entries.map((entry) => basename(loadedWith(`src/${entry}`)[0] ?? ''));
     const texts = files.map((name) => readFileSync(new URL(name, chunks), 'latin1')).join('\n');
     const missing = atStart.filter((path) => !texts.includes(`\n"${basename(path)}": (function`));

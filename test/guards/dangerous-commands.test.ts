@@ -18,9 +18,9 @@ const DANGEROUS = [
 const WARNING =
   /\b(?:refuses?|ends?|revokes?|deletes?|destroys?|removes?|replaces?|stops?|quarantines?|dismiss(?:es)?|seals?|unlocks?|cuts? (?:it |the \S+ |a \S+ )?off|rewraps?|rotates?|without undo)\b/i;
 
-/** Folder in which each block has the examples of one command, after the text of its help. */
-const REFERENCE = 'docs/cli/';
-const pages = trackedFiles().filter((path) => path.endsWith('.md') && !path.startsWith(REFERENCE));
+/** The page in which each block has the examples of one command, after the text of its help. */
+const REFERENCE = 'docs/commands.md';
+const pages = trackedFiles().filter((path) => path.endsWith('.md') && path !== REFERENCE);
 
 /** Whole commands: a line that ends with a backslash continues in the next, and a here-document belongs to its command. */
 function commandsOf(block: string): readonly string[] {

@@ -30,6 +30,8 @@ function versionsOf(name: string): readonly string[] {
 
 describe('dependencies (X05)', () => {
   it.each([
+    ['express', '5.2.1', 'CVE-2026-12590'],
+    ['body-parser', '2.3.0', 'CVE-2026-12590'],
     ['qs', '6.15.2', 'CVE-2026-2391'],
     ['path-to-regexp', '8.4.0', 'CVE-2026-4926'],
     ['mysql2', '3.9.8', 'CVE-2024-21512'],

@@ -14,13 +14,13 @@ const { dependencies } = JSON.parse(textOf('package.json')) as {
 /** The libraries that every broker loads, sorted by name. */
 const RUNS_ON = [
   'better-sqlite3',
+  'express',
   'jose',
   'js-yaml',
   'lru-cache',
   'pino',
   'postgrator',
   'prom-client',
-  'router',
   'zod',
 ];
 /** The others cost memory and start-up time only if the configuration or a document names their use. */
@@ -73,7 +73,7 @@ const RECORDER = `data:text/javascript,${encodeURIComponent(`
   process.on('exit', () => process.stdout.write(JSON.stringify(loaded)));`)}`;
 
 const READ = `
-  const { checkConfig } = await import(${source('compose/config/load.ts')});
+  const { checkConfig } = await import(${source('program/config/load.ts')});
   const { systemClock: clock } = await import(${source('process/clock.ts')});`;
 
 /** The dependencies that a program loads, sorted by name. */
@@ -103,9 +103,9 @@ function configWith(more: Readonly<Record<string, unknown>>): string {
 
 /** Opens connections, does something with the first provider, `it`, and closes them. */
 const opening = (connections: Readonly<Record<string, unknown>>, use = ''): string => `${READ}
-  const { OpenedConnections } = await import(${source('compose/configuration/connections.ts')});
+  const { OpenedConnections } = await import(${source('program/connections/connections.ts')});
   const config = checkConfig(${configWith({ connections })}, 'test');
-  const deps = { clock, forbiddenAudiences: [] };
+  const deps = { clock };
   const opened = await OpenedConnections.open(config, deps);
   const it = opened.providers[0]?.connection;
   ${use}
@@ -127,8 +127,8 @@ describe('libraries', () => {
     const tokenFile = JSON.stringify(join(directory, 'operator.token'));
     const loaded = await loadedBy(`${READ}
       const { createLog } = await import(${source('process/log.ts')});
-      const { initialise } = await import(${source('compose/installation/initialise.ts')});
-      const { serve } = await import(${source('compose/serving/serve.ts')});
+      const { initialise } = await import(${source('program/installation/initialise.ts')});
+      const { serve } = await import(${source('program/serving/serve.ts')});
       const config = checkConfig(${configWith({ listener })}, 'test');
       const deps = { clock, log: createLog({ level: 'error', clock }) };
       await initialise(config, { tokenFile: ${tokenFile}, tokenTtlSeconds: 3600 }, deps);

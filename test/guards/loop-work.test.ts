@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** Rooms that handle what callers send or store. */
-const ROOMS = /^(?:api|auth|broker|domain)\/|^crypto\/certificates\/svid|^net\/https\/parse-json/;
+const ROOMS =
+  /^(?:api|auth|broker|domain|features\/(?!copies\/)[^/]+|rotation)\/|^crypto\/certificates\/svid|^net\/https\/parse-json/;
 /** Functions whose name says that they parse, and whose first parameter is text, bytes or a value that was not checked. */
 const PARSER =
   /^export (?:async )?function ((?:parse|decode|read|open)[A-Z]\w*)(?:<[^(]*>)?\(\s*(\w+|\{[^}]*\}): (?:readonly )?(?:string|unknown|Uint8Array|Buffer|JsonObject|JsonNode|Segment|IncomingMessage|IncomingHttpHeaders|Readonly<Record<string)/gm;
@@ -13,12 +14,13 @@ const EVALUATION =
 /** Calls that parse, in rooms that run on the event loop. */
 const PRIMITIVE =
   /\bJSON\.parse\(|\bnew X509Certificate\(|\bcreatePublicKey\(|\bzstdDecompressSync\(|\bimportJWK\(|\bimport\('js-yaml'\)|\bbundleFromJSON\(/;
-const PRIMITIVE_ROOMS = /^(?:api|auth|broker|crypto|domain|net)\//;
+const PRIMITIVE_ROOMS =
+  /^(?:api|auth|broker|crypto|domain|features\/(?!copies\/)[^/]+|net|rotation)\//;
 /** Parameters of type text that are names: of a file, an option or a connection. */
 const NAMES = ['file', 'name', 'option', 'path'];
 
 interface Work {
-  /** The name of the work in docs/performance.md. */
+  /** The name of the work in internals/measurements/event-loop.md. */
   readonly work: string;
   /** Limit of one input. */
   readonly bytes: string;
@@ -72,6 +74,7 @@ const WORK: readonly Work[] = [
     functions: [
       'api/request/body/parse-texts.ts parseTexts',
       'api/request/body/read-body.ts readBody',
+      'api/vault/read-request.ts readRequest',
       'domain/text/json-members.ts parseMembers',
       'domain/text/parse-body.ts decodeBody',
       'domain/text/parse-body.ts parseJson',
@@ -158,9 +161,9 @@ const WORK: readonly Work[] = [
     bytes: '1 MiB, 100,000 values, 64 KiB of certificates',
     ms: 'thread',
     functions: [
-      'broker/attestations/parse-attestation.ts parseAttestation',
-      'broker/attestations/parse-attestation.ts parsePushedAttestation',
-      'broker/attestations/read-attestation.ts readContent',
+      'features/attestations/parse-attestation.ts parseAttestation',
+      'features/attestations/parse-attestation.ts parsePushedAttestation',
+      'features/attestations/read-attestation.ts readContent',
       'broker/kernel/read-pushed.ts readPushed',
     ],
   },
@@ -169,11 +172,11 @@ const WORK: readonly Work[] = [
     bytes: '64 reports of 64 KiB, 50 ms of signatures, 500 containers',
     ms: '140 ms',
     functions: [
-      'broker/posture/explain-posture.ts explainPosture',
-      'broker/posture/judge-posture.ts judgePod',
-      'broker/posture/judge-posture.ts judgePosture',
-      'broker/posture/report-summary.ts openSummary',
-      'broker/posture/survey-posture.ts surveyPosture',
+      'features/posture/explain-posture.ts explainPosture',
+      'features/posture/judge-posture.ts judgePod',
+      'features/posture/judge-posture.ts judgePosture',
+      'features/posture/report-summary.ts openSummary',
+      'features/posture/survey-posture.ts surveyPosture',
       'domain/posture/evaluate.ts evaluate',
       'domain/posture/image-trust.ts judgeTrust',
     ],
@@ -183,10 +186,9 @@ const WORK: readonly Work[] = [
     bytes: '1 MiB, 50,000 findings',
     ms: 'thread',
     functions: [
-      'broker/posture/pack-report.ts packReport',
-      'broker/posture/pack-report.ts parsePushedReport',
-      'broker/posture/report-summary.ts packSummary',
-      'broker/posture/report-summary.ts summarizeEarlier',
+      'features/posture/pack-report.ts packReport',
+      'features/posture/pack-report.ts parsePushedReport',
+      'features/posture/report-summary.ts packSummary',
       'domain/posture/reports/clair.ts readClair',
       'domain/posture/reports/cyclonedx.ts readCycloneDx',
       'domain/posture/reports/grype.ts readGrype',
@@ -205,27 +207,28 @@ const INPUTS: Readonly<Record<string, string>> = {
   'api/answer/second-factor-page.ts': 'a script for the browser',
   'api/request/counted-login.ts': 'headers, tokens and proofs',
   // A body of a push, which was bounded as the body of a request.
-  'api/routes/attestations.ts': 'bodies of requests',
+  'features/attestations/routes.ts': 'bodies of requests',
   'auth/jwks/read-jwks.ts': 'keys of an issuer',
   'auth/pod-watch/kept-manifest.ts': 'objects of a cluster',
-  'broker/alerts/alert-record.ts': OWN,
-  'broker/alerts/timeline.ts': OWN,
-  'broker/approvals/approval-memory.ts': OWN,
-  'broker/attestations/attestation-memory.ts': 'evaluations of a pod',
-  'broker/attestations/read-attestation.ts': 'signatures and attestations',
-  'broker/cluster-documents/namespace-uids.ts': OWN,
+  'features/alerts/alert-record.ts': OWN,
+  'features/alerts/held-alerts.ts': OWN,
+  'features/alerts/timeline.ts': OWN,
+  'features/approvals/approval-memory.ts': OWN,
+  'features/attestations/attestation-memory.ts': 'evaluations of a pod',
+  'features/attestations/read-attestation.ts': 'signatures and attestations',
+  'features/custom-resources/namespace-uids.ts': OWN,
   'broker/decisions/explain-entry.ts': OWN,
   'broker/decisions/replay.ts': OWN,
-  'broker/enrolments/request-token.ts': 'headers, tokens and proofs',
+  'features/enrolments/request-token.ts': 'headers, tokens and proofs',
   'broker/keys/rewrap-report.ts': OWN,
   'broker/model/document.ts': OWN,
-  'broker/posture/evidence-bounds.ts': OWN,
-  'broker/posture/evidence-rows.ts': OWN,
-  'broker/posture/evidence.ts': OWN,
-  'broker/posture/report-summary.ts': 'evaluations of a pod',
-  'broker/posture/report-text.ts': 'reports of scanners',
-  'broker/rotations/canary-values.ts': OWN,
-  'broker/rotations/rotation-row.ts': OWN,
+  'features/posture/evidence-bounds.ts': OWN,
+  'features/posture/evidence-rows.ts': OWN,
+  'features/posture/evidence.ts': OWN,
+  'features/posture/report-summary.ts': 'evaluations of a pod',
+  'features/posture/report-text.ts': 'reports of scanners',
+  'rotation/canary-values.ts': OWN,
+  'rotation/rotation-row.ts': OWN,
   'broker/sessions/pod-endings.ts': OWN,
   'broker/state/cursor.ts': OWN,
   'broker/state/operator-token-memory.ts': OWN,
@@ -286,28 +289,28 @@ describe('parsers and evaluations of what callers send or store', () => {
     expect(Object.values(INPUTS).filter((input) => !works.includes(input))).toEqual([]);
   });
 
-  it('have the same bounds in docs/performance.md', () => {
-    const page = readFileSync(join(ROOT, 'docs/performance.md'), 'utf8');
+  it('have the same bounds in internals/measurements/event-loop.md', () => {
+    const page = readFileSync(join(ROOT, 'internals/measurements/event-loop.md'), 'utf8');
     const rows = WORK.map(({ work, bytes, ms }) => `| ${work} | ${bytes} | ${ms} |`);
     expect(rows.filter((row) => !page.includes(row))).toEqual([]);
   });
 
   it.each([
-    ['packReport', ['broker/posture/report-thread.ts']],
-    ['readContent', ['broker/attestations/attestation-thread.ts']],
+    ['packReport', ['features/posture/report-thread.ts']],
+    ['readContent', ['features/attestations/attestation-thread.ts']],
     [
       'readPushed',
-      ['broker/attestations/attestation-thread.ts', 'broker/posture/report-thread.ts'],
+      ['features/attestations/attestation-thread.ts', 'features/posture/report-thread.ts'],
     ],
     // The memory parses rows of earlier releases at the start, and small bodies within the bound of an evaluation.
     [
       'parseAttestation',
-      ['broker/attestations/attestation-memory.ts', 'broker/attestations/read-attestation.ts'],
+      ['features/attestations/attestation-memory.ts', 'features/attestations/read-attestation.ts'],
     ],
     // The check of a profile reads the roots that policy-editors write.
     [
       'TrustRoot',
-      ['broker/attestations/read-attestation.ts', 'broker/documents/check-references.ts'],
+      ['broker/documents/check-references.ts', 'features/attestations/read-attestation.ts'],
     ],
   ])('calls %s, whose work is for a thread, only there', (name, expected) => {
     const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });

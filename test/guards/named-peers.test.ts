@@ -4,7 +4,7 @@ import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
 
 /** Folders and files whose lines of the log are about a cluster or a connection. */
 const ROOMS =
-  /^src\/(?:auth|broker\/(?:cluster-documents|credentials|leases|rotations|secrets)|compose\/clusters|delivery\/injector|providers)\/|^src\/broker\/sessions\/pod-endings\.ts/;
+  /^src\/(?:auth|broker\/(?:credentials|leases|secrets)|features\/custom-resources|program\/clusters|rotation|delivery\/injector|providers)\/|^src\/broker\/sessions\/pod-endings\.ts/;
 const LEVELS = ['info', 'warn', 'error'];
 const NAMES = ['cluster', 'connection'];
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Approvals } from '../../src/features/approvals/approval-memory.ts';
-import { OPTIONS, routesOf } from '../../src/compose/features/options.ts';
+import { OPTIONS, routesOf } from '../../src/features/options.ts';
 import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
 import { until } from '../kit/backends/until.ts';
 
@@ -75,7 +75,7 @@ describe('a broker without options', () => {
 
   it('grants no admin while a rule in the store demands an approval', async () => {
     const { store, rows, clock } = api.broker.parts;
-    const rule = new Approvals(store, rows, clock).sealRule('root', ['admin']);
+    const rule = new Approvals(store, rows, clock).rowOfRule('root', ['admin']);
     await store.commit({ writes: [{ table: 'approvals', put: rule }] });
     const document = JSON.stringify({ grants: [{ role: 'admin' }] });
     const documents = [{ kind: 'operator', name: 'second', ifNoneMatch: '*', document }];

@@ -14,13 +14,13 @@ const OTHERS: Readonly<Record<string, string>> = {
   'auth/jwt/token-claims.ts readAudiences': 'a part of readTokenClaims and readOidcClaims',
   'auth/jwt/token-claims.ts readTimes': 'a part of readTokenClaims and readOidcClaims',
   'auth/jwt/token-claims.ts readTokenId': 'a part of readTokenClaims and readOidcClaims',
-  'audit/reads/read-index.ts parseCoverage':
+  'audit/log/read-index.ts parseCoverage':
     'two numbers of a row of meta; any other text has the index built again',
-  'broker/attestations/read-attestation.ts readContent':
+  'features/attestations/read-attestation.ts readContent':
     'parses JSON that the broker wrote, and calls parseAttestation',
   'broker/kernel/read-pushed.ts readPushed': 'calls parseJson and the parser of its caller',
-  'broker/posture/report-summary.ts openSummary': 'a column under the MAC of its row',
-  'cli/run/errors.ts readFailure': 'names an error of the file system',
+  'features/posture/report-summary.ts openSummary': 'a column under the MAC of its row',
+  'cli/kernel/errors.ts readFailure': 'names an error of the file system',
   'domain/rotation/canary-stage.ts openCanaryStage': 'a column under the MAC of its row',
   'domain/text/parse-body.ts decodeBody': 'the decoder of Node; test/api/hostile-bodies.test.ts',
   'net/https/read-body.ts readBody':

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { arrowsWithin, folderCircles, type Arrow } from '../kit/checks/folder-circles.ts';
 import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
 
 function foldersOf(path: string): readonly string[] {
@@ -106,16 +107,64 @@ describe('the maps in ARCHITECTURE.md', () => {
 describe('the rooms of src', () => {
   const roomOf = (path: string): string => path.split('/')[1] ?? '';
   const files = trackedFiles().filter((path) => /^src\/.*\.ts$/.test(path));
+  const arrows = files.flatMap((path) =>
+    [...textOf(path).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, target = '']): Arrow => [
+      path,
+      normalize(join(dirname(path), target)),
+    ]),
+  );
 
-  it('are at most 22, with at most 85 arrows between them', () => {
-    const arrows = files.flatMap((path) =>
-      [...textOf(path).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)]
-        .map(([, target = '']) => roomOf(normalize(join(dirname(path), target))))
-        .filter((room) => room !== roomOf(path))
-        .map((room) => `${roomOf(path)} -> ${room}`),
+  it('are at most 17, with at most 74 arrows between them', () => {
+    const between = arrowsWithin('src', arrows).map(([from, to]) => `${from} -> ${to}`);
+    expect(new Set(files.map(roomOf)).size).toBeLessThanOrEqual(17);
+    expect([...new Set(between)].sort().slice(74)).toEqual([]);
+  });
+
+  it('have no circle of imports between their folders, at any level', () => {
+    expect(folderCircles(arrows)).toEqual([]);
+  });
+
+  describe('have, in ARCHITECTURE.md,', () => {
+    const [, table = ''] = /^### Floors\n([^]*?)^### /m.exec(textOf('ARCHITECTURE.md')) ?? [];
+    const rows = [...table.matchAll(/^\| `([\w-]+)` \| (`.*) \|$/gm)].map(
+      ([, room = '', floors = '']) => ({
+        room,
+        floors: floors
+          .split(', then ')
+          .map((floor) => [...floor.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name)),
+      }),
     );
-    expect(new Set(files.map(roomOf)).size).toBeLessThanOrEqual(22);
-    expect([...new Set(arrows)].sort().slice(85)).toEqual([]);
+
+    it('a row of floors, unless they have one folder', () => {
+      const rooms = foldersOf('src').filter((room) => foldersOf(`src/${room}`).length > 1);
+      expect(rows.map(({ room }) => room).sort()).toEqual(rooms.sort());
+    });
+
+    it.each(rows)('the floors of $room as its imports have them', ({ room, floors }) => {
+      expect(floors.flat().sort()).toEqual([...foldersOf(`src/${room}`)].sort());
+      const floorOf = (name: string): number => floors.findIndex((floor) => floor.includes(name));
+      const upwards = arrowsWithin(`src/${room}`, arrows)
+        .filter(([from, to]) => floorOf(from) !== -1 && floorOf(to) !== -1)
+        .filter(([from, to]) => floorOf(from) <= floorOf(to))
+        .map(([from, to]) => `${from} -> ${to}`);
+      expect([...new Set(upwards)]).toEqual([]);
+    });
+  });
+});
+
+describe('the search for circles of folders', () => {
+  it('finds subfolders and files that reach each other over others, at each level', () => {
+    const arrows: readonly Arrow[] = [
+      ['src/a/one/x.ts', 'src/a/two/x.ts'],
+      ['src/a/two/y.ts', 'src/a/three.ts'],
+      ['src/a/three.ts', 'src/a/one/z.ts'],
+      ['src/a/one/z.ts', 'src/a/one/w.ts'],
+      ['src/b/x.ts', 'src/a/one/x.ts'],
+      ['src/b/deep/x/x.ts', 'src/b/deep/y/y.ts'],
+      ['src/b/deep/y/x.ts', 'src/b/deep/x/y.ts'],
+    ];
+    expect(folderCircles(arrows)).toEqual(['src/a: one three.ts two', 'src/b/deep: x y']);
+    expect(folderCircles(arrows.slice(3, -1))).toEqual([]);
   });
 });
 
@@ -135,7 +184,7 @@ describe('the parts of the broker', () => {
     return groups.filter((name) => found.has(name));
   };
 
-  it('form groups, and only compose and the API routes combine all of them', () => {
+  it('form groups, and only the program and the API routes combine all of them', () => {
     expect(groups.length).toBeGreaterThan(4);
     const everywhere = trackedFiles()
       .filter((path) => /^src\/.*\.ts$/.test(path))

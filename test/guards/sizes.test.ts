@@ -135,7 +135,7 @@ describe('the program', () => {
     const lifting = sources.flatMap((path) =>
       [
         ...textOf(path).matchAll(
-          /eslint-disable\S* ([\w@/-]+)|@ts-(?:ignore|expect-error|nocheck)/g,
+          /(?:ox|es)lint-disable\S* ([\w@/-]+)|@ts-(?:ignore|expect-error|nocheck)/g,
         ),
       ]
         .filter(([, rule]) => LIFTED.get(path) !== rule)

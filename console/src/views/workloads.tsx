@@ -313,7 +313,7 @@ function WorkloadPage({ path }: { readonly path: string }): JSX.Element {
               of: ({ pod }) =>
                 pod === undefined ? <span class="quiet">none</span> : <Name>{pod.name}</Name>,
             },
-            { title: 'From', of: ({ source }) => <code>{source ?? ''}</code> },
+            { title: 'From', of: ({ source }) => <code>{source}</code> },
             {
               title: 'Bound',
               of: ({ keyThumbprint }) =>

@@ -8,7 +8,16 @@ const read = (path) => readFileSync(new URL(`../../../${path}`, import.meta.url)
 const { version } = JSON.parse(read('package.json'));
 const LANDING = 'docs/README.md';
 
-/** The three parts of the reading list: a group for each heading, and a page for each link. */
+const linksIn = (text, folder) =>
+  [...text.matchAll(/\[([^\]]+)\]\(([^)#]+\.md)\)/g)].map(([, text, path]) => ({
+    text,
+    path: posix.join(folder, path),
+  }));
+
+/** A page about a large subject lists more pages in its last section. */
+const pagesBelow = (path) => linksIn(read(path).split(/^## Pages$/m)[1] ?? '', posix.dirname(path));
+
+/** The two parts of the reading list: a group for each heading, and a page for each link, with the pages below it. */
 const sections = read(LANDING)
   .split(/^## /m)
   .slice(1)
@@ -19,10 +28,7 @@ const sections = read(LANDING)
       folder: title.trim().toLowerCase(),
       groups: groups.map((group) => ({
         text: group.split('\n', 1)[0],
-        pages: [...group.matchAll(/\[([^\]]+)\]\(([^)#]+\.md)\)/g)].map(([, text, path]) => ({
-          text,
-          path: posix.join('docs', path),
-        })),
+        pages: linksIn(group, 'docs').map((page) => ({ ...page, below: pagesBelow(page.path) })),
       })),
     };
   });
@@ -30,10 +36,15 @@ sections
   .find(({ folder }) => folder === 'reference')
   .groups.push({ text: 'API reference', pages: writeApiPages() });
 
-/** The address of each page, from its path in the repository: `docs/cli/login.md` is `reference/cli/login.md`. */
+/** All pages of groups, also those below others. */
+function pagesOf(groups) {
+  return groups.flatMap(({ pages }) => pages.flatMap((page) => [page, ...page.below]));
+}
+
+/** The address of each page, from its path in the repository: `docs/rotators/redis.md` is `using/rotators/redis.md`. */
 const addresses = new Map([[LANDING, 'index.md']]);
 for (const { folder, groups } of sections) {
-  for (const { path } of groups.flatMap(({ pages }) => pages)) {
+  for (const { path } of pagesOf(groups)) {
     const below = path.replace(/^docs\/(?:site\/)?/, '').replace('README.md', 'index.md');
     addresses.set(path, `${folder}/${below}`);
   }
@@ -41,12 +52,12 @@ for (const { folder, groups } of sections) {
 
 /** The label of each page in the menu. */
 const labels = new Map(
-  sections
-    .flatMap(({ groups }) => groups.flatMap(({ pages }) => pages))
-    .map(({ path, text }) => [path, text]),
+  sections.flatMap(({ groups }) => pagesOf(groups)).map(({ path, text }) => [path, text]),
 );
 
 const linkTo = (path) => `/${addresses.get(path)?.replace(/(?:index)?\.md$/, '')}`;
+
+const itemOf = ({ text, path }) => ({ text, link: linkTo(path) });
 
 function sidebar() {
   return Object.fromEntries(
@@ -55,7 +66,10 @@ function sidebar() {
       groups.map(({ text, pages }, index) => ({
         text,
         collapsed: index > 1,
-        items: pages.map((page) => ({ text: page.text, link: linkTo(page.path) })),
+        items: pages.map(({ below, ...page }) => ({
+          ...itemOf(page),
+          ...(below.length > 0 && { collapsed: true, items: below.map(itemOf) }),
+        })),
       })),
     ]),
   );
@@ -161,7 +175,7 @@ export default {
   lang: 'en',
   srcDir: '../..',
   // Other Markdown of the repository belongs to code, or is shown only there.
-  srcExclude: ['!(docs)/**/*', 'README.md', 'docs/site/!(api)/**'],
+  srcExclude: ['!(docs)/**/*', '{ARCHITECTURE,CONTRIBUTING,README}.md', 'docs/site/!(api)/**'],
   rewrites: (path) => {
     const address = addresses.get(path);
     if (address === undefined) throw new Error(`list ${path} in ${LANDING}`);
@@ -192,13 +206,6 @@ export default {
     nav: nav(),
     sidebar: sidebar(),
     outline: [2, 3],
-    search: {
-      provider: 'local',
-      options: {
-        // Formats, decisions and measurements would hide the pages that users look for.
-        _render: (text, env, md) =>
-          addresses.get(env.relativePath).startsWith('project/') ? '' : md.render(text, env),
-      },
-    },
+    search: { provider: 'local' },
   },
 };

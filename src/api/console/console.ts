@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import * as z from 'zod';
 import { beginLogin, finishLogin } from '../../broker/sessions/people.ts';
 import { isRecorded } from '../../broker/recording/refusals.ts';
@@ -14,6 +15,14 @@ import { RequestShare } from '../request/memory-shares.ts';
 import { parseInput } from '../request/parse-input.ts';
 import { pathOf } from '../request/perform.ts';
 import type { Surroundings } from '../request/request-deps.ts';
+import {
+  createExpressApp,
+  createRouter,
+  exceptHead,
+  listenerOf,
+  type Api,
+  type Routed,
+} from '../request/express-app.ts';
 import { ConsoleOrigin } from './console-origin.ts';
 import { ConsoleSessions } from './console-sessions.ts';
 import { cookieNames, type CookieNames } from './cookies.ts';
@@ -59,45 +68,92 @@ export interface ConsoleDeps {
   readonly code: OpeningCode | undefined;
 }
 
-export function isOfConsole({ url = '' }: IncomingMessage): boolean {
-  return url === ROOT || url.startsWith(`${ROOT}/`) || url.startsWith(`${ROOT}?`);
-}
-
 interface Visit {
   readonly exchange: Exchange;
   readonly own: URL;
   readonly names: CookieNames;
 }
 
+/** A step of the page; its errors are refusals. */
+type Step = (visit: Visit, path: string) => void | Promise<void>;
+
 /**
  * Serves the page of the console and its cookies. It adds no operation: a request below `/console/call/` becomes the same request of the API, with the
  * token of the cookie. The API itself never reads a cookie.
  */
-export class Console {
+export class Console implements Routed {
+  readonly routes = createRouter();
   readonly #surroundings: Surroundings;
-  readonly #api: RequestListener;
+  readonly #api: Api;
   readonly #files: ConsoleFiles;
   readonly #code: OpeningCode | undefined;
   readonly #origin: ConsoleOrigin;
   readonly #sessions: ConsoleSessions;
 
-  constructor(surroundings: Surroundings, api: RequestListener, deps: ConsoleDeps) {
+  constructor(surroundings: Surroundings, api: Api, deps: ConsoleDeps) {
     this.#surroundings = surroundings;
     this.#api = api;
     this.#files = deps.files;
     this.#code = deps.code;
     this.#origin = new ConsoleOrigin(deps.origin, deps.scheme);
     this.#sessions = new ConsoleSessions(surroundings.parts);
+    this.#addRoutes();
   }
 
-  readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    const path = pathOf(request.url ?? '');
-    if (path.startsWith(CALLS)) this.#callApi(request, response);
-    else void this.#answer(request, response, path);
+  /** Creates the console's own listener, which serves nothing else. */
+  createListener(): RequestListener {
+    const app = createExpressApp();
+    app.use(this.routes);
+    app.get('/', this.#answering(sendToPage));
+    app.get(/./, this.#answering(refusePath));
+    app.use(this.refuseUnparsed, this.#api.refuseError);
+    return listenerOf(app, this.refuseUnparsed);
+  }
+
+  readonly refuseUnparsed: RequestListener = (request, response) => {
+    void this.#answer(request, response, refuseMethod);
   };
 
+  #addRoutes(): void {
+    const { routes } = this;
+    routes.all(/^\/console\/call\//, (request, response, next) => {
+      this.#callApi(request, response, next);
+    });
+    routes
+      .route('/console/session')
+      .get(exceptHead(this.#answering((visit) => this.#describe(visit))))
+      .post(this.#answering((visit) => this.#open(visit)))
+      .delete(this.#answering((visit) => this.#close(visit)));
+    routes.post(
+      '/console/login',
+      this.#answering((visit) => this.#beginLogin(visit)),
+    );
+    routes.get('/console/return', exceptHead(this.#answering((visit) => this.#finishLogin(visit))));
+    routes.get(
+      /^\/console\/assets\//,
+      this.#answering((visit, path) => this.#sendAsset(visit, path.slice(ASSETS.length))),
+    );
+    routes.get(ROOT, this.#answering(sendToPage));
+    routes.get(
+      /^\/console\//,
+      this.#answering((visit) => this.#sendPage(visit)),
+    );
+    routes.all(/^\/console(?:\/|$)/, this.#answering(refuseMethod));
+  }
+
+  #answering(step: Step): RequestHandler {
+    return (request, response) => {
+      void this.#answer(request, response, step);
+    };
+  }
+
   /** @throws nothing: a refusal is recorded and answered like those of the API. */
-  #callApi(request: IncomingMessage, response: ServerResponse): void {
+  #callApi(request: Request, response: Response, next: NextFunction): void {
+    // An absolute target has such a path too; the routes after this one refuse it.
+    if (!request.url.startsWith(CALLS)) {
+      next();
+      return;
+    }
     try {
       const own = this.#origin.requireOwnPage(request);
       const { headers } = request;
@@ -118,43 +174,24 @@ export class Console {
       return;
     }
     response.setHeader(BUILD_HEADER, this.#files.build);
-    request.url = (request.url ?? '').slice(CALLS.length - 1);
-    this.#api(request, response);
+    request.url = request.url.slice(CALLS.length - 1);
+    if (!this.#api.beginRead(request, response)) this.#api.routes(request, response, next);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse, step: Step): Promise<void> {
     const tally = this.#surroundings.tallies.of('console');
     const exchange = new Exchange(this.#surroundings, request, response, tally);
     try {
       checkRequest(exchange);
       const own = this.#origin.of(request);
-      await this.#route({ exchange, own, names: cookieNames(own) }, path);
+      await step({ exchange, own, names: cookieNames(own) }, pathOf(request.url ?? ''));
     } catch (error) {
       if (isRecorded(error)) answerError(this.#surroundings, exchange, error);
       else await refuse(this.#surroundings, exchange, error);
     }
   }
 
-  async #route(visit: Visit, path: string): Promise<void> {
-    const { request } = visit.exchange;
-    const method = request.method ?? '';
-    const step = `${method} ${path}`;
-    if (step === 'GET /console/session') this.#describe(visit);
-    else if (step === 'POST /console/session') await this.#open(visit);
-    else if (step === 'DELETE /console/session') this.#close(visit);
-    else if (step === 'POST /console/login') await this.#beginLogin(visit);
-    else if (step === 'GET /console/return') await this.#finishLogin(visit);
-    else if (method !== 'GET' && method !== 'HEAD') throw new BrokerError('ERR_METHOD');
-    else if (path.startsWith(ASSETS)) this.#sendAsset(visit, path.slice(ASSETS.length));
-    else this.#sendPage(visit, path);
-  }
-
-  #sendPage({ exchange }: Visit, path: string): void {
-    if (path === ROOT || path === '/') {
-      exchange.send(302, ['Location', `${ROOT}/`], '');
-      return;
-    }
-    if (!path.startsWith(`${ROOT}/`)) throw new BrokerError('ERR_NOT_FOUND');
+  #sendPage({ exchange }: Visit): void {
     const type = ['Content-Type', 'text/html; charset=utf-8'];
     exchange.send(200, [...type, ...PAGE_HEADERS], this.#files.page);
   }
@@ -272,4 +309,19 @@ export class Console {
       share.release();
     }
   }
+}
+
+/** Leads a browser to the first view. */
+function sendToPage({ exchange }: Visit): void {
+  exchange.send(302, ['Location', `${ROOT}/`], '');
+}
+
+/** @throws ERR_METHOD */
+function refuseMethod(): never {
+  throw new BrokerError('ERR_METHOD');
+}
+
+/** @throws ERR_NOT_FOUND */
+function refusePath(): never {
+  throw new BrokerError('ERR_NOT_FOUND');
 }

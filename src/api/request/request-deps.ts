@@ -1,7 +1,6 @@
 import type { Announcements } from '../../broker/state/change-streams.ts';
 import type { Enrolling } from '../../broker/state/enrolled-clusters.ts';
 import type { Streams } from '../../broker/state/event-streams.ts';
-import type { Alerting } from '../../features/alerts/alerting.ts';
 import type {
   Access,
   Backends,
@@ -15,16 +14,11 @@ import type {
 import type { Consenting } from '../../broker/recording/consent.ts';
 import type { Alarming } from '../../broker/recording/decoys.ts';
 import type { Seeing } from '../../broker/recording/sightings.ts';
-import type { Approving } from '../../features/approvals/approval-memory.ts';
-import type { Attesting } from '../../features/attestations/attestations.ts';
-import type { Posture } from '../../features/posture/judging.ts';
 import type { AuthenticatedRows } from '../../broker/kernel/row-macs.ts';
 import type { Proofs } from '../../broker/state/proof-memory.ts';
-import type { Archives } from '../../ports/archives.ts';
 import type { AuditLog } from '../../ports/audit-log.ts';
 import type { PublicLog } from '../../ports/public-log.ts';
 import type { RequiredReceivers } from '../../ports/required-receivers.ts';
-import type { Backups } from '../../ports/backups.ts';
 import type { Configuration } from '../../ports/configuration.ts';
 import type { RootKeyWrappers } from '../../broker/keys/root-key-wrappers.ts';
 import type { ClientFacts } from '../../domain/audit/audit-event.ts';
@@ -48,15 +42,6 @@ export interface AnsweredRequest {
   readonly identity: string | undefined;
   readonly status: number;
 }
-
-/** The needs of the operations of options. */
-export type OptionGroups = Alerting &
-  Posture &
-  Attesting &
-  Approving & {
-    readonly backups: Backups | undefined;
-    readonly archives: Archives | undefined;
-  };
 
 /** The needs of the operations that every broker has. */
 export type CoreServedParts = Recording &
@@ -83,8 +68,11 @@ export type CoreServedParts = Recording &
     readonly wrappers: RootKeyWrappers;
   };
 
-/** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
-export type ServedParts = CoreServedParts & OptionGroups;
+/**
+ * The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. An option adds its groups by a
+ * declaration in its `feature.ts`, so this file names none.
+ */
+export interface ServedParts extends CoreServedParts {}
 
 /** The properties in which a listener for clients of another API differs from the one of the broker's own API. */
 export interface Face {

@@ -5,7 +5,6 @@ import * as configuration from './configuration.ts';
 import * as credentials from './credentials.ts';
 import * as documentBatch from './document-batch.ts';
 import { documentRoutes } from './documents.ts';
-import * as enrolments from '../../features/enrolments/routes.ts';
 import * as events from './events.ts';
 import * as keys from './keys.ts';
 import * as leases from './leases.ts';
@@ -44,7 +43,6 @@ const OPERATIONS = {
   ...policies,
   ...policyReplay,
   ...documentChecks,
-  ...enrolments,
   ...logins,
   ...securityKeys,
   ...operatorTokens,

@@ -83,7 +83,7 @@ function sessionJson({
     id,
     workload: workloadId(workload),
     ...(workload.pod !== undefined && { pod: workload.pod }),
-    ...(source !== undefined && { source }),
+    source,
     createdAt: instant(createdAt),
     endsAt: instant(endsAt),
     ...(senderKey !== undefined && { keyThumbprint: senderKey.thumbprint }),

@@ -1,10 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import * as z from 'zod';
-import {
-  ACTIONS,
-  controlRotation,
-  type RotationControl,
-} from '../../rotation/control-rotation.ts';
+import { ACTIONS, controlRotation, type RotationControl } from '../../rotation/control-rotation.ts';
 import { requireStepUp } from '../../broker/access/step-up.ts';
 import { requestRotation } from '../../rotation/request-rotation.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';

@@ -1,18 +1,26 @@
-import type { IncomingMessage, RequestListener } from 'node:http';
-import Router from 'router';
+import type { RequestListener } from 'node:http';
+import type { RequestHandler, Router } from 'express';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Caller } from '../../broker/access/call.ts';
 import type { MachineFacts } from '../routes/probes.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { ACCESS, isProbe, type Operation, type OperationId } from '../contract/access.ts';
+import { ACCESS, isProbe, type OperationId } from '../contract/access.ts';
 import { refuse } from '../request/answers.ts';
 import { errorAnswer } from '../answer/error-answer.ts';
 import { canonicalTarget } from '../request/canonical-target.ts';
 import { checkRequest } from '../request/check-request.ts';
 import type { LimitsConfig } from '../config.ts';
-import { Console, isOfConsole, type ConsoleDeps } from '../console/console.ts';
+import { Console, type ConsoleDeps } from '../console/console.ts';
 import type { Drain } from '../request/drain.ts';
 import { Exchange } from '../request/exchange.ts';
+import {
+  createExpressApp,
+  createRouter,
+  exceptHead,
+  listenerOf,
+  refuseErrors,
+  type Api,
+} from '../request/express-app.ts';
 import { openApiJson } from '../open-api.ts';
 import { OperationTallies } from '../request/operation-tallies.ts';
 import { PathTemplate } from '../contract/path-template.ts';
@@ -60,16 +68,27 @@ export interface ApiDeps {
 /** The broker's own API. */
 export const OWN_FACE: Face = { name: undefined, errorAnswer };
 
-export interface Listeners {
-  readonly api: RequestListener;
-  readonly console: RequestListener | undefined;
+/** The API and the console, which share a listener unless the console has its own. */
+export interface Faces {
+  readonly api: Api;
+  readonly console: Console | undefined;
 }
 
-/** Creates the HTTP API and the console, not listening yet. */
-export function createListeners(surroundings: Surroundings, deps: ApiDeps): Listeners {
+/** Creates the routes of the API and of the console. */
+export function createFaces(surroundings: Surroundings, deps: ApiDeps): Faces {
   const api = createApi(surroundings, deps);
-  if (deps.console === undefined) return { api, console: undefined };
-  return { api, console: new Console(surroundings, api, deps.console).listener };
+  return { api, console: deps.console && new Console(surroundings, api, deps.console) };
+}
+
+/** Creates the listener of the API. With the console it serves both. */
+export function createListener({ api, console }: Faces): RequestListener {
+  const app = createExpressApp();
+  if (console !== undefined) app.use(console.routes);
+  app.use(api.routes, api.refuseError);
+  const listener = listenerOf(app, api.refuseUnparsed);
+  return (request, response) => {
+    if (!api.beginRead(request, response)) listener(request, response);
+  };
 }
 
 /** One listener for the API and the console. */
@@ -78,18 +97,12 @@ export function createApp(
   deps: ApiDeps,
   surroundings = surroundingsOf(parts, deps),
 ): RequestListener {
-  return together(createListeners(surroundings, deps));
-}
-
-export function together({ api, console }: Listeners): RequestListener {
-  if (console === undefined) return api;
-  return (request, response) =>
-    isOfConsole(request) ? console(request, response) : api(request, response);
+  return createListener(createFaces(surroundings, deps));
 }
 
 /** Creates the routes of the API from the rows of `access.ts`. */
-function createApi(surroundings: Surroundings, deps: ApiDeps): RequestListener {
-  const router = Router({ caseSensitive: true, strict: true });
+function createApi(surroundings: Surroundings, deps: ApiDeps): Api {
+  const router = createRouter();
   const routes: Readonly<Partial<Record<OperationId, Route<never>>>> = {
     ...coreRoutes({
       unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
@@ -112,31 +125,30 @@ function createApi(surroundings: Surroundings, deps: ApiDeps): RequestListener {
     known.push(performance);
     mount(router, surroundings, performance);
   }
-  refuseTheRest(router, surroundings, known);
-  return withHotRead(router, surroundings, known);
+  const refuseUnrouted = refuserOf(surroundings, known);
+  router.use(refuseUnrouted);
+  const tally = surroundings.tallies.of('none');
+  const refuseError = refuseErrors((request, response, error) => {
+    void refuse(surroundings, new Exchange(surroundings, request, response, tally), error);
+  });
+  const beginRead = readerOf(surroundings, known);
+  return { routes: router, refuseUnparsed: refuseUnrouted, refuseError, beginRead };
 }
 
 /**
- * The read of a secret is 99 of 100 requests, so its prefix is matched before the router; the router matches everything else. A target that
+ * The read of a secret is 99 of 100 requests, so its prefix is matched before Express; the router matches everything else. A target that
  * only begins like a secret's is refused by the read, with the same answer as the router's.
  */
-function withHotRead(
-  router: Router.Router,
-  surroundings: Surroundings,
-  known: readonly Mounted[],
-): RequestListener {
+function readerOf(surroundings: Surroundings, known: readonly Mounted[]): Api['beginRead'] {
   const reading = known.find(({ operation }) => operation === ACCESS.get('readSecret'));
   return (request, response) => {
     if (request.url?.includes('%') === true) request.url = canonicalTarget(request.url);
     const { method, url = '' } = request;
-    if (reading !== undefined && method === 'GET' && url.startsWith(SECRETS)) {
-      const exchange = new Exchange(surroundings, request, response, reading.tally);
-      const params = { path: pathOf(url).slice(SECRETS.length) };
-      void run(surroundings, exchange, reading, params);
-      return;
-    }
-    // The last handlers of the router refuse every request, so `next` is never needed.
-    router(request, response, () => undefined);
+    if (reading === undefined || method !== 'GET' || !url.startsWith(SECRETS)) return false;
+    const exchange = new Exchange(surroundings, request, response, reading.tally);
+    const params = { path: pathOf(url).slice(SECRETS.length) };
+    void run(surroundings, exchange, reading, params);
+    return true;
   };
 }
 
@@ -188,50 +200,27 @@ interface Mounted extends Performance {
   readonly template: PathTemplate;
 }
 
-function mount(router: Router.Router, surroundings: Surroundings, performance: Mounted): void {
+function mount(router: Router, surroundings: Surroundings, performance: Mounted): void {
   const { operation, template, tally } = performance;
-  const begin: Router.RequestHandler = (request, response, next) => {
-    if (request.method !== operation.method && !isHead(request, operation)) {
-      next();
-      return;
-    }
+  const begin: RequestHandler = (request, response) => {
     const exchange = new Exchange(surroundings, request, response, tally);
-    const params = template.parametersOf(pathOf(request.url ?? ''));
+    const params = template.parametersOf(pathOf(request.url));
     void run(surroundings, exchange, performance, params);
   };
   const verb = operation.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
-  router[verb](template.matcher, begin);
+  // HEAD is for probes that any client may send. HEAD of a secret would be a read that returns nothing.
+  router[verb](template.matcher, isProbe(operation) ? begin : exceptHead(begin));
 }
 
-/** HEAD is for probes that any client may send. HEAD of a secret would be a read that returns nothing. */
-function isHead(request: IncomingMessage, operation: Operation): boolean {
-  return request.method === 'HEAD' && isProbe(operation);
-}
-
-/** Refuses unknown routes, methods that a route does not have, and requests that the router could not parse. */
-function refuseTheRest(
-  router: Router.Router,
-  surroundings: Surroundings,
-  known: readonly Mounted[],
-): void {
+/** Refuses unknown routes, and methods that a route does not have. */
+function refuserOf(surroundings: Surroundings, known: readonly Mounted[]): RequestListener {
   const tally = surroundings.tallies.of('none');
-  router.use((request, response) => {
+  return (request, response) => {
     const exchange = new Exchange(surroundings, request, response, tally);
     const methods = methodsAt(known, pathOf(request.url ?? ''));
     const headers = methods.length === 0 ? [] : ['Allow', methods.join(', ')];
     void refuse(surroundings, exchange, refusal(exchange, known, methods), { headers });
-  });
-  // The router recognizes an error handler by its four parameters.
-  const refuseFailed: Router.ErrorRequestHandler = (error: unknown, request, response, next) => {
-    if (response.headersSent) {
-      next(error);
-      return;
-    }
-    const exchange = new Exchange(surroundings, request, response, tally);
-    const isUnreadable = error instanceof URIError;
-    void refuse(surroundings, exchange, isUnreadable ? new BrokerError('ERR_PATH_INVALID') : error);
   };
-  router.use(refuseFailed);
 }
 
 function methodsAt(known: readonly Mounted[], path: string): readonly string[] {

@@ -1,10 +1,11 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from '../../ports/metrics.ts';
 import { HTTP_BOUNDS, STALLED_MS } from '../../net/listener/bounds.ts';
 import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
 import { listenAt, type ListenAddress } from '../../net/listener/listen-at.ts';
 import type { Shape } from '../contract/shapes.ts';
+import { createExpressApp, listenerOf, refuseErrors } from '../request/express-app.ts';
 
 /** Several scrapers of one address may each keep some open. */
 const CONNECTIONS = { maxConnections: 64, maxConnectionsPerAddress: 8 };
@@ -24,20 +25,9 @@ export class MetricsServer {
   readonly #server: Server;
   readonly connections = new ConnectionLimits(CONNECTIONS);
 
-  constructor({ metrics, readiness }: Instrumented) {
-    this.#server = createServer(
-      { ...HTTP_BOUNDS, keepAliveTimeout: KEEP_ALIVE_MS },
-      ({ method, url }, response) => {
-        const target = method === 'GET' || method === 'HEAD' ? url : undefined;
-        if (target === '/metrics') void answerMetrics(metrics, response);
-        else if (target === '/livez' || target === '/healthz')
-          answerJson(response, 200, { status: 'ok' });
-        else if (target === '/readyz') {
-          const body = readiness();
-          answerJson(response, body.ready ? 200 : 503, body);
-        } else response.writeHead(404, { 'Content-Length': 0 }).end();
-      },
-    );
+  constructor(instrumented: Instrumented) {
+    const options = { ...HTTP_BOUNDS, keepAliveTimeout: KEEP_ALIVE_MS };
+    this.#server = createServer(options, createMetricsListener(instrumented));
     this.connections.guard(this.#server);
     this.#server.timeout = STALLED_MS;
   }
@@ -53,6 +43,31 @@ export class MetricsServer {
     this.#server.closeAllConnections();
     await promise;
   }
+}
+
+function createMetricsListener({ metrics, readiness }: Instrumented): RequestListener {
+  const app = createExpressApp();
+  const refuse: RequestListener = (_request, response) => answerEmpty(response, 404);
+  app.use((request, response, next) => {
+    // A target with a query or a host is none of these paths.
+    if (request.url === request.path) next();
+    else refuse(request, response);
+  });
+  app.get('/metrics', (_request, response) => answerMetrics(metrics, response));
+  app.get(['/livez', '/healthz'], (_request, response) => {
+    answerJson(response, 200, { status: 'ok' });
+  });
+  app.get('/readyz', (_request, response) => {
+    const body = readiness();
+    answerJson(response, body.ready ? 200 : 503, body);
+  });
+  app.use(refuse);
+  app.use(refuseErrors((_request, response) => answerEmpty(response, 500)));
+  return listenerOf(app, refuse);
+}
+
+function answerEmpty(response: ServerResponse, status: number): void {
+  response.writeHead(status, { 'Content-Length': 0 }).end();
 }
 
 async function answerMetrics(metrics: Metrics, response: ServerResponse): Promise<void> {

@@ -1,10 +1,24 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type {
+  ErrorRequestHandler,
+  NextFunction,
+  Request,
+  RequestHandler,
+  Response,
+  Router,
+} from 'express';
 import { answer, refuse } from '../request/answers.ts';
 import type { Route } from '../request/route.ts';
 import { Exchange } from '../request/exchange.ts';
 import type { Performance } from '../request/perform.ts';
 import type { Face, Surroundings } from '../request/request-deps.ts';
 import { run } from '../server/app.ts';
+import {
+  createExpressApp,
+  createRouter,
+  listenerOf,
+  refuseErrors,
+} from '../request/express-app.ts';
 import type { Caller } from '../../broker/access/call.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ShadowServer } from '../../broker/secrets/shadow-read.ts';
@@ -14,6 +28,7 @@ import {
   VAULT_ACCESS,
   WRAPPABLE,
   type Area,
+  type Method,
   type VaultOperation,
   type VaultOperationId,
 } from './access.ts';
@@ -32,6 +47,7 @@ import {
   pathAt,
   type CallerRoute,
   type Matched,
+  type Mount,
   type OperatorRoute,
   type PublicRoute,
 } from './route.ts';
@@ -82,15 +98,35 @@ export interface VaultAppDeps {
  * answer. Only the reading of the request and the form of the answer differ.
  */
 export function createVaultApp(deps: VaultAppDeps): RequestListener {
-  const app = new VaultApp(deps);
-  return (request, response) => app.serve(request, response);
+  return new VaultApp(deps).createListener();
 }
 
-/** A row with its place, ready to be matched. */
+/** The methods with which the verbs of this face arrive. Node's parser reads a LIST as LINK. */
+const ARRIVES_AS = {
+  GET: ['get'],
+  LIST: ['link', 'get'],
+  PUT: ['put', 'post'],
+  PATCH: ['patch'],
+  DELETE: ['delete'],
+} as const satisfies Readonly<Record<Method, readonly string[]>>;
+
+/** Registers a handler for each method; the types of Express do not have LINK. */
+type Registering = Readonly<
+  Record<(typeof ARRIVES_AS)[Method][number], (handle: RequestHandler) => unknown>
+>;
+
+/** Facts about a request, kept while Express routes it. */
+interface Locals {
+  read: VaultRequest;
+  /** The path belongs to an operation with another method. */
+  isKnown?: true;
+}
+
+/** An operation and what the path names for it. */
 interface Row {
   readonly id: VaultOperationId | undefined;
   readonly operation: VaultOperation;
-  readonly pattern: RegExp;
+  readonly matched: Matched;
 }
 
 class VaultApp {
@@ -98,7 +134,6 @@ class VaultApp {
   readonly #lists: ListConnections;
   readonly #mounts: VaultMounts;
   readonly #routes: VaultRoutes;
-  readonly #rows: readonly Row[];
   readonly #shadow: ShadowReads | undefined;
 
   constructor({ surroundings, config, lists, unready, shadow }: VaultAppDeps) {
@@ -113,9 +148,6 @@ class VaultApp {
     this.#lists = lists;
     this.#mounts = mounts;
     this.#shadow = shadow && new ShadowReads(shadow, mounts);
-    this.#rows = [...VAULT_ACCESS].map(([id, operation]) => {
-      return { id, operation, pattern: patternOf(operation.template) };
-    });
     this.#routes = {
       readData,
       readMetadata,
@@ -172,17 +204,38 @@ class VaultApp {
     };
   }
 
-  serve(request: IncomingMessage, response: ServerResponse): void {
-    const surroundings = this.#surroundings;
-    const { tallies } = surroundings;
+  /** Creates the routes: those of the server itself, and those of the engine of each configured mount. */
+  createListener(): RequestListener {
+    const begin = (request: Request, response: Response, next: NextFunction): void => {
+      this.#begin(request, response, next);
+    };
+    const app = createExpressApp();
+    app.use(begin);
+    app.use('/v1/sys', this.#routesOf('sys'));
+    app.use('/v1/auth', this.#routesOf('auth'));
+    for (const mount of this.#mounts.all) {
+      // Of the characters that a name may have, the patterns of Express reserve only this one.
+      const path = `/v1/${mount.name.replaceAll('+', String.raw`\+`)}`;
+      app.use(path, this.#routesOf(mount.engine, mount));
+    }
+    app.use((request: Request, response: Response) => this.#runUnknown(request, response));
+    app.use(this.#refuseErrors());
+    const cut = (response: ServerResponse) => () => void response.destroy();
+    return listenerOf(app, (request, response) =>
+      begin(request as Request, response as Response, cut(response)),
+    );
+  }
+
+  /** Reads the request before it is routed, and answers it if that needs no route. */
+  #begin(request: Request, response: Response, next: NextFunction): void {
     let read: VaultRequest;
     try {
       read = this.#read(request, response);
     } catch (error) {
-      const exchange = new Exchange(surroundings, request, response, tallies.of('vault.none'));
-      void refuse(surroundings, exchange, error);
+      this.#refuse(request, response, error);
       return;
     }
+    localsOf(response).read = read;
     request.url = read.path;
     if (read.path.includes('//')) {
       this.#redirect(request, response);
@@ -193,17 +246,70 @@ class VaultApp {
       this.#runShadow(request, response, shadowed as Route<Caller | undefined>);
       return;
     }
-    const { id, operation, matched } = this.#match(read);
-    const exchange = new Exchange(
-      surroundings,
-      request,
-      response,
-      tallies.of(`vault.${id ?? 'none'}`),
+    next();
+  }
+
+  /** The routes of the rows of one area. Express matches the path below the area, which has no escapes left. */
+  #routesOf(area: Area, mount?: Mount): Router {
+    const router = createRouter();
+    const rows = [...VAULT_ACCESS].filter(([, operation]) => operation.area === area);
+    for (const [id, operation] of rows) {
+      const pattern = patternOf(operation.template);
+      const route = router.route(pattern) as Partial<Registering> as Registering;
+      for (const method of ARRIVES_AS[operation.verb]) {
+        route[method]((request: Request, response: Response, next: NextFunction) => {
+          const { read } = localsOf(response);
+          if (read.verb !== operation.verb) {
+            next();
+            return;
+          }
+          const name = request.params['name']?.toString() ?? '';
+          const path = mount === undefined ? name : pathAt(mount, name);
+          const matched = { mount, name, path, query: read.query };
+          this.#run(request, response, { id, operation, matched });
+        });
+      }
+    }
+    router.all(
+      rows.map(([, { template }]) => patternOf(template)),
+      (_request, response, next) => {
+        localsOf(response).isKnown = true;
+        next();
+      },
     );
-    const route = this.#routeOf(read, id, matched);
+    return router;
+  }
+
+  #runUnknown(request: Request, response: Response): void {
+    const { query } = localsOf(response).read;
+    const matched = { mount: undefined, name: '', path: '', query };
+    this.#run(request, response, { id: undefined, operation: NO_OPERATION, matched });
+  }
+
+  #run(request: Request, response: Response, { id, operation, matched }: Row): void {
+    const surroundings = this.#surroundings;
+    const { read, isKnown = false } = localsOf(response);
+    // Express has removed the beginning of the path.
+    request.url = read.path;
+    const tally = surroundings.tallies.of(`vault.${id ?? 'none'}`);
+    const exchange = new Exchange(surroundings, request, response, tally);
+    const route = this.#routeOf(read, id, { matched, isKnown });
     if (route.body !== undefined) readAnyType(request, operation);
-    const performance: Performance = { operation, route, tally: exchange.tally };
+    const performance: Performance = { operation, route, tally };
     void run(surroundings, exchange, performance, { path: matched.path });
+  }
+
+  #refuseErrors(): ErrorRequestHandler {
+    return refuseErrors((request, response, error) => {
+      request.url = localsOf(response).read.path;
+      this.#refuse(request, response, error);
+    });
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const surroundings = this.#surroundings;
+    const tally = surroundings.tallies.of('vault.none');
+    void refuse(surroundings, new Exchange(surroundings, request, response, tally), error);
   }
 
   #runShadow(
@@ -220,13 +326,13 @@ class VaultApp {
   #routeOf(
     read: VaultRequest,
     id: VaultOperationId | undefined,
-    matched: Matched,
+    { matched, isKnown }: { readonly matched: Matched; readonly isKnown: boolean },
   ): Route<Caller | undefined> {
     const { wrapSeconds, path } = read;
     const isRefused = wrapSeconds !== undefined && !WRAPPABLE.includes(id);
     const make =
       id === undefined
-        ? refusedRoute(read, this.#isKnown(read))
+        ? refusedRoute(read, isKnown)
         : isRefused
           ? refusedWrapping
           : this.#routes[id];
@@ -271,51 +377,18 @@ class VaultApp {
       void refuse(surroundings, exchange, error);
     }
   }
+}
 
-  #match(read: VaultRequest): Pick<Row, 'id' | 'operation'> & { readonly matched: Matched } {
-    const { area, mount, below } = this.#placeOf(read.path);
-    for (const { id, operation, pattern } of this.#rows) {
-      if (operation.area !== area || operation.verb !== read.verb) continue;
-      const found = pattern.exec(below);
-      if (found === null) continue;
-      const name = found[1] ?? '';
-      const path = mount === undefined ? name : pathAt(mount, name);
-      return { id, operation, matched: { mount, name, path, query: read.query } };
-    }
-    const matched = { mount, name: '', path: '', query: read.query };
-    return { id: undefined, operation: NO_OPERATION, matched };
-  }
-
-  /** Reports whether the path belongs to an operation with another method. */
-  #isKnown({ path }: VaultRequest): boolean {
-    const { area, below } = this.#placeOf(path);
-    return this.#rows.some(
-      ({ operation, pattern }) => operation.area === area && pattern.test(below),
-    );
-  }
-
-  #placeOf(path: string): {
-    readonly area: Area | undefined;
-    readonly mount: Matched['mount'];
-    readonly below: string;
-  } {
-    if (!path.startsWith('/v1/')) return { area: undefined, mount: undefined, below: '' };
-    const rest = path.slice('/v1/'.length);
-    for (const area of ['sys', 'auth'] as const) {
-      if (rest.startsWith(`${area}/`))
-        return { area, mount: undefined, below: rest.slice(area.length) };
-    }
-    const mount = this.#mounts.find(rest);
-    return { area: mount?.engine, mount, below: rest.slice(mount?.name.length ?? 0) };
-  }
+function localsOf(response: Response): Locals {
+  return response.locals as Locals;
 }
 
 /** The pattern of the path below an area. `{folder}` may be empty, and a slash may follow it. */
 function patternOf(template: string): RegExp {
   const source = template
-    .replace('/{folder}', '(?:/(.+?))?/?')
-    .replace('{path}', '(.+)')
-    .replace(/\{[a-z]+\}/g, '([^/]+)');
+    .replace('/{folder}', '(?:/(?<name>.+?))?/?')
+    .replace('{path}', '(?<name>.+)')
+    .replace(/\{[a-z]+\}/g, '(?<name>[^/]+)');
   return new RegExp(`^${source}$`);
 }
 

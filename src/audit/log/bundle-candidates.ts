@@ -2,23 +2,21 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { RowReader } from '../../ports/store.ts';
 import { LOG } from '../../ports/queries.ts';
 import { freeBytes } from '../../domain/words/free-bytes.ts';
-import { filterBits, mayContain } from '../search/bundle-filter.ts';
 import {
   BundleTerms,
-  PAIRS_MARK,
   termHash,
   TERMS_LEVEL,
   timesAt,
   type TimeSpan,
 } from '../records/bundle-terms.ts';
 import { bundlesWith, groupTimes } from './group-terms.ts';
-import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
+import { GROUP_BUNDLES } from './search-index.ts';
 import { isIndexed, isPaired, type SearchTerm } from '../records/search-term.ts';
 
 /** Terms and times that a searched entry must have. */
 export interface Wanted {
   readonly terms: readonly SearchTerm[];
-  /** Hashes of pairs of terms that the entry must have, in bundles that have pairs. */
+  /** Hashes of pairs of terms that the entry must have. */
   readonly pairs?: readonly number[] | undefined;
   /** Milliseconds since the epoch, inclusive. */
   readonly from?: number | undefined;
@@ -103,15 +101,10 @@ async function mergedCandidates(
   let rest = terms;
   if (pairs.length > 0) {
     // All queries at once: the thread of the log sends them as one message.
-    const [withPairs, withPair] = await Promise.all([
-      bundlesWith(store, group, PAIRS_MARK),
-      Promise.all(pairs.map((pair) => bundlesWith(store, group, pair))),
-    ]);
-    for (const bundles of withPair)
-      left = left.filter((place) => bundles[place] === 1 || withPairs[place] === 0);
+    const withPair = await Promise.all(pairs.map((pair) => bundlesWith(store, group, pair)));
+    for (const bundles of withPair) left = left.filter((place) => bundles[place] === 1);
     // A bundle with a pair has its path and its other term.
-    if (left.every((place) => withPairs[place] === 1))
-      rest = terms.filter(({ kind }) => kind !== 'path' && !isPaired(kind));
+    rest = terms.filter(({ kind }) => kind !== 'path' && !isPaired(kind));
   }
   // Pairs usually leave few bundles or none, so they come before the terms.
   for (const term of rest) {
@@ -125,7 +118,7 @@ async function mergedCandidates(
 
 const BUNDLES_A_READ = 64;
 
-/** Candidates in the newest group, and in groups of earlier releases. A bundle without a row in the index is a candidate. */
+/** Candidates in a group that is not merged. A bundle without a row in the index is a candidate. */
 async function openCandidates(
   store: RowReader,
   wanted: Wanted,
@@ -157,15 +150,10 @@ async function excludeByTerms(
     const isCandidate =
       hashes.every((hash) => terms.has(hash)) &&
       overlaps(timesAt(terms.times), wanted) &&
-      (pairs.every((pair) => terms.has(pair)) || !terms.has(PAIRS_MARK));
+      pairs.every((pair) => terms.has(pair));
     if (!isCandidate) excluded.add(tile_index);
     freeBytes(body);
   }
-  if (rows.length === limit || hashes.length === 0) return;
-  const filters = await store.list(LOG.tilesBetween(FILTER_LEVEL, first, last), { limit });
-  const bits = wanted.terms.map(({ kind, term }) => filterBits(kind, term));
-  for (const { tile_index, hashes: filter } of filters)
-    if (!bits.every((each) => mayContain(filter, each))) excluded.add(tile_index);
 }
 
 /** A bundle with unknown times may match. */

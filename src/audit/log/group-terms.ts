@@ -6,7 +6,7 @@ import { LOG } from '../../ports/queries.ts';
 import { freeBytes } from '../../domain/words/free-bytes.ts';
 import { BundleTerms, firstFrom, TERMS_LEVEL } from '../records/bundle-terms.ts';
 import { HEAD_LEVEL } from './head-terms.ts';
-import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
+import { GROUP_BUNDLES } from './search-index.ts';
 import { SHORTCUTS_LEVEL } from './proof-shortcuts.ts';
 import { NODES_LEVEL } from './proven-parents.ts';
 import { nodesAbove } from './tile-nodes.ts';
@@ -59,12 +59,12 @@ type Commit = (writes: readonly Write[]) => Promise<void>;
 
 /**
  * Merges the rows of a group's 1,024 bundles, so that a search reads one row for each term. Every plan is small, and no search uses the group
- * before its last row is written. A group stays as it is if an earlier release indexed a part of it.
+ * before its last row is written. A group stays as it is while a bundle has no row.
  */
 export async function mergeGroup(store: RowReader, group: number, commit: Commit): Promise<void> {
   const bundles = await readBundles(store, group);
   if ((await groupTimes(store, group)) !== undefined) {
-    // A crash may have left rows of bundles, and an earlier release wrote no nodes.
+    // A crash may have left rows of bundles, and written no nodes.
     if (bundles.length > 0) await removeBundles(group, commit);
     await writeNodes(store, group, commit);
     return;
@@ -113,7 +113,6 @@ export async function removeGroup(store: RowReader, group: number, commit: Commi
   const ranges = [
     { level: GROUP_LEVEL, first: end - BUCKETS, last: end },
     { level: TERMS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
-    { level: FILTER_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: SHORTCUTS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: HEAD_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: NODES_LEVEL, ...parentsOf(group) },

@@ -1,6 +1,6 @@
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { Write } from '../../ports/store.ts';
-import { encodeTerms, pairStart, PAIRS_MARK, termHash, withOther } from '../records/bundle-terms.ts';
+import { encodeTerms, pairStart, termHash, withOther } from '../records/bundle-terms.ts';
 import { entryTerms, scanEntry } from './entry-scan.ts';
 import { isPaired } from '../records/search-term.ts';
 
@@ -12,7 +12,7 @@ const NO_TIMES = { first: 0, last: 0 };
 
 /** The hashes of all terms and pairs of these entries, as the list of a bundle has them. */
 function hashesOf(entries: readonly string[]): ReadonlySet<number> {
-  const hashes = new Set<number>([PAIRS_MARK | 0]);
+  const hashes = new Set<number>();
   for (const entry of entries) {
     const scan = scanEntry(entry);
     if (scan === undefined) continue;

@@ -15,18 +15,13 @@ import type { Store } from '../../ports/store.ts';
 
 import { GrowingLog } from './growing-log.ts';
 import type { LastCommit, LastCommitFile } from '../records/last-commit.ts';
-import { isMarked, type Anchor, type LogAnchor } from './log-anchor.ts';
+import type { Anchor, LogAnchor } from './log-anchor.ts';
 import { LoggedState, stateAt } from './logged-state.ts';
 import type { LogIdentity } from '../records/log-identity.ts';
 import { ProvenEntries } from './proven-entries.ts';
 import { ReadIndex } from './read-index.ts';
 import { SearchIndex } from './search-index.ts';
-import {
-  openTree,
-  readRoot,
-  storedCheckpoint,
-  type SignedCheckpoint,
-} from './stored-tree.ts';
+import { openTree, readRoot, storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
 /** Reasons why the broker must not serve from the store before an operator has checked it. */
 export type HeldReason =
@@ -34,7 +29,7 @@ export type HeldReason =
   | 'schema_differs'
   /** The installation exists but has no log: the log's tables were emptied. */
   | 'log_missing'
-  /** The store has fewer entries than the checkpoint outside it, or than its anchor, or that checkpoint has another origin: it was rolled back or replaced. */
+  /** The store has no anchor, has fewer entries than that or than the checkpoint outside it, or that checkpoint has another origin: it was rolled back or replaced. */
   | 'store_behind'
   /** The store's entries differ from those of the checkpoint outside, or of the anchor. */
   | 'store_forked'
@@ -73,8 +68,6 @@ export interface Expected {
 export interface LogExtent {
   /** Checkpoint in the file outside the store; undefined if there is no file. */
   readonly outside: Checkpoint | 'foreign' | undefined;
-  /** True if the file says that the store has an anchor. A store without one is older, or its row was deleted. */
-  readonly isMarked: boolean;
   /** Extent in the row of `meta` that a root key authenticates. */
   readonly anchored: Anchor | 'foreign' | undefined;
   /** Extent of the newest checkpoint in the store. */
@@ -97,7 +90,6 @@ export async function logExtent(store: Store, expected: Expected): Promise<LogEx
     anchored: anchored === 'damaged' ? 'foreign' : anchored,
     stored,
     acknowledged: expected.lastCommit?.read(),
-    isMarked: note !== undefined && isMarked(note, log.origin),
   };
 }
 
@@ -182,13 +174,13 @@ export async function otherOrigin(
 
 /** The reason if one of the places is missing or belongs to another installation. */
 function unusablePlace(
-  { outside, anchored, stored, isMarked: marked }: LogExtent,
+  { outside, anchored, stored }: LogExtent,
   isNew: boolean,
 ): HeldReason | undefined {
   if (stored === 'damaged') return 'log_damaged';
   if (stored === undefined && !isNew) return 'log_missing';
   if (anchored === 'foreign' || outside === 'foreign') return 'checkpoint_foreign';
-  return marked && anchored === undefined && !isNew ? 'store_behind' : undefined;
+  return anchored === undefined && !isNew ? 'store_behind' : undefined;
 }
 
 /** Reason why a stored log of `size` entries does not continue the log of an earlier checkpoint; undefined if it does. */

@@ -14,7 +14,7 @@ import { ReadIndexUpkeep } from './read-index-upkeep.ts';
 import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from '../records/log-identity.ts';
 import type { LastCommitFile } from '../records/last-commit.ts';
-import { markedNote, type LogAnchor } from './log-anchor.ts';
+import type { LogAnchor } from './log-anchor.ts';
 import { referenceTo, writeOrigin } from './log-origin.ts';
 import {
   differenceFrom,
@@ -42,11 +42,6 @@ export interface IntegratorOptions {
   readonly lastCommit?: LastCommitFile | undefined;
   /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
-  /**
-   * The store is valid and has no anchor, because no broker of this release opened it before. Called before the store gets an anchor, so once in its
-   * life.
-   */
-  readonly onUnanchored?: () => Promise<void>;
   /** The batches that this process commits. */
   readonly localBatches: LocalBatches;
   readonly claims: OpenClaims;
@@ -191,9 +186,7 @@ export class Integrator {
   }
 
   async #begin(): Promise<void> {
-    const { store, onUnanchored } = this.#options;
-    if ((await this.extent()).anchored === undefined) await onUnanchored?.();
-    this.#checkpoint = await storedCheckpoint(store, this.#log.verifier);
+    this.#checkpoint = await storedCheckpoint(this.#options.store, this.#log.verifier);
     // The note is written before the store has a checkpoint. After a crash between the two writes, it would otherwise seem to be lost.
     if (this.#checkpoint === undefined) await this.#outside.begin(this.#emptyNote());
     this.#unfollow = this.#options.localBatches.follow((batch) => this.#collect(batch));
@@ -384,11 +377,9 @@ export class Integrator {
 
   /** Writes the checkpoint outside the store, unless it was written within `ms`: each sync of a file delays the syncs of the store. */
   async #note(ms: number): Promise<void> {
-    const { anchor } = this.#options;
     const checkpoint = this.#checkpoint;
     if (this.#state !== 'active' || checkpoint === undefined) return;
-    const { note, size } = checkpoint;
-    const text = anchor === undefined ? note : markedNote(note, this.#log.origin);
+    const { note: text, size } = checkpoint;
     const held = await this.#outside.note({ text, size, log: this.#log }, ms);
     if (held !== undefined) this.#hold(held);
   }
@@ -496,7 +487,7 @@ export class Integrator {
     digests: string,
   ): readonly Write[] {
     const { anchor } = this.#options;
-    const state = anchor?.sealState(size, digests) ?? null;
+    const state = anchor?.authenticateState(size, digests) ?? null;
     const put: Write = { table: 'log_checkpoints', put: { size, at, note, state } };
     const last = this.#checkpoint;
     const sameMinute = Math.floor(this.#checkpointAt / MINUTE_MS) === Math.floor(at / MINUTE_MS);

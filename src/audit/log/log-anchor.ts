@@ -9,8 +9,6 @@ import { LOG } from '../../ports/queries.ts';
 export type Anchor = Pick<Checkpoint, 'size' | 'root'>;
 
 const KEY = 'audit-anchor';
-/** A signature line has a key id of four bytes and at least one more byte. */
-const MARK = Buffer.alloc(5).toString('base64');
 const TEXT = /^([1-9][0-9]{0,15}) ([A-Za-z0-9+/=]{44}) ([0-9a-f]{66})$/;
 
 /**
@@ -24,7 +22,7 @@ export class LogAnchor {
     this.#rows = rows;
   }
 
-  /** Undefined if no broker of this release wrote a checkpoint to the store. @throws ERR_CIPHERTEXT_INVALID for a forged anchor. */
+  /** Undefined if the store has no row. @throws ERR_CIPHERTEXT_INVALID for a forged anchor. */
   async read(store: Store): Promise<Anchor | undefined> {
     const row = await store.get('meta', { key: KEY });
     if (row === undefined) return undefined;
@@ -46,12 +44,12 @@ export class LogAnchor {
   }
 
   /** The newest state digests in the tree of this size, in the form for its checkpoint's row; null while the broker is sealed. */
-  sealState(size: number, state: string): string | null {
+  authenticateState(size: number, state: string): string | null {
     const mac = this.#mac('log_checkpoints', { size, state });
     return mac === undefined ? null : `${state} ${mac.toString('hex')}`;
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID for a text that `sealState` did not make for this size. */
+  /** @throws ERR_CIPHERTEXT_INVALID for a text that `authenticateState` did not make for this size. */
   openState(size: number, text: string): string {
     const [, state = '', mac = ''] = STATE.exec(text) ?? [];
     this.#rows.verify('log_checkpoints', { size, state }, Buffer.from(mac, 'hex'));
@@ -59,10 +57,10 @@ export class LogAnchor {
   }
 
   /**
-   * The plan that seals the anchor and the state of the newest checkpoint under the active root key; undefined if they already are. @throws
+   * The plan that computes the MACs of the anchor and of the state of the newest checkpoint under the active root key; undefined if they already are. @throws
    * ERR_CIPHERTEXT_INVALID
    */
-  async reseal(store: Store): Promise<Plan | undefined> {
+  async authenticateAgain(store: Store): Promise<Plan | undefined> {
     const anchor = await this.read(store);
     const stored = await store.get('meta', { key: KEY });
     const [checkpoint] = await store.list(LOG.newestCheckpoints(), { limit: 1 });
@@ -74,9 +72,9 @@ export class LogAnchor {
     }
     if (checkpoint !== undefined && checkpoint.state !== null) {
       const { size, state } = checkpoint;
-      const sealed = this.sealState(size, this.openState(size, state));
-      if (sealed !== state && sealed !== null)
-        plan.writes.push({ table: 'log_checkpoints', key: { size }, change: { state: sealed } });
+      const current = this.authenticateState(size, this.openState(size, state));
+      if (current !== state && current !== null)
+        plan.writes.push({ table: 'log_checkpoints', key: { size }, change: { state: current } });
     }
     return plan.writes.length === 0 ? undefined : plan;
   }
@@ -89,19 +87,6 @@ export class LogAnchor {
       throw error;
     }
   }
-}
-
-/** Adds a line to the note, which says that the store has an anchor. Readers of signed notes ignore the line, because no key has its name. */
-export function markedNote(note: string, origin: string): string {
-  return `${note}${markOf(origin)}`;
-}
-
-export function isMarked(note: string, origin: string): boolean {
-  return note.includes(`\n${markOf(origin)}`);
-}
-
-function markOf(origin: string): string {
-  return `\u2014 ${origin}/anchor ${MARK}\n`;
 }
 
 function valueOf(write: Write): string | undefined {

@@ -39,13 +39,9 @@ import type { BatchHead } from '../records/export-format.ts';
 import { ProvenEntries, type ProvenMatches, type ProvenPart } from './proven-entries.ts';
 import { searchEntries } from './search.ts';
 import type { Candidates } from '../records/stored-batches.ts';
+import type { BundleRows } from './bundle-rows.ts';
 import { storedWitnessed } from './witnessed-checkpoint.ts';
-import {
-  readRoot,
-  storedCheckpoint,
-  tileReader,
-  type SignedCheckpoint,
-} from './stored-tree.ts';
+import { readRoot, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 
 interface ReaderOptions {
   /** Resolves when the last checkpoint covers what was committed before the call, or when that takes too long. */
@@ -127,7 +123,7 @@ export class LogReader implements Omit<AuditLog, 'pending' | 'reads' | 'readers'
     if (page.after === undefined) await this.#catchUp();
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return { items: [] };
-    const read = (candidates: Candidates): Promise<ProvenMatches> =>
+    const read = (candidates: Candidates<BundleRows>): Promise<ProvenMatches> =>
       this.#proven.readMatching(checkpoint, candidates);
     const { archived } = this;
     const log = { store: this.#store, size: checkpoint.size, archived, read, signal };

@@ -9,7 +9,7 @@ import { PendingBatches } from './pending-batches.ts';
 import { ProvenEntries } from './proven-entries.ts';
 import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
-/** The digest of one kind of rows in an entry (docs/spec/state-digest-v1.md). */
+/** The digest of one kind of rows in an entry (internals/spec/state-digest-v1.md). */
 export interface LoggedDigest {
   readonly kind: string;
   readonly generation: number;
@@ -97,9 +97,9 @@ export async function readLoggedState(store: Store, source: StateSource): Promis
 }
 
 /**
- * The digests in the tree of a checkpoint. The row of a checkpoint has them under a MAC, except for rows of an earlier release and of a sealed
- * broker. For such a row, an earlier row is the start, and the entries after it are read: a part of the log before it may be archived. An attacker
- * who removes rows only makes this read longer.
+ * The digests in the tree of a checkpoint. The row of a checkpoint has them under a MAC, except if a sealed broker wrote it. For such a row, an
+ * earlier row is the start, and the entries after it are read: a part of the log before it may be archived. An attacker who removes rows only
+ * makes this read longer.
  */
 export async function stateAt(
   store: Store,

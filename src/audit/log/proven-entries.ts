@@ -108,7 +108,7 @@ export class ProvenEntries {
    * Entries `[start, end)` of one bundle that may match. Each is proven, and no other entry is restored or hashed. If one does not verify, or an entry
    * of the range is missing, the result is that of `readSome`.
    */
-  async readMatching(tree: Tree, candidates: Candidates): Promise<ProvenMatches> {
+  async readMatching(tree: Tree, candidates: Candidates<BundleRows>): Promise<ProvenMatches> {
     const { start, end, rows } = candidates;
     const bundle = Math.floor(start / TILE_WIDTH);
     const shortcuts = Shortcuts.of(rows.shortcuts(bundle), rows.leaves(bundle), bundle);

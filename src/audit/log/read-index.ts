@@ -77,7 +77,7 @@ export class ReadIndex {
     this.#coverage = coverage;
   }
 
-  /** The index of a log of `size` entries. If a release without it appended entries, it begins again at the end; the older entries follow. */
+  /** The index of a log of `size` entries. Unless its row ends where the log does, it begins again there; the older entries follow. */
   static async open(store: RowReader, size: number): Promise<ReadIndex> {
     const stored = (await store.get('meta', { key: COVERAGE_KEY }))?.value;
     const coverage = parseCoverage(stored);

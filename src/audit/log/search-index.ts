@@ -2,7 +2,6 @@ import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { Write } from '../../ports/store.ts';
 import {
   encodeTerms,
-  PAIRS_MARK,
   pairStart,
   TERMS_LEVEL,
   termHash,
@@ -30,8 +29,6 @@ import { isIndexed, isPaired, type SearchTerm } from '../records/search-term.ts'
  * each bundle would cost ten times the rest of the integrator (measured with 10,000 reading pods).
  */
 export const GROUP_BUNDLES = 1024;
-/** The level under which log_tiles keeps the Bloom filters of earlier releases; the tree's own levels begin at 0. */
-export const FILTER_LEVEL = -1;
 
 interface Piece {
   /** The hashes of all terms of the piece, without those of `shared`. */
@@ -235,7 +232,6 @@ export class SearchIndex {
   }
 
   #closeBundle(bundle: number): void {
-    this.#hashes.add(PAIRS_MARK | 0);
     const hashes = encodeTerms(this.#times ?? { first: 0, last: 0 }, this.#hashes);
     this.#writes.push({
       table: 'log_tiles',

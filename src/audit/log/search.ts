@@ -35,7 +35,7 @@ export interface SearchedLog {
   /** Once it is aborted, the search ends with the page that it has. */
   readonly signal?: AbortSignal | undefined;
   /** The entries of a part of a bundle that may match, each proven, and the damage. */
-  read(candidates: Candidates): Promise<ProvenMatches>;
+  read(candidates: Candidates<BundleRows>): Promise<ProvenMatches>;
 }
 
 /** A page stops after this many read bundles, with or without matches; the cursor continues from there. The index selects bundles, so only

@@ -12,7 +12,12 @@ import {
   type TileAddress,
 } from '../../crypto/log/tiles.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { EXPORT_FILES, EXPORT_FORMAT, manifestDigest, type Manifest } from '../records/export-format.ts';
+import {
+  EXPORT_FILES,
+  EXPORT_FORMAT,
+  manifestDigest,
+  type Manifest,
+} from '../records/export-format.ts';
 import type { ExportSource } from './export-source.ts';
 import { addDamage, type Damage } from '../log/log-damage.ts';
 
@@ -169,7 +174,7 @@ export async function exportLog(
   await exporter.write(EXPORT_FILES.checkpoint, Buffer.from(note));
   if (witnessed !== undefined) await exporter.write(EXPORT_FILES.witnessed, Buffer.from(witnessed));
   const { damage, missingTiles } = exporter;
-  const covered: Manifest = {
+  const covered: Omit<Manifest, 'digest'> = {
     format: EXPORT_FORMAT,
     origin,
     size,

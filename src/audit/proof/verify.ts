@@ -195,7 +195,7 @@ class Verification {
   }
 
   #checkManifest(manifest: Manifest): void {
-    if (manifest.digest === undefined || manifest.digest === manifestDigest(manifest)) return;
+    if (manifest.digest === manifestDigest(manifest)) return;
     const message = 'manifest.json is not what its digest was taken over';
     this.#findings.add({ what: 'manifest_altered', message });
   }

@@ -1,4 +1,3 @@
-import { FNV_OFFSET, FNV_PRIME, itemHash } from '../search/bundle-filter.ts';
 import type { SearchTerm } from './search-term.ts';
 
 /** The level under which log_tiles keeps the terms and times of single bundles; internals/spec/audit-log-v1.md, "Search index". */
@@ -6,6 +5,8 @@ export const TERMS_LEVEL = -2;
 const TIME_BYTES = 6;
 const TIMES_BYTES = 2 * TIME_BYTES;
 const HASH_BYTES = 4;
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** The earliest and the latest time of entries, in milliseconds since the epoch. */
@@ -14,8 +15,13 @@ export interface TimeSpan {
   readonly last: number;
 }
 
+/** FNV-1a over the kind, a colon and the term, which are ASCII. */
 export function termHash({ kind, term }: SearchTerm): number {
-  return itemHash(kind, term);
+  let hash = FNV_OFFSET;
+  for (let i = 0; i < kind.length; i++) hash = Math.imul(hash ^ kind.charCodeAt(i), FNV_PRIME);
+  hash = Math.imul(hash ^ 0x3a, FNV_PRIME);
+  for (let i = 0; i < term.length; i++) hash = Math.imul(hash ^ term.charCodeAt(i), FNV_PRIME);
+  return hash >>> 0;
 }
 
 /** The hash of a path together with another term of the same entry: FNV-1a over both hashes, each as four bytes from the highest on. */
@@ -36,10 +42,7 @@ export function withOther(start: number, other: number): number {
   return Math.imul(third ^ (other & 0xff), FNV_PRIME);
 }
 
-/** A hash that each bundle with pairs has. Earlier releases wrote no pairs. */
-export const PAIRS_MARK = itemHash('index', 'pairs');
-
-/** A row of the index for one bundle: its time span and the hashes of its terms in ascending order. */
+/** A row of the index for one bundle: its time span and the hashes of its terms and pairs in ascending order. */
 export function encodeTerms({ first, last }: TimeSpan, hashes: ReadonlySet<number>): Uint8Array {
   const body = Buffer.alloc(TIMES_BYTES + HASH_BYTES * hashes.size);
   body.writeUIntBE(first, 0, TIME_BYTES);

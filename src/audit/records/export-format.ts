@@ -35,14 +35,14 @@ export const manifestSchema = z.strictObject({
   damage: z.array(damageSchema).readonly().optional(),
   /** Tiles above the leaves that the store lacks. */
   missingTiles: z.array(z.string()).readonly().optional(),
-  /** SHA-256, hexadecimal, of the manifest's JSON without this member and without white space. Exports of older releases lack it. */
-  digest: z.string().optional(),
+  /** SHA-256, hexadecimal, of the manifest's JSON without this member and without white space. */
+  digest: z.string(),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** The input of `digest`: the other members in their order. */
-export function manifestDigest(manifest: Manifest): string {
+export function manifestDigest(manifest: Omit<Manifest, 'digest'>): string {
   return sha256Hex(JSON.stringify({ ...manifest, digest: undefined }));
 }
 

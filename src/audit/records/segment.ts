@@ -47,7 +47,7 @@ interface Head {
 
 /**
  * Encodes consecutive batches of the log as a row. The row leaves out hashes and places, which the reader computes from the chain of each writer.
- * Batches whose chain is broken would be restored differently, so the caller compares (docs/spec/audit-segment-v1.md).
+ * Batches whose chain is broken would be restored differently, so the caller compares (internals/spec/audit-segment-v1.md).
  */
 export async function encodeSegment(batches: readonly PlacedBatch[]): Promise<Segment> {
   const numbers = new Map<string, number>();

@@ -3,7 +3,6 @@ import type { RowReader } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LOG } from '../../ports/queries.ts';
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
-import type { BundleRows } from '../log/bundle-rows.ts';
 import type { BundleTerms } from './bundle-terms.ts';
 import { restOf, splitEntries } from './entry.ts';
 import { openSegment, type OpenSegment, type PlacedBatch, type PrevAt } from './segment.ts';
@@ -29,13 +28,23 @@ export interface WantedText {
   mayBeAmong(terms: BundleTerms): boolean;
 }
 
+/** The loaded rows of a bundle that say where its first entries are stored. */
+interface HeadRows {
+  /** The terms of the entries that are in the segment before the bundle's own; undefined if they are not known. */
+  headTerms(bundle: number): BundleTerms | undefined;
+  /** The newest segment that begins at or below an index; undefined if it is not loaded. */
+  segmentBefore(index: number): Tables['audit_segments'] | undefined;
+  /** Reports whether all entries of the bundle before this index are in the segment before it. */
+  isHead(index: number): boolean;
+}
+
 /** Entries `[start, end)` of a bundle, of which a search wants some. */
-export interface Candidates {
+export interface Candidates<Rows = HeadRows> {
   readonly start: number;
   readonly end: number;
   readonly wanted: WantedText;
   /** The rows of the bundle are loaded. */
-  readonly rows: BundleRows;
+  readonly rows: Rows;
 }
 
 /** Consecutive entries. */

@@ -1,12 +1,9 @@
 import type { RowMacs } from '../../crypto/signatures/row-mac.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { allRows } from '../../ports/queries.ts';
 import { BrokerError } from '../../domain/errors.ts';
 
 type Row = Tables['sink_cursors'];
-
-const MOST_SINKS = 100;
 
 /**
  * The position from which a sink continues. `forged`: none of the broker's keys authenticates the row, so the sink gets the log from its
@@ -39,18 +36,11 @@ export class SinkCursors {
 
   /** Moves the cursor. A sealed broker has no key for the MAC, so its cursor does not move, and the next start repeats the entries sent meanwhile. */
   async move(sink: string, next_index: number): Promise<void> {
-    const put = this.#sealed(sink, next_index);
+    const put = this.#rowOf(sink, next_index);
     if (put !== undefined) await this.#store.commit({ writes: [{ table: 'sink_cursors', put }] });
   }
 
-  /** Seals cursors of a release without MACs. Only for a store that no later release has opened. */
-  async sealAll(): Promise<void> {
-    const rows = await this.#store.list(allRows('sink_cursors'), { limit: MOST_SINKS });
-    const unsealed = rows.filter(({ mac }) => mac === null);
-    for (const { sink, next_index } of unsealed) await this.move(sink, next_index);
-  }
-
-  #sealed(sink: string, next_index: number): Row | undefined {
+  #rowOf(sink: string, next_index: number): Row | undefined {
     try {
       return { sink, next_index, mac: this.#rows.mac('sink_cursors', { sink, next_index }) };
     } catch (error) {

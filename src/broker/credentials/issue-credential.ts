@@ -3,7 +3,7 @@ import type { Lease } from '../../domain/secrets/lease.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { workloadId } from '../../domain/identity/workload.ts';
 import type { IssuedCredential } from '../../ports/secret-provider.ts';
-import { encryptCredential } from '../../crypto/encryption/encrypted-credential.ts';
+import { encryptAt } from '../kernel/encrypted-columns.ts';
 import { refreshCaller } from '../access/authenticate.ts';
 import {
   decideAgain,
@@ -132,7 +132,7 @@ async function commitIssued(
 ): Promise<IssuedDisclosure> {
   const { parts, order, id } = decided;
   const value = parts.values.value(order.path, { data: issued.data, version: id });
-  const place = { installation: parts.installation, credentialId: id };
+  const at = { table: 'credentials', column: 'sealed', row: { id } } as const;
   const backendEnd = parts.clock.now() + wholeSeconds(issued.ttlSeconds) * 1000;
   return commitAs(parts, decided.live, (decidedAt, holder) => {
     const again = decideAgain(decided, holder);
@@ -140,7 +140,7 @@ async function commitIssued(
     const change: Partial<CredentialRow> = {
       state: 'issued',
       handle: issued.handle,
-      sealed: encryptCredential(parts.keyring.active, place, value.json),
+      sealed: encryptAt(parts, at, value.json),
       ends_at: backendEnd,
     };
     const issuedNow = { path: order.path, value, lease };

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { decryptCredential } from '../../crypto/encryption/encrypted-credential.ts';
+import { decryptAt } from '../kernel/encrypted-columns.ts';
 import {
   decideAgain,
   inProgress,
@@ -28,8 +28,8 @@ export async function repeatCredential(
   const held = await parts.store.get('leases', { id: row.lease_id });
   if (row.state !== 'issued' || row.sealed === null || held?.state !== 'live') throw over();
   if (row.mount_uid !== decided.target.mount.uid || held.ends_at <= parts.clock.now()) throw over();
-  const place = { installation: parts.installation, credentialId: row.id };
-  const json = decryptCredential((id) => parts.keyring.find(id), place, row.sealed);
+  const at = { table: 'credentials', column: 'sealed', row: { id: row.id } } as const;
+  const json = decryptAt(parts, at, row.sealed);
   const disclosure = {
     path: row.path,
     value: parts.values.rendered(order.path, json, row.id),

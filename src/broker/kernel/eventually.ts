@@ -2,7 +2,7 @@
 export type Eventually<T> = T | Promise<T>;
 
 /**
- * Continues synchronously with an available value. Each promise costs a read more than its decision (docs/measurements/reads.md). A read whose
+ * Continues synchronously with an available value. Each promise costs a read more than its decision (internals/measurements/reads.md). A read whose
  * session, value and lease are in memory therefore waits only for its commit. An async function does the same with
  * `made instanceof Promise ? await made : made`.
  */

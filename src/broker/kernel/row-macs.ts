@@ -29,14 +29,14 @@ export class KeyringRowMacs implements RowMacs {
   /** @throws ERR_CIPHERTEXT_INVALID for a row whose MAC no root key of the installation made. */
   verify(table: string, fields: CanonicalFields, mac: Uint8Array): void {
     const keys = this.#keyring.newestFirst();
-    if (!keys.some((key) => isSealedBy(key, table, fields, mac))) {
+    if (!keys.some((key) => hasMacOf(key, table, fields, mac))) {
       throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     }
   }
 
   /** Reports whether the active root key made the MAC; if not, the row needs an older one. @throws ERR_CIPHERTEXT_INVALID as `verify`. */
   isCurrent(table: string, fields: CanonicalFields, mac: Uint8Array): boolean {
-    if (isSealedBy(this.#keyring.active, table, fields, mac)) return true;
+    if (hasMacOf(this.#keyring.active, table, fields, mac)) return true;
     this.verify(table, fields, mac);
     return false;
   }
@@ -57,12 +57,7 @@ export function openRow<T>(store: Pick<Store, 'fault'>, open: () => T): T | unde
   }
 }
 
-function isSealedBy(
-  key: RootKey,
-  table: string,
-  fields: CanonicalFields,
-  mac: Uint8Array,
-): boolean {
+function hasMacOf(key: RootKey, table: string, fields: CanonicalFields, mac: Uint8Array): boolean {
   try {
     verifyRow(key.keyFor('rowMac'), table, fields, mac);
     return true;

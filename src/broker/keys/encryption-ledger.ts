@@ -1,3 +1,4 @@
+import { BrokerError } from '../../domain/errors.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import type { RootKey } from '../../crypto/keys/root-keys.ts';
 import type { Storage } from '../state/dependencies.ts';
@@ -11,8 +12,6 @@ import {
 
 /** Number of encryptions that the store counts ahead of time. After a crash the unused ones stay counted. */
 export const ENCRYPTION_STEP = 65_536;
-/** A key of a release that did not count begins with this many. */
-const UNCOUNTED = 2 ** 24;
 const ATTEMPTS = 8;
 
 /**
@@ -46,17 +45,19 @@ export class EncryptionLedger {
       const row = before.keys.find(({ id }) => id === key.id);
       const active = keyring.find(activeRow(before).id);
       if (row === undefined || active === undefined) return;
-      const counted = { ...row, seals: (row.seals ?? UNCOUNTED) + ENCRYPTION_STEP };
+      // Only the key of the log is not counted.
+      if (row.seals === null) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+      const counted = { ...row, seals: row.seals + ENCRYPTION_STEP };
       const keys = before.keys.map((each) => (each === row ? counted : each));
       const outcome = await store.commit(changeRootKeys(before, { keys }, active));
       if (outcome.status === 'committed') {
-        key.grantSeals(ENCRYPTION_STEP);
+        key.grantEncryptions(ENCRYPTION_STEP);
         return;
       }
     }
   }
 }
 
-function needsMore({ sealsLeft }: RootKey): boolean {
-  return !Number.isFinite(sealsLeft) || sealsLeft < ENCRYPTION_STEP / 2;
+function needsMore({ encryptionsLeft }: RootKey): boolean {
+  return !Number.isFinite(encryptionsLeft) || encryptionsLeft < ENCRYPTION_STEP / 2;
 }

@@ -26,7 +26,7 @@ export type KeyWorkerParts = Recording & Keys & RootKeyAccess & RewrapParts;
 export interface KeyWorkerOptions {
   /** Time that other brokers may need to read a new root key, before rows under it may appear. 0 if there is only one broker. */
   readonly spreadMs: number;
-  readonly mostSeals?: number;
+  readonly mostEncryptions?: number;
   /** Time without a working key-encryption key after which the process seals itself. */
   readonly kekOutageMs: number;
 }
@@ -45,7 +45,7 @@ export class KeyWorker {
 
   constructor(parts: KeyWorkerParts, options: KeyWorkerOptions) {
     this.#parts = parts;
-    this.#options = { mostSeals: MOST_ENCRYPTIONS, ...options };
+    this.#options = { mostEncryptions: MOST_ENCRYPTIONS, ...options };
     this.ledger = new EncryptionLedger(parts);
     this.#system = new SystemActor(parts, 'keys');
     this.#worker = new Worker('keys', EVERY_MS, parts, (signal) => this.round(signal));
@@ -66,7 +66,7 @@ export class KeyWorker {
     await this.#wrapUnderNew(rows);
     await this.#proveKeks(rows);
     const isDue = pendingRow(rows) !== undefined || retiredRows(rows).length > 0;
-    const isWorn = (activeRow(rows).seals ?? 0) >= this.#options.mostSeals;
+    const isWorn = (activeRow(rows).seals ?? 0) >= this.#options.mostEncryptions;
     if (!isDue && !isWorn) return;
     const held = await this.#parts.claim.take();
     if (held === undefined) return;
@@ -158,7 +158,7 @@ export class KeyWorker {
         state: isReplacing || row.state === 'compromised' ? 'compromised' : 'retired',
       };
     });
-    const lookup = keyring.lookup.seal(key, installation).toString('hex');
+    const lookup = keyring.lookup.encrypt(key, installation).toString('hex');
     const plan = {
       ...changeRootKeys(rows, { keys, lookup }, key),
       invalidates: [`root-keys:active/${pending.id}`],

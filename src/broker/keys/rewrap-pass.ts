@@ -1,18 +1,8 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { decryptValue, rewrapDek, encryptValue } from '../../crypto/encryption/envelope.ts';
 import type { RootKey } from '../../crypto/keys/root-keys.ts';
-import type { CanonicalFields } from '../../crypto/signatures/row-mac.ts';
-import { rootKeyIdOf } from '../../crypto/encryption/encrypted-column.ts';
-import {
-  decryptCredential,
-  encryptCredential,
-} from '../../crypto/encryption/encrypted-credential.ts';
-import { decryptRotation, encryptRotation } from '../../crypto/encryption/encrypted-rotation.ts';
-import {
-  decryptWrappedAnswer,
-  encryptWrappedAnswer,
-} from '../../crypto/encryption/encrypted-wrapped-answer.ts';
-import { decryptEnrolment, encryptEnrolment } from '../../crypto/encryption/encrypted-enrolment.ts';
+import { rootKeyIdOf } from '../../crypto/keys/encrypted-column.ts';
+import { decryptAt, encryptAt, encryptedColumns } from '../kernel/encrypted-columns.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Log } from '../../ports/log.ts';
 import { allRows, ROOT_KEYS } from '../../ports/queries.ts';
@@ -195,12 +185,10 @@ export class RewrapPass {
   #rowChange(table: TableName, row: Row): RowChange | undefined {
     const { mac } = row;
     if (!(mac instanceof Uint8Array)) return undefined;
-    const columns = this.#resealed(table, row);
+    const columns = this.#encryptedAgain(table, row);
     const { rows } = this.#parts;
-    if (columns === undefined && rows.isCurrent(table, coveredBy(table, row), mac))
-      return undefined;
-    const isSealedByStore = shapeOf(table).sealedSince !== undefined;
-    const next = isSealedByStore ? null : rows.mac(table, coveredBy(table, row));
+    if (columns === undefined && rows.isCurrent(table, macColumns(row), mac)) return undefined;
+    const next = shapeOf(table).hasMac === true ? null : rows.mac(table, macColumns(row));
     const key = keyOf(table, row);
     return {
       expect: { table, key, match: { mac } } as unknown as Expectation,
@@ -208,41 +196,21 @@ export class RewrapPass {
     };
   }
 
-  /** Columns that hold a value under an older key. */
-  #resealed(table: TableName, row: Row): Row | undefined {
-    const { installation } = this.#parts;
+  /** Columns that held a value under an older key, encrypted under the active one. */
+  #encryptedAgain(table: TableName, row: Row): Row | undefined {
+    const { keyring, installation } = this.#parts;
+    const keys = {
+      installation,
+      keyring: { active: this.#active, find: (id: string) => keyring.find(id) },
+    };
     const columns: Record<string, Uint8Array> = {};
-    if (table === 'credentials' && this.#isOld(row['sealed'])) {
-      const place = { installation, credentialId: row['id'] as string };
-      const sealed = row['sealed'] as Uint8Array;
-      columns['sealed'] = this.#again(decryptCredential(this.#find, place, sealed), (value) =>
-        encryptCredential(this.#active, place, value),
-      );
-    }
-    if (table === 'wrapped_answers' && this.#isOld(row['sealed'])) {
-      const place = { installation, wrappingId: row['id'] as string };
-      const sealed = row['sealed'] as Uint8Array;
-      columns['sealed'] = this.#again(decryptWrappedAnswer(this.#find, place, sealed), (answer) =>
-        encryptWrappedAnswer(this.#active, place, answer),
-      );
-    }
-    if (table === 'enrolments' && this.#isOld(row['sealed'])) {
-      const { cluster_uid: clusterUid, api_server: apiServer } =
-        row as unknown as Tables['enrolments'];
-      const place = { installation, clusterUid, apiServer };
-      const sealed = row['sealed'] as Uint8Array;
-      columns['sealed'] = this.#again(decryptEnrolment(this.#find, place, sealed), (token) =>
-        encryptEnrolment(this.#active, place, token),
-      );
-    }
-    for (const slot of ['pending', 'previous'] as const) {
-      if (table !== 'rotations' || !this.#isOld(row[slot])) continue;
-      const { id, path } = row as unknown as Tables['rotations'];
-      const place = { installation, rotationId: id, path, slot };
-      columns[slot] = this.#again(
-        decryptRotation(this.#find, place, row[slot] as Uint8Array),
-        (value) => encryptRotation(this.#active, place, value),
-      );
+    for (const column of encryptedColumns(table)) {
+      const encrypted = row[column];
+      if (!(encrypted instanceof Uint8Array) || rootKeyIdOf(encrypted) === this.#active.id)
+        continue;
+      const value = decryptAt(keys, { table, column, row }, encrypted);
+      columns[column] = encryptAt(keys, { table, column, row }, value);
+      value.fill(0);
     }
     return Object.keys(columns).length === 0 ? undefined : columns;
   }
@@ -342,26 +310,6 @@ export class RewrapPass {
   }
 
   readonly #find = (id: string): RootKey | undefined => this.#parts.keyring.find(id);
-
-  #isOld(sealed: ColumnValue | undefined): boolean {
-    return sealed instanceof Uint8Array && rootKeyIdOf(sealed) !== this.#active.id;
-  }
-
-  #again(value: Buffer, seal: (value: Buffer) => Uint8Array): Uint8Array {
-    const sealed = seal(value);
-    value.fill(0);
-    return sealed;
-  }
-}
-
-/** The columns that the MAC of a row covers; internals/spec/row-mac-v1.md. */
-function coveredBy(table: TableName, row: Row): CanonicalFields {
-  const omitsNull = shapeOf(table).sealedSince !== undefined;
-  return Object.fromEntries(
-    Object.entries(macColumns(table, row)).filter(
-      ([name, value]) => value !== null || !(omitsNull || name === 'sender_key'),
-    ),
-  );
 }
 
 function keyOf(table: TableName, row: Row): Row {

@@ -28,8 +28,8 @@ export interface ExposedValues {
   readonly paths: readonly string[];
   /** Dynamic credentials that were kept for a repeat of their request. */
   readonly credentials: number;
-  /** Leases of these credentials, at most 100. Absent in a report of an earlier release. */
-  readonly issued?: readonly IssuedLease[] | undefined;
+  /** Leases of these credentials, at most 100. */
+  readonly issued: readonly IssuedLease[];
 }
 
 export interface IssuedLease {

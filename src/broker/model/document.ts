@@ -43,7 +43,7 @@ export function documentFence(kind: DocumentKind, name: string): string {
 
 /** Opens a row: verifies its MAC, then parses its JSON. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
 export function openDocument(rows: KeyringRowMacs, row: Tables['documents']): StoredDocument {
-  rows.verify('documents', macColumns('documents', row), row.mac);
+  rows.verify('documents', macColumns(row), row.mac);
   return documentOf(row);
 }
 
@@ -114,7 +114,7 @@ export function authenticateDocument(
     // Documents of kinds whose defaults never changed have none, so that an earlier release reads them.
     defaults: document.defaults || null,
   };
-  return { ...fields, mac: rows.mac('documents', macColumns('documents', fields)) };
+  return { ...fields, mac: rows.mac('documents', macColumns(fields)) };
 }
 
 /** The history row of one version. A deletion has no body. */
@@ -132,7 +132,7 @@ export function authenticateDocumentVersion(
     created_by: document.updatedBy,
     elevation: document.elevation ?? null,
   };
-  const mac = rows.mac('document_versions', macColumns('document_versions', fields));
+  const mac = rows.mac('document_versions', macColumns(fields));
   return { ...fields, mac };
 }
 
@@ -141,7 +141,7 @@ export function openDocumentVersion(
   rows: KeyringRowMacs,
   row: Tables['document_versions'],
 ): DocumentVersion {
-  rows.verify('document_versions', macColumns('document_versions', row), row.mac);
+  rows.verify('document_versions', macColumns(row), row.mac);
   return {
     uid: row.uid,
     version: row.version,

@@ -247,7 +247,7 @@ const operatorToken = z
     description: text.optional(),
   })
   .transform(({ ttl, grants, sourceCidrs, description }) => {
-    const spec: OperatorTokenSpec = {
+    const spec: Omit<OperatorTokenSpec, 'minters'> = {
       sourceCidrs,
       ...(grants === undefined ? {} : { grants }),
       ...(description === undefined ? {} : { description }),

@@ -1,7 +1,4 @@
-import {
-  decryptWrappedAnswer,
-  encryptWrappedAnswer,
-} from '../../crypto/encryption/encrypted-wrapped-answer.ts';
+import { decryptAt, encryptAt, type ColumnAt } from '../kernel/encrypted-columns.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { isWellFormedToken, newToken } from '../../crypto/random/token.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -107,7 +104,6 @@ function newWrapping(
   const id = sha256Hex(token);
   const createdAt = parts.clock.now();
   const endsAt = Math.min(createdAt + seconds * 1_000, session.endsAt);
-  const place = { installation: parts.installation, wrappingId: id };
   const row: Row = {
     id,
     workload: workloadId,
@@ -115,7 +111,7 @@ function newWrapping(
     session_hash: hash,
     path: path ?? null,
     creation_path: creationPath,
-    sealed: encryptWrappedAnswer(parts.keyring.active, place, answer),
+    sealed: encryptAt(parts, placeOf(id), answer),
     created_at: createdAt,
     ends_at: endsAt,
     mac: null,
@@ -216,8 +212,11 @@ function opened({ id, path, session_id, workload, creation_path }: Row) {
 }
 
 function contentOf(parts: Keys, { id, sealed }: Row): Buffer {
-  const place = { installation: parts.installation, wrappingId: id };
-  return decryptWrappedAnswer((key) => parts.keyring.find(key), place, sealed);
+  return decryptAt(parts, placeOf(id), sealed);
+}
+
+function placeOf(id: string): ColumnAt {
+  return { table: 'wrapped_answers', column: 'sealed', row: { id } };
 }
 
 interface Taking<T> {

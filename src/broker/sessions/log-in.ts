@@ -156,7 +156,7 @@ function open(
 ): {
   readonly token: string;
   readonly live: LiveSession;
-  readonly row: ReturnType<Access['sessions']['seal']>;
+  readonly row: ReturnType<Access['sessions']['rowOf']>;
 } {
   const now = parts.clock.now();
   const session: Session = {
@@ -172,7 +172,7 @@ function open(
   const token = newToken('qms');
   const hash = parts.sessions.hash(token);
   const live = new LiveSession(session, hash, parts.store, parts.digest);
-  return { token, live, row: parts.sessions.seal(session, hash) };
+  return { token, live, row: parts.sessions.rowOf(session, hash) };
 }
 
 export function sessionEnd(

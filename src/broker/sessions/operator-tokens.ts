@@ -74,7 +74,7 @@ export async function createOperatorToken(
           reads: [...admin.fences, `operator:${operator.name}`],
           notAfter: admin.operator.endsAt,
           writes: [
-            { table: 'operator_tokens', put: parts.tokens.seal(stored, parts.tokens.hash(token)) },
+            { table: 'operator_tokens', put: parts.tokens.rowOf(stored, parts.tokens.hash(token)) },
           ],
           entries: [
             entryOf(parts, call, admin, {
@@ -97,10 +97,7 @@ function mintingOf({
   operator: { name },
   minters,
 }: LiveOperator): Pick<OperatorTokenSpec, 'mintedBy' | 'minters'> {
-  return {
-    mintedBy: name,
-    ...(minters !== undefined && { minters: [...new Set([...minters, name])] }),
-  };
+  return { mintedBy: name, minters: [...new Set([...minters, name])] };
 }
 
 /**

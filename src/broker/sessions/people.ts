@@ -325,7 +325,7 @@ function open(
       id: randomId('tok'),
       operator: name,
       operatorUid: url,
-      spec: { sourceCidrs: [], person },
+      spec: { sourceCidrs: [], minters: [], person },
       createdAt: now,
       endsAt: Math.min(latestEnd, now + idleSeconds * 1000),
       senderKey,
@@ -362,7 +362,7 @@ function open(
         expect: [{ table: 'finished_logins', key: { id: finished.id }, absent: true }],
         writes: [
           { table: 'finished_logins', put: finished },
-          { table: 'operator_tokens', put: parts.tokens.seal(stored, hash) },
+          { table: 'operator_tokens', put: parts.tokens.rowOf(stored, hash) },
           ...(begun.device === undefined ? [] : freed(begun.device.place).writes),
         ],
         entries: [
@@ -423,7 +423,7 @@ export async function keepAlive(parts: PeopleParts, live: LiveOperator): Promise
         match: { ends_at: row.ends_at, body: row.body },
       },
     ],
-    writes: [{ table: 'operator_tokens', put: parts.tokens.seal({ ...stored, endsAt }, hash) }],
+    writes: [{ table: 'operator_tokens', put: parts.tokens.rowOf({ ...stored, endsAt }, hash) }],
     invalidates: [`token:${row.id}`],
     entries: [],
   });

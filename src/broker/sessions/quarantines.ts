@@ -134,7 +134,7 @@ export function quarantinePlan(
           : { match: { id: row.id, ends_at: row.endsAt ?? null } }),
       },
     ],
-    writes: [{ table: 'quarantines', put: quarantines.seal(made) }],
+    writes: [{ table: 'quarantines', put: quarantines.rowOf(made) }],
     invalidates: [`quarantine:${fence}`, fence, ...(scope.kind === 'operator' ? [OPERATORS] : [])],
   };
 }

@@ -47,7 +47,7 @@ export async function renewSession(
         writes: [
           {
             table: 'sessions',
-            put: parts.sessions.seal(renewed, parts.sessions.hash(sessionToken)),
+            put: parts.sessions.rowOf(renewed, parts.sessions.hash(sessionToken)),
           },
         ],
         invalidates: [`session:${session.id}`],

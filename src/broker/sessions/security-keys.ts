@@ -310,7 +310,7 @@ function changed({ tokens }: Pick<Access, 'tokens'>, changes: readonly Change[])
       const stored = tokens.open(row);
       return {
         table: 'operator_tokens',
-        put: tokens.seal({ ...stored, spec: specOf(stored) }, row.hash),
+        put: tokens.rowOf({ ...stored, spec: specOf(stored) }, row.hash),
       };
     }),
     invalidates: changes.map(([{ id }]) => `token:${id}`),

@@ -14,7 +14,7 @@ export function encodeCursor(
   position: unknown,
 ): string {
   const plaintext = Buffer.from(JSON.stringify(position));
-  const key = parts.keyring.active.sealingKeyFor('pageCursor');
+  const key = parts.keyring.active.encryptionKeyFor('pageCursor');
   return encrypt(key, plaintext, cursorData(list)).toString('base64url');
 }
 

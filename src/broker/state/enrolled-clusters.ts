@@ -1,4 +1,4 @@
-import { decryptEnrolment, encryptEnrolment } from '../../crypto/encryption/encrypted-enrolment.ts';
+import { decryptAt, encryptAt, type ColumnAt } from '../kernel/encrypted-columns.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import {
@@ -106,24 +106,24 @@ export class EnrolledClusters {
   }
 
   /** The column of a row that holds a token. */
-  seal(
+  encrypt(
     { cluster_uid, api_server }: Pick<Row, 'cluster_uid' | 'api_server'>,
     token: string,
   ): Buffer {
-    const { keyring, installation } = this.#keys;
-    const place = { installation, clusterUid: cluster_uid, apiServer: api_server };
-    return encryptEnrolment(keyring.active, place, Buffer.from(token));
+    return encryptAt(this.#keys, placeOf({ cluster_uid, api_server }), Buffer.from(token));
   }
 
   #enrolmentOf({ cluster, cluster_uid, api_server, sealed, ends_at, renew_at }: Row): Enrolment {
     const named = { cluster, clusterUid: cluster_uid, apiServer: api_server };
     if (sealed === null || ends_at === null || renew_at === null)
       return { ...named, credential: undefined };
-    const { keyring, installation } = this.#keys;
-    const place = { installation, clusterUid: cluster_uid, apiServer: api_server };
-    const opened = decryptEnrolment((id) => keyring.find(id), place, sealed);
+    const opened = decryptAt(this.#keys, placeOf({ cluster_uid, api_server }), sealed);
     const token = new Sensitive(opened.toString());
     opened.fill(0);
     return { ...named, credential: { token, endsAt: ends_at, renewAt: renew_at } };
   }
+}
+
+function placeOf(row: Pick<Row, 'cluster_uid' | 'api_server'>): ColumnAt {
+  return { table: 'enrolments', column: 'sealed', row };
 }

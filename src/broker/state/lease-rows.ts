@@ -11,7 +11,8 @@ export function openLease(row: Tables['leases']): Lease {
     path: row.path,
     mountUid: row.mount_uid,
     version: row.version,
-    generation: row.generation ?? undefined,
+    // A lease without one would be of no place: it is superseded, and no read continues it.
+    generation: row.generation ?? '',
     kind: row.kind,
     state: row.state,
     ...(row.cause === null ? {} : { cause: row.cause as LeaseCause }),
@@ -32,7 +33,7 @@ export function leaseRow(lease: Lease): Tables['leases'] {
     path: lease.path,
     mount_uid: lease.mountUid,
     version: lease.version,
-    generation: lease.generation ?? null,
+    generation: lease.generation,
     kind: lease.kind,
     state: lease.state,
     cause: lease.cause ?? null,

@@ -61,7 +61,7 @@ interface LiveFacts {
   readonly digest: TextDigest;
   readonly person: Person | undefined;
   readonly senderKey?: SenderKey | undefined;
-  readonly minters: readonly string[] | undefined;
+  readonly minters: readonly string[];
   /** Actor, if entries name another one than the operator. */
   readonly actor?: EncodedActor;
 }
@@ -80,8 +80,8 @@ export class LiveOperator {
   readonly person: Person | undefined;
   /** Key that the session is bound to. */
   readonly senderKey: SenderKey | undefined;
-  /** Other operators that may have the text of its token; undefined if an older release created it. */
-  readonly minters: readonly string[] | undefined;
+  /** Other operators that may have the text of its token. */
+  readonly minters: readonly string[];
   /** Elevations in force. */
   readonly elevated: readonly Elevated[];
   readonly #digest: TextDigest;
@@ -239,33 +239,31 @@ export class OperatorTokens {
     operator: StoredDocument<'operator'>,
   ): Promise<readonly Grant[]> {
     const { version, spec } = operator;
+    const { operatorVersion: first } = known.stored.spec;
     // Memory does not have the version yet at which another broker minted the token.
-    if ((known.stored.spec.operatorVersion ?? 0) > version) return [];
+    if (first === undefined || first > version) return [];
     if (known.kept?.version !== version) {
       const grants =
         known.kept?.version === version - 1
           ? meetGrants(known.kept.grants, spec.grants)
-          : await this.#keptSince(known.stored, operator);
+          : await this.#keptSince(first, operator);
       known.kept = { version, grants };
     }
     return narrowed(known.stored, known.kept.grants);
   }
 
-  /** The grants in all versions from the minting on. A version that is missing in the store leaves the token no rights. */
+  /** The grants in all versions from `first` on. A version that is missing in the store leaves the token no rights. */
   async #keptSince(
-    { spec, createdAt }: OperatorToken,
+    first: number,
     { name, uid, version: newest, spec: current }: StoredDocument<'operator'>,
   ): Promise<readonly Grant[]> {
-    if (spec.operatorVersion === newest) return current.grants;
+    if (first === newest) return current.grants;
     const versions = new Map<number, Tables['document_versions']>();
     for await (const row of listAll(this.#store, DOCUMENT_VERSIONS.ofDocument('operator', name))) {
       if (row.uid !== uid || row.version > newest) continue;
       versions.set(row.version, row);
-      // A token of an older release does not name its version: it is the one before the minting.
-      if (spec.operatorVersion === undefined && row.created_at < createdAt) break;
-      if (row.version === spec.operatorVersion) break;
+      if (row.version === first) break;
     }
-    const first = spec.operatorVersion ?? Math.min(...versions.keys());
     let kept = current.grants;
     for (let version = newest - 1; version >= first; version -= 1) {
       const row = versions.get(version);
@@ -275,7 +273,7 @@ export class OperatorTokens {
     return versions.has(first) ? kept : [];
   }
 
-  /** A version that this release cannot read gives nothing. */
+  /** A version that cannot be read gives nothing. */
   #grantsIn(row: Tables['document_versions']): readonly Grant[] {
     const { body } = openDocumentVersion(this.#keys.rows, row);
     try {
@@ -303,7 +301,7 @@ export class OperatorTokens {
       digest: this.#keys.digest,
       person,
       senderKey: key,
-      minters: person === undefined ? minters : [],
+      minters,
     });
   }
 
@@ -358,7 +356,7 @@ export class OperatorTokens {
     };
   }
 
-  seal(token: OperatorToken, hash: Uint8Array): Tables['operator_tokens'] {
+  rowOf(token: OperatorToken, hash: Uint8Array): Tables['operator_tokens'] {
     const fields = {
       id: token.id,
       operator: token.operator,

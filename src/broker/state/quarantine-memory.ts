@@ -80,7 +80,7 @@ export class Quarantines {
     return this.all().filter((each) => this.#isInForce(each));
   }
 
-  seal(quarantine: Quarantine): Row {
+  rowOf(quarantine: Quarantine): Row {
     const { kind, subject, id, reason, mode } = quarantine;
     const fields = {
       kind,
@@ -95,7 +95,7 @@ export class Quarantines {
       namespace: quarantine.namespace ?? null,
       pods: quarantine.pods ?? null,
     };
-    return { ...fields, mac: this.#rows.mac('quarantines', macColumns('quarantines', fields)) };
+    return { ...fields, mac: this.#rows.mac('quarantines', macColumns(fields)) };
   }
 
   #keep(row: Row): void {
@@ -116,7 +116,7 @@ export class Quarantines {
 
   #open(row: Row): Quarantine {
     const { mac, ...fields } = row;
-    this.#rows.verify('quarantines', macColumns('quarantines', fields), mac);
+    this.#rows.verify('quarantines', macColumns(fields), mac);
     const kind = QUARANTINE_KINDS.find((each) => each === row.kind);
     if (kind === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     return {

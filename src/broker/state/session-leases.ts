@@ -20,8 +20,6 @@ export class SessionLeases {
   /** Leases that a plan creates or extends that has not committed yet. */
   readonly #pending = new Set<Lease>();
   #byVersion: Map<string, Lease> | undefined;
-  /** True if some lease does not name its locator; such a lease counts for every locator. */
-  #hasUnplaced = false;
 
   constructor(sessionId: string, store: Store) {
     this.#sessionId = sessionId;
@@ -66,14 +64,11 @@ export class SessionLeases {
 
   /** Finds the live lease, or the tombstone of a revoked one, for a version of a path. */
   find(place: LeaseVersionKey): Lease | undefined {
-    const found = this.#byVersion?.get(key(place));
-    if (found !== undefined || !this.#hasUnplaced) return found;
-    return this.#byVersion?.get(key({ ...place, generation: undefined }));
+    return this.#byVersion?.get(key(place));
   }
 
   keep(lease: Lease): void {
     if (lease.state === 'ended' && lease.cause !== 'revoked') return;
-    if (lease.generation === undefined) this.#hasUnplaced = true;
     this.#byVersion?.set(interned(key(lease)), lease);
   }
 
@@ -116,10 +111,10 @@ function shared(lease: Lease): Lease {
     path: interned(path),
     mountUid: interned(mountUid),
     version: interned(version),
-    generation: generation && interned(generation),
+    generation: interned(generation),
   };
 }
 
-function key({ mountUid, path, version, generation = '' }: LeaseVersionKey): string {
+function key({ mountUid, path, version, generation }: LeaseVersionKey): string {
   return `${mountUid}\n${generation}\n${path}\n${version}`;
 }

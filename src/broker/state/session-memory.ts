@@ -7,7 +7,7 @@ import {
   type WorkloadView,
 } from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
-import type { Tables } from '../../ports/tables.ts';
+import { macColumns, type Tables } from '../../ports/tables.ts';
 import { SESSIONS } from '../../ports/queries.ts';
 import { hmac } from '../../crypto/hashes/digest.ts';
 import { senderKey, senderKeyText } from '../../crypto/keys/sender-key.ts';
@@ -164,9 +164,9 @@ export class Sessions {
 
   /** @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
   open(row: Tables['sessions']): Session {
-    const { mac, sender_key: key, ...fields } = row;
-    this.#keys.rows.verify('sessions', { ...fields, ...whereBound(key) }, mac);
-    const { source, ...workload } = JSON.parse(row.body) as Workload & { readonly source?: string };
+    const { sender_key: key } = row;
+    this.#keys.rows.verify('sessions', macColumns(row), row.mac);
+    const { source, ...workload } = JSON.parse(row.body) as Workload & Pick<Session, 'source'>;
     return {
       kind: 'workload',
       id: row.id,
@@ -179,7 +179,7 @@ export class Sessions {
     };
   }
 
-  seal(session: Session, hash: Uint8Array): Tables['sessions'] {
+  rowOf(session: Session, hash: Uint8Array): Tables['sessions'] {
     const { workload, source } = session;
     const account = accountOf(workload);
     const fields = {
@@ -193,14 +193,8 @@ export class Sessions {
       body: JSON.stringify({ ...workload, source }),
       created_at: session.createdAt,
       ends_at: session.endsAt,
+      sender_key: session.senderKey === undefined ? null : senderKeyText(session.senderKey),
     };
-    const key = session.senderKey === undefined ? null : senderKeyText(session.senderKey);
-    const mac = this.#keys.rows.mac('sessions', { ...fields, ...whereBound(key) });
-    return { ...fields, sender_key: key, mac };
+    return { ...fields, mac: this.#keys.rows.mac('sessions', macColumns(fields)) };
   }
-}
-
-/** The MAC covers the key if there is one. Without a key, it equals the MAC of rows from before keys existed. */
-function whereBound(key: string | null): { readonly sender_key?: string } {
-  return key === null ? {} : { sender_key: key };
 }

@@ -42,7 +42,7 @@ export interface CacheTerms {
 }
 
 interface Entry {
-  readonly sealed: Buffer;
+  readonly encrypted: Buffer;
   readonly version: string;
   readonly fingerprint: string;
   readonly fieldFingerprints: string | undefined;
@@ -80,7 +80,7 @@ interface Absence {
 
 /** Current values, encrypted under a key that exists only in this process. Only one read at a time goes to the backend for a path. */
 export class ValueCache {
-  #sealer = ephemeralCipher();
+  #cipher = ephemeralCipher();
   readonly #entries: LRUCache<string, Entry>;
   readonly #absences = new LRUCache<string, Absence>(lruOptions(ABSENT_COUNT));
   readonly #flights = new Map<string, Flight>();
@@ -96,8 +96,8 @@ export class ValueCache {
     this.#fingerprints = fingerprints;
     this.#entries = new LRUCache<string, Entry>({
       maxSize: maxBytes,
-      sizeCalculation: ({ sealed, locator = '' }, path) =>
-        sealed.length + locator.length + path.length + ENTRY_OVERHEAD,
+      sizeCalculation: ({ encrypted, locator = '' }, path) =>
+        encrypted.length + locator.length + path.length + ENTRY_OVERHEAD,
     });
   }
 
@@ -112,7 +112,7 @@ export class ValueCache {
    */
   seal(): void {
     this.clear();
-    this.#sealer = ephemeralCipher();
+    this.#cipher = ephemeralCipher();
     this.#fingerprints = undefined;
   }
 
@@ -254,7 +254,7 @@ export class ValueCache {
   keep(path: string, terms: CacheTerms, value: Value): void {
     if (terms.cacheTtlMs + terms.staleIfErrorMs <= 0) return;
     this.#entries.set(path, {
-      sealed: this.#sealer.encrypt(value.json, path),
+      encrypted: this.#cipher.encrypt(value.json, path),
       version: value.version,
       fingerprint: value.fingerprint,
       fieldFingerprints: value.fieldFingerprints,
@@ -297,7 +297,7 @@ export class ValueCache {
 
   #open(path: string, entry: Entry, stale: boolean): Value {
     return {
-      json: this.#sealer.decrypt(entry.sealed, path),
+      json: this.#cipher.decrypt(entry.encrypted, path),
       version: entry.version,
       fingerprint: entry.fingerprint,
       fieldFingerprints: entry.fieldFingerprints,

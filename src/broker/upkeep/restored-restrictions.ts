@@ -1,5 +1,5 @@
 import type { ProvenQuarantine, Removals } from '../../ports/removals.ts';
-import type { Tables } from '../../ports/tables.ts';
+import { macColumns, type Tables } from '../../ports/tables.ts';
 import type { Recordable } from '../state/dependencies.ts';
 import { Quarantines } from '../state/quarantine-memory.ts';
 import { CAUSE, type Step, type StepParts } from './removal-step.ts';
@@ -19,7 +19,7 @@ export async function quarantineSteps(
     if (isInForce && !isStricter(proven, row)) continue;
     steps.push({
       name: mode === undefined ? `${kind}:${subject}` : `${kind}:${subject} (${mode})`,
-      writes: [{ table: 'quarantines', put: memory.seal({ ...proven, responseId: alert }) }],
+      writes: [{ table: 'quarantines', put: memory.rowOf({ ...proven, responseId: alert }) }],
       event: {
         action: 'quarantine.create',
         outcome: 'ok',
@@ -67,13 +67,14 @@ export async function approvalSteps(
     const row = await store.get('approvals', { id });
     // The rule has no end.
     if (row === undefined || row.ends_at === null || row.ends_at <= now) continue;
-    const { mac, ...fields } = row;
-    rows.verify('approvals', fields, mac);
-    const ended = { ...fields, ends_at: now };
+    rows.verify('approvals', macColumns(row), row.mac);
+    const ended = { ...row, ends_at: now };
     const requestedBy = row.requester;
     steps.push({
       name: id,
-      writes: [{ table: 'approvals', put: { ...ended, mac: rows.mac('approvals', ended) } }],
+      writes: [
+        { table: 'approvals', put: { ...ended, mac: rows.mac('approvals', macColumns(ended)) } },
+      ],
       event: { action: 'approval.expire', outcome: 'ok', approval: id, requestedBy, cause: CAUSE },
     });
   }

@@ -1,5 +1,12 @@
 import { ALERTS } from './alerts.ts';
-import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from '../run/command.ts';
+import {
+  COMMENT,
+  REASON,
+  WORKLOAD,
+  YES,
+  type CommandTable,
+  type OptionRow,
+} from '../run/command.ts';
 import { operation } from '../run/operation.ts';
 
 const SESSIONS: readonly OptionRow[] = [

@@ -20,7 +20,7 @@ export interface Profile {
 export interface OperatorLogin {
   readonly kind: 'operator';
   readonly token: string;
-  /** Time at which the token expires; absent in profiles of earlier releases, and if options name the token. */
+  /** Time at which the token expires; absent if options name the token. */
   readonly endsAt?: string;
   /** The issuer at which a person logged in, and whether on another device; absent for tokens of operators. */
   readonly issuer?: string;

@@ -2,7 +2,6 @@ import { ApiError, type PagedId } from '../../client/index.ts';
 import { isUnder } from '../../domain/words/names.ts';
 import { parsePolicy, type AccessPolicy } from '../../domain/policy/index.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
-import { literalPart } from '../verbs/deletion-impact.ts';
 import type { Manifest } from './manifest.ts';
 
 type Policies = readonly Pick<AccessPolicy, 'metadata' | 'spec'>[];
@@ -73,6 +72,13 @@ function meets(pattern: string, prefix: string): boolean {
   const literal = literalPart(pattern);
   if (literal === '' || literal === prefix) return true;
   return isUnder(literal, prefix) || isUnder(prefix, literal);
+}
+
+/** The segments of a pattern before the first one with a wildcard or a variable. */
+export function literalPart(pattern: string): string {
+  const segments = pattern.split('/');
+  const wild = segments.findIndex((segment) => /[*$?{]/.test(segment));
+  return segments.slice(0, wild === -1 ? undefined : wild).join('/');
 }
 
 function listOf(names: readonly string[]): string {

@@ -4,8 +4,8 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { parseJson } from '../../net/https/parse-json.ts';
 import { readBody } from '../../net/https/read-body.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import type { CliContext } from '../connection/context.ts';
 import { EXIT, Failed } from '../kernel/errors.ts';
 import { jsonObject } from './json-object.ts';
 
@@ -15,6 +15,12 @@ interface Image {
   /** Host and path. */
   readonly repository: string;
   readonly digest: string;
+}
+
+/** The clock for deadlines, and the signal of Ctrl-C and SIGTERM. */
+interface Timing {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
 }
 
 interface RegistryAccess {
@@ -65,7 +71,7 @@ const manifest = z.object({
 export async function fetchAttestations(
   image: Image,
   access: RegistryAccess,
-  { clock, signal }: Pick<CliContext, 'clock' | 'signal'>,
+  { clock, signal }: Timing,
 ): Promise<readonly Content[]> {
   return withDeadline(clock, TOTAL_MS, async (deadline) => {
     const within = AbortSignal.any([signal, deadline]);
@@ -138,14 +144,10 @@ class Registry {
   readonly #origin: URL;
   readonly #name: string;
   readonly #access: RegistryAccess;
-  readonly #context: Pick<CliContext, 'clock' | 'signal'>;
+  readonly #timing: Timing;
   #authorization: string | undefined;
 
-  constructor(
-    { repository }: Image,
-    access: RegistryAccess,
-    context: Pick<CliContext, 'clock' | 'signal'>,
-  ) {
+  constructor({ repository }: Image, access: RegistryAccess, timing: Timing) {
     const slash = repository.indexOf('/');
     const host = repository.slice(0, slash);
     if (slash === -1 || !/[.:]|^localhost$/.test(host)) {
@@ -156,7 +158,7 @@ class Registry {
     this.#origin = new URL(`${isPlain ? 'http' : 'https'}://${host}`);
     this.#name = repository.slice(slash + 1);
     this.#access = access;
-    this.#context = context;
+    this.#timing = timing;
     this.#http = this.#client(isPlain);
   }
 
@@ -272,7 +274,7 @@ class Registry {
     headers: Readonly<Record<string, string>>,
     target = url.pathname + url.search,
   ): Promise<RegistryAnswer> {
-    const { clock, signal } = this.#context;
+    const { clock, signal } = this.#timing;
     const request = { method: 'GET', url, target, headers: { accept: ACCEPT, ...headers } };
     try {
       return await withDeadline(clock, TIMEOUT_MS, async (deadline) => {

@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { DotenvError, parseDotenv, type DotenvEntry } from './dotenv.ts';
-import { askHidden, readStdin } from './ask.ts';
-import type { CliContext } from '../connection/context.ts';
+import { askHidden, readStdin, type Input } from './ask.ts';
+import type { Output } from '../output/output.ts';
 import { readFailure, UsageError } from '../kernel/errors.ts';
 
 export type SecretValue = string | { readonly base64: string };
 export type SecretData = Readonly<Record<string, SecretValue>>;
+
+/** Standard input, and the output for notes. */
+type Terminal = Input & { readonly output: Output };
 
 const ASSIGNMENT = /^([^=]+)=(.*)$/s;
 
@@ -14,7 +17,7 @@ const ASSIGNMENT = /^([^=]+)=(.*)$/s;
  * shell's history and shown in the list of processes, which every user of the machine can read. @throws UsageError without the values
  */
 export async function readSecretData(
-  context: CliContext,
+  context: Terminal,
   verb: string,
   words: readonly string[],
   { fromJson, fromEnv }: ValueFiles,
@@ -34,7 +37,7 @@ export interface ValueFiles {
   readonly fromEnv?: string;
 }
 
-async function readEnvData(context: CliContext, source: string): Promise<SecretData> {
+async function readEnvData(context: Terminal, source: string): Promise<SecretData> {
   const bytes = await readSource(context, '--from-env', source);
   const text = decodeUtf8(bytes);
   if (text === undefined) throw new UsageError(`--from-env: the file ${source} is not UTF-8`);
@@ -64,13 +67,13 @@ export function dotenvEntries(source: string, text: string): readonly DotenvEntr
   }
 }
 
-async function readSource(context: CliContext, option: string, source: string): Promise<Buffer> {
+async function readSource(context: Terminal, option: string, source: string): Promise<Buffer> {
   return (source === '-' ? readStdin(context) : readFile(source)).catch((error: unknown) => {
     throw new UsageError(`${option}: the file ${source} ${readFailure(error)}`);
   });
 }
 
-async function readAssignments(context: CliContext, words: readonly string[]): Promise<SecretData> {
+async function readAssignments(context: Terminal, words: readonly string[]): Promise<SecretData> {
   const sources = words.map(sourceOf);
   if (sources.filter(({ source }) => source === '-').length > 1) {
     throw new UsageError('only one key can be read from standard input');
@@ -101,7 +104,7 @@ function sourceOf(word: string): { readonly key: string; readonly source: string
   );
 }
 
-async function typedOrPiped(context: CliContext, key: string): Promise<SecretValue> {
+async function typedOrPiped(context: Terminal, key: string): Promise<SecretValue> {
   if (context.stdin.isTTY) return askHidden(context, `Value of ${key}`);
   return valueOf(await readStdin(context));
 }
@@ -132,7 +135,7 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /** All keys from one JSON object. */
-async function readJsonData(context: CliContext, source: string): Promise<SecretData> {
+async function readJsonData(context: Terminal, source: string): Promise<SecretData> {
   const bytes = await readSource(context, '--from-json', source);
   const value = parsed(bytes.toString('utf8'));
   const problem = checkSecretData(value);

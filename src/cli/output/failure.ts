@@ -54,7 +54,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 const WHOAMI =
-  'your token: quaymaster whoami; to get the role for a time: quaymaster break-glass request --role ROLE --scope PATH --for 30m --reason TEXT; to get it for good: an admin adds it to the grants of the operator or to a RoleBinding, see docs/operations.md#operators-and-their-roles';
+  'your token: quaymaster whoami; to get the role for a time: quaymaster break-glass request --role ROLE --scope PATH --for 30m --reason TEXT; to get it for good: an admin adds it to the grants of the operator or to a RoleBinding, see docs/operators.md#roles';
 
 const ROTATION_STATUS = 'what it waits for: quaymaster rotate status PATH';
 

@@ -26,7 +26,7 @@ export type OptionRow = readonly [
   },
 ];
 
-/** Texts of one command for the help and docs/cli.md. */
+/** Texts of one command for the help and docs/commands.md. */
 export interface CommandWords {
   /** Words of the command after the program's name, such as `lease ls`. */
   readonly command: string;

@@ -1,4 +1,4 @@
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { counted } from '../kernel/count.ts';

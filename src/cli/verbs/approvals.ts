@@ -1,5 +1,5 @@
 import type { components } from '../../client/index.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { counted } from '../kernel/count.ts';
 import { defined } from '../kernel/defined.ts';

@@ -1,5 +1,5 @@
 import type { components } from '../../client/index.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { defined } from '../kernel/defined.ts';
 import { EXIT, UsageError, type ExitCode } from '../kernel/errors.ts';

@@ -1,4 +1,4 @@
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { counted } from '../kernel/count.ts';
 import { applyPlan } from '../documents/apply-plan.ts';

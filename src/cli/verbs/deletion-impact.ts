@@ -4,6 +4,7 @@ import { allPages, callWith, type Broker, type LooseInput } from '../connection/
 import { countText } from '../connection/count-text.ts';
 import { counted } from '../kernel/count.ts';
 import type { DocumentWord } from '../documents/kinds.ts';
+import { literalPart } from '../documents/policy-references.ts';
 
 type Names = readonly [one: string, many: string];
 
@@ -117,13 +118,6 @@ async function policyText(
     ...(await Promise.all(leases)),
   ];
   return `no longer applied: ${counts.join(', ')}${widens}`;
-}
-
-/** The segments of a pattern before the first one with a wildcard or a variable. */
-export function literalPart(pattern: string): string {
-  const segments = pattern.split('/');
-  const wild = segments.findIndex((segment) => /[*$?{]/.test(segment));
-  return segments.slice(0, wild === -1 ? undefined : wild).join('/');
 }
 
 async function joined(counts: readonly Promise<string>[]): Promise<string> {

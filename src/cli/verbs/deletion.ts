@@ -1,4 +1,4 @@
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import { affectedByDeletion, affectedByDestruction } from './deletion-impact.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { defined } from '../kernel/defined.ts';

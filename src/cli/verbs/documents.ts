@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 import type { PolicySubject } from '../../domain/policy/index.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import { allPages, callWith } from '../connection/broker.ts';
 import { affectedByDocument } from './deletion-impact.ts';
 import type { Call, CliContext, Verb } from '../connection/context.ts';

@@ -6,7 +6,7 @@ import { ApiError } from '../../client/index.ts';
 import { readOneYaml, yamlProblemText } from '../../domain/text/strict-yaml.ts';
 import { isSameSecretData } from '../../domain/secrets/same-secret-data.ts';
 import type { Broker } from '../connection/broker.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { Failed, Interrupted, UsageError } from '../kernel/errors.ts';
 import { keyChanges, keyChangesText } from './key-changes.ts';

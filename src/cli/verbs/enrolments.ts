@@ -1,4 +1,4 @@
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import { fromEnvironment, openClient, readText } from '../connection/connection.ts';
 import type { ConnectionOptions } from '../connection/connection.ts';
 import { printable } from '../output/printable.ts';

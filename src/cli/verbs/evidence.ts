@@ -1,5 +1,6 @@
 import type { components } from '../../client/index.ts';
-import { confirm, readStdin } from '../input/ask.ts';
+import { readStdin } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import { readText } from '../connection/connection.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { counted } from '../kernel/count.ts';

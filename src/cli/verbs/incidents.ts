@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { counted } from '../kernel/count.ts';
 import { defined } from '../kernel/defined.ts';

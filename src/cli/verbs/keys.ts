@@ -1,5 +1,5 @@
 import type { components } from '../../client/index.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { EXIT, type ExitCode } from '../kernel/errors.ts';
 import { fields, table } from '../output/table.ts';
@@ -98,7 +98,7 @@ function textOf({ keys, keks, rewrap, rotating }: Status): string {
 }
 
 /** Describes what a copy of the store, with the old keys, still opens: a rotation of keys cannot change that. */
-function exposedText({ before, values, paths, credentials, issued = [] }: Exposed): string {
+function exposedText({ before, values, paths, credentials, issued }: Exposed): string {
   const more = values - paths.length;
   const moreIssued = credentials - issued.length;
   return [

@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 import { parseWorkloadId } from '../../domain/identity/workload.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import { allPages } from '../connection/broker.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 import { countText } from '../connection/count-text.ts';

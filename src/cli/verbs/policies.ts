@@ -8,7 +8,13 @@ import { POLICY } from '../documents/kinds.ts';
 import { problemAt, toManifests } from '../documents/manifest.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../kernel/errors.ts';
+import {
+  EXIT,
+  problemLine,
+  UsageError,
+  type ExitCode,
+  type FileProblem,
+} from '../kernel/errors.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
 import { printable } from '../output/printable.ts';
 

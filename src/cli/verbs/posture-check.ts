@@ -7,7 +7,13 @@ import {
 import type { Call, CliContext } from '../connection/context.ts';
 import { problemAt } from '../documents/manifest.ts';
 import { readingPod, readPods, type PodsOfDocument } from '../documents/pods.ts';
-import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../kernel/errors.ts';
+import {
+  EXIT,
+  problemLine,
+  UsageError,
+  type ExitCode,
+  type FileProblem,
+} from '../kernel/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 

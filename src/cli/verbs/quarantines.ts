@@ -1,5 +1,5 @@
 import type { components } from '../../client/index.ts';
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import { onlyOne } from '../input/only-one.ts';
 import { printable } from '../output/printable.ts';
 import type { Call, CliContext } from '../connection/context.ts';

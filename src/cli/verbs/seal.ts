@@ -1,4 +1,4 @@
-import { confirm } from '../input/ask.ts';
+import { confirm } from '../connection/confirm.ts';
 import type { Call, CliContext } from '../connection/context.ts';
 
 /** The emergency stop: every replica erases its keys. */

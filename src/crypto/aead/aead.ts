@@ -20,7 +20,7 @@ export function invalidCiphertext(cause?: unknown): BrokerError {
 
 /**
  * AES-256-GCM: version byte 1, 96-bit random IV, ciphertext, 128-bit tag; 29 bytes longer than the plaintext.
- * One key seals at most 2^32 times (NIST SP 800-38D section 8.3).
+ * One key encrypts at most 2^32 times (NIST SP 800-38D section 8.3).
  */
 export function encrypt(key: SecretKey, plaintext: Uint8Array, data: AssociatedData): Buffer {
   const iv = randomIv();
@@ -32,19 +32,19 @@ export function encrypt(key: SecretKey, plaintext: Uint8Array, data: AssociatedD
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
-export function decrypt(key: SecretKey, sealed: Uint8Array, data: AssociatedData): Buffer {
-  const bodyEnd = sealed.length - TAG_BYTES;
-  if (bodyEnd < BODY_START || sealed[0] !== VERSION) throw invalidCiphertext();
+export function decrypt(key: SecretKey, encrypted: Uint8Array, data: AssociatedData): Buffer {
+  const bodyEnd = encrypted.length - TAG_BYTES;
+  if (bodyEnd < BODY_START || encrypted[0] !== VERSION) throw invalidCiphertext();
   try {
     const decipher = createDecipheriv(
       ALGORITHM,
       key,
-      sealed.subarray(IV_START, BODY_START),
+      encrypted.subarray(IV_START, BODY_START),
       OPTIONS,
     );
     decipher.setAAD(data);
-    decipher.setAuthTag(sealed.subarray(bodyEnd));
-    const plaintext = decipher.update(sealed.subarray(BODY_START, bodyEnd));
+    decipher.setAuthTag(encrypted.subarray(bodyEnd));
+    const plaintext = decipher.update(encrypted.subarray(BODY_START, bodyEnd));
     decipher.final();
     return plaintext;
   } catch (cause) {

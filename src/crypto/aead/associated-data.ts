@@ -1,5 +1,5 @@
 /**
- * All domain-separation labels, and all encodings that are authenticated but not stored (docs/spec/envelope-v1.md). The reader computes associated
+ * All domain-separation labels, and all encodings that are authenticated but not stored (internals/spec/envelope-v1.md). The reader computes associated
  * data from the place where it reads, never from the bytes that it reads there.
  */
 const LABELS = {
@@ -19,7 +19,7 @@ const LABELS = {
   localFileId: 'quaymaster/v1/local-file-kek/id',
 } as const;
 
-/** Labels of the keys that are derived from a root key, by purpose (docs/spec/root-keys-v1.md). */
+/** Labels of the keys that are derived from a root key, by purpose (internals/spec/root-keys-v1.md). */
 const DERIVED_KEY_LABELS = {
   dataKeyWrap: 'quaymaster/v1/derive/data-key-wrap',
   credential: 'quaymaster/v1/derive/credential',
@@ -65,35 +65,20 @@ export interface SecretPlace {
   readonly version: number;
 }
 
-/** The place of an issued dynamic credential; the id is random and never reused. */
-export interface CredentialPlace {
-  readonly installation: string;
-  readonly credentialId: string;
-}
+/** The purposes of keys that encrypt columns of rows. */
+export type ColumnPurpose =
+  | 'credential'
+  | 'rotation'
+  | 'wrappedAnswer'
+  | 'enrolment'
+  | 'lookupKeys';
 
-/** The place of a value that a rotation keeps: the new value until it is current everywhere, the old value until it is retired. */
-export interface RotationPlace {
+/** The place of an encrypted column. */
+export interface ColumnPlace {
+  readonly purpose: ColumnPurpose;
   readonly installation: string;
-  /** Random and never reused. */
-  readonly rotationId: string;
-  readonly path: string;
-  readonly slot: 'pending' | 'previous';
-}
-
-/** The place of an answer that waits for the holder of its wrapping token. */
-export interface WrappedAnswerPlace {
-  readonly installation: string;
-  /** SHA-256 of the wrapping token, hexadecimal. */
-  readonly wrappingId: string;
-}
-
-/** The place of the credential that an enrolled cluster gave. */
-export interface EnrolmentPlace {
-  readonly installation: string;
-  /** UID of the cluster's document. */
-  readonly clusterUid: string;
-  /** Digest of the API server and the account for which the credential was issued. */
-  readonly apiServer: string;
+  /** Name the row, and the column if the row has several: never reused. Empty if the installation has one such row. */
+  readonly names: readonly string[];
 }
 
 export type Field = string | number | Uint8Array;
@@ -205,37 +190,11 @@ export function dataKeyData(place: SecretPlace, rootKeyId: string): AssociatedDa
   );
 }
 
-export function credentialData(place: CredentialPlace, rootKeyId: string): AssociatedData {
-  return associatedData(LABELS.credential, place.installation, place.credentialId, rootKeyId);
-}
-
-export function rotationData(place: RotationPlace, rootKeyId: string): AssociatedData {
-  return associatedData(
-    LABELS.rotation,
-    place.installation,
-    place.rotationId,
-    place.path,
-    place.slot,
-    rootKeyId,
-  );
-}
-
-export function wrappedAnswerData(place: WrappedAnswerPlace, rootKeyId: string): AssociatedData {
-  return associatedData(LABELS.wrappedAnswer, place.installation, place.wrappingId, rootKeyId);
-}
-
-export function enrolmentData(place: EnrolmentPlace, rootKeyId: string): AssociatedData {
-  return associatedData(
-    LABELS.enrolment,
-    place.installation,
-    place.clusterUid,
-    place.apiServer,
-    rootKeyId,
-  );
-}
-
-export function lookupKeysData(installation: string, rootKeyId: string): AssociatedData {
-  return associatedData(LABELS.lookupKeys, installation, rootKeyId);
+export function columnData(
+  { purpose, installation, names }: ColumnPlace,
+  rootKeyId: string,
+): AssociatedData {
+  return associatedData(LABELS[purpose], installation, ...names, rootKeyId);
 }
 
 export function rootKeyData(

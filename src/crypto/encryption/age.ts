@@ -18,11 +18,11 @@ export async function encryptTo(recipients: readonly string[], plain: Bytes): Pr
 }
 
 /** Decrypts a stream in the age format. @throws Error if the identity is not one of the recipients, or the stream was altered. */
-export async function decryptWith(identity: string, sealed: Bytes): Promise<Bytes> {
+export async function decryptWith(identity: string, encrypted: Bytes): Promise<Bytes> {
   const { Decrypter } = await load();
   const decrypter = new Decrypter();
   decrypter.addIdentity(identity);
-  return (await decrypter.decrypt(sealed as never)) as unknown as Bytes;
+  return (await decrypter.decrypt(encrypted as never)) as unknown as Bytes;
 }
 
 /** @throws Error unless the checksum of the recipient is right. */

@@ -6,7 +6,7 @@ import { importSenderKey } from '../keys/sender-key.ts';
 /**
  * Encrypts a response as a compact JWE (RFC 7516 §7.1) that only the holder of the key opens: ECDH-ES with a new ephemeral key each time, A256GCM.
  * The protected header holds `jti` of the request's proof, so a response cannot be replayed as the response to another request
- * (docs/spec/sealed-delivery-v1.md).
+ * (internals/spec/sealed-delivery-v1.md).
  */
 export async function encryptAnswer(
   json: Uint8Array,

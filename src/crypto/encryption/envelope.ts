@@ -1,6 +1,6 @@
 import { invalidCiphertext, decrypt, encrypt } from '../aead/aead.ts';
 import { dataKeyData, secretValueData, type SecretPlace } from '../aead/associated-data.ts';
-import type { RootKey } from '../keys/root-keys.ts';
+import type { FindRootKey, RootKey } from '../keys/root-keys.ts';
 import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../random/secret-key.ts';
 import { randomBytes } from '../random/random.ts';
 
@@ -16,10 +16,7 @@ export interface EncryptedValue extends WrappedDek {
   readonly ciphertext: Uint8Array;
 }
 
-/** `Keyring.find`: undefined for a key that is not in memory. */
-export type FindRootKey = (id: string) => RootKey | undefined;
-
-/** Seals one version under a data key of its own, so that no data key is used with a second IV. */
+/** Encrypts one version under a data key of its own, so that no data key is used with a second IV. */
 export function encryptValue(
   rootKey: RootKey,
   place: SecretPlace,
@@ -35,18 +32,18 @@ export function encryptValue(
 export function decryptValue(
   findRootKey: FindRootKey,
   place: SecretPlace,
-  sealed: EncryptedValue,
+  encrypted: EncryptedValue,
 ): Buffer {
-  return decryptWithDek(unwrapDek(findRootKey, place, sealed), place, sealed.ciphertext);
+  return decryptWithDek(unwrapDek(findRootKey, place, encrypted), place, encrypted.ciphertext);
 }
 
 /** The first half of `openValue`. The key may be cached while `place` does not change. @throws ERR_CIPHERTEXT_INVALID */
 export function unwrapDek(
   findRootKey: FindRootKey,
   place: SecretPlace,
-  sealed: WrappedDek,
+  encrypted: WrappedDek,
 ): SecretKey {
-  return importSecretKey(openDek(findRootKey, place, sealed));
+  return importSecretKey(openDek(findRootKey, place, encrypted));
 }
 
 /** The second half of `openValue`. @throws ERR_CIPHERTEXT_INVALID */
@@ -59,9 +56,9 @@ export function rewrapDek(
   findRootKey: FindRootKey,
   rootKey: RootKey,
   place: SecretPlace,
-  sealed: WrappedDek,
+  encrypted: WrappedDek,
 ): WrappedDek {
-  const material = openDek(findRootKey, place, sealed);
+  const material = openDek(findRootKey, place, encrypted);
   try {
     return { rootKeyId: rootKey.id, wrappedDek: wrapDek(rootKey, place, material) };
   } finally {
@@ -70,16 +67,16 @@ export function rewrapDek(
 }
 
 function wrapDek(rootKey: RootKey, place: SecretPlace, material: Uint8Array): Buffer {
-  return encrypt(rootKey.sealingKeyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
+  return encrypt(rootKey.encryptionKeyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
 }
 
-function openDek(findRootKey: FindRootKey, place: SecretPlace, sealed: WrappedDek): Buffer {
-  const rootKey = findRootKey(sealed.rootKeyId);
+function openDek(findRootKey: FindRootKey, place: SecretPlace, encrypted: WrappedDek): Buffer {
+  const rootKey = findRootKey(encrypted.rootKeyId);
   if (rootKey === undefined)
     throw invalidCiphertext(new Error('the root key is not in the keyring'));
   const material = decrypt(
     rootKey.keyFor('dataKeyWrap'),
-    sealed.wrappedDek,
+    encrypted.wrappedDek,
     dataKeyData(place, rootKey.id),
   );
   if (material.length !== SECRET_KEY_BYTES)

@@ -2,12 +2,12 @@ import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { invalidCiphertext } from '../aead/aead.ts';
 import { generateSecretKey } from '../random/secret-key.ts';
 
-/** Seals values that only this process opens again: entries of the in-memory cache. */
+/** Encrypts values that only this process opens again: entries of the in-memory cache. */
 export interface EphemeralCipher {
-  /** `place` must identify the entry completely: an entry opens only with the place it was sealed with. */
+  /** `place` must identify the entry completely: an entry opens only with the place it was encrypted with. */
   encrypt(plaintext: Uint8Array, place: string): Buffer;
   /** @throws ERR_CIPHERTEXT_INVALID */
-  decrypt(sealed: Uint8Array, place: string): Buffer;
+  decrypt(encrypted: Uint8Array, place: string): Buffer;
 }
 
 const ALGORITHM = 'aes-256-gcm';
@@ -22,18 +22,19 @@ function placeData(place: string): Buffer {
 }
 
 /**
- * Makes a sealer under a random key that exists nowhere else. Because the key is never shared or stored, its IVs are a counter (NIST SP 800-38D
+ * Makes a cipher under a random key that exists nowhere else. Because the key is never shared or stored, its IVs are a counter (NIST SP 800-38D
  * section 8.2.1): none repeats, the limit of 2^32 does not apply, and no random bytes are drawn.
  */
 export function ephemeralCipher(): EphemeralCipher {
   const key = generateSecretKey();
-  let sealedSoFar = 0;
+  let encryptedSoFar = 0;
   const nextIv = (): Buffer => {
-    if (sealedSoFar >= Number.MAX_SAFE_INTEGER) throw new RangeError('the sealer has no IV left');
-    sealedSoFar += 1;
+    if (encryptedSoFar >= Number.MAX_SAFE_INTEGER)
+      throw new RangeError('the cipher has no IV left');
+    encryptedSoFar += 1;
     const iv = Buffer.alloc(IV_BYTES);
-    iv.writeUInt32BE(Math.floor(sealedSoFar / 2 ** 32), 4);
-    iv.writeUInt32BE(sealedSoFar % 2 ** 32, 8);
+    iv.writeUInt32BE(Math.floor(encryptedSoFar / 2 ** 32), 4);
+    iv.writeUInt32BE(encryptedSoFar % 2 ** 32, 8);
     return iv;
   };
   return {
@@ -45,14 +46,14 @@ export function ephemeralCipher(): EphemeralCipher {
       cipher.final();
       return Buffer.concat([iv, body, cipher.getAuthTag()]);
     },
-    decrypt(sealed, place) {
-      const bodyEnd = sealed.length - TAG_BYTES;
+    decrypt(encrypted, place) {
+      const bodyEnd = encrypted.length - TAG_BYTES;
       if (bodyEnd < IV_BYTES) throw invalidCiphertext();
       try {
-        const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(0, IV_BYTES), OPTIONS);
+        const decipher = createDecipheriv(ALGORITHM, key, encrypted.subarray(0, IV_BYTES), OPTIONS);
         decipher.setAAD(placeData(place));
-        decipher.setAuthTag(sealed.subarray(bodyEnd));
-        const plaintext = decipher.update(sealed.subarray(IV_BYTES, bodyEnd));
+        decipher.setAuthTag(encrypted.subarray(bodyEnd));
+        const plaintext = decipher.update(encrypted.subarray(IV_BYTES, bodyEnd));
         decipher.final();
         return plaintext;
       } catch (cause) {

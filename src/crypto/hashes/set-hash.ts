@@ -19,7 +19,7 @@ function toPairs(bytes: Buffer): Uint32Array {
 }
 
 /**
- * A hash of a set of elements (LtHash with 1,024 words of 16 bits; docs/spec/state-digest-v1.md): an element is added or removed without
+ * A hash of a set of elements (LtHash with 1,024 words of 16 bits; internals/spec/state-digest-v1.md): an element is added or removed without
  * looking at the others. A sum or XOR of short hashes would not do: from enough of them, others with the same sum can be computed.
  */
 export class SetHash {

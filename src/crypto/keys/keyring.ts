@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { LookupKeys } from './lookup-keys.ts';
 import type { RootKey } from './root-keys.ts';
 
-/** The keys of a ring: the active root key seals, all of them open. */
+/** The keys of a ring: the active root key encrypts, all of them decrypt. */
 export interface RingKeys {
   readonly active: RootKey;
   /** Retired keys, oldest first. */
@@ -23,7 +23,7 @@ export class Keyring {
   #pending: RootKey | undefined;
   #log: RootKey | undefined;
   #lookup: LookupKeys;
-  /** Another process activated a key that is not in memory yet. Nothing may be sealed under the old one any more. */
+  /** Another process activated a key that is not in memory yet. Nothing may be encrypted under the old one any more. */
   #isOutdated = false;
   #sealedAt: number | undefined;
 
@@ -92,7 +92,7 @@ export class Keyring {
     this.#isOutdated = false;
   }
 
-  /** A process activated this key. If it is not the pending one in memory, nothing is sealed until `replace`. */
+  /** A process activated this key. If it is not the pending one in memory, nothing is encrypted until `replace`. */
   promote(id: string): void {
     if (this.#active === undefined || this.#active.id === id) return;
     if (this.#pending?.id === id) this.#active = this.#pending;

@@ -1,17 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { invalidCiphertext } from '../aead/aead.ts';
-import {
-  lookupKeysData,
-  type LookupPurpose,
-  LOOKUP_PURPOSES,
-} from '../aead/associated-data.ts';
-import type { RootKey } from './root-keys.ts';
-import type { FindRootKey } from '../encryption/envelope.ts';
-import {
-  decryptColumn,
-  encryptColumn,
-  type ColumnEncryption,
-} from '../encryption/encrypted-column.ts';
+import { LOOKUP_PURPOSES, type ColumnPlace, type LookupPurpose } from '../aead/associated-data.ts';
+import type { FindRootKey, RootKey } from './root-keys.ts';
+import { decryptColumn, encryptColumn } from './encrypted-column.ts';
 import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../random/secret-key.ts';
 
 /**
@@ -37,8 +28,8 @@ export class LookupKeys {
     return key;
   }
 
-  /** Seals the keys under a root key, for the store. */
-  seal(root: RootKey, installation: string): Buffer {
+  /** Encrypts the keys under a root key, for the store. */
+  encrypt(root: RootKey, installation: string): Buffer {
     const material = Buffer.concat(LOOKUP_PURPOSES.map((each) => this.keyFor(each).export()));
     try {
       return encryptColumn(root, at(installation), material);
@@ -48,8 +39,8 @@ export class LookupKeys {
   }
 
   /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
-  static open(find: FindRootKey, installation: string, sealed: Uint8Array): LookupKeys {
-    const material = decryptColumn(find, at(installation), sealed);
+  static open(find: FindRootKey, installation: string, encrypted: Uint8Array): LookupKeys {
+    const material = decryptColumn(find, at(installation), encrypted);
     if (material.length !== LOOKUP_PURPOSES.length * SECRET_KEY_BYTES) throw invalidCiphertext();
     const part = (index: number): Buffer =>
       Buffer.from(material.subarray(index * SECRET_KEY_BYTES, (index + 1) * SECRET_KEY_BYTES));
@@ -65,6 +56,6 @@ export class LookupKeys {
   }
 }
 
-function at(installation: string): ColumnEncryption {
-  return { purpose: 'lookupKeys', place: (rootKeyId) => lookupKeysData(installation, rootKeyId) };
+function at(installation: string): ColumnPlace {
+  return { purpose: 'lookupKeys', installation, names: [] };
 }

@@ -42,8 +42,8 @@ export class RootKey {
   /** Undefined after `forget`. */
   #material: SecretKey | undefined;
   readonly #derived = new Map<KeyPurpose, SecretKey>();
-  /** Seals that this process may still make under keys derived from this root key. */
-  #sealsLeft = Number.POSITIVE_INFINITY;
+  /** Encryptions that this process may still make under keys derived from this root key. */
+  #encryptionsLeft = Number.POSITIVE_INFINITY;
 
   constructor(id: string, material: SecretKey) {
     this.id = id;
@@ -60,23 +60,24 @@ export class RootKey {
   }
 
   /**
-   * The key of one purpose for one AES-GCM encryption, which this call counts. @throws ERR_BUSY when the seals that the store has counted are used
+   * The key of one purpose for one AES-GCM encryption, which this call counts. @throws ERR_BUSY when the encryptions that the store has counted are used
    * up.
    */
-  sealingKeyFor(purpose: KeyPurpose): SecretKey {
-    if (this.#sealsLeft <= 0)
+  encryptionKeyFor(purpose: KeyPurpose): SecretKey {
+    if (this.#encryptionsLeft <= 0)
       throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
-    this.#sealsLeft -= 1;
+    this.#encryptionsLeft -= 1;
     return this.keyFor(purpose);
   }
 
-  get sealsLeft(): number {
-    return this.#sealsLeft;
+  get encryptionsLeft(): number {
+    return this.#encryptionsLeft;
   }
 
-  /** Permits this many more seals, which the store has counted. */
-  grantSeals(count: number): void {
-    this.#sealsLeft = (Number.isFinite(this.#sealsLeft) ? this.#sealsLeft : 0) + count;
+  /** Permits this many more encryptions, which the store has counted. */
+  grantEncryptions(count: number): void {
+    this.#encryptionsLeft =
+      (Number.isFinite(this.#encryptionsLeft) ? this.#encryptionsLeft : 0) + count;
   }
 
   /** 33 bytes: version byte 1 and a keyed hash of this key, its id and the installation. */
@@ -103,6 +104,9 @@ export class RootKey {
     return this.#material;
   }
 }
+
+/** `Keyring.find`: undefined for a key that is not in memory. */
+export type FindRootKey = (id: string) => RootKey | undefined;
 
 export function generateRootKey(): RootKey {
   return new RootKey(randomId('rk'), generateSecretKey());

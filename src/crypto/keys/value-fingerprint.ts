@@ -51,12 +51,10 @@ export class ValueFingerprints {
   }
 
   /**
-   * Finds entries of older releases too: their fingerprint was made with the search key only and was the same at every path. A value of one key is
-   * also found in secrets of several keys, whatever the name of the key there.
+   * Finds the value at every path. A value of one key is also found in secrets of several keys, whatever the name of the key there.
    */
   trace(data: SecretData): TracedValue {
     const digest = this.#digest(data);
-    const old = digest.toString('base64url', 0, HALF);
     const [field, ...others] = Object.values(data);
     const single =
       field !== undefined && others.length === 0 ? this.#fieldDigest(field) : undefined;
@@ -71,7 +69,6 @@ export class ValueFingerprints {
     };
     return {
       isIn: (path, fingerprint, fields = '') => {
-        if (!fingerprint.startsWith(PREFIX)) return fingerprint === old;
         const own = at(path);
         if (own.whole === fingerprint) return true;
         return fields !== '' && fields.split('.').some((each, index) => each === own.fields[index]);

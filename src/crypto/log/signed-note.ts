@@ -10,7 +10,7 @@ const MAX_NOTE_LENGTH = 262_144;
 const MAX_SIGNATURES = 32;
 const SIGNATURE_LINE = /^\u2014 ([^\s\u0085+]+) ([A-Za-z0-9+/]+={0,2})$/u;
 const VERIFIER_KEY = /^([^\s\u0085+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u;
-// eslint-disable-next-line no-control-regex -- the note format forbids exactly these
+// oxlint-disable-next-line no-control-regex -- the note format forbids exactly these
 const CONTROL = /[\u0000-\u0009\u000b-\u001f]/;
 
 /** A key and the name under which it signs notes (C2SP signed-note v1.0.0). */

@@ -50,7 +50,7 @@ function randomBody(): string {
   return body;
 }
 
-/** Makes a bearer token of 53 characters (docs/spec/tokens-v1.md). A token has exactly one spelling. */
+/** Makes a bearer token of 53 characters (internals/spec/tokens-v1.md). A token has exactly one spelling. */
 export function newToken(prefix: TokenPrefix): string {
   const text = `${prefix}_${randomBody()}`;
   return text + checksum(text);

@@ -12,7 +12,7 @@ export type CanonicalFields = Readonly<Record<string, RowValue>>;
 export interface RowMacs {
   /** @throws ERR_SEALED when the broker has forgotten its keys. */
   mac(table: string, fields: CanonicalFields): Buffer;
-  /** @throws ERR_CIPHERTEXT_INVALID for a row that no root key of the installation sealed, ERR_SEALED. */
+  /** @throws ERR_CIPHERTEXT_INVALID for a row whose MAC no root key of the installation made, ERR_SEALED. */
   verify(table: string, fields: CanonicalFields, mac: Uint8Array): void;
 }
 

@@ -17,7 +17,7 @@ const LEAST_KEY_BYTES = 32;
 const WINDOW_SECONDS = 300;
 const HEADER = /^t=(0|[1-9]\d{0,11}),id=([0-9a-z_]{1,64}),v1=([0-9a-f]{64})$/;
 
-/** One message of a webhook and its direction (docs/spec/webhook-v1.md). */
+/** One message of a webhook and its direction (internals/spec/webhook-v1.md). */
 export interface WebhookMessage {
   readonly direction: keyof typeof LABELS;
   /** Random and never reused; an answer has the id of the request that it answers. */
@@ -53,7 +53,7 @@ export function isSignedAnswer(
   return constantTimeEqual(Buffer.from(mac, 'hex'), expected);
 }
 
-/** Reports whether `header` signs `body` as an alert (docs/spec/alert-v1.md) whose time is near `now`, in seconds since the epoch. */
+/** Reports whether `header` signs `body` as an alert (internals/spec/alert-v1.md) whose time is near `now`, in seconds since the epoch. */
 export function isSignedAlert(
   key: SecretKey,
   header: string,

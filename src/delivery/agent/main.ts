@@ -21,7 +21,7 @@ process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
 );
 
 const print = (text: string): void => void process.stdout.write(text);
-// No await at the top: the agent is bundled as CommonJS, which starts faster (docs/measurements/agent.md).
+// No await at the top: the agent is bundled as CommonJS, which starts faster (internals/measurements/agent.md).
 void runCommandLine(words, process.env, print).then((code) => process.exit(code), fail);
 
 /** Messages of AgentFailure may be shown. Of any other error only type and stack are: its message may contain a secret. */

@@ -4,7 +4,7 @@ import { loadSettings } from './load-settings.ts';
 import { ConfigError, EXIT } from '../failures.ts';
 import { outputsOf, type Settings } from '../settings/settings.ts';
 
-const DEFAULT_HEALTH = { host: '127.0.0.1', port: 8201 };
+const DEFAULT_HEALTH = { host: '127.0.0.1', port: 8210 };
 
 /** Runs a verb; each is loaded when it is used. @returns the exit code. @throws AgentFailure */
 export async function runCommandLine(

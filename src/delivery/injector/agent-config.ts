@@ -4,7 +4,7 @@ import type { RunAs } from './run-as.ts';
 /** Paths in the agent's own container. The application may have the files elsewhere. */
 export const AGENT_DIRECTORY = '/var/run/quaymaster/secrets';
 export const TOKEN_DIRECTORY = '/var/run/secrets/quaymaster';
-const HEALTH_PORT = 8201;
+const HEALTH_PORT = 8210;
 
 /** The broker, as injected agents reach it. */
 export interface BrokerAddress {

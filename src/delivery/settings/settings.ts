@@ -91,7 +91,7 @@ export type ApiSettings = NonNullable<z.output<typeof apiSchema>>;
 const healthSchema = z.optional(
   z.strictObject({
     host: z._default(z.string(), '127.0.0.1'),
-    port: z._default(port, 8201),
+    port: z._default(port, 8210),
   }),
 );
 export type HealthSettings = NonNullable<z.output<typeof healthSchema>>;

@@ -54,8 +54,8 @@ export interface Approval {
   readonly requester: string;
   /** The token or session that made the request. */
   readonly tokenId: string;
-  /** Other operators that may have the text of that token; undefined if an older release created the token or the request. */
-  readonly minters: readonly string[] | undefined;
+  /** Other operators that may have the text of that token. */
+  readonly minters: readonly string[];
   readonly what: { readonly change: RightsGrant } | { readonly elevation: Elevation };
   readonly approvedBy: string | undefined;
   readonly createdAt: number;

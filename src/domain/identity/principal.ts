@@ -32,14 +32,14 @@ export interface OperatorTokenSpec {
   readonly grants?: readonly Grant[];
   readonly sourceCidrs: readonly string[];
   readonly description?: string;
-  /** Operator or person that minted it; undefined in tokens of `init` and of an older release. */
+  /** Operator or person that minted it; undefined in tokens of `init` and in sessions of people. */
   readonly mintedBy?: string;
   /**
    * Everyone who may have a copy of its text besides its operator: the minters of it, of the token that minted it, and so on. Empty for a token of
-   * `init`; undefined in tokens of an older release, which did not record the minters.
+   * `init` and for the session of a person.
    */
-  readonly minters?: readonly string[];
-  /** Version of the operator's document at the minting; undefined in tokens of an older release. */
+  readonly minters: readonly string[];
+  /** Version of the operator's document at the minting; undefined in the session of a person, whose roles come from role bindings. */
   readonly operatorVersion?: number;
   /** The token is the session of this person, whose roles come from role bindings. */
   readonly person?: Person;
@@ -51,8 +51,8 @@ export interface Session {
   readonly kind: 'workload';
   readonly id: string;
   readonly workload: Workload;
-  /** The address that logged in; undefined in sessions that an older release opened. */
-  readonly source?: string | undefined;
+  /** The address that logged in. */
+  readonly source: string;
   /** Uid of the cluster document: a cluster that is registered again under an old name shares nothing with the old one. */
   readonly clusterUid: string;
   readonly createdAt: number;

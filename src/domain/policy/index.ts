@@ -9,7 +9,6 @@ export type {
 export type { AccessRequest, Decision } from './decision.ts';
 export type { Explanation } from './explanation.ts';
 export { parsePolicy, readSubjects } from './parse-policy.ts';
-export { isSubject } from './is-subject.ts';
 export { compilePolicies, indexPolicies, PoliciesEdit, withChanges } from './compiled-policies.ts';
 export { compilePolicy, compileSaved, ruleLabel } from './compiled-policy.ts';
 export type { CompiledPolicy } from './compiled-policy.ts';

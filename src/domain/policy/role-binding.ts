@@ -1,6 +1,7 @@
 import type { ClaimValue } from '../identity/cluster.ts';
 import { WEBAUTHN, type Person } from '../identity/person.ts';
-import { isSubject, type PolicySubject } from './index.ts';
+import type { PolicySubject } from './access-policy.ts';
+import { isSubject } from './is-subject.ts';
 import type { Grant } from '../identity/principal.ts';
 import type { Workload } from '../identity/workload.ts';
 

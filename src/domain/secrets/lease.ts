@@ -18,8 +18,8 @@ export interface Lease {
   readonly path: string;
   readonly mountUid: string;
   readonly version: string;
-  /** Identifies the backend and the place that the version comes from; undefined for a lease of a release that did not store it. */
-  readonly generation: string | undefined;
+  /** Identifies the backend and the place that the version comes from; empty for a dynamic credential. */
+  readonly generation: string;
   readonly kind: 'static' | 'dynamic';
   readonly state: 'live' | 'ended';
   readonly cause?: LeaseCause;

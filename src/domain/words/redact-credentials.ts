@@ -5,7 +5,7 @@ const REDACTED = '[sensitive]';
 const PERHAPS = /%|qm[esow]|ey[AJ]|ew[ok]|hv[sbr]\.|A[KS]IA/;
 
 /**
- * Tokens of the broker (docs/spec/tokens-v1.md), also cut off or with a wrong checksum; JWTs at the start of a word; Vault tokens; AWS access key
+ * Tokens of the broker (internals/spec/tokens-v1.md), also cut off or with a wrong checksum; JWTs at the start of a word; Vault tokens; AWS access key
  * ids.
  */
 const PLAIN =

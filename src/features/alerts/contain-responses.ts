@@ -2,7 +2,12 @@ import { scopeFence } from '../../domain/identity/quarantine.ts';
 import { ALERTS } from '../../ports/queries.ts';
 import { listAll } from '../../broker/kernel/list-all.ts';
 import { commitDecided, SystemActor, type Attempt } from '../../broker/recording/record.ts';
-import { endSelected, NOTHING_ENDED, systemEnding, type Ended } from '../../broker/sessions/end-selected.ts';
+import {
+  endSelected,
+  NOTHING_ENDED,
+  systemEnding,
+  type Ended,
+} from '../../broker/sessions/end-selected.ts';
 import { factsOf, isLastAdmin, selectorOf } from '../../broker/sessions/quarantines.ts';
 import type { Access, Bounds, Recording, Work } from '../../broker/state/dependencies.ts';
 import type { Streams } from '../../broker/state/event-streams.ts';
@@ -218,7 +223,7 @@ export async function endGone(parts: Parts): Promise<void> {
     })),
     writes: gone.map((each) => ({
       table: 'quarantines',
-      put: quarantines.seal({ ...each, endsAt }),
+      put: quarantines.rowOf({ ...each, endsAt }),
     })),
     invalidates: gone.map((each) => `quarantine:${scopeFence(each)}`),
     entries: gone.map(({ id: quarantine, responseId: alert, ...scope }) =>

@@ -10,9 +10,22 @@ import { podResponseWorker } from './pod-responses.ts';
 import { SeenPods } from './seen-pods.ts';
 import { responseWorker } from './response-worker.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
-import { reloadable } from '../../program/broker/config-reload.ts';
+import type { AlertsConfig } from '../../auth/alert-sources/config.ts';
+import { reloadable } from '../../ports/configuration.ts';
 import { HeldAlertFiles, takeHeldAlerts } from './held-alerts.ts';
-import type { Option } from '../../compose/features/feature.ts';
+import type { Option, OptionSettings } from '../feature.ts';
+import type { Alerting } from './alerting.ts';
+import type { Enforcing } from './enforcement.ts';
+
+declare module '../feature.ts' {
+  interface OptionSettings {
+    readonly alerts: AlertsConfig;
+  }
+}
+
+declare module '../../api/request/request-deps.ts' {
+  interface ServedParts extends Alerting, Enforcing {}
+}
 
 const { approveAlert, dismissAlert, listAlerts, listAlertSources, receiveAlert } = alertRoutes;
 
@@ -42,7 +55,7 @@ export const alerts = {
         decoys: decoyAlarms({ alertSources, alertTallies, clock, digest: sha256Hex }),
         sightings: seenPods,
       },
-      reloadable: [reloadable((next) => alertSources.use(next.alerts))],
+      reloadable: [reloadable((next: OptionSettings) => alertSources.use(next.alerts))],
       watching: () => ({ changedPods }),
       workers: (parts) => [responseWorker(parts), podResponseWorker(parts)],
       beforeServing: (parts) => {

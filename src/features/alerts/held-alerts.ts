@@ -8,7 +8,7 @@ import { PRIORITIES } from '../../domain/alerts/alert.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { HeldAlertStorage, HeldAlerts } from '../../ports/held-alerts.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Parts } from '../../compose/parts.ts';
+import type { Parts } from '../feature.ts';
 
 /** Limit of files; more requests are refused: a source must not fill the volume of a broker that cannot take alerts out again. */
 const MOST = 1_000;
@@ -17,7 +17,7 @@ const WATCH_MS = 30_000;
 const POLL_MS = 100;
 
 const fact = z.string().optional();
-/** A file of an earlier release may have another form. */
+/** Checked although the name is a digest: a process that can write to the directory can compute it. */
 const FILE = z.strictObject({
   version: z.literal(1),
   source: z.string(),

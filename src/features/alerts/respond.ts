@@ -122,7 +122,7 @@ export async function beginResponse(parts: Parts, decided: AlertRecord): Promise
  * Suspends the scopes of a response until an operator decides, the pod of the alert first, as far as there is room. Undefined if there is none.
  * @throws ERR_CONFLICT if there are as many quarantines as there may be
  */
-export function suspendResponse(
+function suspendResponse(
   parts: Parts,
   decided: AlertRecord,
   pods: readonly number[],

@@ -7,7 +7,6 @@ import type { Streams } from '../../broker/state/event-streams.ts';
 import { openAlert, type AlertRecord } from './alert-record.ts';
 import type { Alerting } from './alerting.ts';
 import { Containment, endGone, saveRepeats } from './contain-responses.ts';
-import { adoptPending } from '../../broker/alerts/pending-responses.ts';
 import { replaceExposed } from './replace-exposed.ts';
 import { pruneSeenPods } from './seen-pods.ts';
 
@@ -75,10 +74,8 @@ export function responseWorker(parts: Parts): Responses {
 /** Rounds of the second pass. */
 export function replacementRounds(parts: Parts): (signal: AbortSignal) => Promise<void> {
   const lags = new Map<string, Lag>();
-  const adopt = adoptPending(parts);
   let turn = 0;
   return async (signal) => {
-    await adopt();
     const rows = await parts.store.list(ALERTS.due('contained', parts.clock.now()), {
       limit: MOST_DUE,
     });

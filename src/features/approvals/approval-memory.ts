@@ -9,7 +9,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { allRows } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
-import type { Tables } from '../../ports/tables.ts';
+import { macColumns, type Tables } from '../../ports/tables.ts';
 import { listAll } from '../../broker/kernel/list-all.ts';
 import { openRow, type KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
 import type { Follower } from '../../broker/state/followers.ts';
@@ -18,8 +18,7 @@ import type { Elevated, Elevations } from '../../broker/state/operator-token-mem
 type Row = Tables['approvals'];
 
 /** Content of a row's `body`. */
-type Body = Pick<Approval, 'tokenId'> &
-  Partial<Pick<Approval, 'minters'>> &
+type Body = Pick<Approval, 'tokenId' | 'minters'> &
   ({ readonly change: RightsGrant } | { readonly elevation: Elevation });
 
 /** Requests of admins, and their approvals. */
@@ -94,11 +93,11 @@ export class Approvals implements Elevations {
     );
   }
 
-  seal(approval: Approval): Row {
+  rowOf(approval: Approval): Row {
     const { id, state, requester, tokenId, minters, what, approvedBy, createdAt, endsAt } =
       approval;
-    const body: Body = { tokenId, ...(minters !== undefined && { minters }), ...what };
-    return this.#sealed({
+    const body: Body = { tokenId, minters, ...what };
+    return this.#withMac({
       id,
       kind: 'change' in what ? 'admin-grant' : 'break-glass',
       state,
@@ -111,8 +110,8 @@ export class Approvals implements Elevations {
   }
 
   /** The row that makes grants need an approval. */
-  sealRule(requester: string, required: readonly ApprovalSubject[]): Row {
-    return this.#sealed({
+  rowOfRule(requester: string, required: readonly ApprovalSubject[]): Row {
+    return this.#withMac({
       id: APPROVAL_RULE,
       kind: 'rule',
       state: 'approved',
@@ -124,15 +123,15 @@ export class Approvals implements Elevations {
     });
   }
 
-  #sealed(fields: Omit<Row, 'mac'>): Row {
-    return { ...fields, mac: this.#rows.mac('approvals', fields) };
+  #withMac(fields: Omit<Row, 'mac'>): Row {
+    return { ...fields, mac: this.#rows.mac('approvals', macColumns(fields)) };
   }
 
   #keep(row: Row): void {
-    const { mac, ...fields } = row;
-    this.#rows.verify('approvals', fields, mac);
+    this.#rows.verify('approvals', macColumns(row), row.mac);
     if (row.id === APPROVAL_RULE) {
-      this.#rule = { required: requiredIn(row.body), body: row.body };
+      const { required } = JSON.parse(row.body) as Pick<ApprovalRule, 'required'>;
+      this.#rule = { required, body: row.body };
       return;
     }
     const { tokenId, minters, ...what } = JSON.parse(row.body) as Body;
@@ -149,14 +148,6 @@ export class Approvals implements Elevations {
       endsAt: row.ends_at,
     });
   }
-}
-
-/** A rule of an earlier release names nothing: it was for the role admin. */
-function requiredIn(body: string): readonly ApprovalSubject[] {
-  const { required = ['admin'] } = JSON.parse(body) as {
-    readonly required?: readonly ApprovalSubject[];
-  };
-  return required;
 }
 
 /** Keeps them current. */

@@ -17,8 +17,18 @@ import {
   type ElevatedDocument,
 } from '../../broker/documents/elevated-documents.ts';
 import type { AuthenticatedRows } from '../../broker/kernel/row-macs.ts';
-import type { Access, Backends, Recordable, Recording, Work } from '../../broker/state/dependencies.ts';
-import { recordFailure, recordOperation, requireOwnAdmin } from '../../broker/recording/operation.ts';
+import type {
+  Access,
+  Backends,
+  Recordable,
+  Recording,
+  Work,
+} from '../../broker/state/dependencies.ts';
+import {
+  recordFailure,
+  recordOperation,
+  requireOwnAdmin,
+} from '../../broker/recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../../broker/recording/record.ts';
 import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
 import { isConsent, type Granting } from '../../broker/recording/consent.ts';
@@ -127,7 +137,7 @@ export function approve(
         // A request that expires in between is not approved any more.
         notAfter: Math.min(now.operator.endsAt, pending.endsAt),
         ...removalOf(pending),
-        writes: [{ table: 'approvals', put: parts.approvals.seal(approved) }],
+        writes: [{ table: 'approvals', put: parts.approvals.rowOf(approved) }],
         entries: [entryOf(parts, call, now, entry as Recordable)],
       },
       settle: () => approved,
@@ -222,7 +232,7 @@ export async function requireApprovals(
       required.length > 0
         ? ({
             table: 'approvals',
-            put: parts.approvals.sealRule(now.operator.name, required),
+            put: parts.approvals.rowOfRule(now.operator.name, required),
           } as const)
         : ({ table: 'approvals', remove: key } as const);
     const expected =
@@ -271,34 +281,23 @@ function maySee({ own }: LiveOperator, { requester }: Approval): boolean {
 }
 
 /**
- * Requires that neither of the two operators may hold the token of the other one: it would approve for itself. A token of an older release does not
- * say who may hold it, so only a token that `init` created on the host of the broker approves its requests.
+ * Requires that neither of the two operators may hold the token of the other one: it would approve for itself.
  * @throws ERR_CONFLICT
  */
 function requireOtherHolder(
-  { operator, minters, person }: LiveOperator,
+  { operator, minters }: LiveOperator,
   { requester, minters: requesters }: Approval,
 ): void {
-  if (minters === undefined) {
-    throw new BrokerError('ERR_CONFLICT', `${OF_OLDER_RELEASE('your token')}; ${USE_ANOTHER}`);
-  }
   if (minters.includes(requester)) {
     const detail = `${requester} created your token, or one that created it; ${USE_ANOTHER}`;
     throw new BrokerError('ERR_CONFLICT', detail);
   }
-  const isOfInit = minters.length === 0 && person === undefined;
-  if (requesters === undefined && !isOfInit) {
-    const detail = `${OF_OLDER_RELEASE('the token that requested this')}; only a token of quaymaster init can approve it`;
-    throw new BrokerError('ERR_CONFLICT', detail);
-  }
-  if (requesters?.includes(operator.name) === true) {
+  if (requesters.includes(operator.name)) {
     const detail = 'you created the token that requested this; another admin must decide';
     throw new BrokerError('ERR_CONFLICT', detail);
   }
 }
 
-const OF_OLDER_RELEASE = (token: string): string =>
-  `an older release created ${token} and did not record who may hold it`;
 const USE_ANOTHER = 'log in as a person, or use a token that another admin created';
 
 /** @throws ERR_CONFLICT if the token that would be elevated has ended */

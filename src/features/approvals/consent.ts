@@ -127,7 +127,7 @@ export function newRequest(
       reads: [...live.fences, ...counted, approvalFence(APPROVAL_RULE)],
       notAfter: endsAt,
       expect: [{ table: 'approvals', key: { id: approval.id }, absent: true }],
-      writes: [{ table: 'approvals', put: parts.approvals.seal(approval) }],
+      writes: [{ table: 'approvals', put: parts.approvals.rowOf(approval) }],
       invalidates: [approvalFence(approval.id), ...counted],
       entries: [entryOf(parts, call, live, entry)],
     },

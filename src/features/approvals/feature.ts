@@ -1,10 +1,14 @@
 import * as approvalRoutes from './routes.ts';
-import { approvalFollower, Approvals } from './approval-memory.ts';
+import { approvalFollower, Approvals, type Approving } from './approval-memory.ts';
 import { approvalMetrics } from './approval-metrics.ts';
 import { approvalWorker } from './approval-worker.ts';
 import { adminConsents } from './consent.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
-import type { Option } from '../../compose/features/feature.ts';
+import type { Option } from '../feature.ts';
+
+declare module '../../api/request/request-deps.ts' {
+  interface ServedParts extends Approving {}
+}
 
 const routes = { ...approvalRoutes };
 

@@ -249,7 +249,7 @@ export class Attestations {
     const { id, digest, signers, isRecognized } = attestation;
     // A push may meanwhile store that an authority signed it.
     if (!isRecognized || [...signers.values()].every((signer) => signer === null)) return;
-    const put = this.seal({ ...attestation, content: attestation });
+    const put = this.rowOf({ ...attestation, content: attestation });
     await this.#store.commit({
       expect: [{ table: 'attestations', key: { digest, id }, match: { id } }],
       writes: [{ table: 'attestations', put }],
@@ -257,7 +257,7 @@ export class Attestations {
     });
   }
 
-  seal({ digest, id, body, scope, isRecognized, ...made }: AttestationFacts): Row {
+  rowOf({ digest, id, body, scope, isRecognized, ...made }: AttestationFacts): Row {
     const fields = {
       digest,
       id,
@@ -268,12 +268,12 @@ export class Attestations {
       recognized: isRecognized ? null : 0,
       read: made.content === undefined ? null : storedContent(made.content, made.signers),
     };
-    return { ...fields, mac: this.#rows.mac('attestations', macColumns('attestations', fields)) };
+    return { ...fields, mac: this.#rows.mac('attestations', macColumns(fields)) };
   }
 
   /** Reads a row; undefined if this build does not read it any more: then it does not count. */
   #open(row: Row): Attestation | undefined {
-    this.#rows.verify('attestations', macColumns('attestations', row), row.mac);
+    this.#rows.verify('attestations', macColumns(row), row.mac);
     const known = row.read === null ? undefined : (JSON.parse(row.read) as StoredContent);
     const isKnown = known?.v === READ_VERSION;
     const parsed = isKnown ? undefined : readStored(row.body);

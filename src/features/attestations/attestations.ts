@@ -39,7 +39,8 @@ import { anchorId, subjectOf } from './read-attestation.ts';
 export interface Attesting {
   readonly attestations: Attestations;
   readonly attestationReader: AttestationReader;
-  readonly profiles: { readonly all: readonly PostureProfile[] };
+  /** Undefined in a broker without posture. */
+  readonly profiles?: { readonly all: readonly PostureProfile[] } | undefined;
 }
 
 type Parts = Recording & Access & Attesting;
@@ -124,7 +125,7 @@ function planned(
         expect: [
           { table: 'attestations', key, ...(stored ? { match: { id } } : { absent: true }) },
         ],
-        writes: [{ table: 'attestations', put: parts.attestations.seal(made) }],
+        writes: [{ table: 'attestations', put: parts.attestations.rowOf(made) }],
         invalidates: [`attestation:${digest}`, ...counted],
       }),
       entries: [entryOf(parts, call, now, entry)],
@@ -144,7 +145,7 @@ function workFor(call: Call, tenant: string): TaskCall {
 /** The authorities of all profiles. */
 function anchorsIn({ profiles }: Attesting): readonly TrustAnchor[] {
   const anchors = new Map<string, TrustAnchor>();
-  for (const { trust } of profiles.all)
+  for (const { trust } of profiles?.all ?? [])
     for (const anchor of anchorsOf(trust)) anchors.set(anchorId(anchor), anchor);
   return [...anchors.values()];
 }
@@ -253,7 +254,7 @@ export async function deleteAttestation(
 }
 
 function accepted({ profiles, attestations }: Attesting, stored: Attestation): AcceptedAttestation {
-  const acceptedBy = profiles.all.flatMap(({ name, trust }) =>
+  const acceptedBy = (profiles?.all ?? []).flatMap(({ name, trust }) =>
     authoritiesOf(trust, stored, attestations.verified).map((authority) => ({
       profile: name,
       authority,

@@ -14,7 +14,7 @@ export interface FileFacts {
 
 export interface Converted {
   readonly plain: FileFacts;
-  readonly sealed: FileFacts;
+  readonly encrypted: FileFacts;
 }
 
 interface Job {
@@ -105,8 +105,8 @@ async function convert({ from, to, recipients, identity }: Job): Promise<Convert
   } finally {
     await file.close();
   }
-  const [plain, sealed] = identity === undefined ? [source, target] : [target, source];
-  return { plain: plain.facts(), sealed: sealed.facts() };
+  const [plain, encrypted] = identity === undefined ? [source, target] : [target, source];
+  return { plain: plain.facts(), encrypted: encrypted.facts() };
 }
 
 function post(message: Message): void {

@@ -2,7 +2,18 @@ import * as archiveRoutes from './routes/archives.ts';
 import * as backupRoutes from './routes/backups.ts';
 import { archiveRunMetrics } from './archive-runs.ts';
 import { HELD_COPIES, openCopies, type Copies } from './open-copies.ts';
-import type { Option } from '../../compose/features/feature.ts';
+import type { Option } from '../feature.ts';
+import type { BackupConfig } from './config.ts';
+
+declare module '../feature.ts' {
+  interface OptionSettings {
+    readonly backup?: BackupConfig | undefined;
+  }
+}
+
+declare module '../../api/request/request-deps.ts' {
+  interface ServedParts extends Copies {}
+}
 
 const routes = { ...archiveRoutes, ...backupRoutes };
 

@@ -1,17 +1,11 @@
-import type { Config } from '../../program/config/schema.ts';
 import type { BrokerStatus } from '../../ports/broker-status.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Store } from '../../ports/store.ts';
 import { storeClaims } from '../../store/claims.ts';
-import type { OpenedStore } from '../../store/index.ts';
 import type { ArchiveConfig } from '../../audit/base/config.ts';
 import { ArchiveRuns } from './archive-runs.ts';
 import { VERSION } from '../../process/version.ts';
-import { createGuard } from '../../program/installation/guarded-state.ts';
-import type { AuditTrail, BootLog } from '../../program/log/audit-trail.ts';
+import type { OptionDeps, OptionSettings } from '../feature.ts';
 import type { ScheduledBackups } from './scheduled-backups.ts';
-import type { InstallationKeys } from '../../broker/keys/installation-keys.ts';
 
 /** Copies of the store and of the old part of the log that the broker makes. */
 export interface Copies {
@@ -28,12 +22,12 @@ export const HELD_COPIES: Copies = {
 };
 
 /** The copies of a broker that makes none. */
-function noCopies({ store }: Pick<Config, 'store'>): Copies {
+function noCopies({ store }: Pick<OptionSettings, 'store'>): Copies {
   const whoseBackups = store.type === 'postgres' ? 'elsewhere' : 'none';
   return { backups: undefined, archives: undefined, whoseBackups };
 }
 
-export async function openCopies(config: Config, deps: CopiesDeps): Promise<Copies> {
+export async function openCopies(config: OptionSettings, deps: OptionDeps): Promise<Copies> {
   const backups = await openBackups(config, deps);
   const copies = noCopies(config);
   if (copies.whoseBackups === 'none' && backups?.last === undefined) warnOfNone(config, deps.log);
@@ -45,7 +39,7 @@ export async function openCopies(config: Config, deps: CopiesDeps): Promise<Copi
 }
 
 /** A store without a backup is lost with its disk. Development mode starts with an empty store each time. */
-function warnOfNone({ mode, backup }: Config, log: Log): void {
+function warnOfNone({ mode, backup }: OptionSettings, log: Log): void {
   if (mode !== 'production') return;
   const cure =
     backup === undefined
@@ -54,24 +48,13 @@ function warnOfNone({ mode, backup }: Config, log: Log): void {
   log.warn({}, `the store has no backup, so a lost disk loses every secret in it: ${cure}`);
 }
 
-interface CopiesDeps {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly trail: AuditTrail;
-  readonly opened: OpenedStore;
-  readonly store: Store;
-  readonly keys: InstallationKeys;
-  readonly bootLog: BootLog;
-}
-
 /** Loads the code for backups only if the configuration has them. */
 async function openBackups(
-  { backup, store: storeConfig, mode }: Config,
-  { opened, store, keys, trail, bootLog, clock, log }: CopiesDeps,
+  { backup, store: storeConfig, mode }: OptionSettings,
+  { opened, store, keys, trail, identity, createGuard, clock, log }: OptionDeps,
 ): Promise<ScheduledBackups | undefined> {
   if (backup === undefined) return undefined;
   const { ScheduledBackups } = await import('./scheduled-backups.ts');
-  const { identity } = bootLog;
   const claims = storeClaims(store, clock, { owner: trail.owner, alone: false });
   return ScheduledBackups.open({
     config: backup,
@@ -81,7 +64,7 @@ async function openBackups(
     store,
     identity,
     keys,
-    createGuard: () => createGuard({ clock, log }),
+    createGuard,
     release: VERSION,
     mode,
     clock,
@@ -92,7 +75,7 @@ async function openBackups(
 /** Opens the archive; undefined if the configuration has none. */
 async function openArchives(
   config: ArchiveConfig | undefined,
-  { trail, clock, log }: { readonly trail: AuditTrail; readonly clock: Clock; readonly log: Log },
+  { trail, clock, log }: OptionDeps,
 ): Promise<ArchiveRuns | undefined> {
   const { archiver, reader } = trail;
   if (config === undefined || archiver === undefined) return undefined;

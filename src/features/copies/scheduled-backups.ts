@@ -323,7 +323,7 @@ export class ScheduledBackups implements Backups {
       this.#update({ step: 'verify', done: 0, total: 0 });
       const verified = await verifyCopy(copy, { ...this.#deps, keys: () => Promise.resolve(keys) });
       this.#update({ step: 'encrypt' });
-      const { plain, sealed } = await encryptFile(
+      const { plain, encrypted } = await encryptFile(
         copy,
         `${archivePath}${PART}`,
         config.recipients,
@@ -335,7 +335,7 @@ export class ScheduledBackups implements Backups {
         createdAt: instant(createdAt),
         release,
         store: plain,
-        archive: sealed,
+        archive: encrypted,
         recipients: config.recipients,
         ...(await wrappedLogKey(this.#deps.store)),
       };

@@ -1,10 +1,7 @@
 import { ResourceWatch } from '../../auth/index.ts';
 import { storeClaims } from '../../store/claims.ts';
 import type { Claim, Claims } from '../../ports/claims.ts';
-import {
-  ClusterDocuments,
-  type Verdict,
-} from './cluster-documents.ts';
+import { ClusterDocuments, type Verdict } from './cluster-documents.ts';
 import {
   objectKey,
   readClusterObject,
@@ -29,10 +26,7 @@ import { withDeadline } from '../../ports/deadline.ts';
 import type { Metric } from '../../ports/metrics.ts';
 import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { clusterLog, type ClusterLog } from '../../ports/log.ts';
-import type { AuditTrail } from '../../program/log/audit-trail.ts';
-import type { Config } from '../../program/config/schema.ts';
-import type { OpenedConnections } from '../../program/connections/connections.ts';
-import type { CopiedResources, Parts } from '../../compose/parts.ts';
+import type { OptionDeps, OptionSettings, OwnLog, Parts } from '../feature.ts';
 
 const ROUND_MS = 2_000;
 /** Objects that were refused for what others wrote, such as a definition without its mount, are retried after this pause, which doubles. */
@@ -52,14 +46,24 @@ const MERGE_PATCH = 'application/merge-patch+json';
 
 export interface ClusterDocumentsDeps {
   readonly parts: Parts;
-  readonly connections: Pick<OpenedConnections, 'clusters'>;
-  readonly trail: Pick<AuditTrail, 'owner'>;
+  readonly connections: OptionDeps['connections'];
+  readonly trail: Pick<OwnLog, 'owner'>;
 }
 
 const OBJECT_STATES = ['accepted', 'refused', 'failed'] as const;
 export type ObjectState = (typeof OBJECT_STATES)[number];
 /** The operator's command for documents that the broker keeps without their resources. */
 const CONFIRM = 'quaymaster custom-resource prune';
+
+/** Copies of the custom resources of one cluster. */
+export interface CopiedResources {
+  readonly cluster: string;
+  /** Documents that are kept without their resource. */
+  readonly held: number;
+  /** Changes that wait for the next complete list, because too many waited. */
+  readonly postponed: number;
+  count(state: 'accepted' | 'refused' | 'failed'): number;
+}
 
 /** The watches of one cluster while this process has the claim. */
 interface Watching {
@@ -261,7 +265,7 @@ export class ClusterDocumentsWork {
 
   #api(): KubernetesApi {
     const { connection } = this.#config;
-    const found = this.#deps.connections.clusters.get(connection);
+    const found = this.#deps.connections.get(connection);
     if (found?.type === 'kubernetes') return found.api;
     throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection "${connection}"`);
   }
@@ -455,7 +459,7 @@ function hostOf({ server }: KubernetesApi): string {
 
 /** @throws ERR_CONFIG_INVALID */
 export function clusterDocuments(
-  { kubernetes, store }: Config,
+  { kubernetes, store }: OptionSettings,
   deps: ClusterDocumentsDeps,
 ): readonly ClusterDocumentsWork[] {
   const alone = store.type === 'sqlite';

@@ -1,5 +1,23 @@
-import { resourceMetrics, type ClusterDocumentsWork } from './cluster-worker.ts';
-import type { Option } from '../../compose/features/feature.ts';
+import {
+  resourceMetrics,
+  type ClusterDocumentsWork,
+  type CopiedResources,
+} from './cluster-worker.ts';
+import type { Option } from '../feature.ts';
+import type { ClusterDocumentsConfig } from './config.ts';
+
+declare module '../feature.ts' {
+  interface OptionSettings {
+    readonly kubernetes: { readonly documents: readonly ClusterDocumentsConfig[] };
+  }
+}
+
+declare module '../../api/request/request-deps.ts' {
+  interface ServedParts {
+    /** Copies of custom resources, one for each cluster of the configuration. */
+    readonly clusterDocuments: () => readonly CopiedResources[];
+  }
+}
 
 /** Custom resources of Kubernetes become documents. */
 export const customResources = {

@@ -138,7 +138,7 @@ function keepCredential(
   const { cluster } = row;
   const change = {
     used_by: sha256Hex(joining.token),
-    sealed: parts.enrolled.seal(row, token.reveal()),
+    sealed: parts.enrolled.encrypt(row, token.reveal()),
     ends_at: endsAt,
     renew_at: renewAt,
     updated_at: parts.clock.now(),

@@ -97,7 +97,7 @@ async function renew(
           table: 'enrolments',
           key: { cluster },
           change: {
-            sealed: parts.enrolled.seal(place, token.reveal()),
+            sealed: parts.enrolled.encrypt(place, token.reveal()),
             ends_at: endsAt,
             renew_at: renewAt,
             updated_at: parts.clock.now(),

@@ -1,9 +1,5 @@
 import * as z from 'zod';
-import {
-  createCode,
-  endEnrolment as end,
-  listEnrolments as list,
-} from './enrolments.ts';
+import { createCode, endEnrolment as end, listEnrolments as list } from './enrolments.ts';
 import { joinCluster as join } from './join-cluster.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';

@@ -12,9 +12,9 @@ import { tenantOf, type Space } from '../../broker/recording/evidence-writers.ts
 import { listAll } from '../../broker/kernel/list-all.ts';
 import { openRow } from '../../broker/kernel/row-macs.ts';
 import { Turns } from '../../broker/kernel/turns.ts';
-import { MOST_OF_DIGEST } from './evidence-bounds.ts';
 import { openEvidence } from './evidence-rows.ts';
-import { openSummary, summarizeEarlier } from './report-summary.ts';
+import { MOST_OF_DIGEST } from './evidence-bounds.ts';
+import { openSummary } from './report-summary.ts';
 import type { Follower } from '../../broker/state/followers.ts';
 
 type Row = Tables['image_evidence'];
@@ -90,11 +90,6 @@ export class ImageEvidence {
 
   bytesOf(id: string): number | undefined {
     return this.#byId.get(id)?.row.body.length;
-  }
-
-  /** Rows of earlier releases, which have no summary yet. */
-  unsummarized(): readonly Row[] {
-    return [...this.#byId.values()].flatMap(({ row }) => (row.findings === null ? [row] : []));
   }
 
   /** Lists all evidence in the order of ids. */
@@ -178,17 +173,16 @@ export class ImageEvidence {
     }
   }
 
-  readonly #section = ({ id, body, kind, findings }: Row): Section => {
+  readonly #section = ({ id, body, kind }: Row): Section => {
     const known = this.#unpacked.get(id);
     if (known?.body === body) return known.section;
-    const summary = findings === null ? summarizeEarlier(body, kind).body : body;
-    const section = openSummary(summary, kind);
+    const section = openSummary(body, kind);
     this.#unpacked.set(id, { body, section });
     return section;
   };
 }
 
-/** A store of an earlier release may have more reports of one writer about one image than an evaluation may read: its newest ones count. */
+/** Bounds what an evaluation reads, also if the store has more reports of one writer about one image than a push allows: the newest ones count. */
 function boundedList(list: readonly Evidence[], writer: string): readonly Evidence[] {
   const own = list.filter((each) => each.writer === writer);
   if (own.length <= MOST_OF_DIGEST.ofWriter.rows) return list;

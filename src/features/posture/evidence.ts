@@ -15,7 +15,11 @@ import { commitAs, entryOf } from '../../broker/recording/record.ts';
 import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
 import { checkSpace } from './evidence-bounds.ts';
 import { evidenceId, openEvidence, packedRow } from './evidence-rows.ts';
-import { requireEvidenceDeleter, requireWriter, tenantOf } from '../../broker/recording/evidence-writers.ts';
+import {
+  requireEvidenceDeleter,
+  requireWriter,
+  tenantOf,
+} from '../../broker/recording/evidence-writers.ts';
 import type { PackedReport } from './pack-report.ts';
 
 type Evidencing = Pick<Posture, 'evidence'>;

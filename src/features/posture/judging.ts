@@ -14,6 +14,13 @@ export interface ImageStatements extends Pick<ImageTrust, 'of'> {
   verifying(): ImageTrust;
 }
 
+/** The signatures of a broker without attestations. */
+export const NO_STATEMENTS: ImageStatements = {
+  generation: 0,
+  of: () => [],
+  verifying: () => ({ of: () => [], signerOf: () => undefined }),
+};
+
 /** The memory by which posture profiles are judged. */
 export interface Posture {
   readonly profiles: Profiles;

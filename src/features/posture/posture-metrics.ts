@@ -3,8 +3,8 @@ import type { Posture } from './judging.ts';
 import { WATCHED_OUTCOMES, type WatchedCounts } from './watched-reports.ts';
 
 export interface PostureMeasured extends Pick<Posture, 'evidence'> {
-  /** Signatures and attestations in memory. */
-  readonly attestations: { readonly count: number; readonly bytes: number };
+  /** Signatures and attestations in memory; undefined in a broker without them. */
+  readonly attestations?: { readonly count: number; readonly bytes: number } | undefined;
   /** Reports that this process read from custom resources of the Trivy Operator. */
   readonly watchedReports: () => WatchedCounts;
 }
@@ -22,7 +22,7 @@ export function postureMetrics({
       labels: ['kind'],
       values: () => [
         [{ kind: 'evidence' }, evidence.shareOf().rows],
-        [{ kind: 'attestation' }, attestations.count],
+        [{ kind: 'attestation' }, attestations?.count ?? 0],
       ],
     },
     {
@@ -31,7 +31,7 @@ export function postureMetrics({
       labels: ['kind'],
       values: () => [
         [{ kind: 'evidence' }, evidence.shareOf().bytes],
-        [{ kind: 'attestation' }, attestations.bytes],
+        [{ kind: 'attestation' }, attestations?.bytes ?? 0],
       ],
     },
     {

@@ -1,9 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { FairBulkhead } from '../../ports/fair-bulkhead.ts';
-import type { Tables } from '../../ports/tables.ts';
 import { TaskThread, type TaskCall } from '../../broker/kernel/task-thread.ts';
 import type { PackedReport } from './pack-report.ts';
-import type { PackedSection } from './report-summary.ts';
 import type { ReadReport, ReportResult, ReportTask } from './report-thread.ts';
 
 /** Reads reports in a thread with its own heap: a report of 1 MiB costs up to a second of processor time. */
@@ -28,14 +26,6 @@ export class ReportReader {
   /** Reads the JSON of a report that a watch read. @throws as `read` */
   readWatched(call: TaskCall, watched: string): Promise<PackedReport> {
     return this.#thread.run(call, { watched }) as Promise<PackedReport>;
-  }
-
-  /** Makes the summary of a row of an earlier release. */
-  summarize(
-    call: TaskCall,
-    { body, kind }: Pick<Tables['image_evidence'], 'body' | 'kind'>,
-  ): Promise<PackedSection> {
-    return this.#thread.run(call, { earlier: body, kind }) as Promise<PackedSection>;
   }
 
   /** @throws ERR_BUSY if `read` would now */

@@ -23,8 +23,8 @@ export const SUMMARY_BOUNDS = {
   statements: 2_000,
   statementBytes: 262_144,
 };
-/** Limit of an unpacked body of an earlier release, which has all findings of a report of 1 MiB. */
-const MOST_UNPACKED = 8 * 1_048_576;
+/** Limit of an unpacked summary: the larger bound, with room for what is counted. */
+const MOST_UNPACKED = 2 * 1_048_576;
 
 /** A section of a report as it is stored. */
 export interface PackedSection {
@@ -72,7 +72,7 @@ export function packSummary(section: Section): PackedSection {
   return { body: new Uint8Array(zstdCompressSync(Buffer.from(json))), count: findings.length };
 }
 
-/** Reads a summary, or the body of an earlier release. @throws ERR_CIPHERTEXT_INVALID */
+/** Reads a summary. @throws ERR_CIPHERTEXT_INVALID */
 export function openSummary(body: Uint8Array, kind: EvidenceKind): Section {
   const json = zstdDecompressSync(body, { maxOutputLength: MOST_UNPACKED }).toString();
   const { end, built, unscanned, list, omitted = [] } = JSON.parse(json) as Packed;
@@ -82,18 +82,6 @@ export function openSummary(body: Uint8Array, kind: EvidenceKind): Section {
   const findings = (list as readonly PackedVulnerability[]).map(openVulnerability);
   const facts = { isOsEnded: end === true, isUnscanned: unscanned === true };
   return { ...facts, databaseBuiltAt: built, findings, omitted: left };
-}
-
-/** The summary of a body of an earlier release, which may have more statements than a document may have now. */
-export function summarizeEarlier(body: Uint8Array, kind: EvidenceKind): PackedSection {
-  const section = openSummary(body, kind);
-  const { findings } = section;
-  if (!isVex(findings)) return packSummary(section);
-  const outweighing = ({ state }: VexStatement): number =>
-    state === 'affected' || state === 'under_investigation' ? 0 : 1;
-  const kept = findings.toSorted((a, b) => outweighing(a) - outweighing(b));
-  const { body: packed } = packSummary({ findings: firstOf(kept) });
-  return { body: packed, count: findings.length };
 }
 
 type Findings = Section['findings'];
@@ -122,15 +110,6 @@ function bounded(statements: readonly VexStatement[]): readonly VexStatement[] {
 
 function exceeded(actual: string, limit: number): MalformedJson {
   return new MalformedJson('', `has ${actual}; the limit is ${limit}`, 'the report');
-}
-
-function firstOf(statements: readonly VexStatement[]): readonly VexStatement[] {
-  let [pairs, bytes] = [0, 0];
-  return statements.filter((each) => {
-    pairs += pairsOf(each);
-    bytes += bytesOf(each);
-    return pairs <= SUMMARY_BOUNDS.statements && bytes <= SUMMARY_BOUNDS.statementBytes;
-  });
 }
 
 function worstOf(findings: readonly (Vulnerability | ExposedSecret)[]): object {

@@ -2,18 +2,13 @@ import type { Worker } from 'node:worker_threads';
 import { serveTasks, startTaskThread } from '../../broker/kernel/serve-tasks.ts';
 import { readPushed } from '../../broker/kernel/read-pushed.ts';
 import { packReport, parsePushedReport, type PackedReport } from './pack-report.ts';
-import { summarizeEarlier, type PackedSection } from './report-summary.ts';
-import type { EvidenceKind } from '../../domain/posture/evidence.ts';
 
 const KIND = 'quaymaster-reports';
 /** Kubernetes stores no larger object. */
 const MOST_WATCHED_BYTES = 2 * 1_048_576;
 
-/** Work of the thread: the body of a push, a report of a watch, or a stored body of an earlier release. */
-export type ReportTask =
-  | { readonly pushed: Uint8Array }
-  | { readonly watched: string }
-  | { readonly earlier: Uint8Array; readonly kind: EvidenceKind };
+/** Work of the thread: the body of a push, or a report of a watch. */
+export type ReportTask = { readonly pushed: Uint8Array } | { readonly watched: string };
 
 /** A pushed report, and the digests that its sender names. */
 export interface ReadReport {
@@ -21,7 +16,7 @@ export interface ReadReport {
   readonly image: readonly string[];
 }
 
-export type ReportResult = ReadReport | PackedReport | PackedSection | undefined;
+export type ReportResult = ReadReport | PackedReport | undefined;
 
 export function startReportThread(): Worker {
   return startTaskThread(import.meta.url, KIND);
@@ -34,7 +29,6 @@ function perform(task: ReportTask): ReportResult | Promise<ReportResult> {
       return { report: packReport(pushed), image: pushed.image };
     });
   }
-  if ('earlier' in task) return summarizeEarlier(task.earlier, task.kind);
   const { watched: text } = task;
   return packReport({ text, format: 'trivy-operator', image: [], maxBytes: MOST_WATCHED_BYTES });
 }

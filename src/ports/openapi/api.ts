@@ -546,8 +546,8 @@ export interface components {
             readonly id: components["schemas"]["Id"];
             readonly workload: components["schemas"]["WorkloadName"];
             readonly pod?: components["schemas"]["Pod"];
-            /** @description The address of the login; absent in older sessions. */
-            readonly source?: string;
+            /** @description The address of the login */
+            readonly source: string;
             readonly createdAt: components["schemas"]["Instant"];
             readonly endsAt: components["schemas"]["Instant"];
             /** @description RFC 7638 thumbprint of the key that the session is bound to. */
@@ -737,7 +737,7 @@ export interface components {
             /** @enum {string} */
             readonly state: "pending" | "replacing" | "active" | "retired" | "compromised" | "log";
             readonly createdAt: components["schemas"]["Instant"];
-            /** @description Encryptions under this key, counted ahead in steps. Absent for a key of a release that did not count. */
+            /** @description Encryptions under this key, counted ahead in steps. Absent for the key of the audit log, which encrypts nothing. */
             readonly seals?: number;
             /** @description The key-encryption keys that can open it */
             readonly keks: readonly string[];
@@ -773,8 +773,8 @@ export interface components {
                 readonly paths: readonly string[];
                 /** @description Dynamic credentials that were kept for a repeated request */
                 readonly credentials: number;
-                /** @description Their leases, at most 100; absent in a report of an earlier release */
-                readonly issued?: readonly {
+                /** @description Their leases, at most 100 */
+                readonly issued: readonly {
                     readonly lease: components["schemas"]["Id"];
                     readonly path: string;
                 }[];
@@ -1270,7 +1270,7 @@ export interface components {
             readonly grants?: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs: readonly string[];
             readonly description?: string;
-            /** @description The operator or person that created it; absent in tokens of `quaymaster init` and of an older release */
+            /** @description The operator or person that created it; absent in tokens of `quaymaster init` */
             readonly mintedBy?: string;
             /**
              * @description The rights of the token now: those that its operator has had without interruption since the token was created. A later change of

@@ -2,16 +2,15 @@ import { expiryWorker } from '../../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../../broker/leases/revoker.ts';
 import type { Work } from '../../broker/state/dependencies.ts';
 import { quarantineWorker } from '../../broker/sessions/quarantine-worker.ts';
-import { renewalWorker } from '../../features/enrolments/renewal.ts';
 import { randomFraction } from '../../crypto/random/random.ts';
 import { freeCrashedClaims, RotationWorker } from '../../rotation/rotation-worker.ts';
 import type { RowGuard } from '../../store/guard/row-guard.ts';
 import type { AuditTrail } from '../log/audit-trail.ts';
 import { collectGarbage } from '../../process/collect-garbage.ts';
 import type { Config } from '../config/schema.ts';
-import type { Background, Features } from '../../compose/features/feature.ts';
+import type { Background, Features } from '../../features/feature.ts';
 import { openKeyWorker } from '../installation/key-worker.ts';
-import type { Parts } from '../../compose/parts.ts';
+import type { Parts } from '../../features/feature.ts';
 
 interface BackgroundDeps {
   readonly parts: Parts;
@@ -80,7 +79,6 @@ async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Worke
     expiryWorker(parts),
     revoker(parts, randomFraction),
     quarantineWorker(parts),
-    renewalWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Keys } from '../../broker/state/dependencies.ts';
-import type { Parts } from '../../compose/parts.ts';
+import type { Parts } from '../../features/feature.ts';
 import { LeaseQuota } from '../../broker/state/lease-quota.ts';
 import { WayInWatch } from '../../broker/sessions/way-in-watch.ts';
 import { SessionQuota } from '../../broker/state/session-quota.ts';
@@ -44,20 +44,15 @@ import { SteadyClock } from '../../process/steady-clock.ts';
 import { continueTime } from '../upkeep/clock-floor.ts';
 import { ClockWatch } from '../upkeep/clock-watch.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../../store/index.ts';
+import type { LogIdentity } from '../../audit/records/log-identity.ts';
 import { LiveRows } from '../../store/guard/live-rows.ts';
 import type { RowGuard } from '../../store/guard/row-guard.ts';
 import { startBackgroundWork } from './background-work.ts';
 import { openArchive } from '../log/archive-storage.ts';
 import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
-import { Features, type Option } from '../../compose/features/feature.ts';
-import { OPTIONS } from '../../compose/features/options.ts';
-import {
-  AuditTrail,
-  beginLog,
-  openBootLog,
-  type BegunLog,
-  type BootLog,
-} from '../log/audit-trail.ts';
+import { Features, type Option } from '../../features/feature.ts';
+import { OPTIONS } from '../../features/options.ts';
+import { AuditTrail, beginLog, openBootLog, type BegunLog } from '../log/audit-trail.ts';
 import { ClusterRegistry } from '../clusters/cluster-registry.ts';
 import { EnrolledConnections } from '../clusters/enrolled-connections.ts';
 import { SavedPodFiles, savedPodsWorker } from '../clusters/saved-pods.ts';
@@ -67,7 +62,11 @@ import { createGuard, heldKinds, openState, type HeldKind } from '../installatio
 import { logCondition } from '../installation/log-condition.ts';
 import { refuseWhileHeld, traced } from '../installation/refuse-while-held.ts';
 import { IndexScrub, type IndexScrubStatus } from '../upkeep/index-scrub.ts';
-import { loadKeys, rereadKeys, type InstallationKeys } from '../../broker/keys/installation-keys.ts';
+import {
+  loadKeys,
+  rereadKeys,
+  type InstallationKeys,
+} from '../../broker/keys/installation-keys.ts';
 import { openWrappers } from '../keys/keys.ts';
 import { RefusalTallies, type CountedRefusals } from '../log/refusal-tallies.ts';
 import { reloadableParts } from './reloadable-parts.ts';
@@ -115,6 +114,8 @@ export interface BrokerDeps {
   readonly log: Log;
   /** Test builds pass a hook that ends the process at named points of a commit. */
   readonly failpoint?: (name: string) => void;
+  /** The folder of the store's migrations. A test adds a migration. */
+  readonly migrations?: string | undefined;
   /** Uses the system clock as it is, even if the store was written at a later time. */
   readonly trustClock?: boolean;
   /** Traces; absent unless the configuration has them. */
@@ -135,36 +136,62 @@ interface TimedDeps extends BrokerDeps {
 
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE. The broker does not start on state that it cannot trust. */
 export async function openBroker(config: Config, given: BrokerDeps): Promise<RunningBroker> {
-  const clock = new SteadyClock(given.clock);
-  const deps = { ...given, clock, wall: given.clock };
+  const deps = { ...given, clock: new SteadyClock(given.clock), wall: given.clock };
+  const stored = await openStored(config, deps);
+  try {
+    const logged = await openLogged(config, { ...deps, ...stored });
+    return await openRunning(config, { ...deps, ...stored, ...logged });
+  } catch (error) {
+    await stored.opened.close();
+    throw error;
+  }
+}
+
+/** The store with the guard of its rows, before there are keys, and the boot that its next commit belongs to. */
+interface Stored {
+  readonly begun: BegunLog;
+  readonly opened: OpenedStore;
+  readonly guard: RowGuard;
+}
+
+async function openStored(config: Config, deps: TimedDeps): Promise<Stored> {
+  const { clock, failpoint, migrations } = deps;
   const begun = await beginLog(config, clock);
-  const { failpoint } = deps;
   const guard = createGuard(deps);
   const opened = await openStore(config.store, {
     chain: begun.chain,
     clock,
     mode: config.mode,
     guard,
+    migrations,
     ...(failpoint === undefined ? {} : { failpoint }),
   });
   try {
     await continueTime(opened, deps);
-    return await openOn(config, deps, begun, { opened, guard });
   } catch (error) {
     await opened.close();
     throw error;
   }
+  return { begun, opened, guard };
 }
 
-async function openOn(
-  config: Config,
-  deps: TimedDeps,
-  begun: BegunLog,
-  { opened, guard }: { readonly opened: OpenedStore; readonly guard: RowGuard },
-): Promise<RunningBroker> {
-  const { clock, log } = deps;
+/** The keys, the log, and the store that the broker works on: its rows are those that the log names. */
+interface Logged {
+  readonly keys: InstallationKeys;
+  readonly identity: LogIdentity;
+  readonly rows: KeyringRowMacs;
+  readonly trail: AuditTrail;
+  readonly live: LiveRows;
+  readonly store: Store;
+  /** True if the store was held at the start. */
+  readonly isHeld: boolean;
+}
+
+async function openLogged(config: Config, deps: TimedDeps & Stored): Promise<Logged> {
+  const { clock, log, begun, opened, guard } = deps;
   const keys = await loadKeys(opened, await openWrappers(config, clock));
   const bootLog = await openBootLog(begun, config, opened, keys);
+  const { identity } = bootLog;
   const rows = new KeyringRowMacs(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const archive = await openArchive(config.audit.archive, clock);
@@ -172,37 +199,35 @@ async function openOn(
   const kept = { config, store: opened, outside, rows, archive, clock, log };
   const trail = new AuditTrail(bootLog, kept);
   const { held } = await trail.start();
-  await logCondition(log, held, { opened, identity: bootLog.identity });
+  await logCondition(log, held, { opened, identity });
   const live = new LiveRows(opened, guard);
-  const opening = { clock, log, keys, identity: bootLog.identity, keep: live };
-  if (held === undefined) await openState(opened, guard, opening);
+  if (held === undefined)
+    await openState(opened, guard, { clock, log, keys, identity, keep: live });
   const committing = deps.trace === undefined ? opened : traced(opened, deps.trace);
-  const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
-  const proof: RowGuard['proof'] = (table) => guard.proof(table);
-  const store = refuseWhileHeld(committing, held === undefined ? live : opened, { isHeld, proof });
+  const store = refuseWhileHeld(committing, held === undefined ? live : opened, {
+    isHeld: () => trail.held !== undefined || guard.isHeld,
+    proof: (table) => guard.proof(table),
+  });
+  return { keys, identity, rows, trail, live, store, isHeld: held !== undefined };
+}
+
+type RunningDeps = TimedDeps & Stored & Logged;
+
+async function openRunning(config: Config, deps: RunningDeps): Promise<RunningBroker> {
+  const { clock, log, opened, guard, store, trail, isHeld } = deps;
   const space = new SpaceWatch({ store: opened, clock, log });
   const sweep = new StateSweep({ store: opened, guard, clock, log });
   // It starts before the parts, because a part may wait for rows that it compares.
-  if (held === undefined) sweep.start();
+  if (!isHeld) sweep.start();
   try {
-    const core = await openCore(config, {
-      ...deps,
-      store,
-      opened,
-      isHeld: held !== undefined,
-      bootLog,
-      live,
-      trail,
-      guard,
-      keys,
-    });
+    const core = await openCore(config, deps);
     await space.start();
     if (store.fault() === undefined) await core.features.beforeServing(core.parts);
     const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
     const wayIn = new WayInWatch(core.parts);
     const time = new ClockWatch({ clock, log });
     time.start();
-    if (held === undefined) {
+    if (!isHeld) {
       indexes.start();
       wayIn.start();
     }
@@ -214,7 +239,7 @@ async function openOn(
       space: () => space.space,
       held: () => heldKinds(trail, guard),
       warnings: () => [
-        ...warningsOf({ ...core, opened, space, trail, indexes, keys, wayIn }),
+        ...warningsOf({ ...core, ...deps, space, indexes, wayIn }),
         ...core.clusters.warnings(),
         ...time.warnings(),
       ],
@@ -266,18 +291,6 @@ function warningsOf(watched: Watched): readonly string[] {
   ];
 }
 
-interface CoreDeps extends TimedDeps {
-  readonly store: Store;
-  readonly live: LiveRows;
-  readonly trail: AuditTrail;
-  readonly guard: RowGuard;
-  readonly keys: InstallationKeys;
-  readonly opened: OpenedStore;
-  /** True if the store was held at the start. */
-  readonly isHeld: boolean;
-  readonly bootLog: BootLog;
-}
-
 interface Core extends Pick<
   RunningBroker,
   'parts' | 'clusters' | 'options' | 'unready' | 'refused' | 'calls' | 'reloadable' | 'limits'
@@ -286,16 +299,9 @@ interface Core extends Pick<
   stop(): Promise<void>;
 }
 
-async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
-  const { clock, log, store, keys, trace, trail, pods } = deps;
-  const own: { parts?: Parts } = {};
-  const connections = await OpenedConnections.open(config, {
-    clock,
-    trace,
-    get forbiddenAudiences() {
-      return own.parts === undefined ? [] : audiencesOf(own.parts);
-    },
-  });
+async function openCore(config: Config, deps: RunningDeps): Promise<Core> {
+  const { clock, log, store, keys, rows, trace, trail, pods } = deps;
+  const connections = await OpenedConnections.open(config, { clock, trace });
   const enrolled = new EnrolledClusters(store, keys);
   const servers = new EnrolledConnections(enrolled, connections.clusters, openDeclaredServer);
   const clusters = new ClusterRegistry({
@@ -315,11 +321,16 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const limits = structuredClone(config.limits);
   const tallies = new RefusalTallies(config, { store, clock, log });
   const { options = OPTIONS } = deps;
-  const rows = new KeyringRowMacs(keys.keyring);
-  const features = await Features.open(options, { ...deps, config, rows, clusters, connections });
+  const features = await Features.open(options, {
+    ...deps,
+    config,
+    clusters,
+    createGuard: () => createGuard({ clock, log }),
+    connections: connections.clusters,
+  });
   const parts = await openParts(
     config,
-    { ...deps, features, rows },
+    { ...deps, features },
     {
       trace,
       clusters,
@@ -334,7 +345,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       openDeclared: servers.openDeclared,
     },
   );
-  own.parts = parts;
+  connections.forbidAudiences(() => audiencesOf(parts));
   const reloaded = { connections, clusters, tallies, people, limits, embedded, trail, features };
   const endings = new PodEndings(parts);
   const isHeld = store.fault() === 'ERR_HELD';
@@ -421,9 +432,8 @@ function valueCache({ cache }: Config, clock: Clock, { lookup }: Keyring): Value
   return new ValueCache(clock, new ValueFingerprints(lookup), cache.maxBytes);
 }
 
-interface PartsDeps extends CoreDeps {
+interface PartsDeps extends RunningDeps {
   readonly features: Features;
-  readonly rows: KeyringRowMacs;
 }
 
 async function openParts(

@@ -3,7 +3,12 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { MountedFile } from '../../process/mounted-file.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Configuration, ConfigurationInUse } from '../../ports/configuration.ts';
+import type {
+  Configuration,
+  ConfigurationInUse,
+  PreparedChange,
+  Reloadable as ReloadableBy,
+} from '../../ports/configuration.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Store } from '../../ports/store.ts';
 import { isMap, settingsForRestart } from '../config/changes.ts';
@@ -12,26 +17,7 @@ import type { Config } from '../config/schema.ts';
 
 const POLL_MS = 10_000;
 
-/** A change that is ready: everything that can fail has succeeded. */
-export interface PreparedChange {
-  /** Takes effect within one turn of the event loop. It cannot fail. */
-  apply(): void;
-  /** Closes everything that was opened for the change, because another part refused it. */
-  discard(): Promise<void> | void;
-}
-
-/** A part of the broker that can change its settings while it runs. */
-export interface Reloadable {
-  /** Changes nothing yet. @throws ERR_CONFIG_INVALID */
-  prepare(next: Config): Promise<PreparedChange> | PreparedChange;
-}
-
-export const NO_CHANGE: PreparedChange = { apply: () => undefined, discard: () => undefined };
-
-/** A part whose change needs no preparation. */
-export function reloadable(apply: (next: Config) => void): Reloadable {
-  return { prepare: (next) => ({ ...NO_CHANGE, apply: () => apply(next) }) };
-}
+export type Reloadable = ReloadableBy<Config>;
 
 interface ReloadDeps {
   /** Reads and validates the file. @throws ERR_CONFIG_INVALID */

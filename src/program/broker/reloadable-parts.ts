@@ -3,10 +3,10 @@ import type { BoundConnection } from '../../broker/state/connections.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { AuditTrail } from '../log/audit-trail.ts';
 import type { ClusterRegistry } from '../clusters/cluster-registry.ts';
-import { NO_CHANGE, reloadable, type Reloadable } from './config-reload.ts';
+import { NO_CHANGE, reloadable } from '../../ports/configuration.ts';
+import type { Reloadable } from './config-reload.ts';
 import type { OpenedConnections } from '../connections/connections.ts';
-import type { Features } from '../../compose/features/feature.ts';
-import type { Parts } from '../../compose/parts.ts';
+import type { Features, Parts } from '../../features/feature.ts';
 import type { ConfiguredPeople } from '../connections/people.ts';
 import type { RefusalTallies } from '../log/refusal-tallies.ts';
 

@@ -11,6 +11,7 @@ import {
 import { BrokerError } from '../../domain/errors.ts';
 import type { ClusterSpec } from '../../domain/identity/cluster.ts';
 import { didYouMean } from '../../domain/words/schema-words.ts';
+import type { ClusterFollower } from '../../features/feature.ts';
 import type { Clusters } from '../../broker/state/dependencies.ts';
 import type { DocumentKind } from '../../broker/model/kinds.ts';
 import type { Catalog } from '../../broker/state/catalog.ts';
@@ -26,7 +27,6 @@ import {
   type PostureProfile,
 } from '../../domain/posture/profile.ts';
 import type {
-  ChangedPod,
   GoodFor,
   NamespaceFacts,
   PodWatch,
@@ -61,21 +61,6 @@ const STARTED_MS = 60_000;
 const MOST_DOWN = 100;
 
 type Documents = Pick<Catalog, 'all' | 'find'>;
-
-/** A part of the broker that follows what the watches report. */
-export interface ClusterFollower {
-  /** Profiles, which decide what is watched besides pods. */
-  readonly profiles?: { readonly all: readonly PostureProfile[] };
-  /** Takes reports of scanners. */
-  readonly reports?: { take(cluster: string, object: unknown): Promise<void> };
-  /** Notices changed pods and namespaces. */
-  readonly changedPods?: {
-    changed(pod: ChangedPod): void;
-    changedNamespace(changed: { readonly cluster: string; readonly namespace: string }): void;
-    /** All pods may have changed. */
-    changedAll(): void;
-  };
-}
 
 interface RegistryDeps {
   readonly connections: ReadonlyMap<string, NamedConnection>;

@@ -22,8 +22,8 @@ import type { Store } from '../../ports/store.ts';
 
 /** Bytes of the pods in one file, about 20,000 pods. A start reads and hashes all of them before it serves. */
 const MOST_BYTES = 32 * 1024 * 1024;
-/** Bytes of the line that seals the file. */
-const MOST_SEAL = 4_096;
+/** Bytes of the last line, which has the MAC of the file. */
+const MOST_MAC_LINE = 4_096;
 /** A pod whose line is longer is left out, so that the pods of one tenant cannot fill the volume. Most lines have about 1.5 KB. */
 const LONGEST_LINE = 8_192;
 /** Other work of the process runs between two pieces. */
@@ -37,7 +37,7 @@ const LINE = z.strictObject({
   manifest: z.base64(),
 });
 /** The last line. The reader knows what its other members must be. */
-const SEAL = z.object({ version: z.literal(1), savedAt: z.int(), mac: z.base64() });
+const MAC_LINE = z.object({ version: z.literal(1), savedAt: z.int(), mac: z.base64() });
 
 /** A cluster as it is registered now: a later registration of the same name may be another cluster. */
 export interface Registration {
@@ -57,7 +57,7 @@ interface SavedPodsDeps {
 
 /**
  * A directory beside the checkpoint file, with one file for each cluster: what the watch knew last about pods with sessions. A broker that starts while the API
- * server is unreachable judges them by it, for the time for which it would have known them without the restart (docs/spec/saved-pods-v1.md).
+ * server is unreachable judges them by it, for the time for which it would have known them without the restart (internals/spec/saved-pods-v1.md).
  */
 export class SavedPodFiles {
   readonly #deps: SavedPodsDeps;
@@ -88,7 +88,7 @@ export class SavedPodFiles {
     const { cluster } = registration;
     try {
       const { size } = await stat(path);
-      const most = MOST_BYTES + MOST_SEAL;
+      const most = MOST_BYTES + MOST_MAC_LINE;
       if (size > most) throw new RangeError(`${size} bytes; the limit is ${most}`);
       const saved = openSaved(await readFile(path, 'utf8'), registration, rows);
       found.set(cluster, saved);
@@ -120,9 +120,9 @@ export class SavedPodFiles {
       const digest = await writePods(draft, pods);
       if (!isGood()) return;
       const registration = `${uid}.${version}`;
-      const sealed = { cluster, registration, savedAt: clock.now(), digest };
-      const mac = rows.mac(TABLE, sealed).toString('base64');
-      await draft.write(`${JSON.stringify({ version: 1, ...sealed, mac })}\n`);
+      const facts = { cluster, registration, savedAt: clock.now(), digest };
+      const mac = rows.mac(TABLE, facts).toString('base64');
+      await draft.write(`${JSON.stringify({ version: 1, ...facts, mac })}\n`);
     } finally {
       await draft.close();
     }
@@ -164,10 +164,10 @@ function openSaved(
   rows: RowMacs,
 ): SavedPods & { readonly pods: number } {
   const end = text.lastIndexOf('\n', text.length - 2) + 1;
-  const { savedAt, mac } = SEAL.parse(JSON.parse(text.slice(end)));
+  const { savedAt, mac } = MAC_LINE.parse(JSON.parse(text.slice(end)));
   const body = text.slice(0, end);
-  const sealed = { cluster, registration: `${uid}.${version}`, savedAt, digest: sha256Hex(body) };
-  rows.verify(TABLE, sealed, Buffer.from(mac, 'base64'));
+  const facts = { cluster, registration: `${uid}.${version}`, savedAt, digest: sha256Hex(body) };
+  rows.verify(TABLE, facts, Buffer.from(mac, 'base64'));
   const lines = new Map(
     body
       .split('\n')

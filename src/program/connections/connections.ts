@@ -8,7 +8,7 @@ import type { Backend, BackendDeps, CallState } from '../../ports/backend.ts';
 import type { Trace } from '../../ports/trace.ts';
 import { openGenerator } from '../../providers/generator/open.ts';
 import { openBackend } from '../config/backends.ts';
-import type { PreparedChange } from '../broker/config-reload.ts';
+import type { PreparedChange } from '../../ports/configuration.ts';
 import type { Config } from '../config/schema.ts';
 
 /** A request may have taken its provider before a reload and call it after: the longest request has 25 s. */
@@ -25,7 +25,10 @@ interface Opened {
   readonly backend: Backend | undefined;
 }
 
-type ConnectionsDeps = Omit<BackendDeps, 'forbiddenNamespaces' | 'connection'> & {
+type ConnectionsDeps = Omit<
+  BackendDeps,
+  'forbiddenNamespaces' | 'forbiddenAudiences' | 'connection'
+> & {
   readonly trace?: Trace | undefined;
 };
 
@@ -45,6 +48,7 @@ export class OpenedConnections {
   readonly #generator;
   #opened: ReadonlyMap<string, Opened> = new Map();
   #forbiddenNamespaces: readonly string[] = [];
+  #forbiddenAudiences = (): readonly string[] => [];
   /** Replaced connections that still have calls. */
   readonly #retired = new Set<Backend>();
   readonly #closed = new AbortController();
@@ -59,6 +63,11 @@ export class OpenedConnections {
     const connections = new OpenedConnections(deps);
     (await connections.prepare(config)).apply();
     return connections;
+  }
+
+  /** Sets the audiences for which no mount issues a token. The clusters that they belong to change while the broker runs. */
+  forbidAudiences(current: () => readonly string[]): void {
+    this.#forbiddenAudiences = current;
   }
 
   get providers(): readonly BoundConnection[] {
@@ -170,17 +179,17 @@ export class OpenedConnections {
 
   /** The dependencies of a connection whose calls have spans with its name. The registered clusters and the forbidden namespaces may change. */
   #depsOf(name: string): BackendDeps {
-    const { trace } = this.#deps;
-    const deps = this.#deps;
+    const { clock, trace } = this.#deps;
+    const audiences = (): readonly string[] => this.#forbiddenAudiences();
     const namespaces = (): readonly string[] => this.#forbiddenNamespaces;
     return {
-      clock: deps.clock,
+      clock,
       connection: name,
       get forbiddenNamespaces() {
         return namespaces();
       },
       get forbiddenAudiences() {
-        return deps.forbiddenAudiences;
+        return audiences();
       },
       ...(trace && { traceCall: (work) => trace.part('call', work, name) }),
     };

@@ -13,8 +13,10 @@ import { randomId } from '../../crypto/random/random.ts';
 
 /** Clusters mostly sign with RSA, but to generate such a key takes 50 ms of a first start. */
 const ALGORITHM = 'ES256';
+
+type Algorithm = 'ES256' | 'RS256';
+
 const TOKEN_SECONDS = 3_600;
-const KEY_ID = 'dev';
 
 /** Pod that exists only in the claims of its tokens. */
 export interface DevPod {
@@ -41,24 +43,26 @@ export class DevIssuer {
   /** File of the key set that a `jwks` connection reads. */
   readonly keySetFile: string;
   readonly #key: CryptoKey;
+  readonly #algorithm: Algorithm;
 
-  private constructor(keySetFile: string, key: CryptoKey) {
+  private constructor(keySetFile: string, key: CryptoKey, algorithm: Algorithm) {
     this.keySetFile = keySetFile;
     this.#key = key;
+    this.#algorithm = algorithm;
   }
 
   /** Keeps its key in the directory, so that tokens stay valid after a restart. */
-  static async open(directory: string): Promise<DevIssuer> {
-    // Earlier releases kept an RSA key in "issuer.pem".
+  static async open(directory: string, algorithm: Algorithm = ALGORITHM): Promise<DevIssuer> {
     const keyFile = join(directory, 'issuer-key.pem');
     const keySetFile = join(directory, 'issuer.jwks.json');
     const pem = await readFile(keyFile, 'utf8').catch(() => undefined);
-    if (pem !== undefined) return new DevIssuer(keySetFile, await importPKCS8(pem, ALGORITHM));
-    const { privateKey, publicKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-    const jwk = { ...(await exportJWK(publicKey)), kid: KEY_ID, alg: ALGORITHM, use: 'sig' };
+    if (pem !== undefined)
+      return new DevIssuer(keySetFile, await importPKCS8(pem, algorithm), algorithm);
+    const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+    const jwk = { ...(await exportJWK(publicKey)), kid: algorithm, alg: algorithm, use: 'sig' };
     await writeFile(keySetFile, JSON.stringify({ keys: [jwk] }), { mode: 0o600 });
     await writeFile(keyFile, await exportPKCS8(privateKey), { mode: 0o600 });
-    return new DevIssuer(keySetFile, privateKey);
+    return new DevIssuer(keySetFile, privateKey, algorithm);
   }
 
   async token(pod: DevPod, nowMs: number): Promise<string> {
@@ -74,7 +78,7 @@ export class DevIssuer {
       },
     };
     return new SignJWT({ 'kubernetes.io': bound })
-      .setProtectedHeader({ alg: ALGORITHM, kid: KEY_ID })
+      .setProtectedHeader({ alg: this.#algorithm, kid: this.#algorithm })
       .setIssuer(DevIssuer.issuer)
       .setAudience([DevIssuer.audience])
       .setSubject(`system:serviceaccount:${namespace}:${serviceAccount}`)

@@ -12,8 +12,8 @@ import type { Store } from '../../ports/store.ts';
 import { RowGuard, type HeldRows } from '../../store/guard/row-guard.ts';
 import {
   acceptState,
-  adoptState,
   checkState,
+  createDigests,
   type KeepMatched,
   type StateReport,
 } from '../../store/guard/state-check.ts';
@@ -52,8 +52,8 @@ function readLogged(store: Store, { keys, identity, clock }: OpeningState): Prom
 }
 
 /**
- * Compares all guarded rows with their digests and with the log, and holds the store if they differ. Rows of an earlier release
- * get their MACs and digests. The log must already contain the entry of this boot.
+ * Compares all guarded rows with their digests and with the log, and holds the store if they differ. A new installation gets its first digests. The
+ * log must already contain the entry of this boot.
  */
 export async function openState(
   store: Store,
@@ -62,18 +62,21 @@ export async function openState(
 ): Promise<readonly HeldRows[]> {
   const { keep } = opening;
   const logged = (): Promise<LoggedState> => readLogged(store, opening);
-  const { adopt, problems, deferred } = await checkState(store, guard, {
-    logged,
-    ...(keep && { keep, later: ['secrets', 'secret_metadata'] }),
-  }).catch(asProblem);
-  for (const digest of deferred) guard.defer(digest);
+  const check = (): Promise<StateReport> =>
+    checkState(store, guard, {
+      logged,
+      ...(keep && { keep, later: ['secrets', 'secret_metadata'] }),
+    }).catch(asProblem);
   const { clock, log } = opening;
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
-  const found = [...problems];
-  if (adopt.length > 0) {
+  let report = await check();
+  if (report.isNew) {
     const entry = actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'first_digest' });
-    found.push(...(await adoptState(store, guard, { groups: adopt, entry })));
+    await createDigests(store, guard, entry);
+    report = await check();
   }
+  const { problems, deferred } = report;
+  for (const digest of deferred) guard.defer(digest);
   guard.enforce();
   guard.onHold(({ reason, what }) => {
     const fact = { action: 'broker.hold', outcome: 'error', cause: reason, comment: what } as const;
@@ -81,8 +84,8 @@ export async function openState(
       .commit({ entries: [actor.entry(fact)] })
       .catch((error: unknown) => log.warn({ err: error, what }, 'could not record a hold'));
   });
-  for (const problem of found) guard.hold(problem);
-  return found;
+  for (const problem of problems) guard.hold(problem);
+  return problems;
 }
 
 /** Reports a failed verification: then the log cannot show what the rows should be. */
@@ -91,7 +94,7 @@ function asProblem(error: unknown): StateReport {
   const what =
     'the log cannot say what the rows should be: its entries or checkpoints were altered';
   return {
-    adopt: [],
+    isNew: false,
     problems: [{ reason: 'rows_differ', kind: 'audit_batches', what, count: 1 }],
     deferred: [],
   };

@@ -218,7 +218,7 @@ async function mint(
       ...lift.writes,
       { table: 'documents', put: authenticateDocument(rows, operator) },
       { table: 'document_versions', put: authenticateDocumentVersion(rows, operator) },
-      { table: 'operator_tokens', put: tokens.seal(stored, tokens.hash(text)) },
+      { table: 'operator_tokens', put: tokens.rowOf(stored, tokens.hash(text)) },
     ],
     invalidates: [...lift.invalidates, documentFence(kind, name), `document:${kind}/${name}`],
     entries: [

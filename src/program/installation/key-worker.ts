@@ -8,7 +8,7 @@ import type { RowGuard } from '../../store/guard/row-guard.ts';
 import { rekeyDigests } from '../../store/guard/rekey-digests.ts';
 import type { AuditTrail } from '../log/audit-trail.ts';
 import type { Config } from '../config/schema.ts';
-import type { Parts } from '../../compose/parts.ts';
+import type { Parts } from '../../features/feature.ts';
 
 /** Time that other brokers need: they look for changes every two seconds, and must then ask their key-encryption key. */
 const SPREAD_MS = 10_000;
@@ -57,7 +57,7 @@ function logRows({ store, rows }: Parts): OtherRows {
   return {
     name: 'log_checkpoints',
     async rewrap() {
-      const plan = await anchor.reseal(store);
+      const plan = await anchor.authenticateAgain(store);
       if (plan === undefined) return 0;
       await store.commit(plan);
       return 1;

@@ -12,10 +12,7 @@ export async function logCondition(
 ): Promise<void> {
   const { migrated, differences, revokeConnect, syncMs } = opened.condition;
   if (migrated !== undefined)
-    log.info(
-      { ...migrated },
-      'the store of an earlier release was migrated to the schema of this one',
-    );
+    log.info({ ...migrated }, 'the store was migrated to the schema of this release');
   if (syncMs !== undefined) logSync(log, syncMs);
   const condition = held && HELD[held];
   if (condition !== undefined) {

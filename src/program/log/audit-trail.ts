@@ -190,7 +190,6 @@ export class AuditTrail {
       anchor: new LogAnchor(rows),
       lastCommit: this.#lastCommit,
       isNew,
-      onUnanchored: () => this.#cursors.sealAll(),
       localBatches: bootLog.localBatches,
       claims,
       alone,

@@ -21,7 +21,12 @@ import type { StoreMode } from '../../store/store-deps.ts';
 import { decryptFile, fileFacts, type FileFacts } from '../../features/copies/backup-file.ts';
 import type { BackupConfig } from '../../features/copies/config.ts';
 import { copyPlace } from '../../features/copies/copy-place.ts';
-import { ARCHIVE, MANIFEST, openManifest, type BackupManifest } from '../../features/copies/manifest.ts';
+import {
+  ARCHIVE,
+  MANIFEST,
+  openManifest,
+  type BackupManifest,
+} from '../../features/copies/manifest.ts';
 import {
   NO_CHAIN,
   verifyCopy,

@@ -3,14 +3,14 @@ import type { AddressInfo } from 'node:net';
 import type { ListenerConfig } from '../../api/config.ts';
 import { ConsoleFiles } from '../../api/console/console-files.ts';
 import type { ConsoleDeps, OpeningCode } from '../../api/console/console.ts';
-import { together, type Listeners } from '../../api/server/app.ts';
+import { createListener, type Faces } from '../../api/server/app.ts';
 import { createServer, type ApiServer, type ServerDeps } from '../../api/server/server.ts';
 import type { TurnedAway } from '../metrics/serving-metrics.ts';
 import type { Config } from '../config/schema.ts';
 
 /** The API shares its address with the console, unless the console has its own. */
-export function listenerOf({ console }: Config, listening: Listeners): RequestListener {
-  return console.listener === undefined ? together(listening) : listening.api;
+export function listenerOf({ console }: Config, faces: Faces): RequestListener {
+  return createListener(console.listener === undefined ? faces : { ...faces, console: undefined });
 }
 
 export function addressOf(
@@ -40,7 +40,7 @@ export function isConsoleBuilt(): boolean {
 }
 
 interface Shown {
-  readonly listening: Listeners;
+  readonly faces: Faces;
   readonly listeners: Map<string, TurnedAway>;
   /** The address of the API. */
   readonly url: string;
@@ -49,13 +49,13 @@ interface Shown {
 /** Listens at the console's own address, if it has one. @returns the address of its page; undefined if the broker serves none */
 export async function listenForConsole(
   { console: { listener, origin } }: Config,
-  { listening, listeners, url }: Shown,
+  { faces, listeners, url }: Shown,
   deps: ServerDeps,
 ): Promise<{ readonly servers: readonly ApiServer[]; readonly url: string | undefined }> {
-  if (listening.console === undefined) return { servers: [], url: undefined };
+  if (faces.console === undefined) return { servers: [], url: undefined };
   if (listener === undefined) return { servers: [], url: `${origin ?? url}/console/` };
   const at = { ...listener, trustedProxies: [] };
-  const server = await createServer(listening.console, at, deps);
+  const server = await createServer(faces.console.createListener(), at, deps);
   listeners.set('console', server.connections);
   const own = addressOf(listener, await server.listen());
   return { servers: [server], url: `${origin ?? own}/console/` };

@@ -1,6 +1,6 @@
 import type { OpenedTraces } from '../../process/trace/index.ts';
 import type { Config } from '../config/schema.ts';
-import { createListeners, OWN_FACE, surroundingsOf, type ApiDeps } from '../../api/server/app.ts';
+import { createFaces, OWN_FACE, surroundingsOf, type ApiDeps } from '../../api/server/app.ts';
 import { schemesOf } from '../../api/config.ts';
 import type { OpeningCode } from '../../api/console/console.ts';
 import { SourceAddress } from '../../api/request/source-address.ts';
@@ -12,12 +12,8 @@ import { readCertificate } from '../../crypto/certificates/certificate-facts.ts'
 import { randomBytes, randomFraction, randomId } from '../../crypto/random/random.ts';
 import { addressOf, consoleOf, listenerOf, listenForConsole } from './console.ts';
 import { Closings } from './close-stack.ts';
-import {
-  NO_CHANGE,
-  reloadable,
-  type ConfigReload,
-  type Reloadable,
-} from '../broker/config-reload.ts';
+import type { ConfigReload, Reloadable } from '../broker/config-reload.ts';
+import { NO_CHANGE, reloadable } from '../../ports/configuration.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from '../broker/broker.ts';
 import {
   certificateMetrics,
@@ -26,7 +22,7 @@ import {
   traceMetrics,
   type TurnedAway,
 } from '../metrics/serving-metrics.ts';
-import { routesOf } from '../../compose/features/options.ts';
+import { routesOf } from '../../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
 import { readBrokerStatus } from './broker-status.ts';
 import { ConfiguredCertificates } from './configured-certificates.ts';
@@ -159,9 +155,9 @@ async function listen(
     console: consoleOf(config, deps.consoleCode),
   };
   const surroundings = surroundingsOf(parts, apiDeps);
-  const listening = createListeners(surroundings, apiDeps);
+  const faces = createFaces(surroundings, apiDeps);
   const malformed = new MalformedRequests(parts, boot, OWN_FACE);
-  const server = await createServer(listenerOf(config, listening), config.listener, {
+  const server = await createServer(listenerOf(config, faces), config.listener, {
     ...deps,
     drain,
     malformed,
@@ -191,11 +187,11 @@ async function listen(
   });
   const vaultUrl = vaultAddress && vaultUrlOf(config, vaultAddress.port);
   const url = addressOf(config.listener, await server.listen());
-  const shown = { listening, listeners, url };
+  const shown = { faces, listeners, url };
   const console = await listenForConsole(config, shown, { ...deps, drain, malformed, sources });
   const listener: Reloadable = { prepare: (next) => server.prepare(next.listener) };
   beside.add(() => instruments.close());
-  const named = reloadable((next) => certificates.use(next));
+  const named = reloadable((next: Config) => certificates.use(next));
   reload?.start([...broker.reloadable, listener, reloadableTraces(traces), named], parts.store);
   return {
     url,

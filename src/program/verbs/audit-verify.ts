@@ -1,9 +1,5 @@
 import type { Progress } from '../../audit/proof/export.ts';
-import {
-  verifyExport,
-  type ArchivedReport,
-  type VerifyReport,
-} from '../../audit/proof/verify.ts';
+import { verifyExport, type ArchivedReport, type VerifyReport } from '../../audit/proof/verify.ts';
 import type { WitnessDemand } from '../../audit/log/history-anchor.ts';
 import { parseWitnessKey } from '../../crypto/log/cosignature.ts';
 import { parseVerifierKey, type NoteVerifier } from '../../crypto/log/signed-note.ts';

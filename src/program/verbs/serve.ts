@@ -1,7 +1,8 @@
 import { systemClock } from '../../process/clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { coreFiles, refuseOpenProcess } from '../config/process-options.ts';
-import { ConfigReload, reloadable } from '../broker/config-reload.ts';
+import { ConfigReload } from '../broker/config-reload.ts';
+import { reloadable } from '../../ports/configuration.ts';
 import { createLog } from '../../process/log.ts';
 import { MountedFile } from '../../process/mounted-file.ts';
 import { serveUnsealed } from '../serving/serve-unsealed.ts';

@@ -2,7 +2,26 @@ import { isIP } from 'node:net';
 import * as z from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
 import { cleartextOnLoopback, databaseServerFields, tlsFilesOf } from '../server/config.ts';
-import { mysqlAccountHost, mysqlUsername } from './client/account.ts';
+
+/** Account names are stored with three bytes a character: one that needs four would become another name (MariaDB, mysql.global_priv). */
+const PLAIN = /^[^\p{Cc}\u{10000}-\u{10ffff}]+$/u;
+
+/** A user name as both servers store it. */
+const mysqlUsername = z
+  .string()
+  .min(1)
+  .max(80)
+  .refine((name) => name.isWellFormed() && PLAIN.test(name), {
+    message: 'is a name without control characters, of characters up to U+FFFF',
+  })
+  // The server strips trailing blanks, which would name another account.
+  .refine((name) => name === name.trimEnd(), 'ends in a blank');
+
+/** Host part of an account, behind the `@`. */
+export const mysqlAccountHost = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9._:%/-]+$/, 'is an address, a name or a pattern with %');
 
 /** Schema of a connection in the configuration file: one MySQL or MariaDB server, as an account that may change others. */
 export const mysqlConnectionSchema = z

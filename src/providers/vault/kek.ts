@@ -122,7 +122,7 @@ export function parseCiphertext(bytes: Uint8Array): string | undefined {
 }
 
 /** Key types that authenticate associated data. */
-const SEALING_TYPES = new Set([
+const ENCRYPTION_TYPES = new Set([
   'aes128-gcm96',
   'aes256-gcm96',
   'chacha20-poly1305',
@@ -146,7 +146,7 @@ function keyProblems(answer: unknown): readonly string[] {
   const key = parsed.data.data;
   const rules: readonly [boolean, string][] = [
     [
-      SEALING_TYPES.has(key.type),
+      ENCRYPTION_TYPES.has(key.type),
       'its type does not authenticate associated data: create it as aes256-gcm96',
     ],
     [!key.derived, 'it is derived: create it with derived=false'],

@@ -47,7 +47,7 @@ export function readsRows(write: Write): boolean {
 /** Adds the MAC to a write, if its table needs one and the MAC does not depend on the current rows. */
 export function putWithMac(guard: RowGuard, write: Write): Write {
   if (!('put' in write) || !TABLES_WITH_MAC.has(write.table)) return write;
-  const put = guard.seal(write.table, write.put);
+  const put = guard.withMac(write.table, write.put);
   return { table: write.table, put } as unknown as Write;
 }
 
@@ -129,12 +129,12 @@ class PlanRows {
     }
     const [old] = before;
     if ('put' in write) {
-      const put = this.#sealed(write, write.put);
+      const put = this.#withMac(write, write.put);
       this.#note(write, old, put, changes);
       return { table: write.table, put } as Write;
     }
     if (old === undefined) return undefined;
-    const after = this.#sealed(write, { ...old, ...(write.change as StoredRow) });
+    const after = this.#withMac(write, { ...old, ...(write.change as StoredRow) });
     this.#note(write, old, after, changes);
     const { table, key } = write;
     const change = TABLES_WITH_MAC.has(table)
@@ -143,8 +143,8 @@ class PlanRows {
     return { table, key, change } as Write;
   }
 
-  #sealed({ table }: Write, row: StoredRow): StoredRow {
-    return TABLES_WITH_MAC.has(table) ? this.#guard.seal(table, row) : row;
+  #withMac({ table }: Write, row: StoredRow): StoredRow {
+    return TABLES_WITH_MAC.has(table) ? this.#guard.withMac(table, row) : row;
   }
 
   #note(

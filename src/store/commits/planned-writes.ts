@@ -43,7 +43,7 @@ interface PlanContext {
   readonly guarding:
     | {
         readonly guard: RowGuard;
-        /** True if at least one write of the plan depends on current rows. The store then seals all guarded rows after it has read these. */
+        /** True if at least one write of the plan depends on current rows. The store then computes the MACs of all guarded rows after it has read these. */
         readonly readsRows: boolean;
       }
     | undefined;

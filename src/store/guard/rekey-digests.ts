@@ -80,7 +80,11 @@ async function rekey(
   for (const [name, element] of seen) elements.set(name, element);
   // Elements under two keys would make a digest that no rows match.
   if (count !== before.count || activeId() !== rootKeyId) return wait();
-  const put: DigestRow = guard.sealDigest(kind, { generation: before.generation + 1, count, set });
+  const put: DigestRow = guard.createDigest(kind, {
+    generation: before.generation + 1,
+    count,
+    set,
+  });
   const outcome = await store.commit({
     expect: [{ table: 'state_digests', key: { kind }, match: { generation: before.generation } }],
     writes: [{ table: 'state_digests', put }],

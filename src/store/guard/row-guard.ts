@@ -1,12 +1,18 @@
 import { hmac } from '../../crypto/hashes/digest.ts';
 import { stateDigestMessage } from '../../crypto/aead/associated-data.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
-import { rowElement, type CanonicalFields, type RowMacs } from '../../crypto/signatures/row-mac.ts';
+import { rowElement, type RowMacs } from '../../crypto/signatures/row-mac.ts';
 import type { SecretKey } from '../../crypto/random/secret-key.ts';
 import { SetHash } from '../../crypto/hashes/set-hash.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ColumnValue, TableName, Write } from '../../ports/store.ts';
-import { macColumns, type DigestedTable, type Tables, shapeOf } from '../../ports/tables.ts';
+import {
+  macColumns,
+  presentColumns,
+  shapeOf,
+  type DigestedTable,
+  type Tables,
+} from '../../ports/tables.ts';
 import { misuse } from '../sql/column-value.ts';
 import { DIGESTED, TABLES_WITH_MAC } from './guarded-tables.ts';
 
@@ -24,7 +30,7 @@ export interface HeldRows {
   readonly count: number;
 }
 
-/** A digest without the state of its set. The names and their order follow the log format (docs/spec/state-digest-v1.md). */
+/** A digest without the state of its set. The names and their order follow the log format (internals/spec/state-digest-v1.md). */
 export interface NamedDigest {
   readonly kind: string;
   readonly generation: number;
@@ -79,8 +85,6 @@ export class RowGuard {
   readonly #known = new Map<string, DigestRow>();
   #keys: GuardKeys | undefined;
   #isEnforcing = false;
-  /** Kinds of rows whose first digests are being computed. Commits do not update these digests yet. */
-  #adopting: ReadonlySet<DigestedTable> = new Set();
   readonly #holds = new Map<string, HeldRows>();
   /** Kinds whose rows are compared with their digest after the start. */
   readonly #unproven = new Map<TableName, PromiseWithResolvers<undefined>>();
@@ -105,14 +109,8 @@ export class RowGuard {
     this.#keys = keys;
   }
 
-  /** Announces that the first digests of these kinds are being computed. The commit that seals their rows writes them. Ends at `enforce`. */
-  adopt(kinds: readonly DigestedTable[]): void {
-    this.#adopting = new Set(kinds);
-  }
-
   /** Requires a MAC on every row that is read after this call. */
   enforce(): void {
-    this.#adopting = new Set();
     this.#isEnforcing = true;
   }
 
@@ -182,14 +180,14 @@ export class RowGuard {
   }
 
   /** Adds the MAC to a row. The claim of an initialisation is written before there are keys, so it has no MAC. */
-  seal(table: TableName, row: StoredRow): StoredRow {
+  withMac(table: TableName, row: StoredRow): StoredRow {
     if (this.#keys === undefined && table === 'claims') return row;
-    return { ...row, mac: this.#opened().rows.mac(table, covered(table, row)) };
+    return { ...row, mac: this.#opened().rows.mac(table, macColumns(row)) };
   }
 
   /** Checks a row after a read. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row without a MAC of this installation's keys. */
   check(table: TableName, row: StoredRow): void {
-    if (!this.#isEnforcing || !TABLES_WITH_MAC.has(table) || this.isSealed(table, row)) return;
+    if (!this.#isEnforcing || !TABLES_WITH_MAC.has(table) || this.hasMac(table, row)) return;
     const what = `${nameOf(table, row)} has no valid MAC`;
     throw this.hold({ reason: 'rows_differ', kind: table, what, count: 1 });
   }
@@ -199,10 +197,11 @@ export class RowGuard {
     for (const row of rows) this.check(table, row);
   }
 
-  isSealed(table: TableName, row: StoredRow): boolean {
+  /** Reports whether a root key of this installation made the MAC of the row. */
+  hasMac(table: TableName, row: StoredRow): boolean {
     const { rows } = this.#opened();
     try {
-      rows.verify(table, covered(table, row), row['mac'] as Uint8Array);
+      rows.verify(table, macColumns(row), row['mac'] as Uint8Array);
       return true;
     } catch (error) {
       return unlessSealed(error);
@@ -212,7 +211,7 @@ export class RowGuard {
   /** The element of a row in the digest of its table. It uses the root key that the digest names; for a new digest, the active one. */
   element(rootKeyId: string | undefined, table: DigestedTable, row: StoredRow): string {
     const id = rootKeyId ?? this.#opened().keyring.active.id;
-    return rowElement(this.#digestKey(id), table, present(row));
+    return rowElement(this.#digestKey(id), table, presentColumns(row));
   }
 
   /** The short form of a digest in the log and the backup manifest. */
@@ -222,7 +221,7 @@ export class RowGuard {
   }
 
   /** Creates a digest row under the active root key. */
-  sealDigest(
+  createDigest(
     kind: DigestedTable,
     content: { readonly generation: number; readonly count: number; readonly set: SetHash },
   ): DigestRow {
@@ -233,7 +232,7 @@ export class RowGuard {
     return { ...fields, mac: rows.mac('state_digests', fields) };
   }
 
-  /** Reports whether a root key of this installation sealed the digest. */
+  /** Reports whether a root key of this installation made the MAC of the digest. */
   isDigest({ mac, ...fields }: DigestRow): boolean {
     try {
       this.#opened().rows.verify('state_digests', fields, mac);
@@ -286,9 +285,7 @@ export class RowGuard {
 
   /** The digests that these changes affect, in lock order. */
   kindsOf(changes: readonly RowChange[]): readonly DigestedTable[] {
-    return DIGESTED.filter(
-      (kind) => !this.#adopting.has(kind) && changes.some(({ table }) => table === kind),
-    );
+    return DIGESTED.filter((kind) => changes.some(({ table }) => table === kind));
   }
 
   /** Stages the digests of changed rows. @throws ERR_CIPHERTEXT_INVALID as `accept`. */
@@ -380,21 +377,6 @@ export function nameOf(table: TableName, row: StoredRow): string {
   return `${table} ${shapeOf(table)
     .key.map((column) => String(row[column]))
     .join('/')}`;
-}
-
-/** Omits columns without a value, so that a column of a later release does not change the MACs of older rows. */
-function present(row: StoredRow, omitted?: string): CanonicalFields {
-  const fields: Record<string, NonNullable<ColumnValue>> = {};
-  for (const name in row) {
-    const value = row[name];
-    if (value !== null && value !== undefined && name !== omitted) fields[name] = value;
-  }
-  return fields;
-}
-
-function covered(table: TableName, row: StoredRow): CanonicalFields {
-  if (TABLES_WITH_MAC.has(table)) return present(row, 'mac');
-  return macColumns(table, row);
 }
 
 /** A broker that has erased its keys cannot check any row. @throws ERR_SEALED */

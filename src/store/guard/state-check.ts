@@ -3,9 +3,9 @@ import { SetHash } from '../../crypto/hashes/set-hash.ts';
 import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store, TableName, Write } from '../../ports/store.ts';
-import { type DigestedTable, type Tables, shapeOf } from '../../ports/tables.ts';
+import type { DigestedTable, Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
-import { DIGESTED, GUARDED_GROUPS, type GuardedGroup } from './guarded-tables.ts';
+import { DIGESTED } from './guarded-tables.ts';
 import {
   nameOf,
   type DigestRow,
@@ -52,12 +52,12 @@ interface KindRows {
   readonly set: SetHash;
   readonly count: number;
   /** Rows without a valid MAC. */
-  readonly unsealed: readonly string[];
+  readonly withoutMac: readonly string[];
 }
 
 export interface StateReport {
-  /** Groups without a digest in the store and in the log: their rows are from a release that wrote no digests. */
-  readonly adopt: readonly GuardedGroup[];
+  /** Neither the store nor the log has a digest: the installation is new. */
+  readonly isNew: boolean;
   /** The problems of each kind of rows; empty if the store is as the broker left it. */
   readonly problems: readonly HeldRows[];
   /** Digests that are those of the log, and whose rows are not compared yet. */
@@ -78,12 +78,10 @@ export async function checkState(
   { logged, keep, later = [] }: StateChecked,
 ): Promise<StateReport> {
   const before = await readDigests(store, guard);
-  const adopt = groupsToAdopt(before, await logged());
-  const adopted = new Set(adopt.flatMap(({ digests }) => digests));
-  const kinds = DIGESTED.filter((kind) => !adopted.has(kind));
+  if (hasNoDigest(before, await logged())) return { isNew: true, problems: [], deferred: [] };
   const comparisons = new Map<DigestedTable, Comparison>();
   const deferred: DigestRow[] = [];
-  for (const kind of kinds) {
+  for (const kind of DIGESTED) {
     const stored = before(kind);
     const { digest } = stored;
     if (later.includes(kind) && isOfMany(guard, digest))
@@ -97,19 +95,18 @@ export async function checkState(
   // this reading makes its kind differ, and only this kind is checked again.
   const last = await logged();
   const problems: HeldRows[] = [];
-  for (const kind of kinds) {
+  for (const kind of DIGESTED) {
     const compared = await comparisons.get(kind)?.(after(kind).digest);
     if (compared === undefined || 'problem' in compared || !isLogged(guard, compared.digest, last))
       problems.push(...(await checkKind(store, guard, { kind, logged, keep })));
     else compared.take();
   }
-  return { adopt, problems, deferred };
+  return { isNew: false, problems, deferred };
 }
 
-/** The groups that have no digest in the store and in the log. */
-function groupsToAdopt(stored: StoredDigests, logged: LoggedDigests): readonly GuardedGroup[] {
-  return GUARDED_GROUPS.filter(({ digests }) =>
-    digests.every((kind) => stored(kind).digest === undefined && logged.get(kind) === undefined),
+function hasNoDigest(stored: StoredDigests, logged: LoggedDigests): boolean {
+  return DIGESTED.every(
+    (kind) => stored(kind).digest === undefined && logged.get(kind) === undefined,
   );
 }
 
@@ -201,8 +198,8 @@ async function compareRows(
 ): Promise<HeldRows | undefined> {
   const kind = stored.kind as DigestedTable;
   if (constantTimeEqual(set.state(), stored.state) && count === stored.count) return undefined;
-  const { unsealed } = await readSealed(store, guard, kind);
-  if (unsealed.length > 0) return unsealedRows(kind, unsealed);
+  const { withoutMac } = await readMacs(store, guard, kind);
+  if (withoutMac.length > 0) return rowsWithoutMac(kind, withoutMac);
   const names = kind === 'documents' ? await differingDocuments(store) : [];
   const counts = `there are ${count} rows, the digest is over ${stored.count}`;
   const what = names.length === 0 ? counts : `${counts}; ${list(names)}`;
@@ -295,51 +292,37 @@ async function readKind(
 }
 
 /** Reads all rows of one kind for a new digest under the active root key, and checks the MAC of each. */
-async function readSealed(store: Store, guard: RowGuard, kind: DigestedTable): Promise<KindRows> {
+async function readMacs(store: Store, guard: RowGuard, kind: DigestedTable): Promise<KindRows> {
   const set = SetHash.empty();
-  const unsealed: string[] = [];
+  const withoutMac: string[] = [];
   let count = 0;
   for await (const page of readPages(store, kind)) {
     for (const row of page) {
       const stored = row as unknown as StoredRow;
-      if (!guard.isSealed(kind, stored)) unsealed.push(nameOf(kind, stored));
+      if (!guard.hasMac(kind, stored)) withoutMac.push(nameOf(kind, stored));
       set.add(guard.element(undefined, kind, stored));
     }
     count += page.length;
   }
-  return { set, count, unsealed };
+  return { set, count, withoutMac };
 }
 
 /**
- * Seals the rows of an earlier release, then writes the first digests of these groups in one commit. After a crash before that commit, the next start
- * seals the rows again. `entry` is the body of the commit's audit entry.
- * @returns rows that had an invalid MAC.
+ * Writes the first digests of a new installation in one commit. They cover no rows, so a row that is there already differs from its digest. `entry` is
+ * the body of the commit's audit entry.
  */
-export async function adoptState(
-  store: Store,
-  guard: RowGuard,
-  { groups, entry }: { readonly groups: readonly GuardedGroup[]; readonly entry: string },
-): Promise<readonly HeldRows[]> {
-  const kinds = DIGESTED.filter((kind) => groups.some(({ digests }) => digests.includes(kind)));
-  guard.adopt(kinds);
-  for (const table of groups.flatMap(({ macs }) => macs)) await sealRows(store, table);
-  const digests: DigestRow[] = [];
-  const problems: HeldRows[] = [];
-  for (const kind of kinds) {
-    const { set, count, unsealed } = await readSealed(store, guard, kind);
-    if (unsealed.length > 0) problems.push(unsealedRows(kind, unsealed));
-    digests.push(guard.sealDigest(kind, { generation: 1, count, set }));
-  }
-  await commitDigests(store, guard, { digests, entry });
-  return problems;
-}
-
-/** Adds the MAC to all rows of a table that have none, a page at a time. There may be one lease for each read of a day. */
-async function sealRows(store: Store, table: TableName): Promise<void> {
-  for await (const page of readPages(store, table)) {
-    const bare = page.filter((row) => (row as { mac?: unknown }).mac === null);
-    if (bare.length > 0) await store.commit({ writes: bare.map((row) => reseal(table, row)) });
-  }
+export async function createDigests(store: Store, guard: RowGuard, entry: string): Promise<void> {
+  const digests = DIGESTED.map((kind) =>
+    guard.createDigest(kind, { generation: 1, count: 0, set: SetHash.empty() }),
+  );
+  const outcome = await store.commit({
+    expect: digests.map(({ kind }) => ({ table: 'state_digests', key: { kind }, absent: true })),
+    writes: digests.map((put): Write => ({ table: 'state_digests', put })),
+    entries: guard.withState([entry], guard.member(digests)),
+  });
+  // Another replica that started at the same time committed first.
+  if (outcome.status === 'conflict') return;
+  if (outcome.status !== 'committed') throw new BrokerError('ERR_BUSY');
 }
 
 /**
@@ -355,27 +338,10 @@ export async function manifestDigests(
   return DIGESTED.map((kind, index) => guard.named(guard.accept(kind, rows[index])));
 }
 
-interface NewDigests {
-  readonly digests: readonly DigestRow[];
-  readonly entry: string;
-}
-
-async function commitDigests(store: Store, guard: RowGuard, made: NewDigests): Promise<void> {
-  const { digests, entry } = made;
-  const outcome = await store.commit({
-    expect: digests.map(({ kind }) => ({ table: 'state_digests', key: { kind }, absent: true })),
-    writes: digests.map((put): Write => ({ table: 'state_digests', put })),
-    entries: guard.withState([entry], guard.member(digests)),
-  });
-  // Another replica that started at the same time committed first.
-  if (outcome.status === 'conflict') return;
-  if (outcome.status !== 'committed') throw new BrokerError('ERR_BUSY');
-}
-
 /**
  * Accepts the current rows on behalf of an operator. Every row must have a valid MAC.
  * @returns the new digests.
- * @throws ERR_HELD for rows that no key of this installation sealed.
+ * @throws ERR_HELD for rows whose MAC no key of this installation made.
  */
 export async function acceptState(
   store: Store,
@@ -385,25 +351,20 @@ export async function acceptState(
   const writes: Write[] = [];
   const digests: DigestRow[] = [];
   for (const kind of DIGESTED) {
-    const { set, count, unsealed } = await readSealed(store, guard, kind);
-    if (unsealed.length > 0) {
+    const { set, count, withoutMac } = await readMacs(store, guard, kind);
+    if (withoutMac.length > 0) {
       throw new BrokerError(
         'ERR_HELD',
-        `${list(unsealed)} cannot be accepted: no key of this installation made the MAC; delete the rows, then release again`,
+        `${list(withoutMac)} cannot be accepted: no key of this installation made the MAC; delete the rows, then release again`,
       );
     }
     const before = await readDigest(store, kind);
     const generation = Math.max(before?.generation ?? 0, logged.get(kind)?.generation ?? 0) + 1;
-    digests.push(guard.sealDigest(kind, { generation, count, set }));
+    digests.push(guard.createDigest(kind, { generation, count, set }));
   }
   for (const put of digests) writes.push({ table: 'state_digests', put });
   await store.commit({ writes, entries: guard.withState([entry], guard.member(digests)) });
   return digests;
-}
-
-function reseal(table: TableName, row: StoredRow): Write {
-  const key = Object.fromEntries(shapeOf(table).key.map((column) => [column, row[column]]));
-  return { table, key, change: { mac: null } } as unknown as Write;
 }
 
 async function readDigest(store: Store, kind: DigestedTable): Promise<DigestRow | undefined> {
@@ -463,9 +424,9 @@ function differ(kind: string, what: string, count = 1): HeldRows {
   return { reason: 'rows_differ', kind: kind as TableName, what: `${kind}: ${what}`, count };
 }
 
-function unsealedRows(kind: string, unsealed: readonly string[]): HeldRows {
-  const verb = unsealed.length === 1 ? 'has' : 'have';
-  return differ(kind, `${list(unsealed)} ${verb} no valid MAC`, unsealed.length);
+function rowsWithoutMac(kind: string, withoutMac: readonly string[]): HeldRows {
+  const verb = withoutMac.length === 1 ? 'has' : 'have';
+  return differ(kind, `${list(withoutMac)} ${verb} no valid MAC`, withoutMac.length);
 }
 
 function list(names: readonly string[]): string {

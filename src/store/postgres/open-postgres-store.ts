@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { randomBytes } from '../../crypto/random/random.ts';
 import { runMigrations, type MigratedStore } from '../schema/run-migrations.ts';
 import { ChangeFeed } from '../commits/change-feed.ts';
-import type { MigrationTarget } from '../migrate.ts';
+import { MIGRATIONS, type MigrationTarget } from '../migrate.ts';
 import type { OpenedStore, StoreCondition } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { UnreadablePages } from '../schema/unreadable-pages.ts';
@@ -58,7 +58,7 @@ export async function openPostgresStore(
   };
   try {
     const patient = (): Client => new Checked({ ...common, ...PATIENT });
-    const { seq, condition } = await prepare(patient, deps.mode);
+    const { seq, condition } = await prepare(patient, deps.mode, deps.migrations);
     const feed = new ChangeFeed(seq);
     const pages = new UnreadablePages();
     const writer = new PostgresWriter(await connect(), { connect, feed, deps, pages });
@@ -140,14 +140,18 @@ interface Prepared {
   readonly condition: StoreCondition;
 }
 
-async function prepare(open: () => Client, mode: StoreMode): Promise<Prepared> {
+async function prepare(
+  open: () => Client,
+  mode: StoreMode,
+  folder = MIGRATIONS,
+): Promise<Prepared> {
   const client = open();
   client.on('error', () => undefined);
   try {
     await client.connect();
     await assertSessions(client, open);
     await assertServer(client);
-    const { isNew, migrated, migrations } = await migrateDatabase(client, mode);
+    const { isNew, migrated, migrations } = await migrateDatabase(client, mode, folder);
     const differences = await schemaDifferences(client, migrations);
     const revokeConnect = await adviceAgainstStrangers(client);
     const { rows } = await client.query<{ seq: number | null }>(
@@ -160,10 +164,14 @@ async function prepare(open: () => Client, mode: StoreMode): Promise<Prepared> {
 }
 
 /** Migrates in one transaction, so that an interrupted migration leaves nothing behind. */
-async function migrateDatabase(client: Client, mode: StoreMode): Promise<MigratedStore> {
+async function migrateDatabase(
+  client: Client,
+  mode: StoreMode,
+  migrations: string,
+): Promise<MigratedStore> {
   const target: MigrationTarget = {
     driver: 'pg',
-    folder: 'postgres',
+    folder: `${migrations}postgres/`,
     findMeta: FIND_META,
     query: (sql) => client.query(sql),
     script: async (sql) => {

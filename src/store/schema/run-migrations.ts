@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { MigrationTarget, SchemaChange } from '../migrate.ts';
-import { migrate, migrationsOf } from '../migrate.ts';
+import { migrate } from '../migrate.ts';
 import type { StoreMode } from '../store-deps.ts';
 
 const MODE = 'mode';
@@ -22,7 +22,7 @@ interface Stamp {
 export interface MigratedStore {
   /** The store contained no installation before it was opened. */
   readonly isNew: boolean;
-  /** The migration of a store of an earlier release; undefined if there was none. */
+  /** The migration of a store that had fewer migrations; undefined if there was none. */
   readonly migrated?: SchemaChange;
   /** The texts of all migrations, in order. */
   readonly migrations: readonly string[];
@@ -42,7 +42,7 @@ export async function runMigrations(
   target: MigrationTarget,
   mode: StoreMode,
 ): Promise<MigratedStore> {
-  const files = migrationFiles(target);
+  const files = migrationFiles(target.folder);
   const known = fingerprint(files);
   const before = await readStamp(target, mode);
   const found = { isNew: before.isNew, migrations: files.map(({ text }) => text) };
@@ -82,8 +82,7 @@ async function readMeta(target: MigrationTarget): Promise<ReadonlyMap<string, st
 }
 
 /** Reads the files at once: in the thread pool, the small files take five times the processor time. */
-function migrationFiles(target: MigrationTarget): readonly MigrationFile[] {
-  const folder = migrationsOf(target);
+function migrationFiles(folder: string): readonly MigrationFile[] {
   const names = readdirSync(folder).filter((name) => name.endsWith('.sql'));
   return names.sort().map((name) => ({ name, text: readFileSync(`${folder}${name}`, 'utf8') }));
 }

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { runMigrations, type MigratedStore } from '../schema/run-migrations.ts';
 import { ChangeFeed } from '../commits/change-feed.ts';
-import type { MigrationTarget } from '../migrate.ts';
+import { MIGRATIONS, type MigrationTarget } from '../migrate.ts';
 import type { OpenedStore } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { UnreadablePages } from '../schema/unreadable-pages.ts';
@@ -43,8 +43,9 @@ export async function openSqliteStore(
   const connection = open();
   try {
     const isLogEmpty = hasEmptiedLog(connection);
-    const { isNew, migrated } = await migrateFile(connection, deps.mode);
-    const differences = schemaDifferences(connection);
+    const migrations = deps.migrations ?? MIGRATIONS;
+    const { isNew, migrated } = await migrateFile(connection, deps.mode, migrations);
+    const differences = schemaDifferences(connection, migrations);
     const feed = new ChangeFeed(lastChange(connection));
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
     const pages = new UnreadablePages();
@@ -67,7 +68,7 @@ export async function createSqliteFile(path: string, mode: StoreMode): Promise<S
   prepareStoreFiles(path);
   const connection = SqliteConnection.open(Driver, path);
   try {
-    await migrateFile(connection, mode);
+    await migrateFile(connection, mode, MIGRATIONS);
     return connection;
   } catch (error) {
     connection.close();
@@ -88,10 +89,14 @@ function hasEmptiedLog(connection: SqliteConnection): boolean {
 }
 
 /** Migrates in one transaction, so that an interrupted migration leaves nothing behind. */
-async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promise<MigratedStore> {
+async function migrateFile(
+  connection: SqliteConnection,
+  mode: StoreMode,
+  migrations: string,
+): Promise<MigratedStore> {
   const target: MigrationTarget = {
     driver: 'sqlite3',
-    folder: 'sqlite',
+    folder: `${migrations}sqlite/`,
     findMeta: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'",
     query: (sql) => Promise.resolve({ rows: runAny(connection, sql) }),
     script: (sql) => {

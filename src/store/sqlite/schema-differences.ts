@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { MIGRATIONS } from '../migrate.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 
 interface SchemaObject {
@@ -20,20 +19,21 @@ const STATISTICS = new Set(['sqlite_stat1', 'sqlite_stat4']);
  * Compares the schema of the file with the schema that the migrations create. An attacker that can write the file could add a trigger that undoes
  * revocations, or drop an index that keeps tokens unique.
  */
-export function schemaDifferences(connection: SqliteConnection): readonly string[] {
-  const expected = expectedObjects();
+export function schemaDifferences(
+  connection: SqliteConnection,
+  migrations: string,
+): readonly string[] {
+  const expected = expectedObjects(migrations);
   const found = byName(connection.prepare(SCHEMA_OBJECTS).all() as SchemaObject[]);
   return [...missing(expected, found), ...added(expected, found)];
 }
 
 type Objects = ReadonlyMap<string, SchemaObject>;
 
-let known: Objects | undefined;
-
 /** Reads the list that `npm run generate` wrote: running the migrations in memory took 11 ms of each start. */
-function expectedObjects(): Objects {
-  const file = `${MIGRATIONS}sqlite-schema.json`;
-  return (known ??= byName(JSON.parse(readFileSync(file, 'utf8')) as SchemaObject[]));
+function expectedObjects(migrations: string): Objects {
+  const text = readFileSync(`${migrations}sqlite-schema.json`, 'utf8');
+  return byName(JSON.parse(text) as SchemaObject[]);
 }
 
 function byName(objects: readonly SchemaObject[]): Objects {

@@ -222,6 +222,15 @@ describe('the manifest of an export', () => {
     }
     expect(missed).toEqual([]);
   });
+
+  it('is refused without its digest', async () => {
+    const { directory, manifest } = await exported();
+    const text = JSON.stringify({ ...manifest, digest: undefined });
+    await writeFile(join(directory, 'manifest.json'), text);
+    const { holds, findings } = await verifyExport(directory, {});
+    expect(holds).toBe(false);
+    expect(findings.map(({ what }) => what)).toEqual(['unreadable']);
+  });
 });
 
 /** A manifest is JSON: blanks between its members mean nothing. Nor does the end of the last line. */

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
 import { runRelease } from '../../../src/program/verbs/release.ts';
-import { entryLines } from '../../kit/log/sink-lines.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 let own: AttackedInstallation;
@@ -99,36 +98,6 @@ describe('a log whose tables were emptied', () => {
   });
 });
 
-describe('a sink of an installation from an older release', () => {
-  it('resumes at its cursor, once, and a cursor without a MAC is refused from then on', async () => {
-    await own.remove();
-    own = await AttackedInstallation.make((directory) => ({
-      audit: { sinks: [{ type: 'file', path: `${directory}/sink.jsonl` }] },
-    }));
-    await own.init();
-    await serveOnce();
-    const before = entryLines(await readFile(own.at('sink.jsonl'), 'utf8')).length;
-    own.sql((database) => {
-      database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`);
-      database.exec('UPDATE "sink_cursors" SET "mac" = NULL');
-    });
-    const file = own.at('keys/checkpoint');
-    const lines = (await readFile(file, 'utf8')).split('\n');
-    await writeFile(file, lines.filter((line) => !line.includes('/anchor ')).join('\n'));
-    await serveOnce();
-    const after = entryLines(await readFile(own.at('sink.jsonl'), 'utf8'));
-    expect(new Set(after).size).toBe(after.length);
-    expect(after.length).toBeGreaterThan(before);
-    own.sql((database) =>
-      database.exec('UPDATE "sink_cursors" SET "mac" = NULL, "next_index" = "next_index" + 3'),
-    );
-    await serveOnce();
-    const again = entryLines(await readFile(own.at('sink.jsonl'), 'utf8'));
-    expect(again.length).toBeGreaterThan(2 * after.length);
-    expect(new Set(again).size).toBe(again.length - after.length);
-  });
-});
-
 describe('the log of an installation', () => {
   it('has entries and a checkpoint from init on, in the store and outside it', () => {
     expect(token).toMatch(/^qmo_/);
@@ -154,18 +123,5 @@ describe('the log of an installation', () => {
     own.sql((database) => database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`));
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
     expect(heldFor()).toBe('store_behind');
-  });
-
-  it('opens without an anchor, as an older release left it, and then has one', async () => {
-    own.sql((database) => database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`));
-    const file = own.at('keys/checkpoint');
-    const lines = (await readFile(file, 'utf8')).split('\n');
-    await writeFile(file, lines.filter((line) => !line.includes('/anchor ')).join('\n'));
-    await serveOnce();
-    own.sql((database) => {
-      const anchor = database.prepare(`SELECT * FROM "meta" WHERE "key" = 'audit-anchor'`).get();
-      expect(anchor).toBeDefined();
-    });
-    expect(await readFile(file, 'utf8')).toContain('/anchor ');
   });
 });

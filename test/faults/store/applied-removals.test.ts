@@ -54,11 +54,11 @@ async function logIn({ parts }: RunningBroker): Promise<void> {
     id: 'tok_alice',
     operator: PERSON,
     operatorUid: PERSON,
-    spec: { sourceCidrs: [], description: 'login' },
+    spec: { sourceCidrs: [], minters: [], description: 'login' },
     createdAt: now,
     endsAt: now + 3_600_000,
   };
-  const put = parts.tokens.seal(token, parts.tokens.hash('a text without a holder'));
+  const put = parts.tokens.rowOf(token, parts.tokens.hash('a text without a holder'));
   await parts.store.commit({ writes: [{ table: 'operator_tokens', put }] });
 }
 

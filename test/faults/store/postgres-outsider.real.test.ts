@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import Postgrator from 'postgrator';
 import { systemClock } from '../../../src/process/clock.ts';
 import type { Outcome, Store, TableName } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
@@ -12,27 +10,8 @@ import { createDatabase } from '../../kit/backends/postgres.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
-/** The keys of the advisory locks that earlier releases took, and some others. */
 const ADVISORY_KEYS = [0x71756179, 0x7175616d, 0, 1, 2];
 const MODES = ['ACCESS SHARE', 'ROW SHARE', 'SHARE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE'];
-/** Creates the tables again as a release before the table lock left them, with two changes. */
-async function makeFormerStore(admin: pg.Client): Promise<void> {
-  await admin.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
-  const folder = new URL('../../../migrations/postgres/', import.meta.url);
-  const runner = new Postgrator({
-    migrationPattern: `${fileURLToPath(folder)}*.do.*.sql`,
-    driver: 'pg',
-    schemaTable: 'quaymaster_schema',
-    newline: 'LF',
-    execQuery: (sql) => admin.query(sql),
-    execSqlScript: async (sql) => {
-      await admin.query(sql);
-    },
-  });
-  await runner.migrate('5');
-  await admin.query(`INSERT INTO "meta" VALUES ('mode', 'development'), ('migrations', 'older');
-    INSERT INTO "changes" VALUES (1, 'session', 'ses_1', 1), (2, 'session', 'ses_2', 2)`);
-}
 
 describeWith(['postgres'], 'a role without any grant that may connect', ({ postgres }) => {
   const role = uniqueName('outsider').replaceAll('-', '_');
@@ -103,28 +82,5 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
       }
       expect(await refusal(`SELECT 1 FROM "${table}" FOR SHARE`)).toBe('42501');
     }
-  });
-
-  it('delays the one migration to the table lock for a bounded time, with an advisory lock', async () => {
-    await (await open()).close();
-    await makeFormerStore(admin);
-    expect(await refusal(`SELECT pg_advisory_lock(1903518061)`)).toBe('done');
-    const opening = open();
-    await outsider.query('SELECT pg_sleep(0.2)');
-    await outsider.query('SELECT pg_advisory_unlock_all()');
-    expect(await record(await opening)).toMatchObject({ status: 'committed' });
-  });
-
-  it('does not delay that migration when a broker of the earlier release runs: it stops that broker (C12)', async () => {
-    const former = await open();
-    await record(former, ['session:ses_1']);
-    await record(former, ['session:ses_2']);
-    await makeFormerStore(admin);
-    const store = await open();
-    await expect(record(former)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' });
-    expect(former.fault()).toBe('ERR_STORE_UNAVAILABLE');
-    // Changes 1 and 2, then the gaps and rows of the migrations 006 and 011: 4 and 6.
-    expect(await record(store, ['session:ses_3'])).toMatchObject({ status: 'committed', seq: 7 });
-    expect(store.fault()).toBeUndefined();
   });
 });

@@ -181,7 +181,7 @@ describe('a restore of a manipulated backup', () => {
     database.close();
     await rm(archive);
     const facts = await encryptFile(plain, archive, [recipient], () => undefined);
-    const files = { store: facts.plain, archive: facts.sealed };
+    const files = { store: facts.plain, archive: facts.encrypted };
     await writeFile(manifestFile, signManifest({ ...manifest, ...files }, log));
     return archive;
   }

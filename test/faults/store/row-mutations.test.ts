@@ -4,6 +4,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { Compactor } from '../../../src/audit/upkeep/compactor.ts';
 import { attestationId } from '../../../src/features/attestations/attestation-memory.ts';
+import { EnrolledClusters } from '../../../src/broker/state/enrolled-clusters.ts';
 import { evidenceRow, type EvidenceFacts } from '../../../src/features/posture/evidence-rows.ts';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/process/clock.ts';
@@ -22,6 +23,7 @@ import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { ImageSigner } from '../../kit/images/image-signer.ts';
 import { AttackedInstallation, type Row } from '../../kit/log/attacked-installation.ts';
+import { fillInstallation } from '../../kit/store/filled-installation.ts';
 import { listRows } from '../../kit/store/table-rows.ts';
 import { allRows } from '../../../src/ports/queries.ts';
 
@@ -31,8 +33,8 @@ let own: AttackedInstallation;
 
 /** A store with rows of all kinds, and an earlier copy of it whose rows can be restored. */
 beforeAll(async () => {
-  own = await AttackedInstallation.from('before-lease-mac');
-  await own.unreadyAtStart();
+  own = await AttackedInstallation.make();
+  await fillInstallation(own);
   own.copyStore('earlier');
   await own.init();
   await addRows();
@@ -49,7 +51,7 @@ async function addRows(): Promise<void> {
   const { writes } = openEmbedded({ store, clock, keyring, installation }).provider.mount({
     prefix: 'app',
   });
-  const { fragment } = await writes!.put('one', { password: 'next' }, undefined, {
+  const { fragment } = await writes!.put('app/one', { password: 'next' }, undefined, {
     author: 'test',
     method: 'put',
   });
@@ -64,13 +66,13 @@ async function addRows(): Promise<void> {
         table: 'ended_sessions',
         put: { id: 'ses_ended', ends_at: 9e12, ends_leases: null, mac: null },
       },
-      { table: 'sessions', put: parts.sessions.seal(SESSION, parts.sessions.hash(TOKEN)) },
-      { table: 'quarantines', put: parts.quarantines.seal(QUARANTINE) },
-      { table: 'approvals', put: parts.approvals.seal(APPROVAL) },
-      { table: 'approvals', put: parts.approvals.sealRule('test', ['admin']) },
+      { table: 'sessions', put: parts.sessions.rowOf(SESSION, parts.sessions.hash(TOKEN)) },
+      { table: 'quarantines', put: parts.quarantines.rowOf(QUARANTINE) },
+      { table: 'approvals', put: parts.approvals.rowOf(APPROVAL) },
+      { table: 'approvals', put: parts.approvals.rowOfRule('test', ['admin']) },
       ...['a', 'b'].map((letter) => ({
         table: 'attestations' as const,
-        put: parts.attestations.seal(attestationOf(`sha256:${letter.repeat(64)}`)),
+        put: parts.attestations.rowOf(attestationOf(`sha256:${letter.repeat(64)}`)),
       })),
       {
         table: 'alerts',
@@ -91,6 +93,10 @@ async function addRows(): Promise<void> {
       { table: 'image_evidence', put: evidenceRow(OTHER_EVIDENCE, { findings: [] }) },
       { table: 'security_keys', put: authenticateKey(parts, SECURITY_KEY) },
       {
+        table: 'sink_cursors',
+        put: { ...CURSOR, mac: parts.rows.mac('sink_cursors', CURSOR) },
+      },
+      {
         table: 'secret_metadata',
         put: {
           path: 'app/one',
@@ -105,13 +111,12 @@ async function addRows(): Promise<void> {
         table: 'enrolments',
         put: {
           cluster: 'c1',
-          cluster_uid: 'doc_c1',
-          api_server: 'a'.repeat(64),
+          ...ENROLLED,
           code: 'b'.repeat(64),
           code_ends_at: 9e12,
           attempts: 0,
           used_by: null,
-          sealed: Buffer.from('sealed'),
+          sealed: new EnrolledClusters(store, parts).encrypt(ENROLLED, 'header.payload.signature'),
           ends_at: 9e12,
           renew_at: 9e12,
           updated_at: 1_000,
@@ -163,12 +168,14 @@ async function compactLog({ parts: { store }, trail }: RunningBroker): Promise<v
   await compactor.close();
 }
 
+const CURSOR = { sink: 'file:/tmp/a', next_index: 3 };
+const ENROLLED = { cluster_uid: 'doc_c1', api_server: 'a'.repeat(64) };
 const TOKEN = newToken('qms');
 const SESSION: Session = {
   kind: 'workload',
   id: 'ses_live',
   workload: { cluster: 'c1', namespace: 'pay', serviceAccount: 'api', serviceAccountUid: 'u' },
-  source: undefined,
+  source: '10.0.0.1',
   clusterUid: 'doc_1',
   createdAt: 1_000,
   endsAt: 9e12,
@@ -412,6 +419,10 @@ interface Counts {
   detected: number;
   harmless: number;
 }
+
+it('serves the store without a mutation', async () => {
+  expect(await outcomeOf('meta', () => true)).toBe('served');
+});
 
 it('detects each mutation of a stored row, or states why it is harmless', async () => {
   const counts = new Map<TableName, Counts>();

@@ -190,10 +190,11 @@ describeWith(['postgres'], 'modified rows of running brokers on PostgreSQL', ({ 
       kind: 'workload',
       id: 'ses_1',
       workload,
+      source: '10.0.0.1',
       clusterUid: 'd',
       ...times,
     } as const;
-    const put = sessions.seal(session, sessions.hash(text));
+    const put = sessions.rowOf(session, sessions.hash(text));
     await store.commit({ writes: [{ table: 'sessions', put }] });
     await store.commit({
       writes: removeSessions(broker.parts, ['ses_1']),

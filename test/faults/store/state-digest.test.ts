@@ -20,6 +20,7 @@ import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { DIGESTED } from '../../../src/store/guard/guarded-tables.ts';
 import { RowGuard } from '../../../src/store/guard/row-guard.ts';
 import { manifestDigests } from '../../../src/store/guard/state-check.ts';
+import { fillInstallation } from '../../kit/store/filled-installation.ts';
 import { listRows } from '../../kit/store/table-rows.ts';
 
 let own: AttackedInstallation;
@@ -187,9 +188,9 @@ describe('modified rows of a stopped broker', () => {
       const text = newToken('qms');
       const hash = sessions.hash(text);
       const id = 'ses_1';
-      const times = { createdAt: Date.now(), endsAt: Date.now() + 600_000 };
-      const session = { kind: 'workload', id, workload, clusterUid: 'doc_1', ...times } as const;
-      await store.commit({ writes: [{ table: 'sessions', put: sessions.seal(session, hash) }] });
+      const facts = { source: '10.0.0.1', createdAt: Date.now(), endsAt: Date.now() + 600_000 };
+      const session = { kind: 'workload', id, workload, clusterUid: 'doc_1', ...facts } as const;
+      await store.commit({ writes: [{ table: 'sessions', put: sessions.rowOf(session, hash) }] });
       expect(await sessions.find(text)).toBeDefined();
       ended = [...(await listRows(store, 'sessions', { limit: 10 }))];
       await store.commit({ writes: removeSessions(parts, [id]), invalidates: [`session:${id}`] });
@@ -241,11 +242,35 @@ describe('a secret of the embedded provider whose later version was removed', ()
   });
 });
 
+describe('the first digests', () => {
+  it('cover every kind, and the log names them', async () => {
+    const digests = own.rows('state_digests');
+    expect(digests.map(({ kind }) => kind).sort()).toEqual([...DIGESTED]);
+    await served(async ({ trail }) => {
+      await trail.integrator.integrate();
+      const { items } = await trail.reader.search({ action: 'state.digest' }, { limit: 10 });
+      const first = items.filter(({ entry }) => entry.includes('"cause":"first_digest"'));
+      expect(first).toHaveLength(1);
+      for (const kind of DIGESTED) expect(first[0]?.entry).toContain(`"kind":"${kind}"`);
+    });
+  });
+
+  it('are not created again when someone removed them (C14)', async () => {
+    await fillInstallation(own);
+    own.sql((database) => {
+      database.exec('DELETE FROM state_digests');
+      database.exec('UPDATE credentials SET mac = NULL');
+      database.exec('UPDATE log_checkpoints SET state = NULL');
+    });
+    expect(await problems()).toEqual(DIGESTED.map((kind) => `${kind}: its digest is missing`));
+  });
+});
+
 describe('modified rows of an installation with rotations', () => {
   beforeEach(async () => {
     await own.remove();
-    own = await AttackedInstallation.from('before-lease-mac');
-    expect(await own.unreadyAtStart()).toEqual([]);
+    own = await AttackedInstallation.make();
+    await fillInstallation(own);
   });
 
   it.each(['rotations', 'rotation_schedules', 'secrets'])(

@@ -14,8 +14,8 @@ import { SourceAddress } from '../../../src/api/request/source-address.ts';
 import { createServer, type ApiServer } from '../../../src/api/server/server.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/program/broker/broker.ts';
-import type { Option } from '../../../src/compose/features/feature.ts';
-import { routesOf } from '../../../src/compose/features/options.ts';
+import type { Option } from '../../../src/features/feature.ts';
+import { routesOf } from '../../../src/features/options.ts';
 import { configSchema, type Config } from '../../../src/program/config/schema.ts';
 import { openVaultApi } from '../../../src/program/serving/vault-api.ts';
 import { createLog } from '../../../src/process/log.ts';
@@ -71,7 +71,7 @@ export interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers whose shape the contract has checked
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers whose shape the contract has checked
   readonly body: any;
 }
 

@@ -2,7 +2,7 @@
 export interface VaultAnswer {
   readonly status: number;
   readonly headers: Headers;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers of many shapes
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of many shapes
   readonly body: any;
 }
 

@@ -1,4 +1,3 @@
-import { bundleThreads } from '../runner/bundle-threads.ts';
 import { startFleet } from './fleet.ts';
 import { install, isBackendInstalled } from './install.ts';
 import { makeMemoryDirectory } from './memory-directory.ts';
@@ -7,19 +6,25 @@ import { startedHere } from './started-here.ts';
 import { readRunning } from './state-file.ts';
 import { wantedBackends, type RunConfig } from './wanted-backends.ts';
 
-type Mode = 'none' | 'auto' | 'required';
+/** `auto`: the installed backends; `available`: also those that can be installed here; `required`: all, or the run fails. */
+type Mode = 'none' | 'auto' | 'available' | 'required';
 
 function readMode(): Mode {
   const mode = process.env['BACKENDS'] ?? 'auto';
-  if (mode === 'none' || mode === 'auto' || mode === 'required') return mode;
-  throw new Error(`BACKENDS is none, auto or required, not ${mode}`);
+  if (mode === 'none' || mode === 'auto' || mode === 'available' || mode === 'required')
+    return mode;
+  throw new Error(`BACKENDS is none, auto, available or required, not ${mode}`);
 }
 
 async function startable(
   names: readonly BackendName[],
   mode: Mode,
 ): Promise<readonly BackendName[]> {
-  if (mode === 'required') await install(names, (line) => console.error(line));
+  const progress = (line: string): void => console.error(line);
+  if (mode === 'required') await install(names, progress);
+  if (mode === 'available') {
+    await install(names, progress).catch((error: unknown) => progress(String(error)));
+  }
   return names.filter(isBackendInstalled);
 }
 
@@ -31,11 +36,10 @@ function useMemory(): void {
 
 /**
  * Passes the backends to the run's suites (`QM_BACKENDS`, JSON): those left running by `npm run backends start`, or else new ones for this
- * run. Passes the bundles of threads to its workers (`QM_THREADS`, JSON).
+ * run.
  */
 export default async function globalSetup(run: RunConfig): Promise<void> {
   if (process.env['TMPDIR'] === undefined) useMemory();
-  process.env['QM_THREADS'] = JSON.stringify(await bundleThreads());
   const mode = readMode();
   const wanted = mode === 'none' ? [] : wantedBackends(run);
   const left = wanted.length === 0 ? {} : await readRunning();

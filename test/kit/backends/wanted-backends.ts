@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isOfRun } from '../suites.ts';
 import { BACKEND_NAMES, type BackendName } from './recipe.ts';
 
 /** Jest's description of the run (a part of its Config.GlobalConfig). */
@@ -24,9 +25,9 @@ function namesIn(source: string): readonly BackendName[] {
 }
 
 function chosenFiles({ rootDir, ...run }: RunConfig): readonly string[] {
-  const files = globSync('test/**/*.real.test.ts', { cwd: rootDir }).map((file) =>
-    join(rootDir, file),
-  );
+  const files = globSync('test/**/*.real.test.ts', { cwd: rootDir })
+    .filter(isOfRun)
+    .map((file) => join(rootDir, file));
   if (run.runTestsByPath) {
     const paths = new Set(run.nonFlagArgs.map((path) => resolve(path)));
     return files.filter((file) => paths.has(file));

@@ -16,7 +16,7 @@ import { createQuarantine, liftQuarantine } from '../../../src/broker/sessions/q
 import type { Call, Caller } from '../../../src/broker/access/call.ts';
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
 import type { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
-import type { Parts } from '../../../src/compose/parts.ts';
+import type { Parts } from '../../../src/features/feature.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { holdsFor, ROLES } from '../../../src/domain/identity/principal.ts';
 import { ImageSigner } from '../images/image-signer.ts';

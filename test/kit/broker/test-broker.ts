@@ -17,7 +17,7 @@ import { postureFitness } from '../../../src/features/posture/judge-posture.ts';
 import { JudgedPods } from '../../../src/features/posture/judged-pods.ts';
 import { Profiles } from '../../../src/features/posture/profiles.ts';
 import type { Clusters, Limits } from '../../../src/broker/state/dependencies.ts';
-import type { Parts } from '../../../src/compose/parts.ts';
+import type { Parts } from '../../../src/features/feature.ts';
 import { RotationCanaries } from '../../../src/rotation/canary-values.ts';
 import { decoyAlarms } from '../../../src/features/alerts/decoys.ts';
 import { SeenPods } from '../../../src/features/alerts/seen-pods.ts';
@@ -364,7 +364,7 @@ export class TestBroker {
     const outcome = await this.store.real.commit({
       writes: [
         { table: 'documents', put: authenticateDocument(parts.rows, document) },
-        { table: 'operator_tokens', put: parts.tokens.seal(stored, parts.tokens.hash(text)) },
+        { table: 'operator_tokens', put: parts.tokens.rowOf(stored, parts.tokens.hash(text)) },
       ],
       invalidates: [`operator:${name}`, `document:operator/${name}`],
     });
@@ -372,26 +372,6 @@ export class TestBroker {
     const live = await parts.tokens.find(text, parts.catalog);
     if (live === undefined) throw new Error('no operator');
     this.operatorTokens.set(name, text);
-    return live;
-  }
-
-  /** A token of an operator as an older release wrote it: without its minters, and without the version of its operator. */
-  async olderToken(operator: string): Promise<LiveOperator> {
-    const { parts } = this;
-    const text = newToken('qmo');
-    const now = this.clock.now();
-    const stored = {
-      id: randomId('tok'),
-      operator,
-      operatorUid: parts.catalog.find('operator', operator)?.uid ?? '',
-      spec: { sourceCidrs: [] },
-      createdAt: now,
-      endsAt: now + 3_600_000,
-    };
-    const put = parts.tokens.seal(stored, parts.tokens.hash(text));
-    await this.store.real.commit({ writes: [{ table: 'operator_tokens', put }] });
-    const live = await parts.tokens.find(text, parts.catalog);
-    if (live === undefined) throw new Error('no operator');
     return live;
   }
 

@@ -95,7 +95,7 @@ export class CommandLine {
   }
 
   /** The JSON output of a command that must exit with 0. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- shapes are the API's, whose tests check them
+  // oxlint-disable-next-line typescript/no-explicit-any -- shapes are the API's, whose tests check them
   async json(...words: readonly string[]): Promise<any> {
     return JSON.parse(await this.ok(...words, '-o', 'json')) as unknown;
   }

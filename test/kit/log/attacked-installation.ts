@@ -1,9 +1,8 @@
 import Database from 'better-sqlite3';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { systemClock } from '../../../src/process/clock.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/program/broker/broker.ts';
@@ -38,6 +37,8 @@ export class AttackedInstallation {
 
   clock: Clock = systemClock;
   trustClock = false;
+  /** The folder of the migrations; undefined for those of the program. */
+  migrations: string | undefined;
 
   private constructor(directory: string, more: object) {
     this.directory = directory;
@@ -64,20 +65,6 @@ export class AttackedInstallation {
   ): Promise<AttackedInstallation> {
     const directory = await mkdtemp(join(tmpdir(), 'qm-attacked-'));
     return new AttackedInstallation(directory, more(directory));
-  }
-
-  /** The installation of `test/vectors/stores/<name>`. */
-  static async from(name: string): Promise<AttackedInstallation> {
-    const own = await AttackedInstallation.make();
-    const stored = join(import.meta.dirname, '../../vectors/stores', name);
-    for (const folder of ['store', 'keys']) await mkdir(own.at(folder), { mode: 0o700 });
-    const database = gunzipSync(await readFile(join(stored, 'quaymaster.db.gz')));
-    await writeFile(own.at('store/quaymaster.db'), database, { mode: 0o600 });
-    for (const file of ['kek', 'log.pem', 'checkpoint']) {
-      await copyFile(join(stored, file), own.at(`keys/${file}`));
-      await chmod(own.at(`keys/${file}`), 0o600);
-    }
-    return own;
   }
 
   at(name: string): string {
@@ -178,7 +165,7 @@ export class AttackedInstallation {
   #deps(): Parameters<typeof openBroker>[1] {
     const take = (fields: unknown, message: string): void =>
       void this.logged.push({ fields, message });
-    const { clock, trustClock } = this;
-    return { clock, trustClock, log: { info: take, warn: take, error: take } };
+    const { clock, trustClock, migrations } = this;
+    return { clock, trustClock, migrations, log: { info: take, warn: take, error: take } };
   }
 }

@@ -6,7 +6,6 @@ import { loadSigningKey } from '../../../src/crypto/signatures/signing.ts';
 import { encodeActor, encodeClient, encodeEvent } from '../../../src/domain/audit/audit-event.ts';
 import type { AuditActor, AuditEvent, ClientFacts } from '../../../src/domain/audit/audit-event.ts';
 import { createChain } from '../../../src/audit/chain/chain.ts';
-import { filterBits } from '../../../src/audit/search/bundle-filter.ts';
 import { leafHashes, splitEntries } from '../../../src/audit/records/entry.ts';
 import { entryTerms, scanEntry } from '../../../src/audit/log/entry-scan.ts';
 import { bootMessage } from '../../../src/audit/records/signed-messages.ts';
@@ -61,11 +60,7 @@ export function makeVector(input: VectorInput) {
     leaves,
     root: Buffer.from(tree.root()).toString('hex'),
     checkpoint: signCheckpoint(checkpoint, { name: input.origin, key: logKey }),
-    termsOfLastEntry: (scan === undefined ? [] : entryTerms(scan)).map(({ kind, term }) => ({
-      kind,
-      term,
-      bits: filterBits(kind, term),
-    })),
+    termsOfLastEntry: scan === undefined ? [] : entryTerms(scan),
   };
 }
 

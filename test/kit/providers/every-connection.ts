@@ -39,7 +39,6 @@ export async function everyConnection(
   const kubernetes = { forbiddenNamespaces: [] as string[] };
   const opened = await OpenedConnections.open({ connections, kubernetes } as Config, {
     clock: systemClock,
-    forbiddenAudiences: [],
   });
   return {
     providers: opened.providers,

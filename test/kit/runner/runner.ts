@@ -3,10 +3,6 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const WORKER_MAIN = fileURLToPath(new URL('worker-main.ts', import.meta.url));
-/** Suites that start processes, kill or measure them, and mostly wait for them. */
-const WAITING = /\/test\/(deploy|e2e|faults|interop|model)\//;
-/** The share of the workers that begin with the other suites. Those compute all the time: side by side they keep the processors busy, one after the other they do not. */
-const OF_COMPUTING = 1 / 4;
 
 interface GlobalConfig {
   readonly maxWorkers: number;
@@ -121,15 +117,10 @@ export default class SuiteRunner {
     onFailure: (test: Test, error: unknown) => Promise<void>,
   ): Promise<void> {
     const { maxWorkers } = this.#globalConfig;
-    const { waiting = [], computing = [] } = Object.groupBy(tests, ({ path }) =>
-      WAITING.test(path) ? 'waiting' : 'computing',
-    );
+    const remaining = tests.values();
     const runAll = async (id: number): Promise<void> => {
       const worker = new Worker(id);
-      const [first, second] =
-        id <= maxWorkers * OF_COMPUTING ? [computing, waiting] : [waiting, computing];
-      const next = (): Test | undefined => first.shift() ?? second.shift();
-      for (let test = next(); test !== undefined; test = next()) {
+      for (const test of remaining) {
         if (watcher.isInterrupted()) return;
         const { path, context } = test;
         await onStart(test);

@@ -5,22 +5,15 @@ import type { Suite } from './runner.ts';
 
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/suites', import.meta.url));
 const GLOBALS = new URL('globals.ts', import.meta.url).href;
-const KEEP_PRIORITY = fileURLToPath(new URL('keep-priority.cjs', import.meta.url));
-/** Bundles of the modules of threads, by URL (`bundle-threads.ts`). */
-const BUNDLES = JSON.parse(process.env['QM_THREADS'] ?? '{}') as Readonly<Record<string, string>>;
 
 // Halves the processor time of the first load of the broker's modules.
 enableCompileCache(CACHE);
-/** Threads of the broker have no environment, so each would compile its modules again; and they would wait for all other suites. */
+/** Threads of the broker have no environment, so each would compile its modules again. */
 threads.Worker = class extends threads.Worker {
   constructor(module: string | URL, options: WorkerOptions = {}) {
-    const { env = process.env, execArgv = process.execArgv } = options;
+    const { env = process.env } = options;
     const cached = typeof env === 'symbol' ? env : { ...env, NODE_COMPILE_CACHE: CACHE };
-    super(BUNDLES[String(module)] ?? module, {
-      ...options,
-      env: cached,
-      execArgv: [...execArgv, '--require', KEEP_PRIORITY],
-    });
+    super(module, { ...options, env: cached });
   }
 };
 syncBuiltinESMExports();

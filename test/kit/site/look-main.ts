@@ -32,10 +32,10 @@ const OF_THE_THEME =
 const PAGES = {
   landing: ['index', 0],
   table: ['reference/configuration', 0],
+  thinking: ['using/how-quaymaster-thinks', 1],
   deployment: ['using/install', 1],
   states: ['using/rotation', 1],
   log: ['using/audit', 1],
-  architecture: ['project/ARCHITECTURE', 2],
   operation: ['reference/api/secrets', 0],
 } as const;
 const TYPES: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@ import { ACCESS, type OperationId } from '../../../src/api/contract/access.ts';
 import type { Incoming, Route } from '../../../src/api/request/route.ts';
 import { parseJson } from '../../../src/domain/text/parse-body.ts';
 import { coreRoutes } from '../../../src/api/routes/index.ts';
-import { OPTION_ROUTES } from '../../../src/compose/features/options.ts';
+import { OPTION_ROUTES } from '../../../src/features/options.ts';
 import { parsePushedAttestation } from '../../../src/features/attestations/parse-attestation.ts';
 import { parsePushedReport } from '../../../src/features/posture/pack-report.ts';
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';

@@ -1,10 +1,6 @@
 import * as z from 'zod';
 import type { AlertRecord, AlertSubject } from '../alert-record.ts';
-import {
-  decideAlert,
-  listAlerts as list,
-  listAlertSources as listSources,
-} from '../alerts.ts';
+import { decideAlert, listAlerts as list, listAlertSources as listSources } from '../alerts.ts';
 import { readAlerts } from '../../../domain/alerts/read-alerts.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import { instant } from '../../../domain/time/instant.ts';

@@ -1,14 +1,6 @@
 import * as z from 'zod';
-import {
-  openIncident as open,
-  readIncident as read,
-  type IncidentRequest,
-} from '../incidents.ts';
-import type {
-  Incident,
-  IncidentContext,
-  IncidentSecret,
-} from '../incident-view.ts';
+import { openIncident as open, readIncident as read, type IncidentRequest } from '../incidents.ts';
+import type { Incident, IncidentContext, IncidentSecret } from '../incident-view.ts';
 import { instant } from '../../../domain/time/instant.ts';
 import type { RouteOf } from '../../../api/request/route.ts';
 import type { Shape } from '../../../api/contract/shapes.ts';

@@ -4,7 +4,11 @@ import {
   pushEvidence as push,
   readEvidence as read,
 } from '../evidence.ts';
-import { judgeWriter, requireWriter, tenantOf } from '../../../broker/recording/evidence-writers.ts';
+import {
+  judgeWriter,
+  requireWriter,
+  tenantOf,
+} from '../../../broker/recording/evidence-writers.ts';
 import { MAX_REPORT_BYTES } from '../report-text.ts';
 import { countedEvidenceJson, evidenceDetailsJson, evidenceJson } from './evidence-json.ts';
 import { identifier, imageDigest } from '../../../api/request/fields.ts';

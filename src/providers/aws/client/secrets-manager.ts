@@ -21,7 +21,6 @@ import type { AwsAccess } from '../config.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Guard } from '../../guard/guard.ts';
-import type { AwsAnswer, AwsWanted } from '../secrets/answer.ts';
 
 /**
  * Client of AWS Secrets Manager for one account and region. Each call makes one attempt, and answers are bounded.
@@ -55,6 +54,23 @@ export interface SecretsManagerApi {
   ): Promise<void>;
   close(): void;
 }
+
+/** The content of a secret at AWS: text or bytes. */
+export interface AwsValue {
+  readonly SecretString?: string | undefined;
+  readonly SecretBinary?: Uint8Array | undefined;
+}
+
+/** One secret's value in an answer of GetSecretValue or BatchGetSecretValue, unchecked. */
+export interface AwsAnswer extends AwsValue {
+  readonly Name?: string | undefined;
+  readonly VersionId?: string | undefined;
+  readonly VersionStages?: string[] | undefined;
+  readonly CreatedDate?: Date | undefined;
+}
+
+/** The requested version: by its id, or by the stage that it must carry. */
+export type AwsWanted = { readonly versionId: string } | { readonly stage: string };
 
 type Sdk = typeof SecretsManagerSdk;
 type Client = SecretsManagerSdk.SecretsManagerClient;

@@ -9,10 +9,10 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import { toSecretData, type AwsValue } from '../secrets/secret-content.ts';
+import { toSecretData } from '../secrets/secret-content.ts';
 import { conflict, notYet } from '../../rotator/values.ts';
 import type { Guard } from '../../guard/guard.ts';
-import type { SecretsManagerApi } from '../client/secrets-manager.ts';
+import type { AwsValue, SecretsManagerApi } from '../client/secrets-manager.ts';
 
 const CURRENT = 'AWSCURRENT';
 const PENDING = 'AWSPENDING';

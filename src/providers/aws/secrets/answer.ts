@@ -1,18 +1,8 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretVersion } from '../../../domain/secrets/secret.ts';
+import type { AwsAnswer, AwsWanted } from '../client/secrets-manager.ts';
 import type { AwsLocation } from './location.ts';
-import { pickMember, toSecretData, type AwsValue } from './secret-content.ts';
-
-/** One secret's value in an answer of GetSecretValue or BatchGetSecretValue, unchecked. */
-export interface AwsAnswer extends AwsValue {
-  readonly Name?: string | undefined;
-  readonly VersionId?: string | undefined;
-  readonly VersionStages?: string[] | undefined;
-  readonly CreatedDate?: Date | undefined;
-}
-
-/** The requested version: by its id, or by the stage that it must carry. */
-export type AwsWanted = { readonly versionId: string } | { readonly stage: string };
+import { pickMember, toSecretData } from './secret-content.ts';
 
 /**
  * Reports whether the answer matches the request. BatchGetSecretValue has no stage parameter, and a server may return an

@@ -9,9 +9,9 @@ import type {
   SecretPublishing,
 } from '../../../ports/secret-provider.ts';
 import { parseOptions } from '../../parse-options.ts';
-import { versionOf, type AwsWanted } from './answer.ts';
+import { versionOf } from './answer.ts';
 import { awsRef, isVersionId, type AwsMountOptions } from '../config.ts';
-import type { GuardedSecrets } from '../client/secrets-manager.ts';
+import type { AwsWanted, GuardedSecrets } from '../client/secrets-manager.ts';
 import { listNames } from './list.ts';
 import { formatLocation, parseLocation, type AwsLocation } from './location.ts';
 import { AwsPublishing } from './publishing.ts';

@@ -4,10 +4,10 @@ import { isSameSecretData } from '../../../domain/secrets/same-secret-data.ts';
 import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
-import { isAsAsked, type AwsAnswer } from './answer.ts';
-import type { GuardedSecrets } from '../client/secrets-manager.ts';
+import { isAsAsked } from './answer.ts';
+import type { AwsAnswer, AwsValue, GuardedSecrets } from '../client/secrets-manager.ts';
 import { parseLocation } from './location.ts';
-import { contentOf, toSecretData, type AwsValue } from './secret-content.ts';
+import { contentOf, toSecretData } from './secret-content.ts';
 
 /** Stages that AWS itself moves when another stage moves. */
 const NOT_OURS = ['AWSPREVIOUS', 'AWSPENDING'];

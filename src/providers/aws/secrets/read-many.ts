@@ -1,9 +1,9 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import { isAsAsked, versionOf, type AwsAnswer } from './answer.ts';
+import { isAsAsked, versionOf } from './answer.ts';
 import { itemError } from '../errors.ts';
-import { BATCH_SIZE, type GuardedSecrets } from '../client/secrets-manager.ts';
+import { BATCH_SIZE, type GuardedSecrets, type AwsAnswer } from '../client/secrets-manager.ts';
 import type { AwsLocation } from './location.ts';
 
 type Found = AwsAnswer | BrokerError;

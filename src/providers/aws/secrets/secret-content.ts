@@ -1,15 +1,10 @@
+import type { AwsValue } from '../client/secrets-manager.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secrets/secret.ts';
 import { memberText, parseMembers } from '../../../domain/text/json-members.ts';
 import { isSameSecretData } from '../../../domain/secrets/same-secret-data.ts';
 
 const MAX_KEYS = 256;
-
-/** The content of a secret at AWS: text or bytes. */
-export interface AwsValue {
-  readonly SecretString?: string | undefined;
-  readonly SecretBinary?: Uint8Array | undefined;
-}
 
 /**
  * Text that is a JSON object becomes its members; other text and bytes become the one key `value`. A member that is not a string keeps its

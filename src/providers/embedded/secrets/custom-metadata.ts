@@ -14,7 +14,7 @@ import type { EmbeddedParts } from './rows.ts';
 type Row = Tables['secret_metadata'];
 const TABLE = 'secret_metadata';
 
-/** Custom metadata in a table of its own. The store seals the rows, and a digest covers all of them. */
+/** Custom metadata in a table of its own. The store computes the MACs of the rows, and a digest covers all of them. */
 export class EmbeddedMetadata implements SecretMetadata {
   readonly #parts: Pick<EmbeddedParts, 'store' | 'clock'>;
 

@@ -55,8 +55,8 @@ export class EmbeddedSecrets {
     throw invalidCiphertext(new Error('a secret has a later version than its head names'));
   }
 
-  open(place: SecretPlace, sealed: EncryptedValue): Buffer {
-    return decryptValue((id) => this.#parts.keyring.find(id), place, sealed);
+  open(place: SecretPlace, encrypted: EncryptedValue): Buffer {
+    return decryptValue((id) => this.#parts.keyring.find(id), place, encrypted);
   }
 
   place(head: Pick<SecretHead, 'path' | 'id'>, version: number): SecretPlace {
@@ -75,7 +75,7 @@ const TABLE = 'secrets';
 export const NOT_DELETED = { deleted_version: null, deleted_through: null, destroy_at: null };
 
 export function signHead(rootKey: RootKey, fields: HeadFields): SecretHead {
-  return { ...fields, mac: macRow(rootKey.keyFor('rowMac'), TABLE, macColumns(TABLE, fields)) };
+  return { ...fields, mac: macRow(rootKey.keyFor('rowMac'), TABLE, macColumns(fields)) };
 }
 
 /** Reports whether a version was deleted with the secret and can still be restored, unless it is destroyed. */
@@ -95,7 +95,7 @@ export function verifyHead(keyring: Keyring, row: SecretHead): SecretHead {
 
 function isSignedBy(rootKey: RootKey, fields: HeadFields, mac: Uint8Array): boolean {
   try {
-    verifyRow(rootKey.keyFor('rowMac'), TABLE, macColumns(TABLE, fields), mac);
+    verifyRow(rootKey.keyFor('rowMac'), TABLE, macColumns(fields), mac);
     return true;
   } catch (error) {
     if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;

@@ -73,7 +73,7 @@ export class EmbeddedWrites implements SecretWrites {
     const put: Write = {
       table: 'secret_versions',
       put: {
-        ...this.#seal(next, version, data),
+        ...this.#encrypt(next, version, data),
         created_at: now,
         created_by: origin.author,
         destroyed_at: null,
@@ -163,17 +163,17 @@ export class EmbeddedWrites implements SecretWrites {
     return { head, live };
   }
 
-  #seal(head: SecretHead, version: number, data: SecretData): SealedRow {
+  #encrypt(head: SecretHead, version: number, data: SecretData): EncryptedRow {
     const plaintext = encodeSecret(data);
     const place = this.#secrets.place(head, version);
-    const sealed = encryptValue(this.#parts.keyring.active, place, plaintext);
+    const encrypted = encryptValue(this.#parts.keyring.active, place, plaintext);
     plaintext.fill(0);
     return {
       secret_id: head.id,
       version,
-      root_key_id: sealed.rootKeyId,
-      wrapped_dek: sealed.wrappedDek,
-      ciphertext: sealed.ciphertext,
+      root_key_id: encrypted.rootKeyId,
+      wrapped_dek: encrypted.wrappedDek,
+      ciphertext: encrypted.ciphertext,
     };
   }
 
@@ -337,7 +337,7 @@ function expectUnused(id: string, version: number): Expectation {
   return { table: 'secret_versions', key: { secret_id: id, version }, absent: true };
 }
 
-type SealedRow = Omit<VersionRow, 'created_at' | 'created_by' | 'destroyed_at' | 'metadata'>;
+type EncryptedRow = Omit<VersionRow, 'created_at' | 'created_by' | 'destroyed_at' | 'metadata'>;
 
 function isLive(row: VersionRow): boolean {
   return row.wrapped_dek !== null;

@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { CLEARTEXT_NEEDS } from '../../server/config.ts';
@@ -12,26 +11,6 @@ export interface MysqlAccount {
   /** A pattern of addresses; `%` is any. */
   readonly host: string;
 }
-
-/** Account names are stored with three bytes a character: one that needs four would become another name (MariaDB, mysql.global_priv). */
-const PLAIN = /^[^\p{Cc}\u{10000}-\u{10ffff}]+$/u;
-
-/** A user name as both servers store it. */
-export const mysqlUsername = z
-  .string()
-  .min(1)
-  .max(80)
-  .refine((name) => name.isWellFormed() && PLAIN.test(name), {
-    message: 'is a name without control characters, of characters up to U+FFFF',
-  })
-  // The server strips trailing blanks, which would name another account.
-  .refine((name) => name === name.trimEnd(), 'ends in a blank');
-
-/** Host part of an account, behind the `@`. */
-export const mysqlAccountHost = z
-  .string()
-  .max(255)
-  .regex(/^[A-Za-z0-9._:%/-]+$/, 'is an address, a name or a pattern with %');
 
 /** The account in a statement; backticks have the same meaning under every SQL mode. */
 export function quoteAccount({ username, host }: MysqlAccount): string {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import { mysqlAccountHost } from '../client/account.ts';
+import { mysqlAccountHost } from '../config.ts';
 
 /** The stored handle of one user, without secrets; internals/spec/mysql-user-handle-v1.md. */
 const userHandle = z.strictObject({

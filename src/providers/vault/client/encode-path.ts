@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 
-// eslint-disable-next-line no-control-regex -- control characters are what is refused
+// oxlint-disable-next-line no-control-regex -- control characters are what is refused
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /**

@@ -6,11 +6,7 @@ import { exportLog } from '../../../../src/audit/proof/export.ts';
 import { manifestDigest, type Manifest } from '../../../../src/audit/records/export-format.ts';
 import { storeSource } from '../../../../src/audit/proof/export-source.ts';
 import { logIdentity } from '../../../../src/audit/records/log-identity.ts';
-import {
-  nextIdentity,
-  storedIdentity,
-  writeOrigin,
-} from '../../../../src/audit/log/log-origin.ts';
+import { nextIdentity, storedIdentity, writeOrigin } from '../../../../src/audit/log/log-origin.ts';
 import { verifyExport, type VerifyReport } from '../../../../src/audit/proof/verify.ts';
 import {
   openCheckpoint,

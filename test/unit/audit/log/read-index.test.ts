@@ -112,7 +112,7 @@ describe('the read index (RS16)', () => {
     ]);
   });
 
-  it('is built again from the log after an older release appended to it, and names the part it lacks until then', async () => {
+  it('is built again from the log after its row was removed, and names the part it lacks until then', async () => {
     await record(300, { actor: web, path: 'own/a' });
     await bench.integrate();
     await bench.store.commit({

@@ -8,12 +8,9 @@ import {
   encodeLocator,
 } from '../../../../src/domain/audit/audit-event.ts';
 import { refusedText } from '../../../../src/domain/audit/audit-text.ts';
-import { filterBits, mayContain } from '../../../../src/audit/search/bundle-filter.ts';
-import { TERMS_LEVEL } from '../../../../src/audit/records/bundle-terms.ts';
-import { FILTER_LEVEL } from '../../../../src/audit/log/search-index.ts';
 import type { AuditQuery } from '../../../../src/ports/audit-log.ts';
 import { matches, queryTerms } from '../../../../src/audit/log/entry-query.ts';
-import { entryTerms, scanEntry } from '../../../../src/audit/log/entry-scan.ts';
+import { scanEntry } from '../../../../src/audit/log/entry-scan.ts';
 import { readRoot } from '../../../../src/audit/log/stored-tree.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { LogBench, workloadActor, type EventFields } from '../../../kit/log/log-bench.ts';
@@ -235,52 +232,5 @@ describe('the reader', () => {
     ]) {
       expect(await bench.reader.file(path)).toBeUndefined();
     }
-  });
-});
-
-describe('a filter', () => {
-  it('never misses a member, and rarely reports a false positive', () => {
-    const filter = filterOf(
-      Array.from({ length: 2600 }, (_, i) => ({ kind: 'request', term: `req_${i}` })),
-    );
-    const claims = (from: number, to: number): number => {
-      let count = 0;
-      for (let i = from; i < to; i++) {
-        if (mayContain(filter, filterBits('request', `req_${i}`))) count += 1;
-      }
-      return count;
-    };
-    expect(claims(0, 2600)).toBe(2600);
-    expect(claims(10_000, 20_000)).toBeLessThan(100);
-  });
-});
-
-/** A filter as earlier releases wrote it. */
-function filterOf(terms: readonly { readonly kind: string; readonly term: string }[]): Uint8Array {
-  const filter = new Uint8Array(4096);
-  for (const { kind, term } of terms)
-    for (const bit of filterBits(kind, term))
-      filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7));
-  return filter;
-}
-
-describe('a log that an earlier release indexed', () => {
-  it('is searched with its filters', async () => {
-    for (let bundle = 0; bundle * 256 + 256 <= COUNT; bundle++) {
-      const entries = await bench.reader.entries(bundle * 256, bundle * 256 + 256);
-      const terms = entries.flatMap(({ entry }) => entryTerms(scanEntry(entry)!));
-      await bench.store.commit({
-        writes: [
-          { table: 'log_tiles', remove: { level: TERMS_LEVEL, tile_index: bundle } },
-          {
-            table: 'log_tiles',
-            put: { level: FILTER_LEVEL, tile_index: bundle, hashes: filterOf(terms) },
-          },
-        ],
-      });
-    }
-    const pair = { path: 'team3/db/main', pod: 'api-pod' };
-    for (const query of [{ lease: 'lea_42' }, { path: 'team3/db/main', version: '2' }, pair, {}])
-      expect(await all(query)).toEqual(await oracle(query));
   });
 });

@@ -1,6 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import Database from 'better-sqlite3';
-import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
@@ -54,39 +52,6 @@ async function exported(name: string): Promise<ReadonlyMap<string, string>> {
       return [path.slice(directory.length), await readFile(path, 'latin1')];
     });
   return new Map(await Promise.all(contents));
-}
-
-const LOG_TABLES = [
-  'meta',
-  'claims',
-  'changes',
-  'quaymaster_schema',
-  'audit_batches',
-  'log_segments',
-  'log_tiles',
-  'log_terms',
-  'log_checkpoints',
-];
-/** The last schema without segments. */
-const BEFORE_SEGMENTS = 12;
-
-/** Replaces the store by one that only the migrations before segments made, with the same log. */
-function withoutSegments(path: string): void {
-  renameSync(path, `${path}.later`);
-  const database = new Database(path);
-  const files = readdirSync('migrations/sqlite').sort();
-  for (const file of files.filter((name) => Number.parseInt(name, 10) <= BEFORE_SEGMENTS))
-    database.exec(readFileSync(join('migrations/sqlite', file), 'utf8'));
-  database.exec(`ATTACH '${path}.later' AS later`);
-  const sql = "SELECT sql FROM later.sqlite_schema WHERE name = 'quaymaster_schema'";
-  database.exec(database.prepare(sql).pluck().get() as string);
-  for (const table of LOG_TABLES)
-    database.exec(`INSERT INTO main."${table}" SELECT * FROM later."${table}"`);
-  database.exec(`
-    DELETE FROM main.quaymaster_schema WHERE version > ${BEFORE_SEGMENTS};
-    DELETE FROM main.meta WHERE key IN ('migrations', 'audit-reads');
-  `);
-  database.close();
 }
 
 function scrubber(found: string[]): Scrubber {
@@ -186,27 +151,6 @@ describe('compaction of the log', () => {
     const batches = await rowsOf('audit_batches');
     const ends = batches.filter(({ writer }) => writer !== bench.boot.writer);
     expect(ends.map(({ first_seq }) => first_seq)).toEqual([1, expect.any(Number)]);
-  });
-
-  it('compacts the log of a release that had no segments, after its migration', async () => {
-    await record(SIZE);
-    const before = await exported('before');
-    await bench.stop();
-    withoutSegments(join(bench.directory, 'store', 'log.sqlite'));
-    await bench.restart();
-    await bench.integrate();
-    expect(await rowsOf('audit_segments')).toEqual([]);
-    await bench.compact();
-    const segments = await rowsOf('audit_segments');
-    expect(segments.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThan(1_000);
-    const after = await exported('after');
-    for (const [name, content] of before) {
-      const isFull = /\/tile\/(entries|0)\/\d+$/.test(name);
-      if (isFull) expect([name, after.get(name) === content]).toEqual([name, true]);
-    }
-    const result = await verifyExport(join(bench.directory, 'after'), {});
-    expect(result.findings).toEqual([]);
-    expect(await scrub()).toEqual([]);
   });
 
   it('does nothing without the claim', async () => {

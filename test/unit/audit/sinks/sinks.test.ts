@@ -387,21 +387,6 @@ describe('the follower', () => {
       expect(await linesOf(path)).toEqual(await entries());
     });
 
-    it('resumes at a cursor of an older release once it was sealed', async () => {
-      const path = join(directory, 'audit.log');
-      await bench.record({}, {});
-      await bench.integrate();
-      await bench.store.commit({
-        writes: [
-          { table: 'sink_cursors', put: { sink: `file:${path}`, next_index: 2, mac: null } },
-        ],
-      });
-      await new SinkCursors(bench.store, rows).sealAll();
-      const follower = await deliverAll(path);
-      expect(await linesOf(path)).toEqual((await entries()).slice(2));
-      expect(follower.status().cursorForged).toBe(false);
-    });
-
     it('delivers nothing from the first forged entry on, and continues when it is repaired (AL02)', async () => {
       const path = join(directory, 'audit.log');
       await bench.record({ requestId: 'req_1' });

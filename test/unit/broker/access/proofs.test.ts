@@ -36,6 +36,7 @@ const session: Session = {
   kind: 'workload',
   id: 'ses_1',
   workload: { cluster: 'c', namespace: 'n', serviceAccount: 's', serviceAccountUid: 'u' },
+  source: '10.0.0.1',
   clusterUid: 'doc_1',
   createdAt: 0,
   endsAt: 0,

@@ -78,17 +78,3 @@ describe('a version number that exists at two places', () => {
     expect([await state(first.lease), await state(second.lease)]).toEqual(['ended', 'live']);
   });
 });
-
-describe('a lease of a release that did not store the place', () => {
-  it('counts for every place: a revocation from before an upgrade stays valid (ED07)', async () => {
-    const { lease } = await read();
-    await revoke();
-    await broker.store.real.commit({
-      writes: [{ table: 'leases', key: { id: lease.id }, change: { generation: null } }],
-    });
-    live.leases.forget();
-    expect(await refusalOf()).toBe('lease_revoked');
-    await point('second');
-    expect(await refusalOf()).toBe('lease_revoked');
-  });
-});

@@ -6,7 +6,7 @@ import {
 } from '../../../../src/broker/access/authenticate.ts';
 import { senderKeyOf } from '../../../../src/broker/access/call.ts';
 import { logIn } from '../../../../src/broker/sessions/log-in.ts';
-import type { Parts } from '../../../../src/compose/parts.ts';
+import type { Parts } from '../../../../src/features/feature.ts';
 import type { ShownProof } from '../../../../src/broker/access/shown-proof.ts';
 import { deliver } from '../../../../src/broker/secrets/encrypt-for-session.ts';
 import { ProofMemory } from '../../../../src/broker/state/proof-memory.ts';

@@ -79,20 +79,6 @@ describe('a token (O44)', () => {
     expect(await rights(token)).toEqual([]);
   });
 
-  it('has what its operator had at the minting and has kept, if an earlier release wrote it', async () => {
-    await give('bob', AUDITOR);
-    broker.clock.advance(1);
-    const older = await broker.olderToken('bob');
-    expect(older.operator.grants).toEqual([AUDITOR]);
-    broker.clock.advance(1);
-    await give('bob', AUDITOR, ADMIN);
-    broker = await broker.reopen();
-    const again = await broker.parts.tokens.again(older, broker.parts.catalog);
-    expect(again?.operator.grants).toEqual([AUDITOR]);
-    broker.clock.advance(1);
-    expect((await broker.olderToken('bob')).operator.grants).toEqual([AUDITOR, ADMIN]);
-  });
-
   it('has no rights if a version of its operator is missing in the store', async () => {
     await give('bob', AUDITOR);
     const token = await mint('bob');

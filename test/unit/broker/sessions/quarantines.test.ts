@@ -210,7 +210,7 @@ describe('a quarantine', () => {
 
   it('is limited to a thousand in number', async () => {
     const puts = Array.from({ length: 1_000 }, (_, n) =>
-      broker.parts.quarantines.seal({
+      broker.parts.quarantines.rowOf({
         kind: 'workload',
         subject: `k8s://c1/pay/w${n}`,
         id: `qua_${n}`,

@@ -106,7 +106,9 @@ describe('memory that follows changes', () => {
     expect(session.id).toMatch(/^ses_/);
     const live = await broker.logIn();
     const { uid: mount_uid } = broker.parts.catalog.find('mount', 'kv')!;
-    const place = { path: 'kv/db', mount_uid, version: '1', generation: null };
+    const other = await broker.logIn();
+    const { lease } = await readSecret(broker.parts, broker.call(), other, { path: 'kv/db' });
+    const place = { path: 'kv/db', mount_uid, version: '1', generation: lease!.generation };
     const of = { session_id: live.session.id, ...place };
     const end = live.session.endsAt;
     await broker.store.real.commit({

@@ -3,15 +3,10 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { encrypt } from '../../../../src/crypto/aead/aead.ts';
 import {
+  columnData,
   dataKeyData,
   secretValueData,
-  type CredentialPlace,
-  type RotationPlace,
   type SecretPlace,
-  enrolmentData,
-  type EnrolmentPlace,
-  wrappedAnswerData,
-  type WrappedAnswerPlace,
 } from '../../../../src/crypto/aead/associated-data.ts';
 import {
   decryptValue,
@@ -23,26 +18,79 @@ import {
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey, RootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import {
-  decryptCredential,
-  encryptCredential,
-} from '../../../../src/crypto/encryption/encrypted-credential.ts';
-import {
-  decryptRotation,
-  encryptRotation,
-} from '../../../../src/crypto/encryption/encrypted-rotation.ts';
-import {
-  decryptWrappedAnswer,
-  encryptWrappedAnswer,
-} from '../../../../src/crypto/encryption/encrypted-wrapped-answer.ts';
-import {
-  decryptEnrolment,
-  encryptEnrolment,
-} from '../../../../src/crypto/encryption/encrypted-enrolment.ts';
+  decryptAt,
+  encryptAt,
+  type ColumnAt,
+} from '../../../../src/broker/kernel/encrypted-columns.ts';
+import type { FindRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { apiServerDigest } from '../../../../src/broker/state/enrolled-clusters.ts';
 import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { isWellFormedToken } from '../../../../src/crypto/random/token.ts';
 import { importSecretKey } from '../../../../src/crypto/random/secret-key.ts';
 import { codeOf } from '../../../kit/checks/error-code.ts';
+
+interface CredentialPlace {
+  readonly installation: string;
+  readonly credentialId: string;
+}
+interface RotationPlace {
+  readonly installation: string;
+  readonly rotationId: string;
+  readonly path: string;
+  readonly slot: 'pending' | 'previous';
+}
+interface WrappedAnswerPlace {
+  readonly installation: string;
+  readonly wrappingId: string;
+}
+interface EnrolmentPlace {
+  readonly installation: string;
+  readonly clusterUid: string;
+  readonly apiServer: string;
+}
+
+/** The functions for one kind of column, as its table declares it. */
+function columnOf<Place extends { readonly installation: string }>(at: (place: Place) => ColumnAt) {
+  return {
+    encrypt: (active: RootKey, place: Place, plaintext: Uint8Array): Buffer => {
+      const keyring = { active, find: () => undefined };
+      return encryptAt({ keyring, installation: place.installation }, at(place), plaintext);
+    },
+    decrypt: (found: FindRootKey, place: Place, encrypted: Uint8Array): Buffer => {
+      const keyring = { active: root, find: found };
+      return decryptAt({ keyring, installation: place.installation }, at(place), encrypted);
+    },
+  };
+}
+
+const { encrypt: encryptCredential, decrypt: decryptCredential } = columnOf(
+  ({ credentialId: id }: CredentialPlace) => ({
+    table: 'credentials',
+    column: 'sealed',
+    row: { id },
+  }),
+);
+const { encrypt: encryptRotation, decrypt: decryptRotation } = columnOf(
+  ({ rotationId: id, path, slot: column }: RotationPlace) => ({
+    table: 'rotations',
+    column,
+    row: { id, path },
+  }),
+);
+const { encrypt: encryptWrappedAnswer, decrypt: decryptWrappedAnswer } = columnOf(
+  ({ wrappingId: id }: WrappedAnswerPlace) => ({
+    table: 'wrapped_answers',
+    column: 'sealed',
+    row: { id },
+  }),
+);
+const { encrypt: encryptEnrolment, decrypt: decryptEnrolment } = columnOf(
+  ({ clusterUid: cluster_uid, apiServer: api_server }: EnrolmentPlace) => ({
+    table: 'enrolments',
+    column: 'sealed',
+    row: { cluster_uid, api_server },
+  }),
+);
 
 interface EnvelopeCase {
   readonly name: string;
@@ -259,7 +307,16 @@ describe('a wrapped answer', () => {
   it('opens the frozen vector, whose place is the hash of its token, and what it sealed itself', () => {
     expect(isWellFormedToken('qmw', frozen.token)).toBe(true);
     expect(sha256Hex(frozen.token)).toBe(frozen.place.wrappingId);
-    const bound = Buffer.from(wrappedAnswerData(frozen.place, rootKeyId)).toString('hex');
+    const bound = Buffer.from(
+      columnData(
+        {
+          purpose: 'wrappedAnswer',
+          installation: frozen.place.installation,
+          names: [frozen.place.wrappingId],
+        },
+        rootKeyId,
+      ),
+    ).toString('hex');
     expect(bound).toBe(frozen.associatedData);
     expect(decryptWrappedAnswer(find, frozen.place, sealed).toString()).toBe(frozen.expect);
     const own = encryptWrappedAnswer(root, frozen.place, Buffer.from('v'));
@@ -302,7 +359,16 @@ describe('the credential of an enrolled cluster', () => {
     expect(sha256Hex(frozen.code)).toBe(frozen.codeHash);
     expect(apiServerDigest(frozen.apiServer)).toBe(frozen.apiServerDigest);
     expect(frozen.place.apiServer).toBe(frozen.apiServerDigest);
-    const bound = Buffer.from(enrolmentData(frozen.place, rootKeyId)).toString('hex');
+    const bound = Buffer.from(
+      columnData(
+        {
+          purpose: 'enrolment',
+          installation: frozen.place.installation,
+          names: [frozen.place.clusterUid, frozen.place.apiServer],
+        },
+        rootKeyId,
+      ),
+    ).toString('hex');
     expect(bound).toBe(frozen.associatedData);
     expect(decryptEnrolment(find, frozen.place, sealed).toString()).toBe(frozen.expect);
     const own = encryptEnrolment(root, frozen.place, Buffer.from('v'));

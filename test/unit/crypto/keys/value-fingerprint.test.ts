@@ -13,7 +13,6 @@ interface Vectors {
     readonly fingerprint: string;
     readonly fields?: string;
     readonly version: string;
-    readonly older: string;
   }[];
 }
 
@@ -27,10 +26,10 @@ const fingerprints = new ValueFingerprints(
 describe('the fingerprint of a value', () => {
   it.each(cases)(
     'equals the frozen one for $path',
-    ({ path, data, fingerprint, fields, version, older }) => {
+    ({ path, data, fingerprint, fields, version }) => {
       expect(fingerprints.of(path, data)).toEqual({ fingerprint, fields, version });
       const traced = fingerprints.trace(data);
-      expect([fingerprint, older].map((each) => traced.isIn(path, each))).toEqual([true, true]);
+      expect(traced.isIn(path, fingerprint)).toBe(true);
       expect(traced.isIn(`${path}x`, fingerprint)).toBe(false);
     },
   );

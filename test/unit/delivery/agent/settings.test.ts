@@ -152,7 +152,7 @@ describe('the settings of the agent', () => {
     const path = await file(JSON.stringify({ ...MINIMAL, health: { port: 8299 } }));
     const settings = await loadSettings(path, {
       QUAYMASTER_CLUSTER: 'c2',
-      QUAYMASTER_HEALTH_PORT: 'tcp://10.0.0.9:8201',
+      QUAYMASTER_HEALTH_PORT: 'tcp://10.0.0.9:8210',
       QUAYMASTER_SERVICE_HOST: '10.0.0.9',
     });
     expect(settings).toMatchObject({ cluster: 'c2', health: { port: 8299 } });

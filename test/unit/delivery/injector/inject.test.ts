@@ -238,7 +238,7 @@ describe('the configuration of the agent', () => {
       cluster: 'prod',
       tokenFile: '/var/run/secrets/quaymaster/token',
       directory: '/var/run/quaymaster/secrets',
-      health: { host: '127.0.0.1', port: 8201 },
+      health: { host: '127.0.0.1', port: 8210 },
     });
   });
 

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { exposureOf } from '../../../../src/features/alerts/exposure.ts';
-import { findSeenPod, imageTrait, pruneSeenPods } from '../../../../src/features/alerts/seen-pods.ts';
+import {
+  findSeenPod,
+  imageTrait,
+  pruneSeenPods,
+} from '../../../../src/features/alerts/seen-pods.ts';
 import { allRows } from '../../../../src/ports/queries.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
 

@@ -386,22 +386,6 @@ describe('break-glass', () => {
     expect(await codeOf(approving(only(), root))).toBe('no error');
   });
 
-  it('is not approved with, nor requested by, a token of an older release, which did not record its creator (O43)', async () => {
-    await put('bob');
-    broker.clock.advance(1);
-    const older = await broker.olderToken('bob');
-    expect(await codeOf(approving((await request()).id, older))).toBe('ERR_CONFLICT');
-    // A token that it creates does not hide that.
-    const { token } = await mint('bob', older);
-    expect(await codeOf(approving(only(), await liveOf(token)))).toBe('ERR_CONFLICT');
-    await withdrawing(only(), eve);
-    const { id } = await request(READER, older);
-    const { token: known } = await mint('ann', root);
-    expect(await codeOf(approving(id, await liveOf(known)))).toBe('ERR_CONFLICT');
-    // A token of `init` can: an installation whose tokens are all of an older release is not locked out.
-    expect(await codeOf(approving(id, ann))).toBe('no error');
-  });
-
   it('does not elevate another token of the same operator', async () => {
     const { token } = await mint('eve');
     const other = await broker.parts.tokens.find(token, broker.parts.catalog);

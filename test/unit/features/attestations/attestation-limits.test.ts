@@ -238,7 +238,7 @@ describe('a push', () => {
     for (let from = 0; from < made.length; from += 500) {
       const rows = made.slice(from, from + 500).map(({ digest, createdBy }) => {
         const facts = { digest, id: attestationId(digest, body), body, createdAt: 1, createdBy };
-        return attestations.seal({ ...facts, scope: [], isRecognized: true });
+        return attestations.rowOf({ ...facts, scope: [], isRecognized: true });
       });
       const { status, ...done } = await broker.store.real.commit({
         writes: rows.map((put) => ({ table: 'attestations', put })),

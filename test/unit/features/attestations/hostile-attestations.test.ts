@@ -71,7 +71,7 @@ async function store(made: readonly Partial<AttestationFacts>[]): Promise<void> 
     const body = Buffer.from(`{"not":"an attestation ${at}"}`);
     const own = { digest: IMAGE, id: attestationId(IMAGE, body), body, createdAt: 1 };
     const facts = { ...own, createdBy: 'ci', scope: [], isRecognized: true, ...change };
-    return broker.parts.attestations.seal(facts);
+    return broker.parts.attestations.rowOf(facts);
   });
   const outcome = await broker.store.real.commit({
     writes: rows.map((put) => ({ table: 'attestations', put })),

@@ -98,7 +98,7 @@ function start(owner = 'a', config: object = {}, clock: Clock = systemClock): Cl
   const namespaces = [{ name: 'pay', prefixes: ['app/pay'] }];
   const source = { cluster: 'c1', connection: 'home', namespaces, ...config };
   const [parsed] = clusterDocumentsConfigSchema.parse([source]);
-  const connections = { clusters: new Map([['home', { type: 'kubernetes' as const, api }]]) };
+  const connections = new Map([['home', { type: 'kubernetes' as const, api }]]);
   const parts = { ...broker.parts, clock };
   const work = new ClusterDocumentsWork(parsed!, false, { parts, connections, trail: { owner } });
   works.push(work);

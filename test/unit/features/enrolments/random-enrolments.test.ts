@@ -10,7 +10,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { isEnrolling } from '../../../../src/domain/identity/cluster.ts';
 import { newToken } from '../../../../src/crypto/random/token.ts';
 import { allRows } from '../../../../src/ports/queries.ts';
-import type { Parts } from '../../../../src/compose/parts.ts';
+import type { Parts } from '../../../../src/features/feature.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { cluster, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { storedEntries } from '../../../kit/store/store-diff.ts';

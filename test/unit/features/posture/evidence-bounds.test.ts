@@ -1,12 +1,9 @@
-import { zstdCompressSync } from 'node:zlib';
+import { evidenceRow } from '../../../../src/features/posture/evidence-rows.ts';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pushEvidence, type StoredEvidence } from '../../../../src/features/posture/evidence.ts';
-import { evidenceRow } from '../../../../src/features/posture/evidence-rows.ts';
-import { evidenceWorker } from '../../../../src/broker/posture/evidence-worker.ts';
 import { SUMMARY_BOUNDS } from '../../../../src/features/posture/report-summary.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { until } from '../../../kit/backends/until.ts';
 import { TestBroker } from '../../../kit/broker/test-broker.ts';
 import { INDEX, openVex } from '../../../kit/images/scanner-reports.ts';
 import { pushedBody } from '../../../kit/api/pushed-body.ts';
@@ -93,7 +90,7 @@ describe('reports about one image', () => {
     expect(await push(scan('trivy'))).toHaveLength(1);
   });
 
-  it('count up to the bound of their writer, if an earlier release stored more', async () => {
+  it('count up to the bound of their writer, if the store has more', async () => {
     for (let at = 0; at < 40; at += 1) {
       const facts = {
         kind: 'secrets',
@@ -168,45 +165,3 @@ interface Summary {
 function summary(): Summary {
   return broker.parts.evidence.of(INDEX)[0]!.section() as unknown as Summary;
 }
-
-describe('evidence of an earlier release', () => {
-  it('counts at once, and is summarized in the background', async () => {
-    const facts = {
-      kind: 'vulnerabilities',
-      scanner: 'trivy',
-      scannerVersion: '',
-      digests: [INDEX],
-      config: undefined,
-      reportedAt: 1,
-      receivedAt: broker.clock.now(),
-      writer: 'ci',
-      scope: [],
-    } as const;
-    const list = Array.from({ length: 900 }, (_, at) => [
-      `CVE-2026-${at}`,
-      at === 899 ? 0 : 3,
-      0,
-      '',
-      -1,
-      `pkg:deb/p${at}@1`,
-    ]);
-    const body = new Uint8Array(zstdCompressSync(JSON.stringify({ end: false, list })));
-    const put = { ...evidenceRow(facts, { isOsEnded: false, findings: [] }), body, findings: null };
-    await broker.store.commit({ writes: [{ table: 'image_evidence', put }] });
-    broker = await broker.reopen();
-
-    const before = summary();
-    expect(before.findings[0]).toMatchObject({ severity: 'CRITICAL' });
-    expect(before.findings).toHaveLength(SUMMARY_BOUNDS.findings);
-    expect(broker.parts.evidence.unsummarized()).toHaveLength(1);
-    const worker = evidenceWorker(broker.parts);
-    worker.start();
-    await until('the row has a summary', () =>
-      Promise.resolve(broker.parts.evidence.unsummarized().length === 0),
-    );
-    await worker.stop();
-    const row = await broker.store.get('image_evidence', { id: put.id });
-    expect(row).toMatchObject({ findings: 900 });
-    expect(summary()).toEqual(before);
-  });
-});

@@ -4,7 +4,7 @@ import {
   pushEvidence,
   type StoredEvidence,
 } from '../../../../src/features/posture/evidence.ts';
-import { evidenceWorker } from '../../../../src/broker/posture/evidence-worker.ts';
+import { evidenceWorker } from '../../../../src/features/posture/evidence-worker.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { CONFIG, INDEX, openVex, trivyReport } from '../../../kit/images/scanner-reports.ts';

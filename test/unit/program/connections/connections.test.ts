@@ -43,7 +43,7 @@ describe('connections of the configuration file', () => {
         },
         'test',
       );
-    const deps = { clock: new HandClock(1_760_000_000_000), forbiddenAudiences: [] };
+    const deps = { clock: new HandClock(1_760_000_000_000) };
     opened = await OpenedConnections.open(configOf({}), deps);
     openWith = (more) => OpenedConnections.open(configOf(more), deps);
   });

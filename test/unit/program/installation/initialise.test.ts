@@ -66,7 +66,7 @@ describe('initialise', () => {
     const { quarantines, store } = running.parts;
     const put = (kind: 'operator' | 'workload', subject: string) => ({
       table: 'quarantines' as const,
-      put: quarantines.seal({
+      put: quarantines.rowOf({
         kind,
         subject,
         id: `qua_${kind}`,

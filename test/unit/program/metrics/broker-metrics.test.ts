@@ -1,5 +1,8 @@
 import { expect, it } from '@jest/globals';
-import { brokerMetrics, type MeasuredBroker } from '../../../../src/program/metrics/broker-metrics.ts';
+import {
+  brokerMetrics,
+  type MeasuredBroker,
+} from '../../../../src/program/metrics/broker-metrics.ts';
 import { valueMetrics } from '../../../../src/broker/secrets/value-metrics.ts';
 import { testMetrics } from '../../../kit/api/test-metrics.ts';
 import { CountedRefusals } from '../../../../src/program/log/refusal-tallies.ts';

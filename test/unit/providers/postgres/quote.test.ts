@@ -1,9 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/process/clock.ts';
-import {
-  quoteIdentifier,
-  quoteLiteral,
-} from '../../../../src/providers/postgres/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../../../../src/providers/postgres/quote.ts';
 import type { PostgresServer } from '../../../../src/providers/postgres/client/server.ts';
 import { postgresAt } from '../../../../src/providers/postgres/open.ts';
 

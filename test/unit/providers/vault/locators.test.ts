@@ -1,10 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { vaultMountOptions } from '../../../../src/providers/vault/config.ts';
-import {
-  listingRoot,
-  Locators,
-  parseLocator,
-} from '../../../../src/providers/vault/locators.ts';
+import { listingRoot, Locators, parseLocator } from '../../../../src/providers/vault/locators.ts';
 
 const of = (options: unknown) => new Locators(vaultMountOptions.parse(options));
 const kv = of({ engine: 'kv-v2', path: 'secret', root: 'payments' });

@@ -16,7 +16,7 @@ function opened(): { readonly guard: RowGuard; readonly digest: (n: number) => D
   guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
   guard.enforce();
   const digest = (generation: number): DigestRow =>
-    guard.sealDigest('documents', { generation, count: 0, set: SetHash.empty() });
+    guard.createDigest('documents', { generation, count: 0, set: SetHash.empty() });
   return { guard, digest };
 }
 

@@ -24,7 +24,7 @@ function emptyStore() {
   const guard = new RowGuard({ entry: () => '{}' });
   guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
   const empty = (kind: DigestedTable, generation: number): DigestRow =>
-    guard.sealDigest(kind, { generation, count: 0, set: SetHash.empty() });
+    guard.createDigest(kind, { generation, count: 0, set: SetHash.empty() });
   const digests = new Map<string, DigestRow>(DIGESTED.map((kind) => [kind, empty(kind, 1)]));
   const named = new Map(digests);
   const log = { reads: 0, beforeRead: undefined as ((read: number) => void) | undefined };
@@ -62,7 +62,11 @@ function emptyStore() {
 
 /** A digest over more rows of secrets than a start compares. */
 function manySecrets({ guard, digests, named }: ReturnType<typeof emptyStore>): void {
-  const many = guard.sealDigest('secrets', { generation: 2, count: 10_001, set: SetHash.empty() });
+  const many = guard.createDigest('secrets', {
+    generation: 2,
+    count: 10_001,
+    set: SetHash.empty(),
+  });
   digests.set('secrets', many);
   named.set('secrets', many);
 }
@@ -101,7 +105,7 @@ it('reads fewer rows in a turn of the event loop while their texts are long', as
 
 it('reads the log and the digests twice, whatever the number of kinds of rows', async () => {
   const { log, reads, check } = emptyStore();
-  expect(await check()).toEqual({ adopt: [], problems: [], deferred: [] });
+  expect(await check()).toEqual({ isNew: false, problems: [], deferred: [] });
   expect(log.reads).toBe(2);
   expect(reads).toEqual({ one: 0, all: 2 });
 });
@@ -109,7 +113,20 @@ it('reads the log and the digests twice, whatever the number of kinds of rows', 
 it('finds the digest of each kind beside any number of foreign rows', async () => {
   const { foreign, check } = emptyStore();
   foreign.push(...Array.from({ length: 1_000 }, (_, at) => ({ kind: `a${at}` })));
-  expect(await check()).toEqual({ adopt: [], problems: [], deferred: [] });
+  expect(await check()).toEqual({ isNew: false, problems: [], deferred: [] });
+});
+
+it('reports a new installation only if neither the store nor the log has a digest', async () => {
+  const { digests, named, check } = emptyStore();
+  digests.clear();
+  const { isNew, problems } = await check();
+  expect(isNew).toBe(false);
+  expect(problems).toHaveLength(DIGESTED.length);
+  expect(problems).toContainEqual(
+    expect.objectContaining({ reason: 'rows_behind', kind: 'documents' }),
+  );
+  named.clear();
+  expect(await check()).toEqual({ isNew: true, problems: [], deferred: [] });
 });
 
 it('accepts a commit of another replica after its rows were read', async () => {
@@ -119,7 +136,7 @@ it('accepts a commit of another replica after its rows were read', async () => {
     digests.set('secrets', empty('secrets', 2));
     named.set('secrets', empty('secrets', 2));
   };
-  expect(await check()).toEqual({ adopt: [], problems: [], deferred: [] });
+  expect(await check()).toEqual({ isNew: false, problems: [], deferred: [] });
 });
 
 it('reports rows that are older than the log when the log is read last', async () => {
@@ -140,7 +157,7 @@ it('leaves many rows for later, and compares their digest with the log', async (
   const opened = emptyStore();
   manySecrets(opened);
   expect(await opened.check(['secrets'])).toMatchObject({
-    adopt: [],
+    isNew: false,
     problems: [],
     deferred: [{ kind: 'secrets', count: 10_001 }],
   });
@@ -153,7 +170,7 @@ it('leaves many rows for later, and compares their digest with the log', async (
 
 it('compares few rows at the start', async () => {
   const { check } = emptyStore();
-  expect(await check(['secrets'])).toEqual({ adopt: [], problems: [], deferred: [] });
+  expect(await check(['secrets'])).toEqual({ isNew: false, problems: [], deferred: [] });
 });
 
 it('lets reads of rows that the start left out wait for their comparison, and no others', async () => {

@@ -1,1 +1,0 @@
-ALTER TABLE "sessions" ADD COLUMN "sender_key" text COLLATE "C";
