@@ -50,7 +50,7 @@ export async function dueAtOnce(
   await seed(broker.operator);
   const load = loadOf(broker, await logIn(broker.url, offline));
   return on(LOAD_CORE, async () => {
-    const due = await define(broker.operator, options.rotations);
+    const due = await define(broker.operator, target, options.rotations);
     const quiet = [...(await rounds(load, options))];
     await pause(Math.max(0, due + LOOK_MS - Date.now()));
     const done = untilDone(target, options.rotations);
@@ -72,17 +72,22 @@ function loadOf({ url }: Broker, session: string): Load {
 }
 
 /** @returns the earliest due time; all rotations are due within a minute after it. */
-async function define(operator: BrokerClient, count: number): Promise<number> {
+async function define(
+  operator: BrokerClient,
+  target: AccountReceiver,
+  count: number,
+): Promise<number> {
   const earliest = Date.now() + MINUTE_MS + count * MAKING_MS;
   const due = new Date(Math.ceil(earliest / MINUTE_MS) * MINUTE_MS);
-  await defineRotations(operator, count, `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`);
+  const cron = `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
+  await defineRotations({ operator, target }, count, cron);
   if (Date.now() > due.getTime()) throw new Error('the definitions were not made before the run');
   return due.getTime();
 }
 
-/** Creates this many secrets of the mount `own`, each with an account at the connection `portal` and this schedule. */
+/** Creates this many secrets of the mount `own`, each the password of an account at the connection `portal`, with this schedule. */
 export async function defineRotations(
-  operator: BrokerClient,
+  { operator, target }: { readonly operator: BrokerClient; readonly target: AccountReceiver },
   count: number,
   cron: string,
 ): Promise<void> {
@@ -90,7 +95,9 @@ export async function defineRotations(
   const maker = async (): Promise<void> => {
     for (let n = next++; n < count; n = next++) {
       const at = { path: { path: `own/due/n${n}` }, headers: CREATE };
-      const body = { data: { password: `first of ${n}` } };
+      const password = `first of ${n}`;
+      const body = { data: { password } };
+      target.allow(`accounts/n${n}`, password);
       await operator.call('writeSecret', { ...at, body });
       await operator.call('putDefinition', { ...at, body: rotating(n, cron) });
     }
@@ -113,8 +120,13 @@ function rotating(n: number, cron: string): components['schemas']['Definition'] 
 /** @returns when the last old credential was revoked. */
 async function untilDone(target: AccountReceiver, count: number): Promise<number> {
   const end = Date.now() + LONGEST_MINUTES * MINUTE_MS;
-  while (new Set(target.steps('retire').map((delivered) => delivered.target)).size < count) {
-    if (Date.now() > end) throw new Error(`not done in ${LONGEST_MINUTES} minutes`);
+  const retired = (): number =>
+    new Set(target.steps('retire').map((delivered) => delivered.target)).size;
+  while (retired() < count) {
+    if (Date.now() > end)
+      throw new Error(
+        `${retired()} of ${count} old passwords revoked after ${LONGEST_MINUTES} minutes`,
+      );
     await pause(LOOK_MS);
   }
   return Date.now();

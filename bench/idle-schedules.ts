@@ -35,8 +35,9 @@ export async function idleSchedules(stage: Stage, options: IdleOptions): Promise
   ] as const) {
     const directory = join(stage.directory, name);
     const filled = await stage.own(startBroker({ directory, connections }));
-    await putMount(filled.operator, 'own', { prefix: 'own', connection: 'embedded' });
-    await on(LOAD_CORE, () => defineRotations(filled.operator, count, farCron()));
+    const { operator } = filled;
+    await putMount(operator, 'own', { prefix: 'own', connection: 'embedded' });
+    await on(LOAD_CORE, () => defineRotations({ operator, target }, count, farCron()));
     brokers.push(await stage.own(filled.restart()));
   }
   const pids = brokers.map(({ pid }) => pid);
