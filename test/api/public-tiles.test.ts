@@ -129,7 +129,9 @@ describe('public tiles', () => {
 
   it('cost a place in the request rate of the network', async () => {
     serve(true);
-    const strict = await RunningApi.start({ limits: { addressRate: { perSecond: 1, burst: 2 } } });
+    const strict = await RunningApi.start({
+      limits: { addressRate: { perSecond: 0.001, burst: 2 } },
+    });
     Object.assign(strict.broker.parts, { publicLog: publicLog(bench.reader, false) });
     const statuses: number[] = [];
     for (let i = 0; i < 4; i++)
