@@ -51,7 +51,7 @@ async function isAccepted(
   context: CallContext,
   findings: Findings,
 ): Promise<void> {
-  const request = { method: 'GET', path: 'auth/token/lookup-self' } as const;
+  const request = { verb: 'tokenLookupSelf' } as const;
   try {
     const token = tokenSchema.safeParse(await client.read(request, context));
     if (!token.success) findings.problem('GET auth/token/lookup-self: the answer cannot be read');

@@ -2,7 +2,7 @@ import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { toBrokerError } from '../errors.ts';
-import type { VaultWire } from './transport.ts';
+import type { VaultRequest, VaultWire } from './transport.ts';
 import * as z from 'zod';
 import type { VaultAuth } from '../config.ts';
 import { open } from 'node:fs/promises';
@@ -83,7 +83,7 @@ export class LoginTokens implements TokenSource {
     const lease = this.#lease;
     this.#lease = undefined;
     if (lease === undefined) return;
-    const request = { method: 'POST', path: 'auth/token/revoke-self' } as const;
+    const request = { verb: 'tokenRevokeSelf' } as const;
     await this.#within(CLOSE_MS, (signal) => this.#wire.send(request, lease.value, signal)).catch(
       () => undefined,
     );
@@ -129,7 +129,7 @@ export class LoginTokens implements TokenSource {
 
   /** False if the token is close to the maximum lifetime that no renewal exceeds. */
   async #extend(lease: Lease): Promise<boolean> {
-    const request = { method: 'POST', path: 'auth/token/renew-self', body: {} } as const;
+    const request = { verb: 'tokenRenewSelf' } as const;
     const grant = await this.#within(this.#timeoutMs, async (signal) =>
       parseGrant(await this.#wire.send(request, lease.value, signal)),
     ).catch(() => undefined);
@@ -189,9 +189,7 @@ export type LoginAuth = Exclude<VaultAuth, { method: 'token' }>;
 
 /** Logs in with credentials that are read now. @throws ERR_PROVIDER_DENIED (reason `login_refused`), ERR_PROVIDER_*. */
 async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSignal): Promise<Grant> {
-  const body = await credentials(auth);
-  const path = `auth/${auth.mount}/login`;
-  const request = { method: 'POST', path, body } as const;
+  const request = await loginRequest(auth);
   try {
     return parseGrant(await wire.send(request, undefined, signal));
   } catch (error) {
@@ -211,13 +209,18 @@ function parseGrant(answer: unknown): Grant {
   return { value: new Sensitive(token), seconds, renewable };
 }
 
-async function credentials(auth: LoginAuth): Promise<Record<string, string>> {
+async function loginRequest(auth: LoginAuth): Promise<VaultRequest> {
+  const { mount: mount_point } = auth;
   if (auth.method === 'approle') {
     const secretId = await readCredentialFile(auth.secretIdFile);
-    return { role_id: auth.roleId, secret_id: secretId.reveal() };
+    const args = { mount_point, role_id: auth.roleId, secret_id: secretId.reveal() };
+    return { verb: 'approleLogin', args };
   }
   const token = await readCredentialFile(auth.tokenFile);
-  return { role: auth.role, jwt: token.reveal() };
+  const body = { role: auth.role, jwt: token.reveal() };
+  if (auth.method === 'kubernetes')
+    return { verb: 'kubernetesLogin', args: { mount_point, ...body } };
+  return { method: 'POST', path: `auth/${mount_point}/login`, body };
 }
 
 function isRefusal(error: unknown): boolean {

@@ -11,17 +11,39 @@ import type { WatchedFile } from '../../../net/watched-file.ts';
 
 const DEFAULT_MAX_BYTES = 1_048_576;
 
-/** Request of the API below `/v1/`. */
-export interface VaultRequest {
+/**
+ * Verbs of the library. Three have a path instead: its `health` does not know performance standbys, its `revoke` does not wait for the revocation, and its
+ * `list` sends the method LIST, which proxies refuse.
+ */
+type Verb =
+  | 'approleLogin'
+  | 'kubernetesLogin'
+  | 'tokenLookupSelf'
+  | 'tokenRenewSelf'
+  | 'tokenRevokeSelf'
+  | 'tokenRevokeAccessor'
+  | 'renew';
+
+interface VerbRequest {
+  readonly verb: Verb;
+  /** Members of the body; `mount_point` is the path of an auth method. */
+  readonly args?: Readonly<Record<string, string | number>>;
+}
+
+interface PathRequest {
   readonly method: 'GET' | 'POST';
   /** Segments encoded by `encodeVaultPath`, and an optional query. */
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
+}
+
+/** Request of the API below `/v1/`: a verb of the library, or a path. */
+export type VaultRequest = (VerbRequest | PathRequest) & {
   /** Replaces the connection's own token. */
   readonly token?: Sensitive<string>;
   /** Default 1 MiB. */
   readonly maxBytes?: number;
-}
+};
 
 /** The request that the library passes to its transport; the broker set all fields but `uri` and `headers`. */
 interface LibraryRequest {
@@ -33,9 +55,10 @@ interface LibraryRequest {
   readonly signal: AbortSignal;
 }
 
-interface LibraryClient {
+type LibraryVerb = (args: object) => Promise<unknown>;
+interface LibraryClient extends Readonly<Record<Verb, LibraryVerb>> {
   read(path: string, options: LibraryOptions): Promise<unknown>;
-  write(path: string, body: VaultRequest['body'], options: LibraryOptions): Promise<unknown>;
+  write(path: string, body: PathRequest['body'], options: LibraryOptions): Promise<unknown>;
 }
 type LibraryOptions = Pick<LibraryRequest, 'headers' | 'maxBytes' | 'signal'>;
 
@@ -63,12 +86,10 @@ export class VaultWire {
   ): Promise<unknown> {
     this.#client ??= this.#load();
     const client = await this.#client;
-    const { method, path, body, maxBytes = DEFAULT_MAX_BYTES } = request;
+    const { maxBytes = DEFAULT_MAX_BYTES } = request;
     const options = { headers: this.#headers(token), maxBytes, signal };
     try {
-      return await (method === 'GET'
-        ? client.read(path, options)
-        : client.write(path, body, options));
+      return await call(client, request, options);
     } catch (error) {
       throw toBrokerError(error);
     }
@@ -94,6 +115,10 @@ export class VaultWire {
       // The library's debug output prints bodies.
       debug: () => undefined,
     });
+    // After a login the library would send its token with every request that has none.
+    for (const [verb, command] of Object.entries(client.commands)) {
+      client.generateFunction(verb, Object.assign({ ...command }, { tokenSource: false }));
+    }
     // Discards the settings that the library read from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX.
     return Object.assign(client, { token: '', namespace: '', pathPrefix: '' });
   }
@@ -117,6 +142,16 @@ export class VaultWire {
     // Failures were thrown before: for a path with `sys/health` in it the library would treat any failure as a success.
     return { statusCode: answer.status, body: answer.body };
   }
+}
+
+function call(
+  client: LibraryClient,
+  request: VaultRequest,
+  options: LibraryOptions,
+): Promise<unknown> {
+  if ('verb' in request) return client[request.verb]({ ...request.args, requestOptions: options });
+  const { method, path, body } = request;
+  return method === 'GET' ? client.read(path, options) : client.write(path, body, options);
 }
 
 const ERROR_BODY_BYTES = 65_536;

@@ -95,8 +95,8 @@ export class VaultCredentials implements DynamicCredentials {
   async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
     const { accessor, lease } = this.#bounded(text);
     if (accessor === undefined || lease === undefined) throw new BrokerError('ERR_NOT_FOUND');
-    const body = { lease_id: lease, increment: ttlSeconds };
-    const renewal = this.#calls.effect({ method: 'POST', path: 'sys/leases/renew', body }, context);
+    const args = { lease_id: lease, increment: ttlSeconds };
+    const renewal = this.#calls.effect({ verb: 'renew', args }, context);
     const leaseSeconds = await this.#answer(renewal, parseLeaseSeconds);
     // Both limit the credential: the lease by its own expiry, and the token because its end revokes the lease.
     return Math.min(leaseSeconds, await this.#extendToken(accessor, ttlSeconds, context));
@@ -170,10 +170,8 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   async #revokeToken(accessor: string, context: CallContext): Promise<void> {
-    const body = { accessor };
-    await this.#calls
-      .effect({ method: 'POST', path: 'auth/token/revoke-accessor', body }, context)
-      .catch(unlessGone);
+    const args = { accessor };
+    await this.#calls.effect({ verb: 'tokenRevokeAccessor', args }, context).catch(unlessGone);
   }
 
   /** A missing token or lease is ERR_NOT_FOUND; an answer that cannot be parsed is an error that names the connection. */

@@ -51,6 +51,24 @@ describe('a token from a login', () => {
     });
   });
 
+  it('is not sent with a request that has none', async () => {
+    await byAppRole();
+    await read();
+    await client.anonymous({ method: 'GET', path: 'sys/health' }, contextOf());
+    expect(vault.requests.at(-1)).toMatchObject({ target: '/v1/sys/health', token: undefined });
+  });
+
+  it.each(['approle', 'kubernetes', 'jwt'])('is requested by %s at its mount', async (method) => {
+    const file = await files.file('right');
+    const auth =
+      method === 'approle'
+        ? { roleId: 'r', secretIdFile: file }
+        : { role: 'broker', tokenFile: file };
+    await connect({ method, mount: 'clusters/prod-1', ...auth });
+    await read().catch(() => undefined);
+    expect(vault.requests[0]).toMatchObject({ target: '/v1/auth/clusters/prod-1/login' });
+  });
+
   it.each(['kubernetes', 'jwt'])('is requested by %s with role and token', async (method) => {
     await connect({ method, role: 'broker', tokenFile: await files.file('right') });
     await read();
