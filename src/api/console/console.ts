@@ -175,7 +175,7 @@ export class Console implements Routed {
     }
     response.setHeader(BUILD_HEADER, this.#files.build);
     request.url = request.url.slice(CALLS.length - 1);
-    if (!this.#api.beginRead(request, response)) this.#api.routes(request, response, next);
+    if (!this.#api.beginFrequent(request, response)) this.#api.routes(request, response, next);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, step: Step): Promise<void> {

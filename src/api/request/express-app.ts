@@ -15,10 +15,10 @@ export interface Routed {
   readonly refuseUnparsed: RequestListener;
 }
 
-/** The API, whose most frequent read does not pass through Express. */
+/** The API, whose most frequent requests do not pass through Express. */
 export interface Api extends Routed {
-  /** Begins the read of a secret. @returns false if the request is another one, which is for the routes */
-  readonly beginRead: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Begins a login or the read of a secret. @returns false if the request is another one, which is for the routes */
+  readonly beginFrequent: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly refuseError: ErrorRequestHandler;
 }
 

@@ -87,7 +87,7 @@ export function createListener({ api, console }: Faces): RequestListener {
   app.use(api.routes, api.refuseError);
   const listener = listenerOf(app, api.refuseUnparsed);
   return (request, response) => {
-    if (!api.beginRead(request, response)) listener(request, response);
+    if (!api.beginFrequent(request, response)) listener(request, response);
   };
 }
 
@@ -131,24 +131,33 @@ function createApi(surroundings: Surroundings, deps: ApiDeps): Api {
   const refuseError = refuseErrors((request, response, error) => {
     void refuse(surroundings, new Exchange(surroundings, request, response, tally), error);
   });
-  const beginRead = readerOf(surroundings, known);
-  return { routes: router, refuseUnparsed: refuseUnrouted, refuseError, beginRead };
+  const beginFrequent = frequentOf(surroundings, known);
+  return { routes: router, refuseUnparsed: refuseUnrouted, refuseError, beginFrequent };
 }
 
 /**
- * The read of a secret is 99 of 100 requests, so its prefix is matched before Express; the router matches everything else. A target that
- * only begins like a secret's is refused by the read, with the same answer as the router's.
+ * Reads of secrets are 99 of 100 requests, and a thousand pods log in at once after an outage. Both are matched before Express, which changes the prototypes of
+ * each request and answer; the router matches everything else. A target that only begins like a secret's is refused by the read, with the same answer as the
+ * router's.
  */
-function readerOf(surroundings: Surroundings, known: readonly Mounted[]): Api['beginRead'] {
-  const reading = known.find(({ operation }) => operation === ACCESS.get('readSecret'));
+function frequentOf(surroundings: Surroundings, known: readonly Mounted[]): Api['beginFrequent'] {
+  const find = (id: OperationId): Mounted | undefined =>
+    known.find(({ operation }) => operation === ACCESS.get(id));
+  const reading = find('readSecret');
+  const login = find('createSession');
   return (request, response) => {
     if (request.url?.includes('%') === true) request.url = canonicalTarget(request.url);
     const { method, url = '' } = request;
-    if (reading === undefined || method !== 'GET' || !url.startsWith(SECRETS)) return false;
-    const exchange = new Exchange(surroundings, request, response, reading.tally);
-    const params = { path: pathOf(url).slice(SECRETS.length) };
-    void run(surroundings, exchange, reading, params);
-    return true;
+    const begin = (performance: Mounted, params: Params): true => {
+      const exchange = new Exchange(surroundings, request, response, performance.tally);
+      void run(surroundings, exchange, performance, params);
+      return true;
+    };
+    if (reading !== undefined && method === 'GET' && url.startsWith(SECRETS))
+      return begin(reading, { path: pathOf(url).slice(SECRETS.length) });
+    if (login !== undefined && method === 'POST' && url === login.operation.path)
+      return begin(login, {});
+    return false;
   };
 }
 
