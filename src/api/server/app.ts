@@ -37,6 +37,7 @@ import type { SourceAddress } from '../request/source-address.ts';
 import type { Face, ServedParts, Surroundings } from '../request/request-deps.ts';
 
 const SECRETS = '/api/v1/secrets/';
+const SESSIONS = '/api/v1/sessions';
 
 /** Dependencies of the API besides the broker's parts. */
 export interface ApiDeps {
@@ -148,16 +149,14 @@ function frequentOf(surroundings: Surroundings, known: readonly Mounted[]): Api[
   return (request, response) => {
     if (request.url?.includes('%') === true) request.url = canonicalTarget(request.url);
     const { method, url = '' } = request;
-    const begin = (performance: Mounted, params: Params): true => {
-      const exchange = new Exchange(surroundings, request, response, performance.tally);
-      void run(surroundings, exchange, performance, params);
-      return true;
-    };
-    if (reading !== undefined && method === 'GET' && url.startsWith(SECRETS))
-      return begin(reading, { path: pathOf(url).slice(SECRETS.length) });
-    if (login !== undefined && method === 'POST' && url === login.operation.path)
-      return begin(login, {});
-    return false;
+    const isRead = method === 'GET' && url.startsWith(SECRETS);
+    const isLogin = method === 'POST' && url === SESSIONS;
+    const performance = isRead ? reading : isLogin ? login : undefined;
+    if (performance === undefined) return false;
+    const exchange = new Exchange(surroundings, request, response, performance.tally);
+    const params = isRead ? { path: pathOf(url).slice(SECRETS.length) } : {};
+    void run(surroundings, exchange, performance, params);
+    return true;
   };
 }
 

@@ -8,9 +8,8 @@ import type { RowGuard } from '../../store/guard/row-guard.ts';
 import type { AuditTrail } from '../log/audit-trail.ts';
 import { collectGarbage } from '../../process/collect-garbage.ts';
 import type { Config } from '../config/schema.ts';
-import type { Background, Features } from '../../features/feature.ts';
+import type { Background, Features, Parts } from '../../features/feature.ts';
 import { openKeyWorker } from '../installation/key-worker.ts';
-import type { Parts } from '../../features/feature.ts';
 
 interface BackgroundDeps {
   readonly parts: Parts;

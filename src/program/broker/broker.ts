@@ -1,6 +1,5 @@
 import type { Config } from '../config/schema.ts';
 import type { Keys } from '../../broker/state/dependencies.ts';
-import type { Parts } from '../../features/feature.ts';
 import { LeaseQuota } from '../../broker/state/lease-quota.ts';
 import { WayInWatch } from '../../broker/sessions/way-in-watch.ts';
 import { SessionQuota } from '../../broker/state/session-quota.ts';
@@ -50,7 +49,7 @@ import type { RowGuard } from '../../store/guard/row-guard.ts';
 import { startBackgroundWork } from './background-work.ts';
 import { openArchive } from '../log/archive-storage.ts';
 import { openCheckpointStorage } from '../log/checkpoint-storage.ts';
-import { Features, type Option } from '../../features/feature.ts';
+import { Features, type Option, type Parts } from '../../features/feature.ts';
 import { OPTIONS } from '../../features/options.ts';
 import { AuditTrail, beginLog, openBootLog, type BegunLog } from '../log/audit-trail.ts';
 import { ClusterRegistry } from '../clusters/cluster-registry.ts';
