@@ -5,7 +5,7 @@
 'use strict';
 
 const { readFileSync } = require('node:fs');
-const { join } = require('node:path');
+const path = require('node:path');
 const v8 = require('node:v8');
 const { Script } = require('node:vm');
 
@@ -18,7 +18,7 @@ exports.loadProgram = function (directory, compiled = () => {}) {
   const functions = new Map();
   /** Adds the functions of a file: one chunk, or a pack of chunks (scripts/packs.ts). */
   const addFile = (name) => {
-    const filename = join(directory, name);
+    const filename = path.join(directory, name);
     const text = readFileSync(filename, 'latin1');
     const isPack = text.startsWith('({');
     const source = isPack
@@ -38,7 +38,7 @@ exports.loadProgram = function (directory, compiled = () => {}) {
     const module = { exports: {} };
     modules.set(name, module);
     if (!functions.has(name)) addFile(name);
-    functions.get(name)(requireFrom, module, module.exports, join(directory, name), directory);
+    functions.get(name)(requireFrom, module, module.exports, path.join(directory, name), directory);
     return module.exports;
   };
   const requireFrom = (name) => {

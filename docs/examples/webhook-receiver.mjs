@@ -86,21 +86,24 @@ async function read(incoming) {
 }
 
 const tls = { cert: readFileSync(CERT_FILE), key: readFileSync(CERT_KEY_FILE) };
-const server = createServer(tls, async (incoming, outgoing) => {
+const server = createServer(tls, (incoming, outgoing) => void answer(incoming, outgoing));
+
+async function answer(incoming, outgoing) {
   try {
     const body = await read(incoming);
     const id = accept(incoming.headers['quaymaster-signature'] ?? '', body);
     if (id === undefined) return outgoing.writeHead(401).end();
-    const answer = Buffer.from(JSON.stringify({ version: 1, ...perform(JSON.parse(body)) }));
+    const bytes = Buffer.from(JSON.stringify({ version: 1, ...perform(JSON.parse(body)) }));
     const at = Math.floor(Date.now() / 1000);
-    const mac = macOf('answer', at, id, answer).toString('hex');
+    const mac = macOf('answer', at, id, bytes).toString('hex');
     outgoing.setHeader('Quaymaster-Signature', `t=${at},id=${id},v1=${mac}`);
-    return outgoing.writeHead(200, { 'content-type': 'application/json' }).end(answer);
+    return outgoing.writeHead(200, { 'content-type': 'application/json' }).end(bytes);
   } catch {
     // The answer contains no text of the error: it may contain a value.
     return outgoing.writeHead(500).end();
   }
-});
+}
+
 server.listen(Number(PORT), HOST, () => {
   process.stdout.write(`listening on ${server.address().port}\n`);
 });

@@ -5,10 +5,10 @@
 'use strict';
 
 const { writeFileSync } = require('node:fs');
-const { join } = require('node:path');
+const path = require('node:path');
 const { loadProgram } = require('../../../scripts/load-program.cjs');
 
-const CHUNKS = join(__dirname, '../../../dist/failpoints/chunks');
+const CHUNKS = path.join(__dirname, '../../../dist/failpoints/chunks');
 
 function writeCompiled(filename, script) {
   process.on('exit', () => writeFileSync(`${filename}.cache`, script.createCachedData()));
